@@ -1,0 +1,100 @@
+/**
+ * The one error class of the store and its closed table of codes.
+ *
+ * Codes never change within a major version; messages may. `TypeError` and `RangeError` (without a code) are for
+ * misuse of the API; `InvariantError` is for our own bugs.
+ */
+
+/** What the caller may conclude about the request. */
+export type Outcome = 'not-applied' | 'unknown'
+
+/** What to do next: never send it again, send it again in the same session, or simply later. */
+export type Retry = 'never' | 'same-session' | 'later'
+
+interface Row {
+  readonly outcome: Outcome
+  readonly retry: Retry
+  readonly when: string
+}
+
+const row = (outcome: Outcome, retry: Retry, when: string): Row => ({ outcome, retry, when })
+
+/** Every code with its usual outcome, the advice, and when it happens. */
+export const errorTable = {
+  INVALID: row('not-applied', 'never', 'the request, document, definition or option is not acceptable'),
+  TOO_LARGE: row('not-applied', 'never', 'a key, value, document, batch or entry is over its limit'),
+  NOT_FOUND: row('not-applied', 'never', 'no such collection, constraint or document'),
+  EXISTS: row('not-applied', 'never', 'insert: the key is already there'),
+  CONFLICT: row('not-applied', 'never', 'the document does not have the version that was asked for'),
+  UNIQUE_TAKEN: row('not-applied', 'never', 'another document holds the unique value'),
+  SESSION_EXPIRED: row('unknown', 'never', 'the session ended; its kept replies are gone'),
+  FENCED: row('not-applied', 'never', 'a newer holder resumed the named session'),
+  SEQUENCE_REUSED: row('not-applied', 'never', 'the sequence number was used for another request'),
+  ALREADY_ACKNOWLEDGED: row('unknown', 'never', 'the sequence number lies below the smallest unanswered one'),
+  WINDOW_FULL: row('not-applied', 'later', 'too many unanswered requests in one session'),
+  TOO_MANY_SESSIONS: row('not-applied', 'later', 'the limit of live sessions is reached'),
+  REGISTER_TOO_OLD: row('not-applied', 'later', 'a delayed copy of a session registration'),
+  SESSION_INPUT_CHANGED: row(
+    'not-applied',
+    'never',
+    'the session was opened for an input with another digest',
+  ),
+  OVERLOADED: row('not-applied', 'later', 'too many requests wait'),
+  TIMED_OUT: row('unknown', 'same-session', 'no answer before the deadline'),
+  ABORTED: row('unknown', 'same-session', 'the signal stopped the waiting, not the write'),
+  NOT_LEADER: row('not-applied', 'later', 'this node does not lead the partition'),
+  LEADERSHIP_LOST: row('not-applied', 'later', 'another leader wrote another entry at that position'),
+  UNAVAILABLE: row('not-applied', 'later', 'another node, or a majority, cannot be reached'),
+  CLOSED: row('not-applied', 'never', 'the store is closed'),
+  CLOSED_WHILE_WAITING: row('unknown', 'same-session', 'the store was closed before the answer was known'),
+  DISK_FULL: row('not-applied', 'later', 'no space left; service resumes when there is some'),
+  DISK_FAILED: row('unknown', 'never', 'a write or sync failed: the store stopped'),
+  DAMAGED: row('not-applied', 'never', 'stored bytes fail their check'),
+  FOLDER_IN_USE: row('not-applied', 'later', 'another process holds the data folder'),
+  FOLDER_UNUSABLE: row('not-applied', 'never', 'the data folder cannot be read or written'),
+  FOREIGN_FOLDER: row('not-applied', 'never', 'the folder holds something that is not a data folder'),
+  VERSION_UNSUPPORTED: row(
+    'not-applied',
+    'never',
+    'the folder was written in a format that this release cannot read',
+  ),
+  UPGRADE_REQUIRED: row(
+    'not-applied',
+    'never',
+    'the log holds an entry kind that this release does not know',
+  ),
+} as const satisfies Record<string, Row>
+
+/** One of the closed set of error codes. */
+export type Code = keyof typeof errorTable
+
+/** What an error may carry besides its code; shape per code in the README. */
+export type ErrorDetails = Readonly<Record<string, unknown>>
+
+interface Options {
+  readonly outcome?: Outcome
+  readonly details?: ErrorDetails
+  readonly cause?: unknown
+}
+
+/** An operational failure: what happened (`code`), what it means for the request (`outcome`), what next (`retry`). */
+export class SillokError extends Error {
+  override readonly name = 'SillokError'
+  readonly code: Code
+  readonly outcome: Outcome
+  readonly retry: Retry
+  readonly details: ErrorDetails
+
+  constructor(code: Code, message: string, options: Options = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.outcome = options.outcome ?? errorTable[code].outcome
+    this.retry = errorTable[code].retry
+    this.details = options.details ?? {}
+  }
+}
+
+/** True for a SillokError, of that code if one is given. */
+export function isSillokError(error: unknown, code?: Code): error is SillokError {
+  return error instanceof SillokError && (code === undefined || error.code === code)
+}

@@ -1,0 +1,87 @@
+/**
+ * Every maximum of the store, with its unit and reason. At a limit the answer is a named error, not memory growth.
+ * Relations between limits are asserted below, when this file is loaded.
+ */
+import { assert } from './assert.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  /** A document, encoded. */
+  documentBytesMax: MiB,
+  /** All commands of one atomic batch, as sent. */
+  batchCommandBytesMax: 3 * MiB,
+  /** Documents named by one atomic batch. */
+  batchCommandsMax: 10_000,
+  /** One entry of the log, head included; checked after decide. */
+  entryBytesMax: 4 * MiB,
+  /** Body of one batch of the write-ahead log, and one frame. */
+  walBatchBytesMax: 4 * MiB + 64 * KiB,
+  /** A batch starts on this boundary: no write touches a sector of an acknowledged batch. */
+  walBlockBytes: 4 * KiB,
+  /** A file of the write-ahead log: embedded profile, and for nodes of a cluster. */
+  walFileBytesEmbedded: 8 * MiB,
+  walFileBytes: 64 * MiB,
+  /** Files in the ring; uncommitted bytes of a node may fill at most half of it. */
+  walFilesMax: 4,
+  /** Quiet time after a batch before a witness follows it. */
+  walWitnessMs: 50,
+  /** A document's key, encoded as a tuple element. */
+  keyBytesMax: KiB,
+  /** A unique value, encoded after normalisation. */
+  uniqueValueBytesMax: 4 * KiB,
+  /** Encoded bytes that close a segment: fixed in the partition's creation entry. */
+  segmentCutBytes: 16 * MiB,
+  /** Appended bytes after which the open segment is synced. */
+  segmentSyncBytes: 4 * MiB,
+  /** Nesting of a document; containers and scalars it may hold. */
+  documentDepthMax: 64,
+  documentElementsMax: 100_000,
+  /** Live sessions of a store. */
+  sessionsMax: 65_536,
+  /** Unanswered requests of one session. */
+  sessionWindow: 1024,
+  /** Idle life of a session, and of a named one, in log time. */
+  sessionIdleMs: 3_600_000,
+  namedSessionIdleMs: 7 * 24 * 3_600_000,
+  /** A registration older than this, in log time, is a delayed copy. */
+  registerAgeMsMax: 30_000,
+  sessionNameBytesMax: 256,
+  collectionsMax: 1024,
+  constraintsPerCollectionMax: 32,
+  nameBytesMax: 128,
+  /** Commands that wait for admission, and their bytes, per partition. */
+  pendingCommandsMax: 65_536,
+  pendingBytesMax: 64 * MiB,
+  /** How long one slice of work may hold the event loop. */
+  sliceMs: 5,
+  /** One write batch to the key-value store. */
+  flushBatchBytesMax: MiB,
+  /** Memtable bytes that start a flush. */
+  memtableBytesMax: 32 * MiB,
+  /** State checkpoint: whichever comes first, and not more often than the pause. */
+  checkpointEntriesMax: 100_000,
+  checkpointBytesMax: 256 * MiB,
+  checkpointPauseMs: 5000,
+  /** Write buffer of the key-value store, all replicas of a node together. */
+  writeBufferBytes: 64 * MiB,
+  writeBufferBytesAll: 256 * MiB,
+  /** One entry of listed facts; longer lists are cut. */
+  factsPerEntryBytesMax: 512 * KiB,
+  /** Tries of `update(key, fn)` on CONFLICT. */
+  updateTriesMax: 10,
+  /** Deadline of a call, unless given. */
+  deadlineMs: 30_000,
+  /** Rows per page of a scan. */
+  scanPageRows: 1000,
+} as const
+
+assert(limits.batchCommandBytesMax < limits.entryBytesMax, 'a batch must fit an entry, with its facts')
+assert(limits.documentBytesMax < limits.batchCommandBytesMax, 'a document must fit a batch')
+assert(limits.entryBytesMax + 32 * KiB <= limits.walBatchBytesMax, 'an entry must fit a batch of the log')
+assert(
+  limits.walBatchBytesMax + 2 * limits.walBlockBytes <= limits.walFileBytesEmbedded,
+  'a batch must fit a file of the log',
+)
+assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')

@@ -1,0 +1,58 @@
+/**
+ * The door to the ordered key-value store (`level`). Keys and values are bytes, ordered as bytes.
+ *
+ * It is not trusted (measured: one flipped bit loses synced keys or returns wrong values without an error; unsynced
+ * batches may vanish from the middle): callers check every row themselves and can rebuild everything.
+ * Errors: DISK_FULL, DISK_FAILED (anything that the store reports as I/O error; a rejected write may still be there
+ * after reopening), DAMAGED (it noticed corruption), FOLDER_IN_USE.
+ */
+
+/** A frozen view. Close it: an open one pins old data. */
+export interface KeyValueSnapshot {
+  close(): Promise<void>
+}
+
+/** A list of changes, written at once or not at all. Use once. */
+export interface KeyValueBatch {
+  put(key: Buffer, value: Buffer): void
+  delete(key: Buffer): void
+  /** `sync`: durable when it resolves, and so is everything written before. */
+  write(options?: { readonly sync?: boolean }): Promise<void>
+}
+
+export interface KeyRange {
+  readonly gte?: Buffer
+  readonly gt?: Buffer
+  readonly lt?: Buffer
+  readonly lte?: Buffer
+  readonly reverse?: boolean
+  readonly snapshot?: KeyValueSnapshot
+}
+
+export interface KeyValueIterator {
+  /** The next rows, at most `count` and about 1 MiB; none at the end. */
+  next(count: number): Promise<[Buffer, Buffer][]>
+  close(): Promise<void>
+}
+
+export interface KeyValueStore {
+  getMany(keys: readonly Buffer[], snapshot?: KeyValueSnapshot): Promise<(Buffer | undefined)[]>
+  /** May block the event loop on a cache miss: for a lone key. */
+  getSync(key: Buffer, snapshot?: KeyValueSnapshot): Buffer | undefined
+  iterate(range: KeyRange): KeyValueIterator
+  batch(): KeyValueBatch
+  snapshot(): KeyValueSnapshot
+  /** Forces what was written so far into a table file. Its success proves nothing: follow it by a synced write. */
+  compact(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface KeyValueOptions {
+  readonly writeBufferBytes: number
+  readonly cacheBytes?: number
+}
+
+export interface KeyValueStores {
+  /** Opens the store in the folder, which is made if missing. */
+  open(folder: string, options: KeyValueOptions): Promise<KeyValueStore>
+}
