@@ -50,6 +50,7 @@ export const errorTable = {
   DISK_FULL: row('not-applied', 'later', 'no space left; service resumes when there is some'),
   DISK_FAILED: row('unknown', 'never', 'a write or sync failed: the store stopped'),
   DAMAGED: row('not-applied', 'never', 'stored bytes fail their check'),
+  STOPPED: row('unknown', 'never', 'the store stopped: one of its invariants is broken'),
   FOLDER_IN_USE: row('not-applied', 'later', 'another process holds the data folder'),
   FOLDER_UNUSABLE: row('not-applied', 'never', 'the data folder cannot be read or written'),
   FOREIGN_FOLDER: row('not-applied', 'never', 'the folder holds something that is not a data folder'),

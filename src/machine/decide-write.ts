@@ -4,6 +4,7 @@
  * Either every operation of the command is drafted, or the whole command is refused and nothing is.
  */
 import { assert } from '../base/assert.js'
+import { isSillokError } from '../base/errors.js'
 import { decodeKey } from '../base/tuple.js'
 import { factBytes } from '../codec/facts.js'
 import { decodeDocument } from '../codec/document.js'
@@ -15,7 +16,7 @@ import { type Current, Draft } from './draft.js'
 import { encodeDocumentRow, heldClaims } from './documents.js'
 import { documentPrefix, schemaKey } from './keys.js'
 import { type Refused, type Reply, refuse } from './reply.js'
-import { type CollectionSchema, decodeSchema } from './schema.js'
+import { type CollectionSchema, schemaOfRow } from './schema.js'
 import { checkMark, keepReply } from './sessions.js'
 import type { DecideContext, View } from './view.js'
 
@@ -66,6 +67,7 @@ function decideOperation(draft: Draft, operation: Operation): boolean | Refused 
   const claims = schema === undefined ? undefined : claimsFor(draft, schema, operation)
   if (schema === undefined || current === undefined || claims === undefined) return undefined
   if (schema === null) return refuse('NOT_FOUND', `collection ${operation.collection} is not defined`)
+  if ('ok' in claims) return claims
   const refused = checkCondition(operation, current)
   if (refused !== undefined) return refused
   if (operation.op === 'check') return current !== null
@@ -79,22 +81,10 @@ function decideOperation(draft: Draft, operation: Operation): boolean | Refused 
   return current !== null
 }
 
-const schemas = new WeakMap<Buffer, CollectionSchema>()
-
 /** The collection, as this partition's own log has it (P22). */
 function schemaOf(draft: Draft, operation: Operation): CollectionSchema | null | undefined {
   const row = draft.view.get(schemaKey(operation.collection))
-  if (row === undefined) {
-    draft.get(schemaKey(operation.collection))
-    return undefined
-  }
-  if (row === null) return null
-  let schema = schemas.get(row.bytes)
-  if (schema === undefined) {
-    schema = decodeSchema(row.bytes.subarray(12))
-    schemas.set(row.bytes, schema)
-  }
-  return schema
+  return row ? schemaOfRow(row) : row
 }
 
 /** What the new document claims, with the claim rows looked up. */
@@ -102,9 +92,14 @@ function claimsFor(
   draft: Draft,
   schema: CollectionSchema | null,
   operation: Operation,
-): readonly Claim[] | undefined {
+): readonly Claim[] | Refused | undefined {
   if (schema === null || schema.unique.length === 0 || operation.document === undefined) return []
-  operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
+  try {
+    operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
+  } catch (error) {
+    if (isSillokError(error)) return refuse(error.code, error.message, error.details)
+    throw error
+  }
   let missing = false
   for (const claim of operation.claims) missing = draft.get(claim.key) === undefined || missing
   return missing ? undefined : operation.claims

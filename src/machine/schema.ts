@@ -7,6 +7,7 @@ import { SillokError } from '../base/errors.js'
 import type { CollectionId, ConstraintId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
+import { type Row, rowValue } from '../codec/row.js'
 import { type NormalizeStep, normalizeSteps, ruleName } from './normalize.js'
 
 /** One field of a unique constraint; its own steps replace those of the constraint. */
@@ -145,7 +146,18 @@ export function encodeSchema(schema: CollectionSchema): Buffer {
   return packStrict(schema)
 }
 
-/** Reads a schema row; the same bytes object gives the same schema object. */
 export function decodeSchema(value: Buffer): CollectionSchema {
   return unpackStrict(value) as CollectionSchema
+}
+
+const schemas = new WeakMap<Row, CollectionSchema>()
+
+/** The schema in a row: decoded once for each row object. */
+export function schemaOfRow(row: Row): CollectionSchema {
+  let schema = schemas.get(row)
+  if (schema === undefined) {
+    schema = decodeSchema(rowValue(row))
+    schemas.set(row, schema)
+  }
+  return schema
 }
