@@ -4,7 +4,9 @@ import { encodeEntry } from '../../../src/base/entry.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeHeader } from '../../../src/segments/segment-header.js'
+import type { SegmentLog } from '../../../src/segments/segment-log.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimDisk } from '../../../src/sim/sim-disk.js'
 import {
   feed,
   folder,
@@ -97,21 +99,31 @@ t.test('reads are right at every position, in memory, in the open and in sealed 
 t.test('reads stay right while entries are appended, written and sealed', async t => {
   const clock = new SimClock()
   const random = new Random(`${seed}/concurrent`)
-  const disk = makeDisk('concurrent', clock)
-  const log = await openLog(disk, { marks: {} }, { clock })
-  const feeding = feed(log, entries, random)
+  const disk = new SimDisk({ clock, random: random.split('disk') })
   let reads = 0
-  for (let done = false; !done; reads++) {
-    done = log.lastIndex === entries.length && log.syncedIndex === log.lastIndex
-    const from = 1 + random.below(Math.max(1, log.lastIndex))
-    const got = await log.read(from, { bytesMax: 3000 })
-    if (!sameEntries(got, entries.slice(from - 1, from - 1 + got.length))) t.fail(`read from ${from}`)
-    await new Promise(resolve => setImmediate(resolve))
+  let fed = false
+  const reader = async (log: SegmentLog, own: Random): Promise<void> => {
+    for (; !fed; reads++) {
+      const from = 1 + own.below(Math.max(1, log.lastIndex))
+      const got = await log.read(from, { bytesMax: own.below(3000) })
+      if (!sameEntries(got, entries.slice(from - 1, from - 1 + got.length))) t.fail(`read from ${from}`)
+      await new Promise<void>(resolve => clock.after(own.fraction(), resolve))
+    }
   }
-  await feeding
-  t.ok(reads > 10)
-  t.strictSame(await log.verify(), [])
-  await log.close()
+  await clock.run(async () => {
+    const log = await openLog(disk, { marks: {} }, { clock })
+    const readers = [1, 2, 3].map(number => reader(log, random.split(`reader ${number}`)))
+    for (let at = 0; at < entries.length; at += 3) {
+      log.append(entries.slice(at, at + 3))
+      await new Promise<void>(resolve => clock.after(3 * random.fraction(), resolve))
+    }
+    await log.sync()
+    fed = true
+    await Promise.all(readers)
+    t.strictSame(await log.verify(), [])
+    await log.close()
+  })
+  t.ok(reads > 50, `${reads} reads`)
 })
 
 t.test('the iterator returns each entry once, up to the named one, and may be left early', async t => {
