@@ -46,15 +46,18 @@ const sessionRowsPerRead = 1000
 /** Opens the store, or a fresh one. Rejects with what is not the store's fault: FOLDER_IN_USE, DISK_FULL. */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const recorded = options.checkpoint === undefined ? emptyCheckpoint : decodeCheckpoint(options.checkpoint)
+  const isThere = (await options.disk.list(options.folder)).length > 0
   let reason = options.damaged
+  if (!isThere && recorded.index > 0) reason ??= 'the folder of the store is missing or empty'
   if (reason === undefined) {
     const opened = await tryStore(options, recorded)
     if (typeof opened !== 'string') return opened
     reason = opened
   }
-  await quarantine(options.disk, options.folder)
+  if (isThere) await quarantine(options.disk, options.folder)
   const store = await options.keyValue.open(options.folder, options)
   const batch = store.batch()
+  // Proves the fresh folder too: without this row the recorded checkpoint would speak of it.
   batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded.index))
   await batch.write({ sync: true })
   return { store, checkpoint: emptyCheckpoint, windows: new SessionWindows(), newest: 0, rebuilt: reason }
