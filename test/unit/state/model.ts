@@ -1,9 +1,10 @@
 /** What the state must be: a map of rows, changed by the same random entries. */
+
+import { entryHeadBytes } from '../../../src/base/entry.js'
+import type { Random } from '../../../src/base/random.js'
 import { encodeFacts, type Fact } from '../../../src/codec/facts.js'
 import { digestCount, keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
-import type { Random } from '../../../src/base/random.js'
 import { SessionWindow } from '../../../src/state/session-window.js'
-import { entryHeadBytes } from '../../../src/base/entry.js'
 
 /** One entry of the log as the state takes it; no facts: an empty entry. */
 export interface LoggedEntry {
