@@ -91,12 +91,12 @@ export function bytes(bytesMax: number): Shape<Uint8Array> {
   })
 }
 
+type Literal = string | number | boolean | null
+
 /** One of the literals. */
-export function literal<const T extends string | number | boolean | null>(
-  ...allowed: readonly T[]
-): Shape<T> {
+export function literal<const L extends readonly Literal[]>(...allowed: L): Shape<L[number]> {
   const expected = allowed.map(one => JSON.stringify(one)).join(' or ')
-  return shape(expected, (value): value is T => (allowed as readonly unknown[]).includes(value))
+  return shape(expected, (value): value is L[number] => allowed.includes(value as Literal))
 }
 
 /** Whatever was decoded: checked elsewhere, or stored as it is. */
