@@ -13,7 +13,7 @@ import { limits } from '../base/limits.js'
 import { decodeTuple, encodeTuple, type TupleValue } from '../base/tuple.js'
 import type { RowKey } from '../codec/row.js'
 import { claimPrefix } from './keys.js'
-import { normalize } from './normalize.js'
+import { type NormalizeStep, type Normalizer, normalizer } from './normalize.js'
 import type { CollectionSchema, ConstraintSchema } from './schema.js'
 
 /** A unique value that a document wants to hold. */
@@ -52,7 +52,7 @@ export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]
     if (value === undefined || value === null) return null
     const checked = checkValue(constraint, field, value)
     raw.push(checked)
-    normal.push(typeof checked === 'string' ? normalize(checked, steps) : checked)
+    normal.push(normalizerOf(steps)(checked) as TupleValue)
   }
   const value = encodeTuple(normal)
   if (value.length > limits.uniqueValueBytesMax) {
@@ -60,6 +60,18 @@ export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]
     throw new SillokError('TOO_LARGE', `value of constraint ${constraint.name}: ${size}`)
   }
   return { constraint, value, raw: encodeTuple(raw), key: claimKeyOf(constraint.id, value) }
+}
+
+const normalizers = new WeakMap<readonly NormalizeStep[], Normalizer>()
+
+/** The steps as a function, made once for each list. */
+function normalizerOf(steps: readonly NormalizeStep[]): Normalizer {
+  let known = normalizers.get(steps)
+  if (known === undefined) {
+    known = normalizer(steps)
+    normalizers.set(steps, known)
+  }
+  return known
 }
 
 function checkValue(constraint: ConstraintSchema, field: string, value: unknown): TupleValue {

@@ -6,7 +6,7 @@
  */
 import type { LogTime, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { packStrict, unpackStrict } from '../codec/msgpack.js'
+import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import type { Numbering } from './command.js'
 
 /** A registered session: the value of an `mr` row. */
@@ -34,7 +34,7 @@ export function encodeRegistered(registered: Registered): Buffer {
 }
 
 export function decodeRegistered(value: Buffer): Registered {
-  return unpackStrict(value) as Registered
+  return unpackTrusted(value) as Registered
 }
 
 export function encodeCounters(counters: Counters): Buffer {
@@ -42,7 +42,7 @@ export function encodeCounters(counters: Counters): Buffer {
 }
 
 export function decodeCounters(value: Buffer): Counters {
-  return unpackStrict(value) as Counters
+  return unpackTrusted(value) as Counters
 }
 
 /** True once the session has been idle for too long. */

@@ -6,7 +6,7 @@
  */
 import type { Code, ErrorDetails } from '../base/errors.js'
 import type { Sequence, Version } from '../base/ids.js'
-import { packStrict, unpackStrict } from '../codec/msgpack.js'
+import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import { type Row, rowValue } from '../codec/row.js'
 
 /** The request took effect; `value` is what its command answers (see command.ts). */
@@ -56,7 +56,7 @@ export function lowWaterOf(row: Row): Sequence {
 
 /** The answer as it was first given. */
 export function decodeReply(row: Row): Reply {
-  const stored = unpackStrict(rowValue(row).subarray(requestHashBytes + 6)) as {
+  const stored = unpackTrusted(rowValue(row).subarray(requestHashBytes + 6)) as {
     v?: unknown
     c?: Code
     m?: string

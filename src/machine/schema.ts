@@ -3,12 +3,13 @@
  *
  * A definition is declarative: the same one again changes nothing. Ids are counters of meta, never reused.
  */
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import type { CollectionId, ConstraintId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { packStrict, unpackStrict } from '../codec/msgpack.js'
+import { isWellFormed } from '../base/text.js'
+import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import { type Row, rowValue } from '../codec/row.js'
-import { type NormalizeStep, normalizeSteps, ruleName } from './normalize.js'
+import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 
 /** One field of a unique constraint; its own steps replace those of the constraint. */
 export type UniqueField = string | { readonly field: string; readonly normalize?: readonly NormalizeStep[] }
@@ -77,13 +78,16 @@ function checkUnique(where: string, constraint: string, rule: unknown): void {
 
 function checkSteps(place: string, steps: unknown): void {
   if (steps === undefined) return
-  const known: readonly string[] = normalizeSteps
-  const ok = Array.isArray(steps) && steps.every(step => known.includes(step as string))
-  if (!ok) throw invalid(`${place}: normalize must be a list of ${known.join(', ')}`)
+  try {
+    parseSteps(steps)
+  } catch (error) {
+    if (isSillokError(error)) throw invalid(`${place}: ${error.message}`)
+    throw error
+  }
 }
 
 function checkName(what: string, name: unknown): void {
-  const ok = typeof name === 'string' && name !== '' && name.isWellFormed() && !name.includes('\0')
+  const ok = typeof name === 'string' && name !== '' && isWellFormed(name) && !name.includes('\0')
   if (!ok) throw invalid(`${what} must have a name: a non-empty, well-formed string, not ${show(name)}`)
   if (Buffer.byteLength(name as string) > limits.nameBytesMax) {
     throw invalid(`${what}: its name is longer than ${limits.nameBytesMax} bytes`)
@@ -147,7 +151,7 @@ export function encodeSchema(schema: CollectionSchema): Buffer {
 }
 
 export function decodeSchema(value: Buffer): CollectionSchema {
-  return unpackStrict(value) as CollectionSchema
+  return unpackTrusted(value) as CollectionSchema
 }
 
 const schemas = new WeakMap<Row, CollectionSchema>()
