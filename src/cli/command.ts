@@ -1,6 +1,7 @@
 /**
- * The shape of a verb. Each stands in a file of its own in `commands/`, named like the verb, which exports `command`;
- * `main.ts` lists them. A verb writes its result with `printRows` or `printOne`, throws what fails, and ends.
+ * The shape of a verb. Each stands in a file of its own in `commands/`, named like the verb, which exports
+ * `command`; `main.ts` lists them. A verb writes its result with `printRows` or `printOne`, throws what
+ * fails, and ends.
  */
 import type { Argv } from 'yargs'
 import type { OutputFormat, Sink } from './output.js'

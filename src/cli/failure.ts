@@ -1,9 +1,9 @@
 /**
  * What a failed verb says, and with which code the process ends.
  *
- * Every failure names its code, what it means for the request, its causes, and what to do next. The exit codes are
- * part of the interface: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command may work later),
- * 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time.
+ * Every failure names its code, what it means for the request, its causes, and what to do next. The exit
+ * codes are part of the interface: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command
+ * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time.
  */
 import { InvariantError } from '../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../base/errors.js'

@@ -1,7 +1,8 @@
 /**
  * The command line: which verbs there are, what they share, and how the process ends. No logic of the store.
  *
- * Results go to standard output, everything else to standard error; the exit code says how it ended (`failure.ts`).
+ * Results go to standard output, everything else to standard error; the exit code says how it ended
+ * (`failure.ts`).
  */
 import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
@@ -13,8 +14,8 @@ import { UsageError } from './usage.js'
 const commands: readonly Command[] = [version]
 
 /**
- * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends the
- * process: what failed was written to standard error.
+ * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
+ * the process: what failed was written to standard error.
  */
 export async function run(
   words: readonly string[],

@@ -1,9 +1,9 @@
 /**
  * What a verb answers, on standard output: a table for people, JSON or lines of JSON for programs.
  *
- * Results are the only thing on standard output; progress, hints and failures go to standard error. The two JSON
- * forms are the same on every terminal and of one shape from release to release. Memory stays bounded: of a long
- * result only the first rows, from which a table takes its widths, are held.
+ * Results are the only thing on standard output; progress, hints and failures go to standard error. The two
+ * JSON forms are the same on every terminal and of one shape from release to release. Memory stays bounded:
+ * of a long result only the first rows, from which a table takes its widths, are held.
  */
 import { headLine, layOut, rowLine, toJson } from './table.js'
 import { UsageError } from './usage.js'
@@ -30,7 +30,10 @@ export interface Sink {
 /** Rows from which a table takes its columns and widths. */
 export const tableSampleRows = 200
 
-/** The form asked for by `-o`; without it a table on a terminal and ndjson elsewhere. Throws UsageError on another. */
+/**
+ * The form asked for by `-o`; without it a table on a terminal and ndjson elsewhere. Throws UsageError on
+ * another.
+ */
 export function chooseFormat(asked: string | undefined, sink: Sink): OutputFormat {
   if (asked === undefined) return sink.isTerminal ? 'table' : 'ndjson'
   const format = outputFormats.find(known => known === asked)
@@ -88,7 +91,10 @@ async function printTable(rows: Iterable<Fields> | AsyncIterable<Fields>, sink: 
   return count
 }
 
-/** The sink over a stream of the process. A reader that went away (`| head`) ends the writing without an error. */
+/**
+ * The sink over a stream of the process. A reader that went away (`| head`) ends the writing without an
+ * error.
+ */
 export function streamSink(stream: NodeJS.WriteStream): Sink {
   let gone = false
   stream.on('error', (error: NodeJS.ErrnoException) => {

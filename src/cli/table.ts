@@ -1,9 +1,10 @@
 /**
- * Tables for people: columns that line up whatever the text is (Korean letters take two cells, combining marks none).
+ * Tables for people: columns that line up whatever the text is (Korean letters take two cells, combining
+ * marks none).
  *
- * Cells are data and never reach the terminal raw: control characters are shown as escapes, so that a stored value
- * cannot move the cursor or colour the screen. Rows of one table share the widths of its first rows; a cell that is
- * wider than its column ends in `…`.
+ * Cells are data and never reach the terminal raw: control characters are shown as escapes, so that a stored
+ * value cannot move the cursor or colour the screen. Rows of one table share the widths of its first rows; a
+ * cell that is wider than its column ends in `…`.
  */
 import stringWidth from 'string-width'
 
@@ -27,7 +28,10 @@ export function displayWidth(text: string): number {
   return stringWidth(text)
 }
 
-/** The text with control characters as visible escapes (`\n`, `\x1b`) and without what turns the writing direction. */
+/**
+ * The text with control characters as visible escapes (`\n`, `\x1b`) and without what turns the writing
+ * direction.
+ */
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, char => {
     if (char === '\n') return '\\n'
@@ -79,8 +83,8 @@ export function toJson(value: unknown): string {
 }
 
 /**
- * Columns for these rows, in the order in which the names first appear. Columns that hold only numbers stand right.
- * Together they take at most `widthMax` cells: the widest shrink first, none below 8.
+ * Columns for these rows, in the order in which the names first appear. Columns that hold only numbers stand
+ * right. Together they take at most `widthMax` cells: the widest shrink first, none below 8.
  */
 export function layOut(rows: readonly Readonly<Record<string, unknown>>[], widthMax = Infinity): Column[] {
   const columns = new Map<string, { width: number; numeric: boolean }>()
