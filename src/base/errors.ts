@@ -1,8 +1,8 @@
 /**
  * The one error class of the store and its closed table of codes.
  *
- * Codes never change within a major version; messages may. `TypeError` and `RangeError` (without a code) are for
- * misuse of the API; `InvariantError` is for our own bugs.
+ * Codes never change within a major version; messages may. `TypeError` and `RangeError` (without a code) are
+ * for misuse of the API; `InvariantError` is for our own bugs.
  */
 
 /** What the caller may conclude about the request. */
@@ -78,7 +78,10 @@ interface Options {
   readonly cause?: unknown
 }
 
-/** An operational failure: what happened (`code`), what it means for the request (`outcome`), what next (`retry`). */
+/**
+ * An operational failure: what happened (`code`), what it means for the request (`outcome`), what next
+ * (`retry`).
+ */
 export class SillokError extends Error {
   override readonly name = 'SillokError'
   readonly code: Code

@@ -1,12 +1,13 @@
 /**
- * Every maximum of the store, with its unit and reason. At a limit the answer is a named error, not memory growth.
- * Relations between limits are asserted below, when this file is loaded.
+ * Every maximum of the store, with its unit and reason. At a limit the answer is a named error, not memory
+ * growth. Relations between limits are asserted below, when this file is loaded.
  */
 import { assert } from './assert.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 
+/** The limits by name; units stand last in it. */
 export const limits = {
   /** A document, encoded. */
   documentBytesMax: MiB,
