@@ -6,7 +6,8 @@
 import { SillokError } from '../base/errors.js'
 import { isPlainObject, pathText } from './value.js'
 
-type Path = readonly (string | number)[]
+/** Where a value stands: a chain up to the outermost, made of small objects because few paths are ever printed. */
+type Path = { readonly parent: Path; readonly key: string | number } | undefined
 
 /** Reads a value at a path as T. */
 export type Shape<T> = (value: unknown, path: Path) => T
@@ -27,12 +28,18 @@ export type ObjectOf<F extends Fields> = {
 /** The value as the shape says; `name` stands for it in errors. Throws INVALID. */
 export function parse<T>(shape: Shape<T>, value: unknown, name = 'value'): T {
   try {
-    return shape(value, [])
+    return shape(value, undefined)
   } catch (error) {
     if (!(error instanceof Mismatch)) throw error
-    const path = pathText(error.path)
+    const path = pathText(keysOf(error.path))
     throw new SillokError('INVALID', `${name}: ${path} is not ${error.expected}`, { details: { path } })
   }
+}
+
+function keysOf(path: Path): (string | number)[] {
+  const keys: (string | number)[] = []
+  for (let step = path; step !== undefined; step = step.parent) keys.unshift(step.key)
+  return keys
 }
 
 class Mismatch {
@@ -123,7 +130,7 @@ export function list<T>(inner: Shape<T>, countMax: number): Shape<T[]> {
   return (value, path) => {
     if (!Array.isArray(value) || value.length > countMax)
       throw new Mismatch(path, `a list of at most ${countMax}`)
-    return value.map((one, i) => inner(one, [...path, i]))
+    return value.map((one, i) => inner(one, { parent: path, key: i }))
   }
 }
 
@@ -135,7 +142,7 @@ export function dictionary<T>(inner: Shape<T>, countMax: number): Shape<Record<s
     const entries = Object.entries(value)
     if (entries.length > countMax) throw new Mismatch(path, expected)
     // fromEntries defines: a field of any name stays a field.
-    return Object.fromEntries(entries.map(([name, one]) => [name, inner(one, [...path, name])]))
+    return Object.fromEntries(entries.map(([name, one]) => [name, inner(one, { parent: path, key: name })]))
   }
 }
 
@@ -151,11 +158,11 @@ export function object<const F extends Fields>(fields: F): Shape<ObjectOf<F>> {
     if (!isRecord(value)) throw new Mismatch(path, 'an object')
     const result: Record<string, unknown> = {}
     for (const { name, inner, required } of known) {
-      if (Object.hasOwn(value, name)) result[name] = inner(value[name], [...path, name])
-      else if (required) throw new Mismatch([...path, name], 'given')
+      if (Object.hasOwn(value, name)) result[name] = inner(value[name], { parent: path, key: name })
+      else if (required) throw new Mismatch({ parent: path, key: name }, 'given')
     }
     for (const name of Object.keys(value)) {
-      if (!names.has(name)) throw new Mismatch([...path, name], 'a known field')
+      if (!names.has(name)) throw new Mismatch({ parent: path, key: name }, 'a known field')
     }
     return result as ObjectOf<F>
   }
@@ -172,7 +179,7 @@ export function union<const C extends Readonly<Record<string, Shape<unknown>>>>(
     if (!isRecord(value)) throw new Mismatch(path, 'an object')
     const name = Object.hasOwn(value, tag) ? value[tag] : undefined
     const inner = typeof name === 'string' ? byName.get(name) : undefined
-    if (inner === undefined) throw new Mismatch([...path, tag], expected)
+    if (inner === undefined) throw new Mismatch({ parent: path, key: tag }, expected)
     return inner(value, path) as never
   }
 }
