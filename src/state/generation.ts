@@ -96,23 +96,29 @@ export class Generation {
     return this.#forms.entries()
   }
 
-  /** All keys, in sorted runs that stay as they are. */
-  runs(): readonly (readonly RowKey[])[] {
-    if (this.#tail.length > 0) {
-      const runs = this.#runs.slice()
-      let last: readonly RowKey[] = this.#tail.sort(byBytes)
-      this.#tail = []
-      for (let before = runs.at(-1); before !== undefined && before.length < 2 * last.length; ) {
-        last = mergeRuns(before, last)
-        runs.pop()
-        before = runs.at(-1)
-      }
-      runs.push(last)
-      this.#runs = runs
+  /** Sorts some of the keys that are in no run yet; false when none is left. A step of about a millisecond. */
+  sortSome(): boolean {
+    if (this.#tail.length === 0) return false
+    const runs = this.#runs.slice()
+    let last: readonly RowKey[] = this.#tail.splice(-keysPerStep).sort(byBytes)
+    for (let before = runs.at(-1); before !== undefined && before.length < 2 * last.length; ) {
+      last = mergeRuns(before, last)
+      runs.pop()
+      before = runs.at(-1)
     }
+    runs.push(last)
+    this.#runs = runs
+    return this.#tail.length > 0
+  }
+
+  /** The sorted runs so far; each stays as it is. */
+  get runs(): readonly (readonly RowKey[])[] {
     return this.#runs
   }
 }
+
+/** Keys sorted at a time: a scan after many writes must not hold the event loop. */
+const keysPerStep = 2048
 
 /** Row keys have one character per byte: this is byte order. */
 export function byBytes(left: RowKey, right: RowKey): number {
