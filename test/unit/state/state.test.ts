@@ -2,8 +2,9 @@
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
+import { readAll, scanTexts } from './compare.js'
 import { allKeys, Model, randomKey, rowText } from './model.js'
-import { scanTexts, World } from './world.js'
+import { World } from './world.js'
 
 const firstSeed = process.env['SEED']
 const seeds = firstSeed === undefined ? Array.from({ length: 40 }, (_, n) => `state-${n}`) : [firstSeed]
@@ -298,7 +299,7 @@ t.test('a failed write stops the flushes, tells the owner once and leaves memory
     await t.rejects(world.state.checkpoint(world.record, { force: true }), { code: 'DISK_FAILED' })
     t.equal(world.failures.length, 1)
     world.write(20)
-    const read = await world.readAll()
+    const read = await readAll(world.state)
     for (const [key, row] of read) t.equal(row?.version, world.model.rows.get(key)?.version)
     await world.state.close({ record: world.record })
     t.equal(world.recorded, undefined)

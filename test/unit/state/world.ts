@@ -1,14 +1,14 @@
 /** One replica's state on a simulated machine, beside its model and its log. */
 import type { Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
-import type { Row, RowKey } from '../../../src/codec/row.js'
-import { keyBytes } from '../../../src/codec/row.js'
+import type { RowKey } from '../../../src/codec/row.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
-import type { Scan, ScanRange } from '../../../src/state/scan.js'
+import type { ScanRange } from '../../../src/state/scan.js'
 import { State } from '../../../src/state/state.js'
-import { allKeys, type LoggedEntry, Model, rowText } from './model.js'
+import { differences } from './compare.js'
+import { allKeys, type LoggedEntry, Model } from './model.js'
 
 export const folder = 'node/state-1'
 
@@ -126,38 +126,9 @@ export class World {
     }
   }
 
-  /** Memory, then what was loaded. */
-  async readAll(keys: readonly RowKey[] = allKeys()): Promise<Map<RowKey, Row | null>> {
-    const found = new Map<RowKey, Row | null>()
-    const missing = keys.filter(key => this.state.lookup(key) === undefined)
-    const loaded = this.random.chance(0.3) ? this.state.loadSync(missing) : await this.state.load(missing)
-    for (const key of keys) {
-      const row = this.state.lookup(key) ?? (this.state.lookup(key) === null ? null : loaded.get(key))
-      if (row === undefined) throw new Error(`nobody knows ${keyBytes(key).toString('hex')}`)
-      found.set(key, row)
-    }
-    loaded.release()
-    return found
-  }
-
   /** Compares everything with the model. */
   async compare(t: Test, when: string): Promise<boolean> {
-    const read = [...(await this.readAll())].flatMap(([key, row]) =>
-      row === null ? [] : [rowText(key, row)],
-    )
-    const scanned = await scanTexts(this.state.scan({}))
-    const replies: string[] = []
-    for (const window of this.state.windows.all()) {
-      for (const [at, key] of window.keys.entries()) replies.push(rowText(key, window.rows[at] as Row))
-    }
-    const scrubbed = await this.state.scrub()
-    return (
-      t.strictSame(scanned, this.model.scanned({}), `rows ${when}`) &&
-      t.strictSame(read.sort(), [...scanned].sort(), `lookups ${when}`) &&
-      t.strictSame(replies.sort(), this.model.replies(), `kept replies ${when}`) &&
-      t.strictSame(this.state.digests(), this.model.digests(), `digests ${when}`) &&
-      t.strictSame(scrubbed.slots, [], `scrub ${when}`)
-    )
+    return t.strictSame(await differences(this.state, this.model), [], when)
   }
 
   randomRange(): ScanRange {
@@ -176,10 +147,4 @@ export class World {
     else if (prepared) this.state.apply(index, entry.facts, entry.version, entry.rows)
     else this.state.apply(index, entry.facts, entry.version)
   }
-}
-
-export async function scanTexts(scan: Scan): Promise<string[]> {
-  const texts: string[] = []
-  for await (const page of scan) for (const [key, row] of page) texts.push(rowText(key, row))
-  return texts
 }
