@@ -26,6 +26,7 @@ export class Generation {
   readonly from: LogIndex
   /** And up to this one; unknown while it is the active one. */
   #upTo: LogIndex | undefined
+  #next: Generation | undefined
   #bytes = 0
   readonly #forms = new Map<RowKey, RowForm>()
   /** Keys not yet in a run, as they came. */
@@ -47,6 +48,11 @@ export class Generation {
 
   get upTo(): LogIndex | undefined {
     return this.#upTo
+  }
+
+  /** The generation that came after this one: who holds an old one sees all changes since. */
+  get next(): Generation | undefined {
+    return this.#next
   }
 
   /** The newest form: null is a known absence, undefined means that this generation does not know. */
@@ -86,9 +92,12 @@ export class Generation {
     if (newestReader < 0) form.older = undefined
   }
 
-  freeze(upTo: LogIndex): void {
+  /** Ends this generation at the index and begins the next. */
+  freeze(upTo: LogIndex): Generation {
     assert(this.#upTo === undefined && upTo >= this.from, () => `freeze ${this.from} at ${upTo}`)
     this.#upTo = upTo
+    this.#next = new Generation(upTo)
+    return this.#next
   }
 
   /** Keys with their newest forms, in no order. */

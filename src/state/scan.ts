@@ -13,7 +13,7 @@ import { keyBytes, keyText, type Row, type RowKey, readRow } from '../codec/row.
 import type { Clock } from '../env/clock.js'
 import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
 import { type Generation, lowerBound } from './generation.js'
-import type { Layers, View } from './layers.js'
+import { generationsAbove, type Layers, type View } from './layers.js'
 
 export interface ScanRange {
   /** First key; without it from the beginning. */
@@ -81,7 +81,7 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     this.#view = layers.hold()
     layers.openReader(index)
     this.#range = range
-    this.#generations = layers.above(this.#view)
+    this.#generations = generationsAbove(this.#view)
     this.#stored = store.iterate({
       ...(range.gte === undefined ? {} : { gte: keyBytes(range.gte) }),
       ...(range.lt === undefined ? {} : { lt: keyBytes(range.lt) }),

@@ -1,5 +1,6 @@
 /** One replica's state on a simulated machine, beside its model and its log. */
 import type { Test } from 'tap'
+import { readIndex } from '../../../src/base/entry.js'
 import { Random } from '../../../src/base/random.js'
 import type { RowKey } from '../../../src/codec/row.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
@@ -74,18 +75,23 @@ export class World {
   /** Opens the state and replays the log up to `end`. */
   async open(options: { damaged?: string; logLastIndex?: number } = {}): Promise<void> {
     const { disk, keyValue, clock } = this.machine.environment
+    const stored = options.damaged === undefined ? await this.#newestStored() : 0
     const { state, replayFrom, rebuilt } = await State.open({
       disk,
       keyValue,
       clock,
       folder,
       writeBufferBytes: 3000,
+      flushBatchBytes: 100 + this.random.below(2000),
       logLastIndex: this.log.length,
       failed: error => this.failures.push(error),
       ...(this.recorded === undefined ? {} : { checkpoint: this.recorded }),
       ...options,
     })
     this.rebuilt = rebuilt
+    if (rebuilt === undefined && stored > state.newest) {
+      throw new Error(`the store holds a row of ${stored}, it says ${state.newest}`)
+    }
     this.#state = state
     this.replayed = this.log.length - replayFrom + 1
     for (let index = replayFrom; index <= this.log.length; index++) {
@@ -140,6 +146,19 @@ export class World {
     if (this.random.chance(0.7)) range.gte = this.random.pick(keys)
     if (this.random.chance(0.7)) range.lt = this.random.pick(keys)
     return range
+  }
+
+  /** The newest index of a row that is in the store. */
+  async #newestStored(): Promise<number> {
+    if ((await this.machine.disk.list(folder)).length === 0) return 0
+    const store = await this.machine.environment.keyValue.open(folder, { writeBufferBytes: 3000 })
+    let newest = 0
+    for (const [key, value] of await store.iterate({}).next(100_000)) {
+      const kind = String.fromCharCode(key[0] ?? 0)
+      if (kind !== '!' && kind !== 's') newest = Math.max(newest, readIndex(value, 4) % 2 ** 40)
+    }
+    await store.close()
+    return newest
   }
 
   #apply(index: number, entry: LoggedEntry, prepared: boolean): void {
