@@ -48,6 +48,8 @@ export interface FlushJob {
   readonly newest: LogIndex
   /** A row that was born and died within this generation was never in the store: it need not be written. */
   readonly skipsUnborn: boolean
+  /** Bytes of keys and values after which a batch is written. */
+  readonly batchBytes: number
 }
 
 /** When it resolves, the generation was written whole, not yet durably. After a failure it may be repeated. */
@@ -87,7 +89,7 @@ class BatchWriter {
   }
 
   get isFull(): boolean {
-    return this.#bytes >= limits.flushBatchBytesMax
+    return this.#bytes >= this.#job.batchBytes
   }
 
   get isLate(): boolean {

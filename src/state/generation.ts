@@ -26,6 +26,7 @@ export class Generation {
   readonly from: LogIndex
   /** And up to this one; unknown while it is the active one. */
   #upTo: LogIndex | undefined
+  #next: Generation | undefined
   #bytes = 0
   readonly #forms = new Map<RowKey, RowForm>()
   /** Keys not yet in a run, as they came. */
@@ -47,6 +48,11 @@ export class Generation {
 
   get upTo(): LogIndex | undefined {
     return this.#upTo
+  }
+
+  /** The generation that came after this one: who holds an old one sees all changes since. */
+  get next(): Generation | undefined {
+    return this.#next
   }
 
   /** The newest form: null is a known absence, undefined means that this generation does not know. */
@@ -86,9 +92,12 @@ export class Generation {
     if (newestReader < 0) form.older = undefined
   }
 
-  freeze(upTo: LogIndex): void {
+  /** Ends this generation at the index and begins the next. */
+  freeze(upTo: LogIndex): Generation {
     assert(this.#upTo === undefined && upTo >= this.from, () => `freeze ${this.from} at ${upTo}`)
     this.#upTo = upTo
+    this.#next = new Generation(upTo)
+    return this.#next
   }
 
   /** Keys with their newest forms, in no order. */
@@ -96,23 +105,29 @@ export class Generation {
     return this.#forms.entries()
   }
 
-  /** All keys, in sorted runs that stay as they are. */
-  runs(): readonly (readonly RowKey[])[] {
-    if (this.#tail.length > 0) {
-      const runs = this.#runs.slice()
-      let last: readonly RowKey[] = this.#tail.sort(byBytes)
-      this.#tail = []
-      for (let before = runs.at(-1); before !== undefined && before.length < 2 * last.length; ) {
-        last = mergeRuns(before, last)
-        runs.pop()
-        before = runs.at(-1)
-      }
-      runs.push(last)
-      this.#runs = runs
+  /** Sorts some of the keys that are in no run yet; false when none is left. A step of about a millisecond. */
+  sortSome(): boolean {
+    if (this.#tail.length === 0) return false
+    const runs = this.#runs.slice()
+    let last: readonly RowKey[] = this.#tail.splice(-keysPerStep).sort(byBytes)
+    for (let before = runs.at(-1); before !== undefined && before.length < 2 * last.length; ) {
+      last = mergeRuns(before, last)
+      runs.pop()
+      before = runs.at(-1)
     }
+    runs.push(last)
+    this.#runs = runs
+    return this.#tail.length > 0
+  }
+
+  /** The sorted runs so far; each stays as it is. */
+  get runs(): readonly (readonly RowKey[])[] {
     return this.#runs
   }
 }
+
+/** Keys sorted at a time: a scan after many writes must not hold the event loop. */
+const keysPerStep = 2048
 
 /** Row keys have one character per byte: this is byte order. */
 export function byBytes(left: RowKey, right: RowKey): number {

@@ -1,9 +1,9 @@
 /**
- * What a read of documents and claims goes through, newest first: the active generation, frozen ones, and a snapshot
- * of the key-value store at the applied index of the last flush.
+ * What a read of documents and claims goes through, newest first: the active generation, the frozen one while it is
+ * being flushed, and a snapshot of the key-value store at the applied index of the last flush.
  *
- * A generation leaves memory only when it is in the store's snapshot and no view older than that is held: so memory,
- * asked at any later moment, completes what was read through a held view.
+ * A flushed generation is forgotten here. A view that was taken before keeps it, through the chain of generations
+ * from the first one above the view's snapshot: so what is read through a view is right at any later moment.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -11,22 +11,22 @@ import type { Row, RowKey } from '../codec/row.js'
 import type { KeyValueSnapshot, KeyValueStore } from '../env/key-value.js'
 import { Generation } from './generation.js'
 
-/** The store as of the flush at `index`. Held by loads and scans; closed with the last of them. */
+/** The store as of the flush at `index`, and all that changed since. Held by loads and scans; closed with the last. */
 export interface View {
   readonly index: LogIndex
   readonly snapshot: KeyValueSnapshot
+  /** The generation that begins at `index`; what follows hangs on it. */
+  readonly first: Generation
   holders: number
 }
 
 export class Layers {
   readonly #store: KeyValueStore
   #active: Generation
-  /** Newest first: the frozen one that waits for its flush, and flushed ones that a held view still needs. */
-  #older: Generation[] = []
   #frozen: Generation | undefined
   #view: View
-  /** Held views that are no longer the current one, oldest first. */
-  #oldViews: View[] = []
+  /** Held views that are no longer the current one. */
+  readonly #oldViews = new Set<View>()
   readonly #closing = new Set<Promise<void>>()
   /** Indexes at which scans are open, and the highest of them; -1 if there is none. */
   readonly #readers = new Map<LogIndex, number>()
@@ -35,7 +35,7 @@ export class Layers {
   constructor(store: KeyValueStore, from: LogIndex) {
     this.#store = store
     this.#active = new Generation(from)
-    this.#view = { index: from, snapshot: store.snapshot(), holders: 0 }
+    this.#view = this.#makeView(from)
   }
 
   get active(): Generation {
@@ -51,22 +51,15 @@ export class Layers {
     return this.#view.index
   }
 
-  /** Of all generations in memory. */
+  /** Of what is not in the store. */
   get bytes(): number {
-    let bytes = this.#active.bytes
-    for (const generation of this.#older) bytes += generation.bytes
-    return bytes
+    return this.#active.bytes + (this.#frozen?.bytes ?? 0)
   }
 
   /** From memory alone: null is a known absence, undefined means that the store must be asked. */
   lookup(key: RowKey): Row | null | undefined {
     const row = this.#active.get(key)
-    if (row !== undefined || this.#older.length === 0) return row
-    for (const generation of this.#older) {
-      const older = generation.get(key)
-      if (older !== undefined) return older
-    }
-    return undefined
+    return row !== undefined || this.#frozen === undefined ? row : this.#frozen.get(key)
   }
 
   set(key: RowKey, row: Row | null, index: LogIndex, born: boolean): void {
@@ -77,10 +70,8 @@ export class Layers {
   freeze(applied: LogIndex): Generation {
     assert(this.#frozen === undefined, 'a frozen generation waits for its flush')
     const frozen = this.#active
-    frozen.freeze(applied)
+    this.#active = frozen.freeze(applied)
     this.#frozen = frozen
-    this.#older.unshift(frozen)
-    this.#active = new Generation(applied)
     return frozen
   }
 
@@ -89,11 +80,10 @@ export class Layers {
     const index = this.#frozen?.upTo
     assert(index !== undefined, 'no frozen generation')
     const before = this.#view
-    this.#view = { index, snapshot: this.#store.snapshot(), holders: 0 }
     this.#frozen = undefined
-    if (before.holders > 0) this.#oldViews.push(before)
+    this.#view = this.#makeView(index)
+    if (before.holders > 0) this.#oldViews.add(before)
     else this.#close(before)
-    this.#forget()
   }
 
   /** Takes hold of the current view. */
@@ -106,14 +96,8 @@ export class Layers {
     assert(view.holders > 0, 'a view was released twice')
     view.holders--
     if (view.holders > 0 || view === this.#view) return
-    this.#oldViews = this.#oldViews.filter(old => old !== view)
+    this.#oldViews.delete(view)
     this.#close(view)
-    this.#forget()
-  }
-
-  /** Generations that change what the view shows, newest first. Hold the view. */
-  above(view: View): Generation[] {
-    return [this.#active, ...this.#older].filter(({ upTo }) => upTo === undefined || upTo > view.index)
   }
 
   /** Keeps row forms as of this index, which is the applied one, until closed as often. */
@@ -138,14 +122,13 @@ export class Layers {
   /** Closes all snapshots. Nothing may be read after. */
   async close(): Promise<void> {
     for (const view of [...this.#oldViews, this.#view]) this.#close(view)
-    this.#oldViews = []
+    this.#oldViews.clear()
     await Promise.all(this.#closing)
   }
 
-  /** Drops generations that the current view and all held ones contain. */
-  #forget(): void {
-    const oldest = this.#oldViews[0]?.index ?? this.#view.index
-    this.#older = this.#older.filter(({ upTo }) => upTo === undefined || upTo > oldest)
+  #makeView(index: LogIndex): View {
+    assert(this.#active.from === index, () => `view at ${index} below ${this.#active.from}`)
+    return { index, snapshot: this.#store.snapshot(), first: this.#active, holders: 0 }
   }
 
   #close(view: View): void {
@@ -156,4 +139,22 @@ export class Layers {
     )
     this.#closing.add(closed)
   }
+}
+
+/** Generations that change what the view shows, newest first. */
+export function generationsAbove(view: View): Generation[] {
+  const generations: Generation[] = []
+  for (let one: Generation | undefined = view.first; one !== undefined; one = one.next)
+    generations.unshift(one)
+  return generations
+}
+
+/** The newest change of the row since the view's snapshot; undefined if there was none. */
+export function changeSince(view: View, key: RowKey): Row | null | undefined {
+  let row: Row | null | undefined
+  for (let one: Generation | undefined = view.first; one !== undefined; one = one.next) {
+    const change = one.get(key)
+    if (change !== undefined) row = change
+  }
+  return row
 }

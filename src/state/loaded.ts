@@ -1,11 +1,12 @@
 /**
- * Rows read from the key-value store for commands that wait, all from one snapshot.
+ * Rows read from the key-value store for commands that wait, all from one snapshot, and what changed since.
  *
- * While it is held, memory keeps every change since that snapshot: so at any later moment, however many flushes lie
- * between, a row is what memory knows, otherwise what was loaded.
+ * However many flushes lie between, a row is what memory knows, otherwise what `get` says: every change since the
+ * snapshot hangs on the view that is held here.
  */
+import { assert } from '../base/assert.js'
 import type { Row, RowKey } from '../codec/row.js'
-import type { Layers, View } from './layers.js'
+import { changeSince, type Layers, type View } from './layers.js'
 
 export class Loaded {
   readonly #layers: Layers
@@ -18,12 +19,14 @@ export class Loaded {
     this.#rows = rows
   }
 
-  /** The row as of the snapshot, null if there was none, undefined if it was not asked for. Ask memory first. */
+  /** The row as of now, null if there is none, undefined if it was neither asked for nor changed since. */
   get(key: RowKey): Row | null | undefined {
-    return this.#rows.get(key)
+    assert(this.#view !== undefined, 'loaded rows were released')
+    const change = changeSince(this.#view, key)
+    return change === undefined ? this.#rows.get(key) : change
   }
 
-  /** Lets memory forget. Once more does nothing. */
+  /** Lets the snapshot go. Once more does nothing. */
   release(): void {
     const view = this.#view
     this.#view = undefined

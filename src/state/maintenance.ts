@@ -37,6 +37,7 @@ export interface MaintenanceParts {
   /** Of the node: lets one through. */
   readonly gate: Gate
   readonly failed: (error: unknown) => void
+  readonly flushBatchBytes: number
 }
 
 /** The state at the moment of a freeze. */
@@ -166,7 +167,7 @@ export class Maintenance {
   }
 
   async #writeFrozen(): Promise<void> {
-    const { store, clock, layers, windows, newest } = this.#parts
+    const { store, clock, layers, windows, newest, flushBatchBytes } = this.#parts
     const generation = layers.frozen
     if (generation?.upTo === undefined) return
     await writeGeneration({
@@ -177,6 +178,7 @@ export class Maintenance {
       newest: Math.max(newest, generation.upTo),
       // Before replay has passed what the store held, it may hold such a row from then.
       skipsUnborn: generation.from >= newest,
+      batchBytes: flushBatchBytes,
     })
     windows.flushDone()
     layers.flushDone()

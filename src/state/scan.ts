@@ -13,7 +13,7 @@ import { keyBytes, keyText, type Row, type RowKey, readRow } from '../codec/row.
 import type { Clock } from '../env/clock.js'
 import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
 import { type Generation, lowerBound } from './generation.js'
-import type { Layers, View } from './layers.js'
+import { generationsAbove, type Layers, type View } from './layers.js'
 
 export interface ScanRange {
   /** First key; without it from the beginning. */
@@ -49,8 +49,10 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
   readonly #view: View
   readonly #step: 1 | -1
   readonly #pageRows: number
-  /** Of the range in memory, newest generation first. */
-  readonly #cursors: Cursor[] = []
+  readonly #range: ScanRange
+  readonly #generations: readonly Generation[]
+  /** Of the range in memory, newest generation first; made with the first page. */
+  #cursors: Cursor[] | undefined
   readonly #stored: KeyValueIterator
   #storedRows: [Buffer, Buffer][] = []
   #storedAt = 0
@@ -78,7 +80,8 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     assert(this.#pageRows >= 1, () => `page of ${this.#pageRows} rows`)
     this.#view = layers.hold()
     layers.openReader(index)
-    for (const generation of layers.above(this.#view)) this.#addCursors(generation, range)
+    this.#range = range
+    this.#generations = generationsAbove(this.#view)
     this.#stored = store.iterate({
       ...(range.gte === undefined ? {} : { gte: keyBytes(range.gte) }),
       ...(range.lt === undefined ? {} : { lt: keyBytes(range.lt) }),
@@ -115,17 +118,34 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     return { done: true, value: undefined }
   }
 
-  #addCursors(generation: Generation, { gte, lt }: ScanRange): void {
-    for (const run of generation.runs()) {
-      const start = gte === undefined ? 0 : lowerBound(run, gte)
-      const end = lt === undefined ? run.length : lowerBound(run, lt)
-      if (start >= end) continue
-      this.#cursors.push({ keys: run, generation, start, end, at: this.#step > 0 ? start : end - 1 })
+  /** Keys that came after the scan began may be among them: they show no row as of its index. */
+  async #makeCursors(): Promise<Cursor[]> {
+    const { gte, lt } = this.#range
+    const cursors: Cursor[] = []
+    let since = this.#clock.monotonicMs()
+    for (const generation of this.#generations) {
+      while (generation.sortSome()) since = await this.#pauseIfLate(since)
+      for (const keys of generation.runs) {
+        const start = gte === undefined ? 0 : lowerBound(keys, gte)
+        const end = lt === undefined ? keys.length : lowerBound(keys, lt)
+        if (start >= end) continue
+        cursors.push({ keys, generation, start, end, at: this.#step > 0 ? start : end - 1 })
+      }
     }
+    return cursors
+  }
+
+  /** Lets the event loop go on when this slice has lasted long enough; resolves with the slice's beginning. */
+  async #pauseIfLate(since: number): Promise<number> {
+    if (this.#clock.monotonicMs() - since <= limits.sliceMs) return since
+    await new Promise<void>(resolve => this.#clock.soon(resolve))
+    return this.#clock.monotonicMs()
   }
 
   async #page(): Promise<ScanPage> {
     const page: ScanPage = []
+    this.#cursors ??= await this.#makeCursors()
+    const cursors = this.#cursors
     let bytes = 0
     let since = this.#clock.monotonicMs()
     for (let seen = 1; page.length < this.#pageRows && bytes < limits.flushBatchBytesMax; seen++) {
@@ -133,17 +153,14 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
         await this.#refill()
         since = this.#clock.monotonicMs()
       }
-      const key = this.#nextKey()
+      const key = this.#nextKey(cursors)
       if (key === undefined) break
-      const row = this.#take(key)
+      const row = this.#take(cursors, key)
       if (row !== null) {
         page.push([key, row])
         bytes += row.bytes.length
       }
-      if (seen % rowsPerLook === 0 && this.#clock.monotonicMs() - since > limits.sliceMs) {
-        await new Promise<void>(resolve => this.#clock.soon(resolve))
-        since = this.#clock.monotonicMs()
-      }
+      if (seen % rowsPerLook === 0) since = await this.#pauseIfLate(since)
     }
     return page
   }
@@ -162,9 +179,9 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     this.#storedKey = next && keyText(next[0])
   }
 
-  #nextKey(): RowKey | undefined {
+  #nextKey(cursors: readonly Cursor[]): RowKey | undefined {
     let best = this.#storedKey
-    for (const { keys, at, start, end } of this.#cursors) {
+    for (const { keys, at, start, end } of cursors) {
       const key = at >= start && at < end ? keys[at] : undefined
       if (key !== undefined && (best === undefined || (this.#step > 0 ? key < best : key > best))) best = key
     }
@@ -172,9 +189,9 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
   }
 
   /** The row under the key as of the scan's index, null if it is hidden or gone; moves all that stand at the key. */
-  #take(key: RowKey): Row | null {
+  #take(cursors: readonly Cursor[], key: RowKey): Row | null {
     let row: Row | null | undefined
-    for (const cursor of this.#cursors) {
+    for (const cursor of cursors) {
       if (cursor.keys[cursor.at] !== key || cursor.at < cursor.start || cursor.at >= cursor.end) continue
       cursor.at += this.#step
       if (row === undefined) row = cursor.generation.at(key, this.index)

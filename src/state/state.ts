@@ -31,6 +31,8 @@ export interface StateOptions extends StoreOptions {
   readonly loadGate?: Gate
   /** Called once, when the store has failed to write: nothing goes from memory to disk any more. */
   readonly failed?: (error: unknown) => void
+  /** Bytes of one batch of a flush; less than the limit makes more crash points in a simulation. */
+  readonly flushBatchBytes?: number
 }
 
 const replyKind = 0x73
@@ -74,6 +76,7 @@ export class State {
       applied: () => this.#applied,
       gate: options.flushGate ?? new Gate(1),
       failed: options.failed ?? (() => undefined),
+      flushBatchBytes: options.flushBatchBytes ?? limits.flushBatchBytesMax,
     })
   }
 
@@ -140,8 +143,9 @@ export class State {
    */
   async load(keys: readonly RowKey[]): Promise<Loaded> {
     assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
+    // Held before waiting: what memory knows now, it or the result will know.
+    const view = this.#layers.hold()
     return await this.#loadGate.run(async () => {
-      const view = this.#layers.hold()
       try {
         const asBytes = keys.map(keyBytes)
         const found = await this.#store.getMany(asBytes, view.snapshot)
