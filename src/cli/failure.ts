@@ -70,6 +70,7 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
   DISK_FAILED: advice(failed, 'look at the disk and the system log before you open the store again'),
   DAMAGED: advice(failed, 'do not delete anything: repair from another replica, a backup, or by salvage'),
+  STOPPED: advice(exitCodes.bug, 'keep the folder as it is and report this with the message'),
   FOLDER_IN_USE: advice(unavailable, 'stop the other process, or use its address instead of its folder'),
   FOLDER_UNUSABLE: advice(failed, 'check that the folder exists and that this user may write in it'),
   FOREIGN_FOLDER: advice(failed, 'name an empty folder, or one that sillok made'),

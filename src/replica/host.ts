@@ -133,7 +133,7 @@ export class Host {
       filesMax: limits.walFilesMax,
       witnessMs: limits.walWitnessMs,
       wanted: partition => this.#release(partition),
-      failed: error => this.#fail(error),
+      failed: error => this.#fail(asFailure(error)),
       diskFull: full => this.#diskFull(full),
     })
     for (const partition of [metaPartition, dataPartition]) {
@@ -159,7 +159,7 @@ export class Host {
         flushGate,
         openSession: session => this.#openSession(partition, session),
         applied: () => this.#applied(partition),
-        failed: error => this.#fail(error),
+        failed: error => this.#fail(asFailure(error)),
         rebuilt: rebuilt ?? (() => {}),
       })
       this.#replicas.set(partition, opened)

@@ -26,6 +26,7 @@ import {
   segmentSealedRegister,
   segmentSyncedRegister,
 } from '../wal/registers.js'
+import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Replica } from './replica.js'
 
@@ -86,9 +87,13 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   }
   const record = (bytes: Buffer): Promise<void> => append(wal, partition, [opaqueRegister('checkpoint', bytes)])
   const state = await openState(options, joinPath(folder, 'state'), lastIndex)
-  const last = tail.get(lastIndex) ?? (await segments.read(lastIndex, { bytesMax: 1 }))[0]
+  const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
   const replica = newReplica(options, { replicaId, segments, state, last, record })
   return { replica, segments, state, last, record }
+}
+
+async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Promise<Entry | undefined> {
+  return tail.get(index) ?? (await segments.read(index, { bytesMax: 1 }))[0]
 }
 
 interface Parts {

@@ -152,6 +152,7 @@ export class Replica implements Decider {
         this.#overlay.clear()
         this.#view.reset()
         this.#time.run(ready.soft.role === 'leader')
+        this.#beginReads()
       }
       for (const message of ready.messages) this.#send(message)
       for (const read of ready.readStates) this.#reads.confirmed(read, this.state.applied)
@@ -201,7 +202,7 @@ export class Replica implements Decider {
   }
 
   decided(): void {
-    this.#reads.begin(() => this.#raft.readIndex())
+    this.#beginReads()
     this.pump()
   }
 
@@ -246,9 +247,14 @@ export class Replica implements Decider {
     return { type: 'settled' }
   }
 
+  /** While an election is under way reads wait for its end. */
+  #beginReads(): void {
+    if (this.#raft.role !== 'candidate') this.#reads.begin(() => this.#raft.readIndex())
+  }
+
   /** Before the first entry of its term is applied a leader decides nothing; without leadership nobody does. */
   #undecided(ticket: Ticket): Verdict {
-    if (this.#raft.isLeader || this.#raft.status().role === 'candidate') return { type: 'wait', until: this.#room() }
+    if (this.#raft.role !== 'follower') return { type: 'wait', until: this.#room() }
     ticket.answer(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
     return { type: 'settled' }
   }
