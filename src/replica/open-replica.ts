@@ -7,7 +7,7 @@
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
 import type { Mark, RecordedMarks } from '../segments/marks.js'
@@ -37,6 +37,7 @@ export interface OpenReplicaOptions {
   readonly clusterEpoch: number
   readonly wal: Wal
   readonly flushGate: Gate
+  readonly limits: Limits
   readonly openSession: (session: number) => Promise<void>
   readonly applied: () => void
   readonly failed: (error: SillokError) => void
@@ -56,7 +57,7 @@ export interface OpenedReplica {
 const electionTicks = 10
 
 /** Records the partition's creation: its first replica, alone in its configuration. */
-export async function createPartition(wal: Wal, partition: PartitionId): Promise<void> {
+export async function createPartition(wal: Wal, partition: PartitionId, limits: Limits): Promise<void> {
   const replicaId = 1
   const configuration = Buffer.from(JSON.stringify({ voters: [replicaId] }))
   await append(wal, partition, [
@@ -128,7 +129,7 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
       random: env.random.split(`raft ${partition}`),
       electionTicks,
       voters: [replicaId],
-      uncommittedBytesMax: limits.uncommittedBytesMax,
+      uncommittedBytesMax: options.limits.uncommittedBytesMax,
       start: { hardState: { ...hardState, commit }, lastIndex, lastTerm, applied: state.applied },
     },
     openSession: options.openSession,
@@ -146,6 +147,7 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     partition,
     clusterEpoch,
     cutBytes,
+    syncBytes: options.limits.segmentSyncBytes,
     recorded: recordedMarks(wal, partition),
     record: mark => append(wal, partition, [markRegister(mark)]),
     onSynced: index => wal.release(partition, index),
@@ -167,7 +169,7 @@ function markRegister(mark: Mark): Register {
 }
 
 async function openState(options: OpenReplicaOptions, folder: string, lastIndex: LogIndex): Promise<State> {
-  const { env, wal, partition } = options
+  const { env, wal, partition, limits } = options
   const checkpoint = wal.register(partition, registerKinds.checkpoint)
   const { state, rebuilt } = await State.open({
     disk: env.disk,
@@ -177,6 +179,7 @@ async function openState(options: OpenReplicaOptions, folder: string, lastIndex:
     ...(checkpoint && { checkpoint }),
     // Meta holds little: its write buffer stays small.
     writeBufferBytes: partition === metaPartition ? limits.writeBufferBytesMeta : limits.writeBufferBytes,
+    limits,
     logLastIndex: lastIndex,
     flushGate: options.flushGate,
     failed: error => options.failed(asFailure(error)),

@@ -9,7 +9,7 @@
  */
 import { assert, must } from '../base/assert.js'
 import type { LogIndex, Version } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import { type Limits, limits } from '../base/limits.js'
 import type { Fact } from '../codec/facts.js'
 import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -32,8 +32,8 @@ export interface StateOptions extends StoreOptions {
   readonly loadGate?: Gate
   /** Called once, when the store has failed to write: nothing goes from memory to disk any more. */
   readonly failed?: (error: unknown) => void
-  /** Bytes of one batch of a flush; less than the limit makes more crash points in a simulation. */
-  readonly flushBatchBytes?: number
+  /** Other limits than the usual ones. */
+  readonly limits?: Partial<Limits>
 }
 
 const replyKind = 0x73
@@ -79,7 +79,7 @@ export class State {
       applied: () => this.#applied,
       gate: options.flushGate ?? new Gate(1),
       failed: options.failed ?? (() => undefined),
-      flushBatchBytes: options.flushBatchBytes ?? limits.flushBatchBytesMax,
+      limits: { ...limits, ...options.limits },
     })
   }
 

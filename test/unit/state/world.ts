@@ -82,7 +82,7 @@ export class World {
       clock,
       folder,
       writeBufferBytes: 3000,
-      flushBatchBytes: 100 + this.random.below(2000),
+      limits: { flushBatchBytesMax: 100 + this.random.below(2000) },
       logLastIndex: this.log.length,
       failed: error => this.failures.push(error),
       ...(this.recorded === undefined ? {} : { checkpoint: this.recorded }),
