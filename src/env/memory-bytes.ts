@@ -1,0 +1,98 @@
+/**
+ * Bytes of one file, in memory: grows and shrinks like a file, holes read as zeros and take no room.
+ *
+ * Kept in chunks; a clone shares chunks with its origin until one of them writes.
+ */
+
+const chunkBytes = 16 * 1024
+const zeros = Buffer.alloc(chunkBytes)
+
+export class MemoryBytes {
+  #chunks: (Buffer | undefined)[] = []
+  /** Chunks that no clone shares. */
+  #own = new Set<number>()
+  #size = 0
+
+  /** Length in bytes. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** A copy of the bytes from offset; fewer than asked for only at the end. */
+  read(offset: number, length: number): Buffer {
+    const end = Math.min(this.#size, offset + length)
+    if (end <= offset) return Buffer.alloc(0)
+    const bytes = Buffer.allocUnsafe(end - offset)
+    this.#each(offset, end, (number, from, to, at) => {
+      const chunk = this.#chunks[number] ?? zeros
+      chunk.copy(bytes, at, from, to)
+    })
+    return bytes
+  }
+
+  /** Puts the bytes at offset; a gap before them reads as zeros. */
+  write(bytes: Uint8Array, offset: number): void {
+    const end = offset + bytes.length
+    this.#each(offset, end, (number, from, to, at) => {
+      const part = bytes.subarray(at, at + to - from)
+      if (this.#chunks[number] === undefined && zeros.compare(part, 0, part.length, 0, part.length) === 0) {
+        return
+      }
+      this.#writable(number).set(part, from)
+    })
+    this.#size = Math.max(this.#size, end)
+  }
+
+  /** Cuts or extends (with zeros) to that length. */
+  truncate(size: number): void {
+    if (size < this.#size) {
+      const kept = Math.ceil(size / chunkBytes)
+      for (const number of this.#own) if (number >= kept) this.#own.delete(number)
+      this.#chunks.length = Math.min(this.#chunks.length, kept)
+      const tail = size % chunkBytes
+      if (tail > 0 && this.#chunks[kept - 1] !== undefined) this.#writable(kept - 1).fill(0, tail)
+    }
+    this.#size = size
+  }
+
+  /** Turns one bit, counted from the start of the file; nothing happens beyond the end. */
+  flip(bit: number): void {
+    const offset = Math.floor(bit / 8)
+    const byte = this.read(offset, 1)[0]
+    if (byte !== undefined) this.write(Buffer.of(byte ^ (1 << (bit % 8))), offset)
+  }
+
+  /** The same bytes, independent from now on. */
+  clone(): MemoryBytes {
+    const copy = new MemoryBytes()
+    copy.#chunks = this.#chunks.slice()
+    copy.#size = this.#size
+    this.#own.clear()
+    return copy
+  }
+
+  #writable(number: number): Buffer {
+    const chunk = this.#chunks[number]
+    if (chunk !== undefined && this.#own.has(number)) return chunk
+    const own = Buffer.alloc(chunkBytes)
+    if (chunk !== undefined) chunk.copy(own)
+    this.#chunks[number] = own
+    this.#own.add(number)
+    return own
+  }
+
+  /** Walks a range chunk by chunk: chunk number, range inside it, position inside the whole range. */
+  #each(
+    start: number,
+    end: number,
+    call: (number: number, from: number, to: number, at: number) => void,
+  ): void {
+    for (let offset = start; offset < end; ) {
+      const number = Math.floor(offset / chunkBytes)
+      const from = offset - number * chunkBytes
+      const to = Math.min(chunkBytes, from + end - offset)
+      call(number, from, to, offset - start)
+      offset += to - from
+    }
+  }
+}
