@@ -241,30 +241,32 @@ export class CommitLoop {
   #fill(plan: Plan, used: number): Filled {
     const ring = this.#ring
     const room = Math.min(limits.walBatchBytesMax, ring.roomBytes - batchHeadBytes)
-    let left = room - used - this.#maker.repeatBytes
-    const controlsFit = this.#controlBytes <= left
+    let spent = used + this.#maker.repeatBytes
+    const controlsFit = spent + this.#controlBytes <= room
     if (controlsFit) {
-      left -= this.#controlBytes
+      spent += this.#controlBytes
       for (const control of this.#controls) this.#maker.control(control)
       this.#controls = []
       this.#controlBytes = 0
     }
-    if (plan === 'copy') left = this.#copy(left)
+    if (plan === 'copy') spent += this.#copy(room - spent)
     let floor = ring.floor
     const floorCost = this.#floorCost()
-    if (controlsFit && floorCost > 0 && floorCost <= left) {
+    if (controlsFit && floorCost > 0 && spent + floorCost <= room) {
       floor = ring.nextFloor()
       this.#maker.floor(floor, this.#logs.values())
-      left -= floorCost
+      spent += floorCost
     }
-    const items = plan === 'batch' ? this.#takeItems(Math.min(left, this.#allowedBytes(used))) : []
+    const items = plan === 'batch' ? this.#takeItems(Math.min(room, this.#allowedBytes()) - spent) : []
     this.#inFlight = items
     return { floor, items }
   }
 
-  /** Bytes of records that may be added to the batch that the writer holds, without taking what is reserved. */
-  #allowedBytes(used: number): number {
-    return this.#ring.allowance(this.#reserveBytes()) - batchLength(used) - this.#maker.repeatBytes
+  /** Length that the batch's records may have without taking what is reserved. */
+  #allowedBytes(): number {
+    const allowance = this.#ring.allowance(this.#reserveBytes())
+    const block = limits.walBlockBytes
+    return Math.floor(allowance / block) * block - batchHeadBytes
   }
 
   #takeItems(room: number): Waiting[] {
@@ -287,19 +289,19 @@ export class CommitLoop {
     return items
   }
 
-  /** Copies entries of the oldest file on, as many as fit; returns the room that is left. */
+  /** Copies entries of the oldest file on, as many as fit; returns the bytes that they take. */
   #copy(room: number): number {
     const { floor, current } = this.#ring
-    let left = room
+    let spent = 0
     for (const log of this.#logs.values()) {
       for (const entry of log.tail.livingIn(floor)) {
         const bytes = entry.bytes.length + recordHeadBytes
-        if (bytes > left) return left
-        left -= bytes
+        if (spent + bytes > room) return spent
+        spent += bytes
         this.#maker.copy(log, entry, current.sequence)
       }
     }
-    return left
+    return spent
   }
 
   /** Switches to the next file: its opening, and in the opening's last batch what waits, if there is room. */
@@ -309,7 +311,10 @@ export class CommitLoop {
     const file = await this.#writer.insist(() => ring.take(old.sequence + 1))
     ring.needed.push(file)
     const floor = ring.nextFloor()
-    const batches = splitOpening([...ring.restate(), ...[...this.#logs.values()].flatMap(log => log.restate())])
+    const batches = splitOpening([
+      ...ring.restate(),
+      ...[...this.#logs.values()].flatMap(log => log.restate()),
+    ])
     ring.openingBytes = openingLength(batches)
     let filled: Filled = { floor, items: [] }
     for (const [i, batch] of batches.entries()) {
@@ -330,7 +335,10 @@ export class CommitLoop {
   }
 
   #durable(filled: Filled, flags: number): void {
-    if (filled.floor > this.#ring.floor) this.#ring.raise(filled.floor)
+    if (filled.floor > this.#ring.floor) {
+      this.#ring.raise(filled.floor)
+      this.#ring.prepare()
+    }
     this.#inFlight = []
     for (const item of filled.items) item.done()
     if ((flags & (batchFlags.witness | batchFlags.cleanClose)) === 0) this.#startWitness()

@@ -121,6 +121,11 @@ export class Ring {
     this.#free.push(...free)
   }
 
+  /** One more file that may be used again. */
+  adoptFree(path: string): void {
+    this.#free.push(path)
+  }
+
   /** Records at the head of a file: the floor and what is void. */
   restate(): Buffer[] {
     const floor = this.nextFloor()
@@ -139,7 +144,6 @@ export class Ring {
       this.voided.delete(file.sequence)
     }
     for (const file of this.voided.keys()) if (file < floor) this.voided.delete(file)
-    this.prepare()
   }
 
   /** Gets the next file ready, in the background. */

@@ -106,7 +106,11 @@ export async function makeZeroFile(disk: Disk, path: string, sizeBytes: number):
 export async function prepareFile(
   disk: Disk,
   folder: string,
-  options: { readonly sequence: FileSequence; readonly sizeBytes: number; readonly from?: string | undefined },
+  options: {
+    readonly sequence: FileSequence
+    readonly sizeBytes: number
+    readonly from?: string | undefined
+  },
 ): Promise<string> {
   const path = joinPath(folder, walFileName(options.sequence))
   if (options.from === undefined) await makeZeroFile(disk, path, options.sizeBytes)
