@@ -64,21 +64,19 @@ export class MemoryTree<File extends object> {
     return { folder, name }
   }
 
-  /** Makes the folders that are missing along the path; tells each place where one was put, top down. */
-  makeFolder(path: string): Place<File>[] {
-    const made: Place<File>[] = []
+  /** Makes the folders that are missing along the path; tells where each step stands, top down, and which are new. */
+  makeFolder(path: string): { place: Place<File>; node: Folder<File>; made: boolean }[] {
+    const steps: { place: Place<File>; node: Folder<File>; made: boolean }[] = []
     let folder = this.root
     for (const name of pathSteps(path)) {
-      let next = folder.entries.get(name)
-      if (next === undefined) {
-        next = new Folder<File>()
-        folder.entries.set(name, next)
-        made.push({ folder, name })
-      }
-      if (!(next instanceof Folder)) throw notFolder(path)
-      folder = next
+      const found = folder.entries.get(name)
+      if (found !== undefined && !(found instanceof Folder)) throw notFolder(path)
+      const node = found ?? new Folder<File>()
+      folder.entries.set(name, node)
+      steps.push({ place: { folder, name }, node, made: found === undefined })
+      folder = node
     }
-    return made
+    return steps
   }
 
   /** Checks that a rename is one that a file system would do. */

@@ -29,6 +29,8 @@ export interface SimDiskOptions {
   readonly capacityBytes?: number
   /** A bug to plant: commits of log devices resolve without being durable. */
   readonly ignoreSync?: boolean
+  /** Called in the very step in which the disk crashes: what else belongs to the process dies with it. */
+  readonly onCrash?: (mode: CrashMode) => void
 }
 
 /** What an operation does, in two steps that a crash can part. */
@@ -46,7 +48,7 @@ export class SimDisk implements Disk {
   #operations = 0
   #crashed: CrashMode | undefined
   #crashPoint: { readonly operation: number; readonly mode: CrashMode } | undefined
-  #onCrash: () => void = () => {}
+  #tellCrash: () => void = () => {}
   #full = false
   #failSyncs = 0
 
@@ -58,7 +60,7 @@ export class SimDisk implements Disk {
     this.#random = options.random
     this.#names = names
     this.crashed = new Promise(resolve => {
-      this.#onCrash = resolve
+      this.#tellCrash = resolve
     })
   }
 
@@ -76,7 +78,8 @@ export class SimDisk implements Disk {
   crash(mode: CrashMode): void {
     if (this.#crashed !== undefined) return
     this.#crashed = mode
-    this.#onCrash()
+    this.#tellCrash()
+    this.#options.onCrash?.(mode)
   }
 
   /** Crashes at the n-th operation from now (1: the next): before it, or after it without an answer, wholly done or not. */
@@ -202,14 +205,11 @@ export class SimDisk implements Disk {
   }
 
   #makeFolder(path: string): () => void {
-    const made = this.#names.tree.makeFolder(path)
-    for (const place of made) {
-      const node = must(place.folder.entries.get(place.name), place.name)
-      this.#names.note(node, undefined, place)
-    }
+    const steps = this.#names.tree.makeFolder(path)
+    for (const { place, node, made } of steps) if (made) this.#names.note(node, undefined, place)
     const mark = this.#names.mark()
     return () => {
-      for (const place of made) this.#names.harden(place.folder, mark)
+      for (const { place, node } of steps) this.#names.harden(place.folder, mark, new Set([node]))
     }
   }
 

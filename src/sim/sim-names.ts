@@ -96,8 +96,11 @@ export class SimNames {
     return this.#sequence
   }
 
-  /** The folder is synced: its changes up to the mark are durable, and what must come before them. */
-  harden(folder: Folder<SimFile>, mark: number): void {
+  /**
+   * The folder is synced: its changes up to the mark are durable, and what must come before them; with `only`, no
+   * more than the names of these nodes.
+   */
+  harden(folder: Folder<SimFile>, mark: number, only?: ReadonlySet<Node>): void {
     const names = new Map<Folder<SimFile>, Set<string>>()
     const touch = (place: Place<SimFile> | undefined): void => {
       if (place === undefined) return
@@ -108,7 +111,7 @@ export class SimNames {
     const ready = new Set<NameChange>()
     for (const change of this.#pending.toReversed()) {
       if (change.sequence > mark) continue
-      change.waits.delete(folder)
+      if (only === undefined || only.has(change.node)) change.waits.delete(folder)
       if (change.waits.size > 0 && !touched(change.from) && !touched(change.to)) continue
       ready.add(change)
       touch(change.from)

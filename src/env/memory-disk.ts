@@ -1,0 +1,69 @@
+/** A disk in memory, for stores without files: everything is there at once and ends with the process. */
+import { SillokError } from '../base/errors.js'
+import type { Disk, DiskFile, LogDevice } from './disk.js'
+import { MemoryBytes } from './memory-bytes.js'
+import { Folder, MemoryTree } from './memory-tree.js'
+
+export class MemoryDisk implements Disk {
+  readonly #tree = new MemoryTree<MemoryBytes>()
+
+  async open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile> {
+    const { folder, name } = this.#tree.place(path)
+    if (options?.create && !folder.entries.has(name)) folder.entries.set(name, new MemoryBytes())
+    const file = this.#tree.file(path)
+    return {
+      size: async () => file.size,
+      read: async (offset, length) => file.read(offset, length),
+      write: async (buffers, offset) => writeAll(file, buffers, offset),
+      truncate: async size => file.truncate(size),
+      sync: async () => {},
+      close: async () => {},
+    }
+  }
+
+  async openLog(path: string): Promise<LogDevice> {
+    const file = this.#tree.file(path)
+    return { commit: async (buffers, offset) => writeAll(file, buffers, offset), close: async () => {} }
+  }
+
+  async list(folder: string): Promise<string[]> {
+    return [...(this.#tree.folder(folder)?.entries.keys() ?? [])].sort()
+  }
+
+  async sizeOf(path: string): Promise<number | undefined> {
+    const node = this.#tree.find(path)
+    return node instanceof MemoryBytes ? node.size : undefined
+  }
+
+  async makeFolder(folder: string): Promise<void> {
+    this.#tree.makeFolder(folder)
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const { source, target, node } = this.#tree.checkRename(from, to)
+    source.folder.entries.delete(source.name)
+    target.folder.entries.set(target.name, node)
+  }
+
+  async remove(path: string): Promise<void> {
+    if (this.#tree.find(path) === undefined) return
+    const { folder, name } = this.#tree.place(path)
+    folder.entries.delete(name)
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    if (!(this.#tree.folder(path) instanceof Folder)) {
+      throw new SillokError('DISK_FAILED', `no such folder: ${path}`, { details: { path } })
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function writeAll(file: MemoryBytes, buffers: readonly Uint8Array[], offset: number): void {
+  let at = offset
+  for (const buffer of buffers) {
+    file.write(buffer, at)
+    at += buffer.length
+  }
+}

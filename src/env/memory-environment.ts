@@ -1,0 +1,20 @@
+/** The environment of a store without files: real time, disk and key-value stores in memory. */
+import type { Environment } from './environment.js'
+import { FolderLocks } from './folder-locks.js'
+import { MemoryDisk } from './memory-disk.js'
+import { MemoryKeyValueStores } from './memory-key-value.js'
+import { RealClock } from './real-clock.js'
+import { systemRandom } from './system-random.js'
+
+/** A fresh one each time: nothing is shared, nothing is left when the last reference goes. */
+export function memoryEnvironment(): Environment {
+  const disk = new MemoryDisk()
+  const locks = new FolderLocks()
+  return {
+    clock: new RealClock(),
+    disk,
+    keyValue: new MemoryKeyValueStores(disk),
+    random: systemRandom(),
+    lockFolder: async folder => locks.take(folder),
+  }
+}

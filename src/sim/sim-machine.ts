@@ -1,0 +1,94 @@
+/**
+ * One simulated machine under one seed: disk and key-value stores that outlive the processes, and the environment of
+ * the process that runs on it now.
+ */
+import type { Random } from '../base/random.js'
+import type { Environment } from '../env/environment.js'
+import { FolderLocks } from '../env/folder-locks.js'
+import type { SimClock, SimProcessClock } from './sim-clock.js'
+import { SimDisk, type SimDiskOptions } from './sim-disk.js'
+import type { CrashMode } from './sim-file.js'
+import { SimKeyValueStores } from './sim-key-value.js'
+
+/** How a simulated machine behaves. */
+export interface SimMachineOptions extends Omit<SimDiskOptions, 'clock' | 'random'> {
+  readonly clock: SimClock
+  readonly random: Random
+  /** See SimKeyValueStores. */
+  readonly rotationLoss?: boolean
+  /** How far the machine's wall clock is ahead. */
+  readonly wallSkewMs?: number
+}
+
+export class SimMachine {
+  readonly #options: SimMachineOptions
+  #disk: SimDisk
+  #keyValue: SimKeyValueStores
+  #clock: SimProcessClock
+  #environment: Environment
+  #starts = 0
+
+  constructor(options: SimMachineOptions) {
+    this.#options = options
+    const random = options.random
+    const onCrash = (mode: CrashMode): void => {
+      this.#keyValue.crash(mode)
+      this.#clock.kill()
+      options.onCrash?.(mode)
+    }
+    this.#disk = new SimDisk({ ...options, random: random.split('disk'), onCrash })
+    this.#keyValue = new SimKeyValueStores({
+      ...options,
+      random: random.split('key-value'),
+      disk: this.#disk,
+    })
+    this.#clock = options.clock.process(options.wallSkewMs)
+    this.#environment = this.#start()
+  }
+
+  /** The disk as the present process has it: for faults and a look inside. */
+  get disk(): SimDisk {
+    return this.#disk
+  }
+
+  /** The key-value stores as the present process has them: for faults. */
+  get keyValue(): SimKeyValueStores {
+    return this.#keyValue
+  }
+
+  /** What the present process is given. */
+  get environment(): Environment {
+    return this.#environment
+  }
+
+  /** Ends the present process: its timers never fire, its operations never settle. */
+  crash(mode: CrashMode): void {
+    this.#disk.crash(mode)
+  }
+
+  /** The present process ends by itself at the n-th disk operation from now; see SimDisk.crashAt. */
+  crashAt(operations: number, mode: CrashMode): void {
+    this.#disk.crashAt(operations, mode)
+  }
+
+  /** The next process, on what the crash left; without a crash before, there is one now (mode 'all'). */
+  restart(): Environment {
+    this.crash('all')
+    this.#disk = this.#disk.restart()
+    this.#keyValue = this.#keyValue.restart({ disk: this.#disk })
+    this.#clock = this.#options.clock.process(this.#options.wallSkewMs)
+    this.#environment = this.#start()
+    return this.#environment
+  }
+
+  #start(): Environment {
+    const locks = new FolderLocks()
+    return {
+      clock: this.#clock,
+      disk: this.#disk,
+      keyValue: this.#keyValue,
+      random: this.#options.random.split(`process ${++this.#starts}`),
+      lockFolder: async folder => locks.take(folder),
+    }
+  }
+}
