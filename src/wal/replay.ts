@@ -106,11 +106,7 @@ export class Replay {
   }
 
   #register(bytes: Buffer): void {
-    const partition = this.#partition(bytes.readUInt32LE(0))
-    const kind = bytes.readUInt32LE(4)
-    if (kind === registerKinds.destroyed && !partition.registers.has(registerKinds.destroyed))
-      partition.clear()
-    partition.registers.set(kind, bytes.subarray(8))
+    this.#partition(bytes.readUInt32LE(0)).registers.set(bytes.readUInt32LE(4), bytes.subarray(8))
   }
 
   #partition(id: PartitionId): FoundPartition {
