@@ -186,10 +186,12 @@ export class SegmentWriter {
       const waiters = this.#waiters
       this.#waiters = []
       for (const waiter of waiters) waiter.reject(error)
-      if (!isSillokError(error, 'DISK_FULL')) this.#options.failed?.(error)
+      // Only a close gives up on a full disk, and tells it itself.
+      if (!this.#closing || !isSillokError(error, 'DISK_FULL')) this.#options.failed?.(error)
+    } finally {
+      // In the very turn in which nothing was due: a later append or sync starts anew.
+      this.#busy = false
     }
-    // In the turn in which nothing was due: a later append or sync starts anew.
-    this.#busy = false
   }
 
   #settle(): void {

@@ -126,14 +126,21 @@ async function meet(disk: SimDisk, record: Record, all: readonly Entry[]): Promi
     try {
       return sameEntries(await readAll(log), all) ? `unseen, ${findings.length} findings` : 'wrong entries'
     } catch (error) {
-      if (!isSillokError(error, 'DAMAGED') || error.details['file'] === undefined) return String(error)
-      return findings.length > 0 ? 'DAMAGED' : 'not found by verify'
+      const told = namedDamage(error)
+      return told === 'DAMAGED' && findings.length === 0 ? 'not found by verify' : told
     } finally {
       await log.close()
     }
   } catch (error) {
-    return isSillokError(error, 'DAMAGED') && error.details['file'] !== undefined ? 'DAMAGED' : String(error)
+    return namedDamage(error)
   }
+}
+
+/** DAMAGED if the error is that, naming file and byte. */
+function namedDamage(error: unknown): string {
+  if (!isSillokError(error, 'DAMAGED')) return String(error)
+  const { file, offset } = error.details
+  return typeof file === 'string' && typeof offset === 'number' ? 'DAMAGED' : `unnamed: ${error.message}`
 }
 
 t.test(

@@ -3,6 +3,7 @@ import t from 'tap'
 import { encodeEntry } from '../../../src/base/entry.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import type { DiskFile } from '../../../src/env/disk.js'
 import { encodeHeader } from '../../../src/segments/segment-header.js'
 import type { SegmentLog } from '../../../src/segments/segment-log.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
@@ -137,11 +138,19 @@ t.test(
     const open: SimDisk['open'] = async (path, options) => {
       const file = await plain.open(path, options)
       most = Math.max(most, ++files)
+      let reading = 0
+      const read: DiskFile['read'] = async (offset, length) => {
+        reading++
+        const bytes = await file.read(offset, length)
+        reading--
+        return bytes
+      }
       const close = async (): Promise<void> => {
+        if (reading > 0) t.fail(`${path} is closed while it is read`)
         await file.close()
         files--
       }
-      return { ...file, close }
+      return { ...file, read, close }
     }
     const disk = Object.assign(Object.create(plain), bound(plain), { open }) as SimDisk
     await clock.run(async () => {
@@ -158,8 +167,12 @@ t.test(
       }
       await Promise.all(Array.from({ length: 30 }, (_, number) => reader(random.split(`reader ${number}`))))
       t.ok(files <= 17 && most > 17, `${files} files open, ${most} at most`)
+      const late = Array.from({ length: 40 }, (_, i) => log.read(1 + (i % 8), { bytesMax: 2000 }))
       await log.close()
-      t.equal(files, 0)
+      for (const [i, got] of (await Promise.all(late)).entries()) {
+        if (!sameEntries(got, entries.slice(i % 8, (i % 8) + got.length))) t.fail(`late read ${i}`)
+      }
+      t.equal(files, 0, 'reads outlive the close, their files do not')
     })
   },
 )
