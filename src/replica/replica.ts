@@ -11,6 +11,7 @@ import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, type PartitionId, type ReplicaId, type Version, versionsPerEpoch } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -25,6 +26,7 @@ import type { SegmentLog } from '../segments/segment-log.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
 import { hardStateRegister } from '../wal/registers.js'
+import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
 import { LeaderView } from './leader-view.js'
@@ -32,6 +34,9 @@ import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
 import { type Answer, Waiters } from './waiters.js'
+
+/** Entries that are applied between two looks at the clock. */
+const entriesPerLook = 64
 
 export interface ReplicaOptions {
   readonly partition: PartitionId
@@ -328,17 +333,24 @@ export class Replica implements Decider {
 
   #applyTail(target: LogIndex): void {
     const tail = this.#options.wal.tail(this.partition)
-    const { clock, segments } = this.#options
+    const { clock } = this.#options
     const began = clock.monotonicMs()
-    const entries: Entry[] = []
     for (let index = this.state.applied + 1; index <= target; index++) {
-      const entry = must(tail.get(index), `entry ${index} in the tail`)
-      this.#applyEntry(entry)
-      if (index > segments.lastIndex) entries.push(entry)
-      if (entries.length % 64 === 63 && clock.monotonicMs() - began > 5) break
+      this.#applyEntry(must(tail.get(index), `entry ${index} in the tail`))
+      if (index % entriesPerLook === 0 && clock.monotonicMs() - began > limits.sliceMs) break
+    }
+    this.#appendSegments(tail)
+    this.#appliedThrough()
+  }
+
+  /** Hands the segments what they lack of the applied log: after a crash more than what was just applied. */
+  #appendSegments(tail: Tail): void {
+    const { segments } = this.#options
+    const entries: Entry[] = []
+    for (let index = segments.lastIndex + 1; index <= this.state.applied; index++) {
+      entries.push(must(tail.get(index), `entry ${index} in the tail`))
     }
     if (entries.length > 0) segments.append(entries)
-    this.#appliedThrough()
   }
 
   #applyEntry(entry: Entry): void {
