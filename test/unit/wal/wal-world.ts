@@ -230,8 +230,14 @@ export class World {
       return
     }
     const term = own.entries.get(own.last)?.term ?? 1
-    if (own.last > own.released && random.chance(0.04)) return this.conflict(partition, own, term + 1)
-    if (random.chance(0.01)) return this.install(partition, own, term)
+    if (own.last > own.released && random.chance(0.04)) {
+      this.conflict(partition, own, term + 1)
+      return
+    }
+    if (random.chance(0.01)) {
+      this.install(partition, own, term)
+      return
+    }
     if (random.chance(0.006) && this.options.uncommitted === undefined) {
       this.append({ partition, registers: [destroyedRegister({ highestReplicaId: this.acknowledged })] })
       return
