@@ -1,4 +1,7 @@
-/** The state over the real `level`: whatever byte of its files is damaged, what is shown after replay is right. */
+/**
+ * The state over the real `level`: whatever byte of its files is damaged, what is shown after replay is
+ * right.
+ */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -55,8 +58,8 @@ function replay(state: State, from: number): void {
 }
 
 /**
- * A folder as a killed process leaves it: tables that the checkpoint names, tables made since, rows in the log only.
- * Resolves with the recorded checkpoint.
+ * A folder as a killed process leaves it: tables that the checkpoint names, tables made since, rows in the
+ * log only. Resolves with the recorded checkpoint.
  */
 async function makeFolder(folder: string): Promise<Buffer> {
   const { state } = await openIn(folder, undefined)
@@ -77,7 +80,10 @@ async function makeFolder(folder: string): Promise<Buffer> {
 const base = join(root, 'base')
 let trial = 0
 
-/** Damages a copy of the folder, opens it, replays and compares. Resolves with what is wrong and if it was rebuilt. */
+/**
+ * Damages a copy of the folder, opens it, replays and compares. Resolves with what is wrong and if it was
+ * rebuilt.
+ */
 async function tryDamage(
   checkpoint: Buffer,
   damage: (folder: string) => void,
