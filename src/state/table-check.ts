@@ -2,7 +2,7 @@
  * Checks a LevelDB table file by the checksums that LevelDB wrote into it and does not verify itself.
  *
  *   { block | u8 type | u32 masked crc32c of block and type }*  footer
- *   footer (48)   varint offset and size of the meta-index block, then of the index block | zeros | u64 magic
+ *   footer (48)   varint offset and size of the meta-index block, and of the index block | zeros | u64 magic
  *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the meta-index
  *                 likewise of the filter; both may be compressed (type 1: snappy)
  *

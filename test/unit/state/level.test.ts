@@ -172,6 +172,20 @@ t.test('a shortened manifest never shows a wrong row or hides one', async t => {
   })
 })
 
+t.test(
+  'a flipped bit in the manifest or its name, or a lost name, never shows a wrong row or hides one',
+  async t => {
+    const rebuilt = await trials(t, 42, (folder, n) => {
+      const current = join(folder, 'CURRENT')
+      const path = n < 32 ? join(folder, random.pick(filesOf(folder, /^MANIFEST/))) : current
+      if (n < 40) flip(path, random.below(8 * fs.statSync(path).size))
+      else if (n === 40) fs.rmSync(current)
+      else fs.truncateSync(current)
+    })
+    t.ok(rebuilt > 10)
+  },
+)
+
 t.test('a removed or half-written table never hides a row', async t => {
   const count = filesOf(base, /\.ldb$/).length
   const rebuilt = await trials(t, count, (folder, n) => {
