@@ -1,0 +1,210 @@
+/**
+ * When and how the state of a replica goes from memory to the key-value store: flushes and checkpoints, one at a time
+ * on the whole node.
+ *
+ * A full disk is waited for: the frozen generation stays in memory and is written again. Any other failed write ends
+ * it: memory stays right, nothing is written any more, and the owner is told once.
+ */
+import { isSillokError, SillokError } from '../base/errors.js'
+import type { LogIndex } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { Clock, Timer } from '../env/clock.js'
+import type { Disk } from '../env/disk.js'
+import type { KeyValueStore } from '../env/key-value.js'
+import { type Checkpoint, encodeCheckpoint, proveCheckpoint } from './checkpoint.js'
+import type { Digests } from './digests.js'
+import { writeGeneration } from './flush.js'
+import { Gate } from './gate.js'
+import type { Layers } from './layers.js'
+import { listTables } from './tables.js'
+import type { SessionWindows } from './windows.js'
+
+/** Makes the bytes durable in the write-ahead log. */
+export type RecordCheckpoint = (bytes: Buffer) => Promise<void>
+
+export interface MaintenanceParts {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly folder: string
+  readonly store: KeyValueStore
+  readonly layers: Layers
+  readonly windows: SessionWindows
+  readonly digests: Digests
+  readonly checkpoint: Checkpoint
+  /** The newest index of any row in the store when it was opened. */
+  readonly newest: LogIndex
+  readonly applied: () => LogIndex
+  /** Of the node: lets one through. */
+  readonly gate: Gate
+  readonly failed: (error: unknown) => void
+  readonly flushBatchBytes: number
+}
+
+/** The state at the moment of a freeze. */
+interface Frozen {
+  readonly index: LogIndex
+  readonly digests: Uint32Array
+  readonly appliedBytes: number
+}
+
+export class Maintenance {
+  readonly #parts: MaintenanceParts
+  /** One at a time here, besides the node's gate. */
+  readonly #own = new Gate(1)
+  #checkpoint: Checkpoint
+  #checkpointedMs: number
+  #checkpointedBytes = 0
+  /** Bytes of keys and rows applied since open. */
+  appliedBytes = 0
+  #record: RecordCheckpoint | undefined
+  #running = false
+  #retry: Timer | undefined
+  #failure: unknown
+  #closed = false
+
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts
+    this.#checkpoint = parts.checkpoint
+    this.#checkpointedMs = parts.clock.monotonicMs()
+  }
+
+  get checkpointIndex(): LogIndex {
+    return this.#checkpoint.index
+  }
+
+  /** The last write found the disk full; it is tried again by itself. */
+  get waitsForSpace(): boolean {
+    return this.#retry !== undefined
+  }
+
+  get needsFlush(): boolean {
+    const { layers } = this.#parts
+    return layers.active.bytes >= limits.memtableBytesMax || layers.frozen !== undefined
+  }
+
+  get #checkpointDue(): boolean {
+    const entries = this.#parts.applied() - this.#checkpoint.index
+    const bytes = this.appliedBytes - this.#checkpointedBytes
+    if (entries < limits.checkpointEntriesMax && bytes < limits.checkpointBytesMax) return false
+    return this.#parts.clock.monotonicMs() - this.#checkpointedMs >= limits.checkpointPauseMs
+  }
+
+  /** Starts what is due. Cheap when nothing is: call it after applying. Without `record`: no checkpoints. */
+  maintain(record?: RecordCheckpoint): void {
+    this.#record = record ?? this.#record
+    if (this.#running || this.#closed || this.#failure !== undefined || this.#retry !== undefined) return
+    const checkpoints = this.#record
+    const due = checkpoints !== undefined && this.#checkpointDue
+    if (!due && !this.needsFlush) return
+    this.#running = true
+    const work = due ? this.checkpoint(checkpoints) : this.flush()
+    void work.catch(error => this.#afterFailure(error)).finally(() => this.#workDone())
+  }
+
+  async flush(): Promise<void> {
+    await this.#exclusively(async () => void (await this.#flush()))
+  }
+
+  /** True if a checkpoint was recorded; false if none is due, unless forced, or nothing is new. */
+  async checkpoint(record: RecordCheckpoint, options: { readonly force?: boolean } = {}): Promise<boolean> {
+    return await this.#exclusively(async () => {
+      if (this.#parts.applied() === this.#checkpoint.index) return false
+      if (options.force !== true && !this.#checkpointDue) return false
+      const { disk, folder, store } = this.#parts
+      const { index, digests, appliedBytes } = await this.#flush()
+      await proveCheckpoint(store, index)
+      const tables = await listTables(disk, folder, this.#checkpoint.tables)
+      const checkpoint: Checkpoint = { index, digests, tables }
+      await record(encodeCheckpoint(checkpoint))
+      this.#checkpoint = checkpoint
+      this.#checkpointedMs = this.#parts.clock.monotonicMs()
+      this.#checkpointedBytes = appliedBytes
+      return true
+    })
+  }
+
+  /** Waits for what runs; then nothing is written any more. With `record`: a last checkpoint, space permitting. */
+  async close(record?: RecordCheckpoint): Promise<void> {
+    this.#retry?.stop()
+    this.#retry = undefined
+    try {
+      if (record !== undefined && this.#failure === undefined) await this.checkpoint(record, { force: true })
+    } catch (error) {
+      // The log has it all: without a last checkpoint the next open replays.
+      if (!isSillokError(error, 'DISK_FULL')) throw error
+    } finally {
+      this.#closed = true
+      await this.#own.run(async () => undefined)
+    }
+  }
+
+  async #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return await this.#own.run(() =>
+      this.#parts.gate.run(async () => {
+        if (this.#closed) throw new SillokError('CLOSED', 'the state is closed')
+        if (this.#failure !== undefined) throw this.#failure
+        try {
+          return await task()
+        } catch (error) {
+          if (!isSillokError(error, 'DISK_FULL')) this.#fail(error)
+          throw error
+        }
+      }),
+    )
+  }
+
+  /** Writes what an earlier try left, then all that is applied now. */
+  async #flush(): Promise<Frozen> {
+    const { applied, layers, windows, digests } = this.#parts
+    if (layers.frozen !== undefined) await this.#writeFrozen()
+    const frozen = { index: applied(), digests: digests.copy(), appliedBytes: this.appliedBytes }
+    if (frozen.index > layers.flushed) {
+      layers.freeze(frozen.index)
+      windows.freeze()
+      await this.#writeFrozen()
+    }
+    return frozen
+  }
+
+  async #writeFrozen(): Promise<void> {
+    const { store, clock, layers, windows, newest, flushBatchBytes } = this.#parts
+    const generation = layers.frozen
+    if (generation?.upTo === undefined) return
+    await writeGeneration({
+      store,
+      clock,
+      generation,
+      windows,
+      newest: Math.max(newest, generation.upTo),
+      // Before replay has passed what the store held, it may hold such a row from then.
+      skipsUnborn: generation.from >= newest,
+      batchBytes: flushBatchBytes,
+    })
+    windows.flushDone()
+    layers.flushDone()
+  }
+
+  #workDone(): void {
+    this.#running = false
+    this.maintain()
+  }
+
+  #afterFailure(error: unknown): void {
+    if (this.#closed || this.#failure !== undefined) return
+    if (!isSillokError(error, 'DISK_FULL')) {
+      this.#fail(error)
+      return
+    }
+    const again = (): void => {
+      this.#retry = undefined
+      this.maintain()
+    }
+    this.#retry = this.#parts.clock.after(limits.checkpointPauseMs, again, { idle: true })
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#parts.failed(error)
+  }
+}

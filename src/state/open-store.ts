@@ -1,0 +1,144 @@
+/**
+ * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
+ *
+ * Not trusted: it refuses to open, misses what the recorded checkpoint proves, is ahead of the log, or a mark or a
+ * session row fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the
+ * fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ */
+import { isSillokError } from '../base/errors.js'
+import type { LogIndex } from '../base/ids.js'
+import { keyBytes, rowKinds } from '../codec/row.js'
+import type { Disk } from '../env/disk.js'
+import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
+import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
+import { markKeys, markRow, readMark } from './flush.js'
+import { quarantine } from './quarantine.js'
+import { compareTables, removeDamaged } from './tables.js'
+import { PartitionRows } from './partition-rows.js'
+import { SessionWindows } from './windows.js'
+
+export interface StoreOptions {
+  readonly disk: Disk
+  readonly keyValue: KeyValueStores
+  readonly folder: string
+  /** What the log recorded last; undefined if nothing. */
+  readonly checkpoint?: Buffer
+  readonly writeBufferBytes: number
+  /** The last entry that this replica's own log holds durably. */
+  readonly logLastIndex: LogIndex
+  /** Quarantines at once, for this reason: a row failed its check when read. */
+  readonly damaged?: string
+}
+
+export interface OpenedStore {
+  readonly store: KeyValueStore
+  /** Where replay starts from. */
+  readonly checkpoint: Checkpoint
+  readonly windows: SessionWindows
+  readonly partitionRows: PartitionRows
+  /** No row in the store is newer. Reads wait until replay has passed it. */
+  readonly newest: LogIndex
+  /** Why the state is built again from the first entry. */
+  readonly rebuilt?: string
+}
+
+/** Rows of sessions read at a time. */
+const rowsPerRead = 1000
+
+/** Opens the store, or a fresh one. Rejects with what is not the store's fault: FOLDER_IN_USE, DISK_FULL. */
+export async function openStore(options: StoreOptions): Promise<OpenedStore> {
+  const recorded = options.checkpoint === undefined ? emptyCheckpoint : decodeCheckpoint(options.checkpoint)
+  const isThere = (await options.disk.list(options.folder)).length > 0
+  let reason = options.damaged
+  if (!isThere && recorded.index > 0) reason ??= 'the folder of the store is missing or empty'
+  if (reason === undefined) {
+    const opened = await tryStore(options, recorded)
+    if (typeof opened !== 'string') return opened
+    reason = opened
+  }
+  if (isThere) await quarantine(options.disk, options.folder)
+  const store = await options.keyValue.open(options.folder, options)
+  const batch = store.batch()
+  // Proves the fresh folder too: without this row the recorded checkpoint would speak of it.
+  batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded.index))
+  await batch.write({ sync: true })
+  const resident = { windows: new SessionWindows(), partitionRows: new PartitionRows() }
+  return { store, checkpoint: emptyCheckpoint, ...resident, newest: 0, rebuilt: reason }
+}
+
+/** The opened store, or why it is not to be trusted. */
+async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<OpenedStore | string> {
+  const damaged = await compareTables(options.disk, options.folder, recorded.tables)
+  let store: KeyValueStore
+  try {
+    store = await options.keyValue.open(options.folder, options)
+  } catch (error) {
+    if (!isSillokError(error, 'DAMAGED') && !isSillokError(error, 'DISK_FAILED')) throw error
+    const tables = damaged.length === 0 ? '' : ` (failed their check: ${damaged.join(', ')})`
+    return `the store refuses to open: ${error.message}${tables}`
+  }
+  const opened = await checkStore(store, options, recorded)
+  if (typeof opened === 'string') await store.close()
+  else if (damaged.length > 0) await removeDamaged(options.disk, options.folder)
+  return opened
+}
+
+async function checkStore(
+  store: KeyValueStore,
+  options: StoreOptions,
+  recorded: Checkpoint,
+): Promise<OpenedStore | string> {
+  try {
+    const keys = [markKeys.applied, markKeys.checkpoint, markKeys.rebuilding]
+    const found = await store.getMany(keys)
+    const [newest, proven, rebuilding] = keys.map((key, at) => readMark(key, found[at]))
+    if (newest === undefined || proven === undefined || rebuilding === undefined)
+      return 'a mark fails its check'
+    const { logLastIndex } = options
+    if (newest > logLastIndex) return `the store is at ${newest}, beyond the log's end at ${logLastIndex}`
+    if (proven < recorded.index && rebuilding < recorded.index) {
+      return `the store proves index ${proven}, the log recorded ${recorded.index}`
+    }
+    const resident = await readResident(store)
+    if (typeof resident === 'string') return resident
+    if (proven >= recorded.index) return { store, checkpoint: recorded, ...resident, newest }
+    return { store, checkpoint: emptyCheckpoint, ...resident, newest, rebuilt: 'a rebuild was interrupted' }
+  } catch (error) {
+    if (!isSillokError(error, 'DAMAGED') && !isSillokError(error, 'DISK_FAILED')) {
+      await store.close()
+      throw error
+    }
+    return `the store fails on reading: ${error.message}`
+  }
+}
+
+/** What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check. */
+async function readResident(
+  store: KeyValueStore,
+): Promise<{ windows: SessionWindows; partitionRows: PartitionRows } | string> {
+  const windows = new SessionWindows()
+  const partitionRows = new PartitionRows()
+  const bad =
+    (await restoreRows(store, rowKinds.reply, (key, value) => windows.restore(key, value))) ??
+    (await restoreRows(store, rowKinds.partition, (key, value) => partitionRows.restore(key, value)))
+  return bad === undefined ? { windows, partitionRows } : `row ${bad} fails its check`
+}
+
+/** Reads all rows of a kind; the first key that is not taken, in hex. */
+async function restoreRows(
+  store: KeyValueStore,
+  kind: string,
+  restore: (key: Buffer, value: Buffer) => boolean,
+): Promise<string | undefined> {
+  const end = String.fromCharCode(kind.charCodeAt(0) + 1)
+  const rows = store.iterate({ gte: keyBytes(kind), lt: keyBytes(end) })
+  try {
+    for (;;) {
+      const page = await rows.next(rowsPerRead)
+      if (page.length === 0) return undefined
+      for (const [key, value] of page) if (!restore(key, value)) return key.toString('hex')
+    }
+  } finally {
+    await rows.close()
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The state of one replica: all rows of its partition as of the applied index.
+ *
+ * Applied facts go to a memtable in generations over a key-value store that is not trusted: a read is memory, then
+ * the store's snapshot of the last flush, each row checked. Kept replies are in memory whole. Applying reads nothing.
+ *
+ * After a crash the store may be ahead of the recorded checkpoint, and have holes: every fact since then is applied
+ * again, each row converges by itself, and reads wait until `isReadable`. What does not fit goes to quarantine.
+ */
+import { assert, must } from '../base/assert.js'
+import type { LogIndex, Version } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { Fact } from '../codec/facts.js'
+import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/row.js'
+import type { Clock } from '../env/clock.js'
+import type { KeyValueStore } from '../env/key-value.js'
+import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js'
+import { Gate } from './gate.js'
+import { Layers } from './layers.js'
+import { Loaded } from './loaded.js'
+import { isPartitionRow, type PartitionRows } from './partition-rows.js'
+import { Maintenance, type RecordCheckpoint } from './maintenance.js'
+import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
+import { checkedRow, Scan, type ScanRange } from './scan.js'
+import type { SessionWindows } from './windows.js'
+
+export interface StateOptions extends StoreOptions {
+  readonly clock: Clock
+  /** The node's own: lets one flush or checkpoint through at a time. */
+  readonly flushGate?: Gate
+  /** The node's own: lets two bulk reads through at a time. */
+  readonly loadGate?: Gate
+  /** Called once, when the store has failed to write: nothing goes from memory to disk any more. */
+  readonly failed?: (error: unknown) => void
+  /** Bytes of one batch of a flush; less than the limit makes more crash points in a simulation. */
+  readonly flushBatchBytes?: number
+}
+
+const replyKind = 0x73
+
+/** Bulk reads in the store's pool of threads at a time. */
+const loadsMax = 2
+
+export class State {
+  readonly #store: KeyValueStore
+  readonly #clock: Clock
+  readonly #layers: Layers
+  readonly #partitionRows: PartitionRows
+  readonly #digests: Digests
+  readonly #loadGate: Gate
+  readonly #maintenance: Maintenance
+  readonly #newest: LogIndex
+  readonly #scans = new Set<Scan>()
+  #applied: LogIndex
+  /** All kept replies, as of the applied index. */
+  readonly windows: SessionWindows
+
+  private constructor(options: StateOptions, opened: OpenedStore) {
+    const { store, checkpoint, windows, newest } = opened
+    this.#store = store
+    this.#clock = options.clock
+    this.#layers = new Layers(store, checkpoint.index)
+    this.#digests = new Digests(checkpoint.digests)
+    this.#loadGate = options.loadGate ?? new Gate(loadsMax)
+    this.#newest = newest
+    this.#applied = checkpoint.index
+    this.windows = windows
+    this.#partitionRows = opened.partitionRows
+    this.#maintenance = new Maintenance({
+      disk: options.disk,
+      clock: options.clock,
+      folder: options.folder,
+      store,
+      layers: this.#layers,
+      windows,
+      digests: this.#digests,
+      checkpoint,
+      newest,
+      applied: () => this.#applied,
+      gate: options.flushGate ?? new Gate(1),
+      failed: options.failed ?? (() => undefined),
+      flushBatchBytes: options.flushBatchBytes ?? limits.flushBatchBytesMax,
+    })
+  }
+
+  /**
+   * Opens the state as of the recorded checkpoint, or as of nothing with the reason in `rebuilt`; all entries from
+   * `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE, DISK_FULL.
+   */
+  static async open(
+    options: StateOptions,
+  ): Promise<{ state: State; replayFrom: LogIndex; rebuilt?: string }> {
+    const opened = await openStore(options)
+    const state = new State(options, opened)
+    const replayFrom = state.applied + 1
+    return opened.rebuilt === undefined
+      ? { state, replayFrom }
+      : { state, replayFrom, rebuilt: opened.rebuilt }
+  }
+
+  get applied(): LogIndex {
+    return this.#applied
+  }
+
+  /** The applied index up to which the store is written, not yet durably. */
+  get flushed(): LogIndex {
+    return this.#layers.flushed
+  }
+
+  get checkpointIndex(): LogIndex {
+    return this.#maintenance.checkpointIndex
+  }
+
+  /** No row in the store was newer than this when it was opened: committed, and reads wait for it. */
+  get newest(): LogIndex {
+    return this.#newest
+  }
+
+  /** Replay has passed everything that the store held when it was opened. */
+  get isReadable(): boolean {
+    return this.#applied >= this.#newest
+  }
+
+  get needsFlush(): boolean {
+    return this.#maintenance.needsFlush
+  }
+
+  /** Memory is over its bound, as when the disk stays full: admit no new commands. */
+  get overloaded(): boolean {
+    return this.#layers.bytes > 4 * limits.memtableBytesMax
+  }
+
+  /** A flush or checkpoint found the disk full and will be repeated. */
+  get waitsForSpace(): boolean {
+    return this.#maintenance.waitsForSpace
+  }
+
+  /** From memory alone: the row, null for a known absence, undefined when it must be loaded. */
+  lookup(key: RowKey): Row | null | undefined {
+    if (key.charCodeAt(0) === replyKind) return this.windows.lookup(key)
+    return isPartitionRow(key) ? this.#partitionRows.get(key) : this.#layers.lookup(key)
+  }
+
+  /**
+   * Reads rows that memory does not know, all from one snapshot; release the result. Rejects with DAMAGED, naming the
+   * key, when a row fails its check: then open again with `damaged`.
+   */
+  async load(keys: readonly RowKey[]): Promise<Loaded> {
+    assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
+    // Held before waiting: what memory knows now, it or the result will know.
+    const view = this.#layers.hold()
+    return await this.#loadGate.run(async () => {
+      try {
+        const asBytes = keys.map(keyBytes)
+        const found = await this.#store.getMany(asBytes, view.snapshot)
+        return new Loaded(this.#layers, view, checkedRows(keys, asBytes, found))
+      } catch (error) {
+        this.#layers.release(view)
+        throw error
+      }
+    })
+  }
+
+  /** The same for a lone command, at once; may hold the event loop while the disk is read. */
+  loadSync(keys: readonly RowKey[]): Loaded {
+    assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
+    const view = this.#layers.hold()
+    try {
+      const asBytes = keys.map(keyBytes)
+      const found = asBytes.map(key => this.#store.getSync(key, view.snapshot))
+      return new Loaded(this.#layers, view, checkedRows(keys, asBytes, found))
+    } catch (error) {
+      this.#layers.release(view)
+      throw error
+    }
+  }
+
+  /**
+   * Applies the facts of the next entry, blindly. `rows`: those of the put facts, in their order, if the proposer
+   * still has them; otherwise they are made here.
+   */
+  apply(index: LogIndex, facts: readonly Fact[], version: Version, rows?: readonly Row[]): void {
+    assert(index === this.#applied + 1, () => `apply ${index} after ${this.#applied}`)
+    let nextRow = 0
+    let bytes = 0
+    for (const fact of facts) {
+      if (fact.op === 'deleteRange') {
+        this.windows.deleteRange(fact.from, fact.to)
+        this.#digests.replace(fact.slot, 0, 0, fact.sum0, fact.sum1)
+        continue
+      }
+      const { key, prev0, prev1 } = fact
+      const slot = slotOfRowKey(key)
+      let row: Row | null = null
+      if (fact.op === 'put') {
+        row =
+          rows === undefined
+            ? makeRow(keyBytes(key), version, fact.value)
+            : must(rows[nextRow++], 'row of a put')
+        this.#digests.replace(slot, row.hash0, row.hash1, prev0, prev1)
+        bytes += row.bytes.length
+      } else {
+        this.#digests.replace(slot, 0, 0, prev0, prev1)
+      }
+      bytes += key.length
+      if (key.charCodeAt(0) === replyKind) this.windows.set(key, row)
+      else {
+        this.#layers.set(key, row, index, prev0 === 0 && prev1 === 0)
+        if (isPartitionRow(key)) this.#partitionRows.set(key, row)
+      }
+    }
+    assert(rows === undefined || nextRow === rows.length, () => `${rows?.length} rows for ${nextRow} puts`)
+    this.#maintenance.appliedBytes += bytes
+    this.#applied = index
+  }
+
+  /** Passes the next entry, which has no facts. */
+  advance(index: LogIndex): void {
+    assert(index === this.#applied + 1, () => `advance to ${index} after ${this.#applied}`)
+    this.#applied = index
+  }
+
+  /** All rows in the range as of now, in key order, in pages. Iterate it or close it. Kept replies are not shown. */
+  scan(range: ScanRange): Scan {
+    assert(this.isReadable, () => `scan at ${this.#applied}, below the store's ${this.#newest}`)
+    const scan: Scan = new Scan(this.#layers, this.#store, this.#clock, this.#applied, range, () => {
+      this.#scans.delete(scan)
+    })
+    this.#scans.add(scan)
+    return scan
+  }
+
+  /** The digest sums as of the applied index, two per slot: a copy. */
+  digests(): Uint32Array {
+    return this.#digests.copy()
+  }
+
+  /** Computes all digests from the rows as of now and resolves with the slots that differ: none, or damage. */
+  async scrub(): Promise<{ readonly index: LogIndex; readonly slots: readonly number[] }> {
+    const expected = this.digests()
+    const counted = new Digests(new Uint32Array(digestWords))
+    for (const window of this.windows.all()) {
+      for (const row of window.rows) counted.replace(window.slot, row.hash0, row.hash1, 0, 0)
+    }
+    const scan = this.scan({})
+    for await (const page of scan) {
+      for (const [key, row] of page) counted.replace(slotOfRow(keyBytes(key)), row.hash0, row.hash1, 0, 0)
+    }
+    return { index: scan.index, slots: differingSlots(expected, counted.copy()) }
+  }
+
+  /** When it resolves, everything applied before the call is written to the store, not yet durably. */
+  async flush(): Promise<void> {
+    await this.#maintenance.flush()
+  }
+
+  /**
+   * Makes everything applied durable in the store's tables, proves it and records it through `record`, which must
+   * make the bytes durable. Does nothing and resolves with false unless one is due or forced.
+   */
+  async checkpoint(record: RecordCheckpoint, options?: { readonly force?: boolean }): Promise<boolean> {
+    return await this.#maintenance.checkpoint(record, options)
+  }
+
+  /** Starts a flush or checkpoint when due: call it after applying; it costs nothing otherwise. */
+  maintain(record?: RecordCheckpoint): void {
+    this.#maintenance.maintain(record)
+  }
+
+  /** Ends all scans and closes the store; with `record` after a last checkpoint, so that the next open replays nothing. */
+  async close(options: { readonly record?: RecordCheckpoint } = {}): Promise<void> {
+    try {
+      await this.#maintenance.close(options.record)
+    } finally {
+      for (const scan of [...this.#scans]) await scan.return()
+      await this.#layers.close()
+      await this.#store.close()
+    }
+  }
+}
+
+function checkedRows(
+  keys: readonly RowKey[],
+  asBytes: readonly Buffer[],
+  found: readonly (Buffer | undefined)[],
+): Map<RowKey, Row | null> {
+  const rows = new Map<RowKey, Row | null>()
+  for (const [at, key] of keys.entries()) {
+    const bytes = found[at]
+    rows.set(key, bytes === undefined ? null : checkedRow(asBytes[at] ?? keyBytes(key), bytes))
+  }
+  return rows
+}

@@ -1,0 +1,183 @@
+/**
+ * Checks a LevelDB table file by the checksums that LevelDB wrote into it and does not verify itself.
+ *
+ *   { block | u8 type | u32 masked crc32c of block and type }*  footer
+ *   footer (48)   varint offset and size of the meta-index block, then of the index block | zeros | u64 magic
+ *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the meta-index
+ *                 likewise of the filter; both may be compressed (type 1: snappy)
+ *
+ * Every block is checked, index and filter included, and together they must cover the file to its footer: a flipped
+ * bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md; snappy, format_description.txt.
+ */
+import { limits } from '../base/limits.js'
+import type { Disk, DiskFile } from '../env/disk.js'
+import { crc32c, maskCrc32c } from './crc32c.js'
+
+const footerBytes = 48
+const trailerBytes = 5
+const magicLow = 0x8b80fb57
+const magicHigh = 0xdb477524
+
+interface Handle {
+  readonly offset: number
+  readonly size: number
+}
+
+/** True if the file ends as a finished table does. */
+export async function isFinishedTable(file: DiskFile): Promise<boolean> {
+  return (await readFooter(file)) !== undefined
+}
+
+/** True if the table is whole: every byte before the footer is covered by a checksum that holds. */
+export async function checkTable(disk: Disk, path: string): Promise<boolean> {
+  const file = await disk.open(path)
+  try {
+    const footer = await readFooter(file)
+    if (footer === undefined) return false
+    const blocks = [footer.metaIndex, footer.index]
+    for (const handle of [footer.metaIndex, footer.index]) {
+      const block = await readBlock(file, handle)
+      const handles = block && indexedHandles(block)
+      if (handles === undefined) return false
+      blocks.push(...handles)
+    }
+    return await checkBlocks(file, blocks, footer.start)
+  } finally {
+    await file.close()
+  }
+}
+
+async function readFooter(
+  file: DiskFile,
+): Promise<{ metaIndex: Handle; index: Handle; start: number } | undefined> {
+  const size = await file.size()
+  if (size < footerBytes) return undefined
+  const start = size - footerBytes
+  const bytes = await file.read(start, footerBytes)
+  if (bytes.length < footerBytes) return undefined
+  if (bytes.readUInt32LE(40) !== magicLow || bytes.readUInt32LE(44) !== magicHigh) return undefined
+  const reader = new Varints(bytes)
+  const metaIndex = reader.handle()
+  const index = reader.handle()
+  if (metaIndex === undefined || index === undefined) return undefined
+  return { metaIndex, index, start }
+}
+
+/** All blocks in the order of the file: each follows the one before, the last ends at the footer, all CRCs hold. */
+async function checkBlocks(file: DiskFile, blocks: Handle[], end: number): Promise<boolean> {
+  blocks.sort((left, right) => left.offset - right.offset)
+  let covered = 0
+  let slice: Buffer = Buffer.alloc(0)
+  let sliceStart = 0
+  for (const { offset, size } of blocks) {
+    const next = offset + size + trailerBytes
+    if (offset !== covered || next > end) return false
+    if (next > sliceStart + slice.length) {
+      sliceStart = offset
+      slice = await file.read(offset, Math.min(end - offset, Math.max(limits.flushBatchBytesMax, size + 5)))
+      if (slice.length < size + trailerBytes) return false
+    }
+    if (!blockHolds(slice.subarray(offset - sliceStart, next - sliceStart))) return false
+    covered = next
+  }
+  return covered === end
+}
+
+function blockHolds(block: Buffer): boolean {
+  const body = block.subarray(0, block.length - 4)
+  return maskCrc32c(crc32c(body)) === block.readUInt32LE(block.length - 4)
+}
+
+/** The block's content, uncompressed; undefined if it does not validate. */
+async function readBlock(file: DiskFile, { offset, size }: Handle): Promise<Buffer | undefined> {
+  if (offset + size > (await file.size())) return undefined
+  const block = await file.read(offset, size + trailerBytes)
+  if (block.length < size + trailerBytes || !blockHolds(block)) return undefined
+  const type = block[size]
+  if (type === 0) return block.subarray(0, size)
+  return type === 1 ? unsnap(block.subarray(0, size)) : undefined
+}
+
+/** The handles that are the values of an index block's rows. */
+function indexedHandles(block: Buffer): Handle[] | undefined {
+  if (block.length < 4) return undefined
+  const restarts = block.readUInt32LE(block.length - 4)
+  const end = block.length - 4 - 4 * restarts
+  if (end < 0) return undefined
+  const reader = new Varints(block.subarray(0, end))
+  const handles: Handle[] = []
+  while (reader.at < end) {
+    const shared = reader.next()
+    const unshared = reader.next()
+    const valueBytes = reader.next()
+    if (shared === undefined || unshared === undefined || valueBytes === undefined) return undefined
+    reader.at += unshared
+    const after = reader.at + valueBytes
+    const handle = reader.handle()
+    if (handle === undefined || after > end) return undefined
+    handles.push(handle)
+    reader.at = after
+  }
+  return handles
+}
+
+class Varints {
+  at = 0
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  next(): number | undefined {
+    let value = 0
+    for (let scale = 1; scale < 2 ** 50; scale *= 128) {
+      const byte = this.#bytes[this.at++]
+      if (byte === undefined) return undefined
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+    }
+    return undefined
+  }
+
+  handle(): Handle | undefined {
+    const offset = this.next()
+    const size = this.next()
+    return offset === undefined || size === undefined ? undefined : { offset, size }
+  }
+}
+
+/** Raw snappy, decoded; undefined if it is malformed. */
+export function unsnap(packed: Buffer): Buffer | undefined {
+  const reader = new Varints(packed)
+  const size = reader.next()
+  if (size === undefined || size > 64 * limits.flushBatchBytesMax) return undefined
+  const bytes = Buffer.alloc(size)
+  let from = reader.at
+  let to = 0
+  while (from < packed.length) {
+    const tag = packed[from++] as number
+    const kind = tag & 3
+    if (kind === 0) {
+      const extra = Math.max(0, (tag >> 2) - 59)
+      if (from + extra > packed.length) return undefined
+      const length = (extra === 0 ? tag >> 2 : packed.readUIntLE(from, extra)) + 1
+      from += extra
+      if (from + length > packed.length || to + length > size) return undefined
+      packed.copy(bytes, to, from, from + length)
+      from += length
+      to += length
+      continue
+    }
+    const wide = kind === 3 ? 4 : kind
+    if (from + wide > packed.length) return undefined
+    const low = packed.readUIntLE(from, wide)
+    const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1
+    const back = kind === 1 ? ((tag >> 5) << 8) | low : low
+    from += wide
+    if (back === 0 || back > to || to + length > size) return undefined
+    // Byte by byte: a copy may read what it writes.
+    for (const end = to + length; to < end; to++) bytes[to] = bytes[to - back] as number
+  }
+  return to === size ? bytes : undefined
+}
