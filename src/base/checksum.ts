@@ -1,4 +1,7 @@
-/** CRC-32 (IEEE, as in zlib) of bytes in parts; never zero-passing: an all-zero header must be refused by its magic. */
+/**
+ * CRC-32 (IEEE, as in zlib) of bytes in parts; never zero-passing: an all-zero header must be refused by its
+ * magic.
+ */
 import { crc32 as zlibCrc32 } from 'node:zlib'
 
 /** The CRC of the bytes, going on from `seed` (the CRC of what came before). An unsigned 32-bit number. */

@@ -1,6 +1,6 @@
 /**
- * One entry of a partition's log, encoded once by its proposer; WAL records, wire payloads and segments carry these
- * same bytes.
+ * One entry of a partition's log, encoded once by its proposer; WAL records, wire payloads and segments carry
+ * these same bytes.
  *
  *   0  u32 crc       over all that follows, to the end of the body: partition, index and term included
  *   4  u32 length    of the body
@@ -34,6 +34,7 @@ export const entryKinds = {
   facts: 2,
 } as const
 
+/** An entry, decoded; its bytes stay as its proposer made them. */
 export interface Entry {
   readonly partition: PartitionId
   readonly index: LogIndex
@@ -76,8 +77,8 @@ export function encodeEntry(
 }
 
 /**
- * Reads the entry that begins at offset; undefined unless it is whole and its CRC holds. The entry's bytes are a view
- * of `bytes`.
+ * Reads the entry that begins at offset; undefined unless it is whole and its CRC holds. The entry's bytes
+ * are a view of `bytes`.
  */
 export function decodeEntry(bytes: Buffer, offset = 0): Entry | undefined {
   if (bytes.length - offset < entryHeadBytes) return undefined

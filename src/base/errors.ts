@@ -1,8 +1,8 @@
 /**
  * The one error class of the store and its closed table of codes.
  *
- * Codes never change within a major version; messages may. `TypeError` and `RangeError` (without a code) are for
- * misuse of the API; `InvariantError` is for our own bugs.
+ * Codes never change within a major version; messages may. `TypeError` and `RangeError` (without a code) are
+ * for misuse of the API; `InvariantError` is for our own bugs.
  */
 
 /** What the caller may conclude about the request. */
@@ -50,6 +50,7 @@ export const errorTable = {
   DISK_FULL: row('not-applied', 'later', 'no space left; service resumes when there is some'),
   DISK_FAILED: row('unknown', 'never', 'a write or sync failed: the store stopped'),
   DAMAGED: row('not-applied', 'never', 'stored bytes fail their check'),
+  STOPPED: row('unknown', 'never', 'the store stopped: one of its invariants is broken'),
   FOLDER_IN_USE: row('not-applied', 'later', 'another process holds the data folder'),
   FOLDER_UNUSABLE: row('not-applied', 'never', 'the data folder cannot be read or written'),
   FOREIGN_FOLDER: row('not-applied', 'never', 'the folder holds something that is not a data folder'),
@@ -77,7 +78,10 @@ interface Options {
   readonly cause?: unknown
 }
 
-/** An operational failure: what happened (`code`), what it means for the request (`outcome`), what next (`retry`). */
+/**
+ * An operational failure: what happened (`code`), what it means for the request (`outcome`), what next
+ * (`retry`).
+ */
 export class SillokError extends Error {
   override readonly name = 'SillokError'
   readonly code: Code

@@ -1,8 +1,8 @@
 /**
  * Numbers that must not be mixed up, told apart by the type checker.
  *
- * Each is a plain number at run time (a safe integer). A literal or a computed number may be assigned to any of
- * them; one branded number cannot be assigned to another.
+ * Each is a plain number at run time (a safe integer). A literal or a computed number may be assigned to any
+ * of them; one branded number cannot be assigned to another.
  */
 
 type Branded<Name extends string> = number & { readonly __brand?: Name }

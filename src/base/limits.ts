@@ -1,12 +1,13 @@
 /**
- * Every maximum of the store, with its unit and reason. At a limit the answer is a named error, not memory growth.
- * Relations between limits are asserted below, when this file is loaded.
+ * Every maximum of the store, with its unit and reason. At a limit the answer is a named error, not memory
+ * growth. Relations between limits are asserted below, when this file is loaded.
  */
 import { assert } from './assert.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 
+/** The limits by name; units stand last in it. */
 export const limits = {
   /** A document, encoded. */
   documentBytesMax: MiB,
@@ -18,6 +19,8 @@ export const limits = {
   entryBytesMax: 4 * MiB,
   /** Body of one batch of the write-ahead log, and one frame. */
   walBatchBytesMax: 4 * MiB + 64 * KiB,
+  /** Proposed and not yet committed, per partition; all partitions of a node together at most half the ring. */
+  uncommittedBytesMax: 8 * MiB,
   /** A batch starts on this boundary: no write touches a sector of an acknowledged batch. */
   walBlockBytes: 4 * KiB,
   /** A file of the write-ahead log: embedded profile, and for nodes of a cluster. */
@@ -67,6 +70,7 @@ export const limits = {
   /** Write buffer of the key-value store, all replicas of a node together. */
   writeBufferBytes: 64 * MiB,
   writeBufferBytesAll: 256 * MiB,
+  writeBufferBytesMeta: 4 * MiB,
   /** One entry of listed facts; longer lists are cut. */
   factsPerEntryBytesMax: 512 * KiB,
   /** Tries of `update(key, fn)` on CONFLICT. */
@@ -83,5 +87,9 @@ assert(limits.entryBytesMax + 32 * KiB <= limits.walBatchBytesMax, 'an entry mus
 assert(
   limits.walBatchBytesMax + 2 * limits.walBlockBytes <= limits.walFileBytesEmbedded,
   'a batch must fit a file of the log',
+)
+assert(
+  2 * 2 * limits.uncommittedBytesMax <= limits.walFilesMax * limits.walFileBytesEmbedded,
+  'what is uncommitted in both partitions may fill half of the ring',
 )
 assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')

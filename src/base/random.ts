@@ -1,8 +1,8 @@
 /**
  * Seeded chance: the same seed gives the same numbers, for ever.
  *
- * Generator: sfc32 (Chris Doty-Humphrey, PractRand). `split(name)` makes an independent stream, so that one more
- * draw in one stream never shifts another.
+ * Generator: sfc32 (Chris Doty-Humphrey, PractRand). `split(name)` makes an independent stream, so that one
+ * more draw in one stream never shifts another.
  */
 
 export class Random {

@@ -6,8 +6,9 @@
  *   delete  2 | varint n | key | u32 prev0 | u32 prev1
  *   range   3 | varint n | from | varint n | to | u16 slot | u32 sum0 | u32 sum1       kept replies only
  *
- * `prev` is the hash pair of the row that the fact replaces (zeros if there was none), known because decide read it;
- * a range removes the rows with from <= key < to and names the sums of their pairs. So digests follow without a read.
+ * `prev` is the hash pair of the row that the fact replaces (zeros if there was none), known because decide
+ * read it; a range removes the rows with from <= key < to and names the sums of their pairs. So digests
+ * follow without a read.
  */
 import { assert } from '../base/assert.js'
 import { entryHeadBytes } from '../base/entry.js'
@@ -15,6 +16,7 @@ import { SillokError } from '../base/errors.js'
 import type { LogTime, SlotId } from '../base/ids.js'
 import { keyText, type RowKey } from './row.js'
 
+/** A row gets this value, whatever it was before. */
 export interface PutFact {
   readonly op: 'put'
   readonly key: RowKey
@@ -23,6 +25,7 @@ export interface PutFact {
   readonly prev1: number
 }
 
+/** A row is gone. */
 export interface DeleteFact {
   readonly op: 'delete'
   readonly key: RowKey
@@ -30,6 +33,7 @@ export interface DeleteFact {
   readonly prev1: number
 }
 
+/** The rows with from <= key < to are gone: kept replies of one slot only. */
 export interface DeleteRangeFact {
   readonly op: 'deleteRange'
   readonly from: RowKey
@@ -39,8 +43,10 @@ export interface DeleteRangeFact {
   readonly sum1: number
 }
 
+/** One row, or one range of rows, that changes. */
 export type Fact = PutFact | DeleteFact | DeleteRangeFact
 
+/** A body, decoded: the log time of the decision and what changed, in order. */
 export interface Facts {
   readonly time: LogTime
   readonly facts: readonly Fact[]

@@ -1,20 +1,20 @@
 /**
  * A row of a partition's state, and the names of rows.
  *
- * A row's key is bytes; in memory it is a string with one character (0 to 255) per byte, so that JavaScript's string
- * order is byte order and a Map finds it. First byte: the kind.
+ * A row's key is bytes; in memory it is a string with one character (0 to 255) per byte, so that JavaScript's
+ * string order is byte order and a Map finds it. First byte: the kind.
  *
  *   d | u32be collection | key as tuple element                    a document
  *   c | u32be constraint | normalised value as tuple               a claim: who holds the unique value
  *   s | slot | u48be session | u32be epoch | u48be sequence        a kept reply
  *   r | slot | request id                                          reserved: a kept reply of a request id
- *   m | name                                                       the partition's own state: schema, cursors, sessions
+ *   m | name                                                       the partition's own state
  *
- * A stored row is u32 crc | u64 version | value, where value is what the fact carried. The CRC covers key, version
- * and value, so a row that stands under another key does not validate.
+ * A stored row is u32 crc | u64 version | value, where value is what the fact carried. The CRC covers key,
+ * version and value, so a row that stands under another key does not validate.
  *
- * The hash of a row is a pair of CRCs, (key + version + value) and (version + value + key); the first one is the
- * stored CRC. A slot's digest is the sum of the pairs of its rows, each modulo 2^32.
+ * The hash of a row is a pair of CRCs, (key + version + value) and (version + value + key); the first one is
+ * the stored CRC. A slot's digest is the sum of the pairs of its rows, each modulo 2^32.
  */
 
 import { crc32 } from '../base/checksum.js'
@@ -24,6 +24,7 @@ import { type SlotId, slotCount, type Version } from '../base/ids.js'
 /** A row key, one character per byte. */
 export type RowKey = string
 
+/** The first character of a row key, by kind. */
 export const rowKinds = { document: 'd', claim: 'c', reply: 's', requestId: 'r', partition: 'm' } as const
 
 /** The slot under which the partition's own rows are summed: one past the real ones. */
@@ -44,10 +45,12 @@ export interface Row {
   readonly hash1: number
 }
 
+/** The key as bytes, as it is stored. A copy. */
 export function keyBytes(key: RowKey): Buffer {
   return Buffer.from(key, 'latin1')
 }
 
+/** The key as text, as it is kept in memory. */
 export function keyText(bytes: Uint8Array): RowKey {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }

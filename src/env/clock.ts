@@ -6,6 +6,7 @@ export interface Timer {
   stop(): void
 }
 
+/** What time it is, and calls at a later time. */
 export interface Clock {
   /** Milliseconds that only grow, with fractions; its zero means nothing. */
   monotonicMs(): MonotonicMs

@@ -7,9 +7,9 @@
  *
  * Paths are absolute, or relative to what the implementation calls its root. Errors are SillokErrors:
  * DISK_FULL (space or quota; nothing may be concluded about the bytes: write them again at the same offset),
- * DISK_FAILED (I/O error; after a failed sync trust nothing of that file), FOLDER_UNUSABLE (permissions, read-only,
- * not a folder). A missing file or folder is `undefined` or an empty list where the signature says so, otherwise
- * DISK_FAILED.
+ * DISK_FAILED (I/O error; after a failed sync trust nothing of that file), FOLDER_UNUSABLE (permissions,
+ * read-only, not a folder). A missing file or folder is `undefined` or an empty list where the signature says
+ * so, otherwise DISK_FAILED.
  */
 
 /** An open file. Reads and writes may be in flight at once if their ranges do not overlap. */
@@ -18,7 +18,9 @@ export interface DiskFile {
   size(): Promise<number>
   /** The bytes from offset; fewer than asked for only at the end of the file. */
   read(offset: number, length: number): Promise<Buffer>
-  /** Writes the buffers one after the other from offset, whole (short writes are continued). Not yet durable. */
+  /**
+   * Writes the buffers one after the other from offset, whole (short writes are continued). Not yet durable.
+   */
   write(buffers: readonly Uint8Array[], offset: number): Promise<void>
   /** When it resolves, all bytes written before the call, and the length, are durable. */
   sync(): Promise<void>
@@ -28,13 +30,20 @@ export interface DiskFile {
 
 /** One file of the write-ahead log: one verb. One commit at a time. */
 export interface LogDevice {
-  /** When it resolves, the buffers stand at offset, whole and durable. On DISK_FULL the same call may be repeated. */
+  /**
+   * When it resolves, the buffers stand at offset, whole and durable. On DISK_FULL the same call may be
+   * repeated.
+   */
   commit(buffers: readonly Uint8Array[], offset: number): Promise<void>
   close(): Promise<void>
 }
 
+/** Folders and files of one node. */
 export interface Disk {
-  /** Opens for reading and writing. `create`: makes the file if it is missing. Missing without create: DISK_FAILED. */
+  /**
+   * Opens for reading and writing. `create`: makes the file if it is missing. Missing without create:
+   * DISK_FAILED.
+   */
   open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile>
   /** Opens an existing file as a log device; its I/O shares no threads with the key-value store. */
   openLog(path: string): Promise<LogDevice>

@@ -9,6 +9,7 @@ export interface FolderLock {
   release(): Promise<void>
 }
 
+/** What a node is given: clock, disk, key-value stores, chance, and a lock on its folder. */
 export interface Environment {
   readonly clock: Clock
   readonly disk: Disk

@@ -1,10 +1,10 @@
 /**
  * The door to the ordered key-value store (`level`). Keys and values are bytes, ordered as bytes.
  *
- * It is not trusted (measured: one flipped bit loses synced keys or returns wrong values without an error; unsynced
- * batches may vanish from the middle): callers check every row themselves and can rebuild everything.
- * Errors: DISK_FULL, DISK_FAILED (anything that the store reports as I/O error; a rejected write may still be there
- * after reopening), DAMAGED (it noticed corruption), FOLDER_IN_USE.
+ * It is not trusted (measured: one flipped bit loses synced keys or returns wrong values without an error;
+ * unsynced batches may vanish from the middle): callers check every row themselves and can rebuild
+ * everything. Errors: DISK_FULL, DISK_FAILED (anything that the store reports as I/O error; a rejected write
+ * may still be there after reopening), DAMAGED (it noticed corruption), FOLDER_IN_USE.
  */
 
 /** A frozen view. Close it: an open one pins old data. */
@@ -20,6 +20,7 @@ export interface KeyValueBatch {
   write(options?: { readonly sync?: boolean }): Promise<void>
 }
 
+/** The keys between two bounds, in byte order or backwards; as of the snapshot if one is given. */
 export interface KeyRange {
   readonly gte?: Buffer
   readonly gt?: Buffer
@@ -29,12 +30,14 @@ export interface KeyRange {
   readonly snapshot?: KeyValueSnapshot
 }
 
+/** Rows of a range, page by page. Close it: an open one pins old tables. */
 export interface KeyValueIterator {
   /** The next rows, at most `count` and about 1 MiB; none at the end. */
   next(count: number): Promise<[Buffer, Buffer][]>
   close(): Promise<void>
 }
 
+/** One open store. Used by one owner; closed once, after its iterators and snapshots. */
 export interface KeyValueStore {
   getMany(keys: readonly Buffer[], snapshot?: KeyValueSnapshot): Promise<(Buffer | undefined)[]>
   /** May block the event loop on a cache miss: for a lone key. */
@@ -42,16 +45,21 @@ export interface KeyValueStore {
   iterate(range: KeyRange): KeyValueIterator
   batch(): KeyValueBatch
   snapshot(): KeyValueSnapshot
-  /** Forces what was written so far into a table file. Its success proves nothing: follow it by a synced write. */
+  /**
+   * Forces what was written so far into a table file. Its success proves nothing: follow it by a synced
+   * write.
+   */
   compact(): Promise<void>
   close(): Promise<void>
 }
 
+/** Memory that an open store may take. */
 export interface KeyValueOptions {
   readonly writeBufferBytes: number
   readonly cacheBytes?: number
 }
 
+/** Opens stores by folder. */
 export interface KeyValueStores {
   /** Opens the store in the folder, which is made if missing. */
   open(folder: string, options: KeyValueOptions): Promise<KeyValueStore>

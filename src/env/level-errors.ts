@@ -29,8 +29,13 @@ export function levelError(error: unknown, folder: string): SillokError {
     return new SillokError('CLOSED', `the key-value store in ${folder} is closed`, { cause: error })
   }
   const named = names.find(([text]) => error.message.includes(text))?.[1]
-  const system = code?.startsWith('E') === true ? code : 'EIO'
-  const found = namedError(named ?? system, 'write', folder, error)
+  const found = namedError(named ?? systemName(code), 'write', folder, error)
   const message = `${found.message}: ${error.message}`
   return new SillokError(found.code, message, { details: found.details, cause: error })
+}
+
+/** `level` makes its folder itself: EEXIST means that a file stands there. */
+function systemName(code: string | undefined): string {
+  if (code === 'EEXIST') return 'ENOTDIR'
+  return code?.startsWith('E') === true ? code : 'EIO'
 }

@@ -1,6 +1,6 @@
 /**
- * The door to other nodes: whole binary messages between addresses. A message may be lost, repeated, late or out of
- * order across connections; never changed without notice (frames carry a CRC, see codec/frame).
+ * The door to other nodes: whole binary messages between addresses. A message may be lost, repeated, late or
+ * out of order across connections; never changed without notice (frames carry a CRC, see codec/frame).
  */
 
 /** `host:port`, as the other side can reach it. */
@@ -22,6 +22,7 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** Listens and connects. */
 export interface Network {
   /** Accepts connections at the address (port 0: any free one). */
   listen(address: Address, accept: (connection: Connection) => void): Promise<Listener>

@@ -20,6 +20,7 @@ import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js
 import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
+import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
@@ -46,6 +47,7 @@ export class State {
   readonly #store: KeyValueStore
   readonly #clock: Clock
   readonly #layers: Layers
+  readonly #partitionRows: PartitionRows
   readonly #digests: Digests
   readonly #loadGate: Gate
   readonly #maintenance: Maintenance
@@ -65,6 +67,7 @@ export class State {
     this.#newest = newest
     this.#applied = checkpoint.index
     this.windows = windows
+    this.#partitionRows = opened.partitionRows
     this.#maintenance = new Maintenance({
       disk: options.disk,
       clock: options.clock,
@@ -137,7 +140,8 @@ export class State {
 
   /** From memory alone: the row, null for a known absence, undefined when it must be loaded. */
   lookup(key: RowKey): Row | null | undefined {
-    return key.charCodeAt(0) === replyKind ? this.windows.lookup(key) : this.#layers.lookup(key)
+    if (key.charCodeAt(0) === replyKind) return this.windows.lookup(key)
+    return isPartitionRow(key) ? this.#partitionRows.get(key) : this.#layers.lookup(key)
   }
 
   /**
@@ -203,7 +207,10 @@ export class State {
       }
       bytes += key.length
       if (key.charCodeAt(0) === replyKind) this.windows.set(key, row)
-      else this.#layers.set(key, row, index, prev0 === 0 && prev1 === 0)
+      else {
+        this.#layers.set(key, row, index, prev0 === 0 && prev1 === 0)
+        if (isPartitionRow(key)) this.#partitionRows.set(key, row)
+      }
     }
     assert(rows === undefined || nextRow === rows.length, () => `${rows?.length} rows for ${nextRow} puts`)
     this.#maintenance.appliedBytes += bytes

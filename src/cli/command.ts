@@ -1,0 +1,31 @@
+/**
+ * The shape of a verb. Each stands in a file of its own in `commands/`, named like the verb, which exports
+ * `command`; `main.ts` lists them. A verb writes its result with `printRows` or `printOne`, throws what
+ * fails, and ends.
+ */
+import type { Argv } from 'yargs'
+import type { OutputFormat, Sink } from './output.js'
+
+/** What a verb is given: where results and remarks go, and in which form. */
+export interface Terminal {
+  /** Standard output: results only. */
+  readonly out: Sink
+  /** Standard error: progress, hints, failures. */
+  readonly err: Sink
+  readonly format: OutputFormat
+}
+
+/** Arguments as parsed, by name; a verb checks what it takes. */
+export type Arguments = Readonly<Record<string, unknown>>
+
+/** One verb of the command line. */
+export interface Command {
+  /** The verb and its positional arguments, as yargs writes them: `get <collection> <key>`. */
+  readonly usage: string
+  /** One line for `--help`. */
+  readonly summary: string
+  /** Declares options and positionals. */
+  declare(yargs: Argv): Argv
+  /** Carries the verb out. When it resolves, everything is done and closed; failures are thrown. */
+  run(given: Arguments, terminal: Terminal): Promise<void>
+}

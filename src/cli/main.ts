@@ -1,0 +1,82 @@
+/**
+ * The command line: which verbs there are, what they share, and how the process ends. No logic of the store.
+ *
+ * Results go to standard output, everything else to standard error; the exit code says how it ended
+ * (`failure.ts`).
+ */
+import yargs, { type Argv } from 'yargs'
+import type { Arguments, Command, Terminal } from './command.js'
+import { releaseVersion, command as version } from './commands/version.js'
+import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
+import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
+import { UsageError } from './usage.js'
+
+const commands: readonly Command[] = [version]
+
+/**
+ * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
+ * the process: what failed was written to standard error.
+ */
+export async function run(
+  words: readonly string[],
+  out: Sink = streamSink(process.stdout),
+  err: Sink = streamSink(process.stderr),
+): Promise<number> {
+  let chosen: { command: Command; given: Arguments } | undefined
+  try {
+    let help = ''
+    const parser = declare(await releaseVersion(), (command, given) => {
+      chosen = { command, given }
+    })
+    await parser.parseAsync([...words], {}, (failure, _given, text) => {
+      if (failure) throw new UsageError(failure.message)
+      help = text
+    })
+    if (help !== '') await out.write(`${help}\n`)
+    else if (chosen !== undefined) await chosen.command.run(chosen.given, terminalFor(chosen.given, out, err))
+    return exitCodes.ok
+  } catch (error) {
+    const text = err.isTerminal || !wantsJson(chosen?.given) ? failureText(error) : `${failureJson(error)}\n`
+    await err.write(text)
+    return exitCodeOf(error)
+  }
+}
+
+function terminalFor(given: Arguments, out: Sink, err: Sink): Terminal {
+  const asked = given['output']
+  return { out, err, format: chooseFormat(typeof asked === 'string' ? asked : undefined, out) }
+}
+
+function wantsJson(given: Arguments | undefined): boolean {
+  return given?.['output'] === 'json' || given?.['output'] === 'ndjson'
+}
+
+function declare(release: string, choose: (command: Command, given: Arguments) => void): Argv {
+  let parser = yargs()
+    .scriptName('sillok')
+    .locale('en')
+    .usage('$0 <verb>')
+    .option('output', {
+      alias: 'o',
+      type: 'string',
+      requiresArg: true,
+      describe: `form of the result: ${outputFormats.join(', ')} (table on a terminal, ndjson elsewhere)`,
+    })
+    .version(release)
+    .help()
+    .alias('help', 'h')
+    .strict()
+    .demandCommand(1, 'name a verb')
+    .recommendCommands()
+    .exitProcess(false)
+    .wrap(100)
+  for (const command of commands) {
+    parser = parser.command(
+      command.usage,
+      command.summary,
+      builder => command.declare(builder),
+      given => choose(command, given),
+    )
+  }
+  return parser
+}

@@ -1,0 +1,12 @@
+/** The public face of sillok. */
+export { type Code, type ErrorDetails, errorTable, isSillokError, type Outcome, type Retry, SillokError } from './base/errors.js'
+export { limits } from './base/limits.js'
+export type { DocumentKey } from './base/tuple.js'
+export type { Numbering } from './machine/command.js'
+export type { NormalizeStep } from './machine/normalize.js'
+export type { Definition, UniqueDefinition, UniqueField } from './machine/schema.js'
+export { Collection, type InsertResult } from './store/collection.js'
+export { type OpenOptions, open } from './store/open.js'
+export type * from './store/options.js'
+export { Session, type SessionOptions } from './store/session.js'
+export { Store, type StoreEvents, type StoreListeners, type StoreStatus } from './store/store.js'

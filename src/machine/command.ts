@@ -1,0 +1,125 @@
+/**
+ * What can be asked of a partition. A command never enters the log: what decide makes of it does.
+ *
+ * | command      | partition | value of its answer                              |
+ * |--------------|-----------|--------------------------------------------------|
+ * | write        | data      | { existed: boolean[] }, one per operation         |
+ * | openSession  | data      | null                                             |
+ * | metaFeed     | data      | null                                             |
+ * | define       | meta      | { collection: number }                           |
+ * | register     | meta      | { session, epoch }                               |
+ * | keepAlive    | meta      | null                                             |
+ * | endSessions  | meta      | null                                             |
+ */
+import type {
+  CollectionId,
+  LogIndex,
+  LogTime,
+  Sequence,
+  SessionEpoch,
+  SessionId,
+  SlotId,
+  Version,
+} from '../base/ids.js'
+import type { Fact } from '../codec/facts.js'
+import type { RowKey } from '../codec/row.js'
+import type { Reply } from './reply.js'
+import type { Claim } from './claims.js'
+import type { Definition } from './schema.js'
+
+/** One document operation. `document` is its msgpack form. */
+export interface Operation {
+  readonly op: 'insert' | 'put' | 'delete' | 'check'
+  readonly collection: CollectionId
+  /** The document's row. */
+  readonly key: RowKey
+  readonly document?: Buffer
+  /** Only if the document has this version; null: only if it is absent. */
+  readonly ifVersion?: Version | null
+  /** The claims of `document`, computed once. */
+  claims?: readonly Claim[]
+}
+
+/** What ties a command to a session. */
+export interface SessionMark {
+  readonly session: SessionId
+  readonly epoch: SessionEpoch
+  readonly sequence: Sequence
+  /** The smallest sequence number whose answer the holder has not seen. */
+  readonly lowWater: Sequence
+  readonly numbering: Numbering
+  /** Binds the sequence number to the request: 16 bytes of a SHA-256. */
+  readonly hash: Buffer
+}
+
+/** Who numbers the commands of a session: this library (from 1 in each epoch) or the caller (for ever). */
+export type Numbering = 'library' | 'caller'
+
+export interface Write {
+  readonly type: 'write'
+  readonly operations: readonly Operation[]
+  readonly slot: SlotId
+  readonly mark: SessionMark | undefined
+}
+
+export interface OpenSession {
+  readonly type: 'openSession'
+  readonly session: SessionId
+  readonly epoch: SessionEpoch
+  readonly numbering: Numbering
+  /** Meta was looked at, linearizably, at this index. */
+  readonly metaIndex: LogIndex
+}
+
+/** Meta's committed entries up to `through`, for one data partition, in order. */
+export interface MetaFeed {
+  readonly type: 'metaFeed'
+  readonly through: LogIndex
+  readonly schemas: readonly (readonly [RowKey, Buffer])[]
+  readonly ended: readonly SessionId[]
+}
+
+export interface Define {
+  readonly type: 'define'
+  readonly name: string
+  readonly definition: Definition
+}
+
+export interface Register {
+  readonly type: 'register'
+  readonly nonce: string
+  readonly name: string | undefined
+  readonly numbering: Numbering
+  /** Names the input of a caller-numbered session. */
+  readonly input: string | undefined
+  readonly issuedAt: LogTime
+}
+
+export interface KeepAlive {
+  readonly type: 'keepAlive'
+  readonly sessions: readonly (readonly [SessionId, SessionEpoch])[]
+}
+
+export interface EndSessions {
+  readonly type: 'endSessions'
+  /** Ends those that are idle for too long, or, with `closed`, those that their holder closed. */
+  readonly sessions: readonly (readonly [SessionId, SessionEpoch])[]
+  readonly closed: boolean
+}
+
+export type Command = Write | OpenSession | MetaFeed | Define | Register | KeepAlive | EndSessions
+
+/** What decide made of a command. */
+export type Decision =
+  /** Load these rows and ask again. */
+  | { readonly type: 'need'; readonly keys: readonly RowKey[] }
+  /** Propose these facts; when they are applied, the reply holds. */
+  | { readonly type: 'entry'; readonly facts: readonly Fact[]; readonly reply: Reply }
+  /** Nothing to log: the reply holds once everything that the view showed is committed (P2). */
+  | { readonly type: 'answer'; readonly reply: Reply }
+  /** The kept reply of an applied entry: holds at once. */
+  | { readonly type: 'replay'; readonly reply: Reply }
+  /** The same request is in flight: its reply comes with the entry at `index`. */
+  | { readonly type: 'latch'; readonly index: LogIndex }
+  /** This partition does not know the session (or that epoch): look at meta, open it, ask again. */
+  | { readonly type: 'openFirst'; readonly session: SessionId }

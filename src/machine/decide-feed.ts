@@ -1,0 +1,66 @@
+/**
+ * Decides what meta brings to a data partition: schemas, ends of sessions, and sessions to open.
+ *
+ * Meta's log is the channel: a partition takes its entries in order and logs how far it is (P22). A session is opened
+ * only if that cursor has not passed the index at which meta was looked at, so an end that came meanwhile is not
+ * overlooked (P13).
+ */
+import type { SessionId } from '../base/ids.js'
+import { rowValue } from '../codec/row.js'
+import type { Decision, MetaFeed, OpenSession } from './command.js'
+import { Draft } from './draft.js'
+import { metaCursorKey, openedKey } from './keys.js'
+import { refuse } from './reply.js'
+import { decodeOpened, dropEpochs, encodeCursor, encodeOpened, metaCursor } from './sessions.js'
+import type { DecideContext, View } from './view.js'
+
+const beyondEveryEpoch = 2 ** 32 - 1
+
+/** Takes meta's entries up to `through`. Taking them twice changes nothing. */
+export function decideMetaFeed(feed: MetaFeed, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  const cursor = metaCursor(draft)
+  if (cursor === undefined) return { type: 'need', keys: draft.needs }
+  const reply = { ok: true, version: context.version, value: null } as const
+  if (feed.through <= cursor) return { type: 'answer', reply }
+  for (const [key, value] of feed.schemas) {
+    const current = draft.get(key)
+    if (current === null || (current !== undefined && !current.value.equals(value))) draft.put(key, value)
+  }
+  for (const session of feed.ended) endSession(draft, session)
+  draft.put(metaCursorKey, encodeCursor(feed.through))
+  if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  return { type: 'entry', facts: draft.facts(), reply }
+}
+
+function endSession(draft: Draft, session: SessionId): void {
+  if (draft.get(openedKey(session)) === undefined) return
+  draft.delete(openedKey(session))
+  dropEpochs(draft, session, 0, beyondEveryEpoch)
+}
+
+/** Opens a session, or a newer epoch of it: from then on older holders are refused. */
+export function decideOpenSession(open: OpenSession, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  const cursor = metaCursor(draft)
+  const row = view.get(openedKey(open.session))
+  if (cursor === undefined || row === undefined) {
+    draft.get(openedKey(open.session))
+    return { type: 'need', keys: draft.needs }
+  }
+  const known = row === null ? undefined : decodeOpened(rowValue(row))
+  if (known !== undefined && known.epoch > open.epoch) {
+    const message = `session ${open.session} was resumed by another holder`
+    return { type: 'answer', reply: refuse('FENCED', message, { session: open.session, epoch: known.epoch }) }
+  }
+  const reply = { ok: true, version: context.version, value: null } as const
+  if (known?.epoch === open.epoch) return { type: 'answer', reply }
+  if (cursor > open.metaIndex) {
+    // What meta said then may be over by now: the caller looks again.
+    return { type: 'answer', reply: refuse('UNAVAILABLE', `meta was looked at too early: ${open.metaIndex}`) }
+  }
+  draft.get(openedKey(open.session))
+  draft.put(openedKey(open.session), encodeOpened(open))
+  if (open.numbering === 'library') dropEpochs(draft, open.session, 0, open.epoch)
+  return { type: 'entry', facts: draft.facts(), reply }
+}

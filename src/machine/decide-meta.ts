@@ -1,0 +1,180 @@
+/** Decides what changes the store's own state: definitions, and the register of sessions. */
+import { limits } from '../base/limits.js'
+import type { Decision, Define, EndSessions, KeepAlive, Register } from './command.js'
+import { Draft } from './draft.js'
+import { collectionNameKey, counterKey, nonceKey, registeredKey, schemaKey, sessionNameKey } from './keys.js'
+import {
+  type Counters,
+  decodeCounters,
+  decodeRegistered,
+  decodeSessionId,
+  encodeCounters,
+  encodeRegistered,
+  encodeSessionId,
+  isIdle,
+  noCounters,
+  type Registered,
+} from './registry.js'
+import { type Refused, type Reply, refuse } from './reply.js'
+import { compileDefinition, decodeSchema, encodeSchema, sameDefinition } from './schema.js'
+import type { DecideContext, View } from './view.js'
+
+/** Creates the collection, or finds that it says the same already. Anything else is refused. */
+export function decideDefine(define: Define, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  const counters = readCounters(draft)
+  const nameKey = collectionNameKey(define.name)
+  const named = draft.get(nameKey)
+  if (counters === undefined || named === undefined) return { type: 'need', keys: draft.needs }
+  if (named !== null) return redefine(define, draft, context, named.value.readUInt32LE(0))
+  if (counters.collections >= limits.collectionsMax) {
+    return { type: 'answer', reply: refuse('TOO_LARGE', `at most ${limits.collectionsMax} collections`) }
+  }
+  const id = counters.collections + 1
+  const schema = compileDefinition(id, define.name, define.definition, counters.constraints + 1)
+  const number = Buffer.alloc(4)
+  number.writeUInt32LE(id, 0)
+  draft.put(nameKey, number)
+  draft.get(schemaKey(id))
+  draft.put(schemaKey(id), encodeSchema(schema))
+  const constraints = counters.constraints + schema.unique.length
+  draft.put(counterKey, encodeCounters({ ...counters, collections: id, constraints }))
+  return finish(draft, { ok: true, version: context.version, value: { collection: id } })
+}
+
+function redefine(define: Define, draft: Draft, context: DecideContext, id: number): Decision {
+  const row = draft.get(schemaKey(id))
+  if (row === undefined) return { type: 'need', keys: draft.needs }
+  if (row === null) throw new Error(`collection ${id} has a name but no schema`)
+  const old = decodeSchema(row.value)
+  const wanted = compileDefinition(id, define.name, define.definition, 1)
+  if (sameDefinition(old, wanted)) {
+    return { type: 'answer', reply: { ok: true, version: context.version, value: { collection: id } } }
+  }
+  const what = old.key !== wanted.key ? `its key is ${old.key}` : 'its unique constraints are others'
+  const message = `collection ${define.name} exists and ${what}; changing a definition is not supported`
+  return { type: 'answer', reply: refuse('INVALID', message) }
+}
+
+/** Registers a session, or resumes a named one under the next epoch. Idempotent by nonce. */
+export function decideRegister(register: Register, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  const counters = readCounters(draft)
+  const byNonce = draft.get(nonceKey(register.nonce))
+  const byName = register.name === undefined ? null : draft.get(sessionNameKey(register.name))
+  if (counters === undefined || byNonce === undefined || byName === undefined) {
+    return { type: 'need', keys: draft.needs }
+  }
+  const known = byNonce ?? byName
+  if (known !== null) {
+    const session = decodeSessionId(known.value)
+    const row = draft.get(registeredKey(session))
+    if (row === undefined) return { type: 'need', keys: draft.needs }
+    if (row !== null) return resume(draft, register, context, session, decodeRegistered(row.value))
+  }
+  if (register.issuedAt < context.time - limits.registerAgeMsMax) {
+    return { type: 'answer', reply: refuse('REGISTER_TOO_OLD', 'a delayed copy of a session registration') }
+  }
+  if (counters.sessions >= limits.sessionsMax) {
+    const message = `${limits.sessionsMax} sessions are alive, the limit`
+    return { type: 'answer', reply: refuse('TOO_MANY_SESSIONS', message) }
+  }
+  draft.put(counterKey, encodeCounters({ ...counters, sessions: counters.sessions + 1 }))
+  return write(draft, register, context, context.index, 1)
+}
+
+function resume(
+  draft: Draft,
+  register: Register,
+  context: DecideContext,
+  session: number,
+  old: Registered,
+): Decision {
+  if (old.nonce === register.nonce) {
+    const value = { session, epoch: old.epoch }
+    return { type: 'answer', reply: { ok: true, version: context.version, value } }
+  }
+  const refused = checkSame(register, old)
+  if (refused !== undefined) return { type: 'answer', reply: refused }
+  if (draft.get(nonceKey(old.nonce)) === undefined) return { type: 'need', keys: draft.needs }
+  draft.delete(nonceKey(old.nonce))
+  return write(draft, register, context, session, old.epoch + 1)
+}
+
+function checkSame(register: Register, old: Registered): Refused | undefined {
+  if (register.numbering !== old.numbering) {
+    const message = `session ${old.name} is numbered by the ${old.numbering}, for as long as it lives`
+    return refuse('INVALID', message)
+  }
+  if ((register.input ?? null) === old.input) return undefined
+  const message = `session ${old.name} belongs to an input with another digest`
+  return refuse('SESSION_INPUT_CHANGED', message, { was: old.input })
+}
+
+function write(
+  draft: Draft,
+  register: Register,
+  context: DecideContext,
+  session: number,
+  epoch: number,
+): Decision {
+  const { numbering, nonce } = register
+  const name = register.name ?? null
+  const input = register.input ?? null
+  draft.get(registeredKey(session))
+  draft.put(
+    registeredKey(session),
+    encodeRegistered({ epoch, numbering, name, input, nonce, active: context.time }),
+  )
+  draft.put(nonceKey(nonce), encodeSessionId(session))
+  if (name !== null) draft.put(sessionNameKey(name), encodeSessionId(session))
+  return finish(draft, { ok: true, version: context.version, value: { session, epoch } })
+}
+
+/** Notes that these sessions are alive. Older epochs keep nothing alive. */
+export function decideKeepAlive(keepAlive: KeepAlive, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  for (const [session, epoch] of keepAlive.sessions) {
+    const row = draft.get(registeredKey(session))
+    if (!row) continue
+    const registered = decodeRegistered(row.value)
+    if (registered.epoch !== epoch) continue
+    draft.put(registeredKey(session), encodeRegistered({ ...registered, active: context.time }))
+  }
+  if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  return finish(draft, { ok: true, version: context.version, value: null })
+}
+
+/** Ends sessions: those closed by their holder, or those that are idle for too long at this log time. */
+export function decideEndSessions(end: EndSessions, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  const counters = readCounters(draft)
+  let ended = 0
+  for (const [session, epoch] of end.sessions) {
+    const row = draft.get(registeredKey(session))
+    if (!row) continue
+    const registered = decodeRegistered(row.value)
+    if (registered.epoch !== epoch || !(end.closed || isIdle(registered, context.time))) continue
+    for (const key of [nonceKey(registered.nonce), registeredKey(session)]) remove(draft, key)
+    if (registered.name !== null) remove(draft, sessionNameKey(registered.name))
+    ended += 1
+  }
+  if (counters === undefined || draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  if (ended > 0) draft.put(counterKey, encodeCounters({ ...counters, sessions: counters.sessions - ended }))
+  return finish(draft, { ok: true, version: context.version, value: null })
+}
+
+function remove(draft: Draft, key: string): void {
+  if (draft.get(key) !== undefined) draft.delete(key)
+}
+
+function readCounters(draft: Draft): Counters | undefined {
+  const row = draft.get(counterKey)
+  return row === undefined ? undefined : row === null ? noCounters : decodeCounters(row.value)
+}
+
+function finish(draft: Draft, reply: Reply): Decision {
+  if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  const facts = draft.facts()
+  return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
+}

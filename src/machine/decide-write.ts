@@ -1,0 +1,165 @@
+/**
+ * Decides document operations: existence, versions, unique values. One operation or an atomic batch.
+ *
+ * Either every operation of the command is drafted, or the whole command is refused and nothing is.
+ */
+import { assert } from '../base/assert.js'
+import { isSillokError } from '../base/errors.js'
+import { decodeKey } from '../base/tuple.js'
+import { factBytes } from '../codec/facts.js'
+import { decodeDocument } from '../codec/document.js'
+import { entryHeadBytes } from '../base/entry.js'
+import { limits } from '../base/limits.js'
+import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
+import type { Decision, Operation, Write } from './command.js'
+import { type Current, Draft } from './draft.js'
+import { encodeDocumentRow, heldClaims } from './documents.js'
+import { documentPrefix, schemaKey } from './keys.js'
+import { type Refused, type Reply, refuse } from './reply.js'
+import { type CollectionSchema, schemaOfRow } from './schema.js'
+import { checkMark, keepReply } from './sessions.js'
+import type { DecideContext, View } from './view.js'
+
+/** Bytes at the start of a document's row key: kind and collection. */
+const documentPrefixBytes = 5
+
+export function decideWrite(write: Write, view: View, context: DecideContext): Decision {
+  const draft = new Draft(view, context.version)
+  if (write.mark !== undefined) {
+    const checked = checkMark(draft, write, write.mark)
+    if (checked !== undefined) return checked
+  }
+  const existed: boolean[] = []
+  let refused: Refused | undefined
+  for (const operation of write.operations) {
+    const result = decideOperation(draft, operation)
+    if (typeof result === 'boolean') existed.push(result)
+    else if (result !== undefined) {
+      refused ??= result
+      break
+    }
+  }
+  if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  refused ??= checkSize(draft)
+  const reply: Reply = refused ?? { ok: true, version: context.version, value: { existed } }
+  if (refused !== undefined) draft.reset()
+  return finish(draft, write, reply)
+}
+
+/** A reply that must be kept is an entry, also a refusal; without a session nothing changed means nothing to log. */
+function finish(draft: Draft, write: Write, reply: Reply): Decision {
+  if (write.mark !== undefined) keepReply(draft, write, write.mark, reply)
+  const facts = draft.facts()
+  return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
+}
+
+function checkSize(draft: Draft): Refused | undefined {
+  let bytes = entryHeadBytes + limits.keyBytesMax
+  for (const fact of draft.facts()) bytes += factBytes(fact)
+  if (bytes <= limits.entryBytesMax) return undefined
+  return refuse('TOO_LARGE', `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`)
+}
+
+/** Drafts one operation. True or false: whether the document existed; undefined: rows are missing. */
+function decideOperation(draft: Draft, operation: Operation): boolean | Refused | undefined {
+  const schema = schemaOf(draft, operation)
+  const current = draft.get(operation.key)
+  const claims = schema === undefined ? undefined : claimsFor(draft, schema, operation)
+  if (schema === undefined || current === undefined || claims === undefined) return undefined
+  if (schema === null) return refuse('NOT_FOUND', `collection ${operation.collection} is not defined`)
+  if ('ok' in claims) return claims
+  const refused = checkCondition(operation, current)
+  if (refused !== undefined) return refused
+  if (operation.op === 'check') return current !== null
+  const taken = changeClaims(draft, schema, operation, current, claims)
+  if (taken !== undefined) return taken
+  if (operation.op === 'delete') draft.delete(operation.key)
+  else {
+    assert(operation.document !== undefined, `${operation.op} without a document`)
+    draft.put(operation.key, encodeDocumentRow(claims, operation.document))
+  }
+  return current !== null
+}
+
+/** The collection, as this partition's own log has it (P22). */
+function schemaOf(draft: Draft, operation: Operation): CollectionSchema | null | undefined {
+  const row = draft.view.get(schemaKey(operation.collection))
+  return row ? schemaOfRow(row) : row
+}
+
+/** What the new document claims, with the claim rows looked up. */
+function claimsFor(
+  draft: Draft,
+  schema: CollectionSchema | null,
+  operation: Operation,
+): readonly Claim[] | Refused | undefined {
+  if (schema === null || schema.unique.length === 0 || operation.document === undefined) return []
+  try {
+    operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
+  } catch (error) {
+    if (isSillokError(error)) return refuse(error.code, error.message, error.details)
+    throw error
+  }
+  let missing = false
+  for (const claim of operation.claims) missing = draft.get(claim.key) === undefined || missing
+  return missing ? undefined : operation.claims
+}
+
+function checkCondition(operation: Operation, current: Current | null): Refused | undefined {
+  const key = (): unknown => decodeKey(keyOf(operation))
+  if (operation.op === 'insert' && current !== null) {
+    const message = `insert: the key ${JSON.stringify(key())} exists, version ${current.version}`
+    return refuse('EXISTS', message, { key: key(), version: current.version })
+  }
+  const wanted = operation.ifVersion
+  if (wanted === undefined || wanted === (current?.version ?? null)) return undefined
+  const is = current === null ? 'absent' : `version ${current.version}`
+  const asked = wanted === null ? 'absent' : `version ${wanted}`
+  const message = `${operation.op}: the document ${JSON.stringify(key())} is ${is}, not ${asked}`
+  return refuse('CONFLICT', message, { key: key(), version: current?.version ?? null })
+}
+
+/** Takes the claims of the new document and releases those that it no longer holds. */
+function changeClaims(
+  draft: Draft,
+  schema: CollectionSchema,
+  operation: Operation,
+  current: Current | null,
+  claims: readonly Claim[],
+): Refused | undefined {
+  const own = keyOf(operation)
+  for (const claim of claims) {
+    const row = draft.get(claim.key)
+    const held = row ? decodeClaim(row.value) : undefined
+    if (held !== undefined && !held.holder.equals(own)) return taken(draft, schema, claim, held.holder)
+  }
+  const kept = new Set(claims.map(claim => claim.key))
+  if (current !== null) {
+    for (const key of heldClaims(current.value)) if (!kept.has(key)) draft.delete(key)
+  }
+  for (const claim of claims) {
+    const value = encodeClaim(claim, own)
+    const row = draft.get(claim.key)
+    if (!row?.value.equals(value)) draft.put(claim.key, value)
+  }
+  return undefined
+}
+
+/** A refusal names the constraint, the holder and the holder's version. */
+function taken(draft: Draft, schema: CollectionSchema, claim: Claim, holder: Buffer): Refused | undefined {
+  const row = draft.get(documentRowKey(schema, holder))
+  if (row === undefined) return undefined
+  assert(row !== null, `claim of ${claim.constraint.name} without its document`)
+  const key = decodeKey(holder)
+  const message = `${schema.name}.${claim.constraint.name}: held by ${JSON.stringify(key)}`
+  return refuse('UNIQUE_TAKEN', message, { constraint: claim.constraint.name, holder: key, version: row.version })
+}
+
+function documentRowKey(schema: CollectionSchema, key: Buffer): string {
+  return documentPrefix(schema.id) + key.toString('latin1')
+}
+
+/** The encoded key of the document. */
+function keyOf(operation: Operation): Buffer {
+  return Buffer.from(operation.key.slice(documentPrefixBytes), 'latin1')
+}

@@ -1,0 +1,45 @@
+/**
+ * Decides a command against a view: the only place where the store makes up its mind, and it runs on the leader only.
+ *
+ * Pure: no clock, no chance, no locale; the same command, view and context give the same facts. What it decides is
+ * recorded as facts, which every replica takes without asking again (see evolve.ts).
+ */
+import { unreachable } from '../base/assert.js'
+import { isSillokError } from '../base/errors.js'
+import type { Command, Decision } from './command.js'
+import { decideMetaFeed, decideOpenSession } from './decide-feed.js'
+import { decideDefine, decideEndSessions, decideKeepAlive, decideRegister } from './decide-meta.js'
+import { decideWrite } from './decide-write.js'
+import { refuse } from './reply.js'
+import type { DecideContext, View } from './view.js'
+
+/** What to do about the command. A value that no constraint can take is a refusal like any other. */
+export function decide(command: Command, view: View, context: DecideContext): Decision {
+  try {
+    return dispatch(command, view, context)
+  } catch (error) {
+    if (!isSillokError(error) || error.outcome !== 'not-applied') throw error
+    return { type: 'answer', reply: refuse(error.code, error.message, error.details) }
+  }
+}
+
+function dispatch(command: Command, view: View, context: DecideContext): Decision {
+  switch (command.type) {
+    case 'write':
+      return decideWrite(command, view, context)
+    case 'openSession':
+      return decideOpenSession(command, view, context)
+    case 'metaFeed':
+      return decideMetaFeed(command, view, context)
+    case 'define':
+      return decideDefine(command, view, context)
+    case 'register':
+      return decideRegister(command, view, context)
+    case 'keepAlive':
+      return decideKeepAlive(command, view, context)
+    case 'endSessions':
+      return decideEndSessions(command, view, context)
+    default:
+      return unreachable(command)
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * A decision in the making: the view, the rows that it would change, and the rows that it still needs.
+ *
+ * Each row is named by one fact, however often a batch touches it; `prev` is the row that stands before the entry.
+ */
+import type { Version } from '../base/ids.js'
+import type { DeleteRangeFact, Fact } from '../codec/facts.js'
+import { type Row, type RowKey, rowValue } from '../codec/row.js'
+import type { View } from './view.js'
+
+/** A row as this decision sees it: its own changes included. */
+export interface Current {
+  readonly version: Version
+  readonly value: Buffer
+}
+
+interface Change {
+  readonly value: Buffer | null
+  readonly before: Row | null
+}
+
+export class Draft {
+  readonly view: View
+  readonly #version: Version
+  readonly #changes = new Map<RowKey, Change>()
+  readonly #ranges: DeleteRangeFact[] = []
+  readonly #needs: RowKey[] = []
+
+  constructor(view: View, version: Version) {
+    this.view = view
+    this.#version = version
+  }
+
+  /** The row, null if there is none, undefined if it must be loaded first (then the draft remembers to ask). */
+  get(key: RowKey): Current | null | undefined {
+    const change = this.#changes.get(key)
+    if (change !== undefined) {
+      return change.value === null ? null : { version: this.#version, value: change.value }
+    }
+    const row = this.view.get(key)
+    if (row === undefined) this.#needs.push(key)
+    return row ? { version: row.version, value: rowValue(row) } : row
+  }
+
+  /** Sets the row. It must have been looked at before. */
+  put(key: RowKey, value: Buffer): void {
+    this.#change(key, value)
+  }
+
+  /** Removes the row, if it is there. */
+  delete(key: RowKey): void {
+    this.#change(key, null)
+  }
+
+  /** Removes kept replies by a range. */
+  deleteRange(fact: DeleteRangeFact): void {
+    this.#ranges.push(fact)
+  }
+
+  /** Keys that must be loaded before this decision can be made. */
+  get needs(): readonly RowKey[] {
+    return this.#needs
+  }
+
+  /** Forgets what was drafted: a refusal changes nothing. */
+  reset(): void {
+    this.#changes.clear()
+    this.#ranges.length = 0
+  }
+
+  facts(): Fact[] {
+    const facts: Fact[] = []
+    for (const [key, { value, before }] of this.#changes) {
+      const prev0 = before?.hash0 ?? 0
+      const prev1 = before?.hash1 ?? 0
+      if (value !== null) facts.push({ op: 'put', key, value, prev0, prev1 })
+      else if (before !== null) facts.push({ op: 'delete', key, prev0, prev1 })
+    }
+    facts.push(...this.#ranges)
+    return facts
+  }
+
+  #change(key: RowKey, value: Buffer | null): void {
+    const change = this.#changes.get(key)
+    if (change !== undefined) {
+      this.#changes.set(key, { value, before: change.before })
+      return
+    }
+    const before = this.view.get(key)
+    if (before === undefined) this.#needs.push(key)
+    else this.#changes.set(key, { value, before })
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * What a committed entry does to the state: exactly what its facts say, and nothing is read.
+ *
+ * So replicas may run different releases, and replaying entries over newer or holed state converges (P8).
+ */
+import { type Entry, entryBody, entryKinds, entryLevel } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
+import type { LogTime } from '../base/ids.js'
+import { decodeFacts, type Facts } from '../codec/facts.js'
+
+/** The facts of the entry: none for an empty one. Throws UPGRADE_REQUIRED for what this release does not know. */
+export function evolve(entry: Entry): Facts {
+  if (entry.level > entryLevel) throw unknown(entry, `format level ${entry.level}`)
+  if (entry.kind === entryKinds.facts) return decodeFacts(entryBody(entry))
+  if (entry.kind === entryKinds.empty) return { time: emptyTime(entry), facts: [] }
+  if (entry.kind === entryKinds.configuration) return { time: 0, facts: [] }
+  throw unknown(entry, `kind ${entry.kind}`)
+}
+
+/** The body of a term's first entry: the log time, 6 bytes. */
+function emptyTime(entry: Entry): LogTime {
+  return entryBody(entry).readUIntLE(0, 6)
+}
+
+function unknown(entry: Entry, what: string): SillokError {
+  const message = `entry ${entry.index} of partition ${entry.partition} has ${what}, unknown to this release`
+  return new SillokError('UPGRADE_REQUIRED', message)
+}

@@ -1,0 +1,40 @@
+/** Which rows a command will look at, as far as its bytes and the schema in memory tell: what to load before decide. */
+import { isSillokError } from '../base/errors.js'
+import { decodeDocument } from '../codec/document.js'
+import type { Row, RowKey } from '../codec/row.js'
+import { claimsOf } from './claims.js'
+import type { Command, Operation } from './command.js'
+import { schemaKey } from './keys.js'
+import { schemaOfRow } from './schema.js'
+
+/** Looks a row up in memory: undefined if it may stand on disk only. */
+export type InMemory = (key: RowKey) => Row | null | undefined
+
+/** Keys of the rows to load. decide may ask for more: those that only a loaded row names. */
+export function missingRows(command: Command, inMemory: InMemory): RowKey[] {
+  if (command.type !== 'write') return []
+  const missing: RowKey[] = []
+  for (const operation of command.operations) {
+    if (inMemory(operation.key) === undefined) missing.push(operation.key)
+    for (const key of claimKeys(operation, inMemory)) {
+      if (inMemory(key) === undefined) missing.push(key)
+    }
+  }
+  return missing
+}
+
+/** The claims of the new document; computed once and kept with the operation. */
+function claimKeys(operation: Operation, inMemory: InMemory): RowKey[] {
+  const row = inMemory(schemaKey(operation.collection))
+  if (!row || operation.document === undefined) return []
+  const schema = schemaOfRow(row)
+  if (schema.unique.length === 0) return []
+  try {
+    operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
+  } catch (error) {
+    // decide meets the same value and refuses the command.
+    if (isSillokError(error)) return []
+    throw error
+  }
+  return operation.claims.map(claim => claim.key)
+}

@@ -1,0 +1,67 @@
+/**
+ * The answer to a command: kept whole, so that a retry gets the first answer.
+ *
+ * The stored form never holds the entry's own index: the version in it is filled in from the row (P27).
+ *   reply row   16 bytes hash of the request | u48 lowWater as sent | msgpack
+ */
+import type { Code, ErrorDetails } from '../base/errors.js'
+import type { Sequence, Version } from '../base/ids.js'
+import { packStrict, unpackTrusted } from '../codec/msgpack.js'
+import { type Row, rowValue } from '../codec/row.js'
+
+/** The request took effect; `value` is what its command answers (see command.ts). */
+export interface Done {
+  readonly ok: true
+  readonly version: Version
+  readonly value: unknown
+}
+
+/** The request was refused, without effect. */
+export interface Refused {
+  readonly ok: false
+  readonly code: Code
+  readonly message: string
+  readonly details: ErrorDetails
+}
+
+export type Reply = Done | Refused
+
+export function refuse(code: Code, message: string, details: ErrorDetails = {}): Refused {
+  return { ok: false, code, message, details }
+}
+
+/** Length of the hash that binds a sequence number to its request. */
+export const requestHashBytes = 16
+
+/** The value of a reply row. */
+export function encodeReply(reply: Reply, hash: Buffer, lowWater: Sequence): Buffer {
+  const stored = reply.ok ? { v: reply.value } : { c: reply.code, m: reply.message, d: reply.details }
+  const packed = packStrict(stored)
+  const bytes = Buffer.allocUnsafe(requestHashBytes + 6 + packed.length)
+  bytes.set(hash.subarray(0, requestHashBytes), 0)
+  bytes.writeUIntLE(lowWater, requestHashBytes, 6)
+  bytes.set(packed, requestHashBytes + 6)
+  return bytes
+}
+
+/** True if the kept reply belongs to a request with this hash. */
+export function sameRequest(row: Row, hash: Buffer): boolean {
+  return rowValue(row).subarray(0, requestHashBytes).equals(hash.subarray(0, requestHashBytes))
+}
+
+/** The lowWater that came with the request of this reply. */
+export function lowWaterOf(row: Row): Sequence {
+  return rowValue(row).readUIntLE(requestHashBytes, 6)
+}
+
+/** The answer as it was first given. */
+export function decodeReply(row: Row): Reply {
+  const stored = unpackTrusted(rowValue(row).subarray(requestHashBytes + 6)) as {
+    v?: unknown
+    c?: Code
+    m?: string
+    d?: ErrorDetails
+  }
+  if (stored.c === undefined) return { ok: true, version: row.version, value: stored.v }
+  return refuse(stored.c, stored.m ?? '', stored.d)
+}

@@ -1,0 +1,109 @@
+/**
+ * Exactly-once inside one slot: kept replies, epochs and lowWater.
+ *
+ * A reply row is named by (slot, session, epoch, sequence); a caller-numbered session keeps its rows under epoch 0,
+ * for all epochs, because a row number means the same request for ever. Checks run in this order: kept reply,
+ * epoch, lowWater (DESIGN 8), so a retry gets its first answer as long as it is kept.
+ *
+ * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that brings the
+ * numbered end from meta. It never guesses (P13).
+ */
+import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { RowKey } from '../codec/row.js'
+import type { Decision, Numbering, SessionMark, Write } from './command.js'
+import type { Draft } from './draft.js'
+import { metaCursorKey, openedKey, replyKey, replyPrefix, uint32Text } from './keys.js'
+import { decodeReply, encodeReply, type Refused, type Reply, refuse, sameRequest } from './reply.js'
+
+/** A session as a data partition knows it. */
+export interface Opened {
+  readonly epoch: SessionEpoch
+  readonly numbering: Numbering
+}
+
+/** The value of an `mo` row: u32 epoch | u8 numbering. */
+export function encodeOpened(opened: Opened): Buffer {
+  const bytes = Buffer.alloc(5)
+  bytes.writeUInt32LE(opened.epoch, 0)
+  bytes[4] = opened.numbering === 'caller' ? 1 : 0
+  return bytes
+}
+
+export function decodeOpened(value: Buffer): Opened {
+  return { epoch: value.readUInt32LE(0), numbering: value[4] === 1 ? 'caller' : 'library' }
+}
+
+/** Epoch under which the replies of this command are kept. */
+function keptEpoch(mark: SessionMark): SessionEpoch {
+  return mark.numbering === 'caller' ? 0 : mark.epoch
+}
+
+/** What the session says about the command before it is looked at: undefined means go on. */
+export function checkMark(draft: Draft, write: Write, mark: SessionMark): Decision | undefined {
+  const kept = draft.view.reply(write.slot, mark.session, keptEpoch(mark), mark.sequence)
+  if (kept !== undefined) {
+    if (!sameRequest(kept.row, mark.hash)) {
+      const message = `sequence ${mark.sequence} of session ${mark.session} was another request`
+      return { type: 'answer', reply: refuse('SEQUENCE_REUSED', message) }
+    }
+    if (kept.pending !== undefined) return { type: 'latch', index: kept.pending }
+    return { type: 'replay', reply: decodeReply(kept.row) }
+  }
+  const row = draft.get(openedKey(mark.session))
+  if (row === undefined) return { type: 'need', keys: draft.needs }
+  if (row === null) return { type: 'openFirst', session: mark.session }
+  const opened = decodeOpened(row.value)
+  if (mark.epoch > opened.epoch) return { type: 'openFirst', session: mark.session }
+  const refused = checkOrder(draft, write, mark, opened)
+  return refused && { type: 'answer', reply: refused }
+}
+
+function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opened): Refused | undefined {
+  const { session, epoch, sequence, lowWater } = mark
+  if (epoch < opened.epoch) {
+    return refuse('FENCED', `session ${session} was resumed by another holder`, { session, epoch: opened.epoch })
+  }
+  if (sequence < Math.max(lowWater, draft.view.lowWater(write.slot, session, keptEpoch(mark)))) {
+    return refuse('ALREADY_ACKNOWLEDGED', `sequence ${sequence} of session ${session} was acknowledged before`)
+  }
+  if (sequence >= lowWater + limits.sessionWindow) {
+    const message = `sequence ${sequence} is ${limits.sessionWindow} or more beyond the smallest unanswered, ${lowWater}`
+    return refuse('WINDOW_FULL', message)
+  }
+  return undefined
+}
+
+/** Keeps the reply, and drops those below lowWater in the same slot. */
+export function keepReply(draft: Draft, write: Write, mark: SessionMark, reply: Reply): void {
+  const epoch = keptEpoch(mark)
+  const key = replyKey(write.slot, mark.session, epoch, mark.sequence)
+  draft.put(key, encodeReply(reply, mark.hash, mark.lowWater))
+  const from = replyKey(write.slot, mark.session, epoch, 0)
+  dropReplies(draft, write.slot, mark.session, from, replyKey(write.slot, mark.session, epoch, mark.lowWater))
+}
+
+function dropReplies(draft: Draft, slot: number, session: SessionId, from: RowKey, to: RowKey): void {
+  const { count, sum0, sum1 } = draft.view.sumReplies(slot, session, from, to)
+  if (count > 0) draft.deleteRange({ op: 'deleteRange', from, to, slot, sum0, sum1 })
+}
+
+/** Drops every reply that the partition keeps for the session with from <= epoch < to. */
+export function dropEpochs(draft: Draft, session: SessionId, from: SessionEpoch, to: SessionEpoch): void {
+  for (let slot = 0; slot < 256; slot++) {
+    const prefix = replyPrefix(slot, session)
+    dropReplies(draft, slot, session, prefix + uint32Text(from), prefix + uint32Text(to))
+  }
+}
+
+/** How far this partition has taken meta's log. */
+export function metaCursor(draft: Draft): LogIndex | undefined {
+  const row = draft.get(metaCursorKey)
+  return row === undefined ? undefined : row === null ? 0 : row.value.readUIntLE(0, 6)
+}
+
+export function encodeCursor(index: LogIndex): Buffer {
+  const bytes = Buffer.alloc(6)
+  bytes.writeUIntLE(index, 0, 6)
+  return bytes
+}

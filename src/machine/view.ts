@@ -1,0 +1,38 @@
+/**
+ * What decide may look at: the applied state of the partition and this leader's own proposals in flight, as one.
+ *
+ * A row is there, known to be absent (null), or not in memory (undefined): then decide answers with the keys that it
+ * needs and is asked again when they are loaded (P18).
+ */
+import type { LogIndex, LogTime, Sequence, SessionEpoch, SessionId, SlotId, Version } from '../base/ids.js'
+import type { Row, RowKey } from '../codec/row.js'
+
+/** A kept reply, and the entry that will bring it if it is still in flight. */
+export interface KeptReply {
+  readonly row: Row
+  readonly pending: LogIndex | undefined
+}
+
+/** Rows with from <= key < to: how many, and the sums of their hash pairs, each modulo 2^32. */
+export interface RangeSum {
+  readonly count: number
+  readonly sum0: number
+  readonly sum1: number
+}
+
+export interface View {
+  get(key: RowKey): Row | null | undefined
+  /** Kept replies are always in memory. */
+  reply(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): KeptReply | undefined
+  /** The highest lowWater that came with a reply still kept, 0 without one. It was the highest ever logged here. */
+  lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence
+  /** Sum over the kept replies of one session in one slot with from <= key < to. */
+  sumReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): RangeSum
+}
+
+/** What the proposer knows about the entry that this decision would become. */
+export interface DecideContext {
+  readonly version: Version
+  readonly time: LogTime
+  readonly index: LogIndex
+}

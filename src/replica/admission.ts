@@ -1,0 +1,237 @@
+/**
+ * The way in for commands on the leader: queue, prefetch, decide, propose.
+ *
+ * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's later
+ * ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is loaded before
+ * (P18). Everything that arrives in one turn of the event loop shares its load and its entry in the log's batch.
+ */
+import { SillokError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import type { RowKey } from '../codec/row.js'
+import type { Clock } from '../env/clock.js'
+import type { Command } from '../machine/command.js'
+import type { Loaded } from '../state/loaded.js'
+import type { Answer } from './waiters.js'
+
+/** A command on its way, and who asked. */
+export interface Ticket {
+  readonly command: Command
+  /** Commands with the same sender are decided in call order. */
+  readonly sender: object
+  /** What the command weighs against the limit of waiting bytes. */
+  readonly bytes: number
+  readonly answer: Answer
+}
+
+/** What came of trying to decide a ticket. */
+export type Verdict =
+  | { readonly type: 'settled' }
+  | { readonly type: 'load'; readonly keys: readonly RowKey[] }
+  /** Cannot go on before this resolves: room in the log, or a session to be opened. */
+  | { readonly type: 'wait'; readonly until: Promise<void> }
+
+/** The part of the replica that decides. */
+export interface Decider {
+  /** Rows of this command that are not in memory. */
+  missing(command: Command): RowKey[]
+  load(keys: readonly RowKey[]): Promise<Loaded>
+  loadSync(keys: readonly RowKey[]): Loaded
+  /** Decides and proposes, or says what is missing. */
+  decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict
+  /** Called after tickets were decided: what they proposed may go out. */
+  decided(): void
+}
+
+/** Tickets of one sender that arrived in one turn. */
+interface Batch {
+  readonly tickets: readonly Ticket[]
+  readonly loading: Promise<Loaded> | undefined
+}
+
+interface Lane {
+  readonly batches: Batch[]
+  running: boolean
+}
+
+/** Tickets that one turn takes on; more wait for the next, so that other work gets its share. */
+const turnTicketsMax = 1024
+
+export class Admission {
+  readonly #clock: Clock
+  readonly #decider: Decider
+  readonly #lanes = new Map<object, Lane>()
+  #arrived: Ticket[] = []
+  #scheduled = false
+  #waitingBytes = 0
+  #waitingCount = 0
+  #refusal: SillokError | undefined
+
+  constructor(clock: Clock, decider: Decider) {
+    this.#clock = clock
+    this.#decider = decider
+  }
+
+  /** Refuses every new command with this error; undefined: lets them in again. */
+  set refusal(error: SillokError | undefined) {
+    this.#refusal = error
+  }
+
+  get waitingCount(): number {
+    return this.#waitingCount
+  }
+
+  /** Takes a command in, or answers at once why not. */
+  submit(ticket: Ticket): void {
+    const refusal = this.#refusal ?? this.#overload(ticket)
+    if (refusal !== undefined) {
+      ticket.answer(refusal)
+      return
+    }
+    this.#waitingBytes += ticket.bytes
+    this.#waitingCount += 1
+    this.#arrived.push(ticket)
+    this.#schedule()
+  }
+
+  /** Answers everything that was not decided yet: it never will be. */
+  fail(error: SillokError): void {
+    this.#refusal = error
+    const waiting = [...this.#arrived, ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets))]
+    this.#arrived = []
+    this.#lanes.clear()
+    for (const ticket of waiting) ticket.answer(error)
+  }
+
+  #overload(ticket: Ticket): SillokError | undefined {
+    const full =
+      this.#waitingCount >= limits.pendingCommandsMax ||
+      (this.#waitingCount > 0 && this.#waitingBytes + ticket.bytes > limits.pendingBytesMax)
+    if (!full) return undefined
+    return new SillokError('OVERLOADED', `${this.#waitingCount} commands wait, ${this.#waitingBytes} bytes`)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#clock.soon(() => {
+      this.#scheduled = false
+      this.#turn()
+    })
+  }
+
+  #turn(): void {
+    const tickets = this.#arrived.splice(0, turnTicketsMax)
+    if (this.#arrived.length > 0) this.#schedule()
+    for (const [sender, own] of bySender(tickets)) this.#enqueue(sender, own)
+    this.#decider.decided()
+  }
+
+  #enqueue(sender: object, tickets: Ticket[]): void {
+    const lane = this.#lanes.get(sender) ?? { batches: [], running: false }
+    this.#lanes.set(sender, lane)
+    const missing = tickets.flatMap(ticket => this.#decider.missing(ticket.command))
+    const lone = missing.length > 0 && tickets.length === 1 && lane.batches.length === 0
+    if (!lane.running && lane.batches.length === 0 && (missing.length === 0 || lone)) {
+      this.#decideAtOnce(lane, sender, tickets, lone ? this.#decider.loadSync(missing) : undefined)
+      return
+    }
+    const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
+    loading?.catch(() => {})
+    lane.batches.push({ tickets, loading })
+    this.#start(lane, sender)
+  }
+
+  /** Nothing to wait for: decided in this very turn; what still has to wait goes the long way. */
+  #decideAtOnce(lane: Lane, sender: object, tickets: Ticket[], loaded: Loaded | undefined): void {
+    const held = loaded === undefined ? [] : [loaded]
+    let at = 0
+    for (; at < tickets.length; at++) {
+      const ticket = tickets[at]
+      if (ticket === undefined) break
+      if (this.#decide(ticket, held).type !== 'settled') break
+    }
+    loaded?.release()
+    if (at === tickets.length) this.#lanes.delete(sender)
+    else {
+      lane.batches.push({ tickets: tickets.slice(at), loading: undefined })
+      this.#start(lane, sender)
+    }
+  }
+
+  #start(lane: Lane, sender: object): void {
+    if (lane.running) return
+    lane.running = true
+    this.#run(lane).then(
+      () => {
+        lane.running = false
+        if (lane.batches.length === 0) this.#lanes.delete(sender)
+        else this.#start(lane, sender)
+      },
+      error => {
+        throw error
+      },
+    )
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    for (let batch = lane.batches[0]; batch !== undefined; batch = lane.batches[0]) {
+      const held: Loaded[] = []
+      const pending = [...batch.tickets]
+      try {
+        if (batch.loading !== undefined) held.push(await batch.loading)
+      } catch (error) {
+        for (const ticket of pending.splice(0)) this.#reject(ticket, error)
+      }
+      while (pending.length > 0 && lane.batches[0] === batch) await this.#decideSome(pending, held)
+      for (const loaded of held) loaded.release()
+      if (lane.batches[0] === batch) lane.batches.shift()
+      this.#decider.decided()
+    }
+  }
+
+  /** Decides from the front until something must be waited for, and waits for it. */
+  async #decideSome(pending: Ticket[], held: Loaded[]): Promise<void> {
+    for (let ticket = pending[0]; ticket !== undefined; ticket = pending[0]) {
+      const verdict = this.#decide(ticket, held)
+      if (verdict.type === 'settled') pending.shift()
+      else {
+        this.#decider.decided()
+        try {
+          if (verdict.type === 'wait') await verdict.until
+          else held.push(await this.#decider.load(verdict.keys))
+        } catch (error) {
+          pending.shift()
+          this.#reject(ticket, error)
+        }
+        return
+      }
+    }
+  }
+
+  #decide(ticket: Ticket, held: readonly Loaded[]): Verdict {
+    const verdict = this.#decider.decide(ticket, held)
+    if (verdict.type === 'settled') this.#leave(ticket)
+    return verdict
+  }
+
+  #reject(ticket: Ticket, error: unknown): void {
+    if (!(error instanceof SillokError)) throw error
+    this.#leave(ticket)
+    ticket.answer(error)
+  }
+
+  #leave(ticket: Ticket): void {
+    this.#waitingBytes -= ticket.bytes
+    this.#waitingCount -= 1
+  }
+}
+
+function bySender(tickets: readonly Ticket[]): Map<object, Ticket[]> {
+  const groups = new Map<object, Ticket[]>()
+  for (const ticket of tickets) {
+    const group = groups.get(ticket.sender)
+    if (group === undefined) groups.set(ticket.sender, [ticket])
+    else group.push(ticket)
+  }
+  return groups
+}

@@ -1,0 +1,290 @@
+/**
+ * All replicas of a process over one write-ahead log: meta and the data partitions of a node.
+ *
+ * Owns the ticker (one per process), the feeds from meta, and the order of opening and closing. When the log's disk
+ * fails, everything stops: no caller is answered from then on but by that error.
+ */
+import { must } from '../base/assert.js'
+import type { Entry } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
+import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { Timer } from '../env/clock.js'
+import { joinPath } from '../env/disk.js'
+import type { Environment, FolderLock } from '../env/environment.js'
+import { Gate } from '../state/gate.js'
+import { Wal } from '../wal/wal.js'
+import { refuseForeign, takeIdentity } from './identity.js'
+import { isClosing, MetaFeed } from './meta-feed.js'
+import { asFailure, createPartition, type OpenedReplica, openReplica } from './open-replica.js'
+import type { Replica } from './replica.js'
+import { SessionDirectory } from './session-directory.js'
+
+export interface HostOptions {
+  readonly env: Environment
+  readonly folder: string
+  /** Told once when the host stops by itself. */
+  readonly failed?: (error: SillokError) => void
+  /** Told when a part was found unusable and is rebuilt from the log. */
+  readonly rebuilt?: (reason: string) => void
+}
+
+const tickMs = 100
+const expiryMs = 30_000
+
+/** The partition that holds all documents of this release's stores. */
+export const dataPartition: PartitionId = 1
+
+export class Host {
+  readonly #options: HostOptions
+  readonly #lock: FolderLock
+  readonly #replicas = new Map<PartitionId, OpenedReplica>()
+  readonly #feeds: MetaFeed[] = []
+  readonly #timers = new Set<Timer>()
+  #wal: Wal | undefined
+  #sessions: SessionDirectory | undefined
+  #failure: SillokError | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(options: HostOptions, lock: FolderLock) {
+    this.#options = options
+    this.#lock = lock
+  }
+
+  /**
+   * Opens the folder, or makes it. When it resolves every replica leads, and its state shows everything that was
+   * ever acknowledged. Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DAMAGED
+   * (naming what is lost), DISK_FULL; then nothing is held.
+   */
+  static async open(options: HostOptions): Promise<Host> {
+    const { env, folder } = options
+    await env.disk.makeFolder(folder)
+    await refuseForeign(env.disk, folder)
+    const lock = await env.lockFolder(folder)
+    const host = new Host(options, lock)
+    try {
+      await host.#open()
+      return host
+    } catch (error) {
+      await host.#abandon()
+      throw error
+    }
+  }
+
+  get meta(): Replica {
+    return this.#opened(metaPartition).replica
+  }
+
+  get data(): Replica {
+    return this.#opened(dataPartition).replica
+  }
+
+  /** The register of sessions. */
+  get sessions(): SessionDirectory {
+    return must(this.#sessions, 'the session directory')
+  }
+
+  /** Why the host stopped by itself, if it did. */
+  get failure(): SillokError | undefined {
+    return this.#failure
+  }
+
+  /** Resolves when everything up to meta's index counts in every data partition. */
+  async fedThrough(index: LogIndex): Promise<void> {
+    for (const feed of this.#feeds) await feed.through(index)
+  }
+
+  status(): { readonly wal: ReturnType<Wal['status']>; readonly partitions: readonly PartitionStatus[] } {
+    const partitions = [...this.#replicas.values()].map(({ replica, segments, state }) => ({
+      partition: replica.partition,
+      ...replica.status(),
+      checkpoint: state.checkpointIndex,
+      flushed: state.flushed,
+      segments: segments.status().segments,
+      segmentBytes: segments.status().bytes,
+      segmentsSynced: segments.syncedIndex,
+    }))
+    return { wal: must(this.#wal, 'the log').status(), partitions }
+  }
+
+  /** Digest pairs of the partition's slots and own rows, at its applied index. */
+  digests(partition: PartitionId): Uint32Array {
+    return this.#opened(partition).state.digests()
+  }
+
+  /**
+   * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go. Once
+   * more waits for the same. What the disk refuses on the way does not keep the folder.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #open(): Promise<void> {
+    const { env, folder } = this.#options
+    const { clusterEpoch } = await takeIdentity(env.disk, env.random, folder)
+    this.#wal = await Wal.open({
+      disk: env.disk,
+      clock: env.clock,
+      random: env.random.split('wal'),
+      folder: joinPath(folder, 'wal'),
+      fileBytes: limits.walFileBytesEmbedded,
+      filesMax: limits.walFilesMax,
+      witnessMs: limits.walWitnessMs,
+      wanted: partition => this.#release(partition),
+      failed: error => this.#fail(asFailure(error)),
+      diskFull: full => this.#diskFull(full),
+    })
+    for (const partition of [metaPartition, dataPartition]) {
+      if (!this.#wal.partitions().includes(partition)) await createPartition(this.#wal, partition)
+    }
+    await this.#openReplicas(this.#wal, clusterEpoch)
+    await Promise.all([...this.#replicas.values()].map(({ replica }) => ready(replica)))
+    for (const feed of this.#feeds) await feed.through(this.meta.applied)
+    this.#every(tickMs, () => this.#tick())
+    this.#every(expiryMs, () => this.#expire())
+  }
+
+  async #openReplicas(wal: Wal, clusterEpoch: number): Promise<void> {
+    const { env, folder, rebuilt } = this.#options
+    const flushGate = new Gate(1)
+    for (const partition of [metaPartition, dataPartition]) {
+      const opened = await openReplica({
+        env,
+        folder: joinPath(folder, 'partitions'),
+        partition,
+        clusterEpoch,
+        wal,
+        flushGate,
+        openSession: session => this.#openSession(partition, session),
+        applied: () => this.#applied(partition),
+        failed: error => this.#fail(asFailure(error)),
+        rebuilt: rebuilt ?? (() => {}),
+      })
+      this.#replicas.set(partition, opened)
+    }
+    this.#sessions = new SessionDirectory(this.meta)
+    const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
+      this.#committed(metaPartition, from, through)
+    this.#feeds.push(new MetaFeed({ meta: this.meta, target: this.data, read }))
+    for (const { replica, last } of this.#replicas.values()) replica.start(last)
+  }
+
+  /** Committed entries of a partition: from the segments, and what they do not have yet from the log's tail. */
+  async *#committed(
+    partition: PartitionId,
+    from: LogIndex,
+    through: LogIndex,
+  ): AsyncIterable<readonly Entry[]> {
+    const { segments } = this.#opened(partition)
+    for await (const chunk of segments.chunks(from, Math.min(through, segments.lastIndex))) yield chunk
+    const rest: Entry[] = []
+    const tail = must(this.#wal, 'the log').tail(partition)
+    for (let index = Math.max(from, segments.lastIndex + 1); index <= through; index++) {
+      rest.push(must(tail.get(index), `entry ${index} of partition ${partition}`))
+    }
+    if (rest.length > 0) yield rest
+  }
+
+  #opened(partition: PartitionId): OpenedReplica {
+    return must(this.#replicas.get(partition), `partition ${partition}`)
+  }
+
+  #openSession(partition: PartitionId, session: SessionId): Promise<void> {
+    return this.sessions.open(this.#opened(partition).replica, session)
+  }
+
+  #applied(partition: PartitionId): void {
+    if (partition === metaPartition && this.#closing === undefined) for (const feed of this.#feeds) feed.notify()
+  }
+
+  #release(partition: PartitionId): void {
+    this.#replicas
+      .get(partition)
+      ?.segments.sync()
+      .catch((error: unknown) => this.#fail(asFailure(error)))
+  }
+
+  #diskFull(full: boolean): void {
+    const error = full ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some') : undefined
+    for (const { replica } of this.#replicas.values()) replica.refuse(error)
+  }
+
+  #tick(): void {
+    for (const { replica } of this.#replicas.values()) replica.tick()
+  }
+
+  #expire(): void {
+    this.sessions.expire().catch((error: unknown) => {
+      if (!isClosing(error)) this.#fail(asFailure(error))
+    })
+  }
+
+  #every(ms: number, call: () => void): void {
+    const timer = this.#options.env.clock.after(
+      ms,
+      () => {
+        this.#timers.delete(timer)
+        if (this.#failure !== undefined || this.#closing !== undefined) return
+        call()
+        this.#every(ms, call)
+      },
+      { idle: true },
+    )
+    this.#timers.add(timer)
+  }
+
+  #fail(error: SillokError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    for (const { replica } of this.#replicas.values()) replica.fail(error)
+    this.#options.failed?.(error)
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) timer.stop()
+    const errors: unknown[] = []
+    const attempt = async (task: () => Promise<unknown>): Promise<void> => {
+      try {
+        await task()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (this.#failure === undefined) {
+      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain())
+    }
+    for (const { replica, segments, state, record } of this.#replicas.values()) {
+      await attempt(() => state.close(this.#failure === undefined ? { record } : {}))
+      await attempt(() => segments.close())
+      if (this.#failure === undefined) await attempt(() => replica.close())
+    }
+    await attempt(async () => this.#wal?.close())
+    await attempt(() => this.#lock.release())
+    if (errors.length > 0 && this.#failure === undefined) throw errors[0]
+  }
+
+  /** An opening that failed: closes what it had opened, and the failure stands. */
+  async #abandon(): Promise<void> {
+    this.#failure ??= new SillokError('CLOSED', 'the store could not be opened')
+    for (const { replica } of this.#replicas.values()) replica.fail(this.#failure)
+    await this.close()
+  }
+}
+
+export interface PartitionStatus extends ReturnType<Replica['status']> {
+  readonly partition: PartitionId
+  readonly checkpoint: LogIndex
+  readonly flushed: LogIndex
+  readonly segments: number
+  readonly segmentBytes: number
+  readonly segmentsSynced: LogIndex
+}
+
+/** Resolves when the replica leads and shows everything that was committed before. */
+function ready(replica: Replica): Promise<void> {
+  return new Promise((resolve, reject) => {
+    replica.readBarrier(error => (error === undefined ? resolve() : reject(error)))
+  })
+}

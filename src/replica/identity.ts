@@ -1,0 +1,95 @@
+/**
+ * Who a data folder is: the file IDENT, written once, before anything else of the store.
+ *
+ *   one line of JSON {format, cluster, clusterEpoch, node, incarnation, crc}; crc covers the JSON without it
+ *
+ * States that a crash can leave: no IDENT and perhaps IDENT.new (nothing was acknowledged: begins anew); IDENT whole.
+ * A folder without IDENT that holds anything else is somebody else's and is refused, untouched.
+ */
+import { crc32 } from '../base/checksum.js'
+import { SillokError } from '../base/errors.js'
+import type { Random } from '../base/random.js'
+import { type Disk, joinPath } from '../env/disk.js'
+
+/** The folder format that this release reads and writes. */
+export const folderFormat = 1
+
+export interface Identity {
+  readonly format: number
+  readonly cluster: string
+  readonly clusterEpoch: number
+  readonly node: number
+  readonly incarnation: string
+}
+
+/** Names that may stand in a folder whose very first opening was cut short. */
+const beginnings = new Set(['lock', 'IDENT.new'])
+
+/** Throws FOREIGN_FOLDER, before anything is touched, if the folder belongs to something else. */
+export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
+  const names = await disk.list(folder)
+  const foreign = names.find(name => !beginnings.has(name))
+  if (names.includes('IDENT') || foreign === undefined) return
+  const message = `${folder} is not a sillok folder: it holds ${foreign} but no IDENT; choose an empty folder`
+  throw new SillokError('FOREIGN_FOLDER', message, { details: { folder } })
+}
+
+/** Reads the folder's identity, or gives an empty folder one. Durable when it resolves. */
+export async function takeIdentity(disk: Disk, random: Random, folder: string): Promise<Identity> {
+  const names = await disk.list(folder)
+  if (names.includes('IDENT')) return readIdentity(disk, folder)
+  const identity: Identity = {
+    format: folderFormat,
+    cluster: random.bytes(16).toString('hex'),
+    clusterEpoch: 0,
+    node: 1,
+    incarnation: random.bytes(16).toString('hex'),
+  }
+  await writeIdentity(disk, folder, identity)
+  return identity
+}
+
+async function writeIdentity(disk: Disk, folder: string, identity: Identity): Promise<void> {
+  const path = joinPath(folder, 'IDENT.new')
+  const file = await disk.open(path, { create: true })
+  try {
+    await file.truncate(0)
+    const crc = crc32(Buffer.from(JSON.stringify(identity)))
+    await file.write([Buffer.from(`${JSON.stringify({ ...identity, crc })}\n`)], 0)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await disk.rename(path, joinPath(folder, 'IDENT'))
+  await disk.syncFolder(folder)
+}
+
+async function readIdentity(disk: Disk, folder: string): Promise<Identity> {
+  const file = await disk.open(joinPath(folder, 'IDENT'))
+  try {
+    return parse((await file.read(0, 4096)).toString(), folder)
+  } finally {
+    await file.close()
+  }
+}
+
+function parse(text: string, folder: string): Identity {
+  let value: Partial<Identity & { crc: number }>
+  try {
+    value = JSON.parse(text) as Partial<Identity & { crc: number }>
+  } catch (cause) {
+    throw new SillokError('FOREIGN_FOLDER', `${folder}/IDENT is not ours: it is no JSON`, { cause })
+  }
+  if (typeof value?.format !== 'number' || typeof value.crc !== 'number') {
+    throw new SillokError('FOREIGN_FOLDER', `${folder}/IDENT is not ours: it lacks a format`)
+  }
+  if (value.format !== folderFormat) {
+    const message = `${folder} has format ${value.format}; this release reads format ${folderFormat}`
+    throw new SillokError('VERSION_UNSUPPORTED', message, { details: { format: value.format } })
+  }
+  const { crc, ...identity } = value
+  if (crc32(Buffer.from(JSON.stringify(identity))) !== crc) {
+    throw new SillokError('DAMAGED', `${folder}/IDENT fails its check`, { details: { file: 'IDENT' } })
+  }
+  return identity as Identity
+}

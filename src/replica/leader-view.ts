@@ -1,0 +1,123 @@
+/**
+ * What decide sees on a leader: its proposals in flight, over the applied state, over the rows that were loaded for
+ * the command. In that order, at any later moment, the newest one wins (P18).
+ */
+import type { LogIndex, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
+import type { Fact } from '../codec/facts.js'
+import type { Row, RowKey } from '../codec/row.js'
+import { replyKey, replyPrefix, uint32Text } from '../machine/keys.js'
+import { lowWaterOf } from '../machine/reply.js'
+import type { KeptReply, RangeSum, View } from '../machine/view.js'
+import type { Loaded } from '../state/loaded.js'
+import type { State } from '../state/state.js'
+import type { Overlay, PendingReplies } from './overlay.js'
+
+/** Remembered lowWaters beyond which all are forgotten and found again. */
+const lowWatersMax = 100_000
+
+export class LeaderView implements View {
+  readonly #overlay: Overlay
+  readonly #state: State
+  readonly #lowWaters = new Map<string, Sequence>()
+  #loaded: readonly Loaded[] = []
+
+  constructor(overlay: Overlay, state: State) {
+    this.#overlay = overlay
+    this.#state = state
+  }
+
+  /** Rows that were loaded for the commands about to be decided. */
+  set loaded(loaded: readonly Loaded[]) {
+    this.#loaded = loaded
+  }
+
+  get(key: RowKey): Row | null | undefined {
+    const known = this.inMemory(key)
+    if (known !== undefined) return known
+    for (const loaded of this.#loaded) {
+      const row = loaded.get(key)
+      if (row !== undefined) return row
+    }
+    return undefined
+  }
+
+  /** The row without loading: undefined if it may stand on disk only. */
+  inMemory(key: RowKey): Row | null | undefined {
+    const own = this.#overlay.get(key)
+    return own !== undefined ? own : this.#state.lookup(key)
+  }
+
+  reply(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): KeptReply | undefined {
+    const key = replyKey(slot, session, epoch, sequence)
+    const pending = this.#overlay.replies(replyPrefix(slot, session))
+    const own = pending?.rows.get(key)
+    if (own !== undefined) return { row: own.row, pending: own.index }
+    if (pending !== undefined && isDropped(pending, key, 0)) return undefined
+    const row = this.#state.windows.get(slot, session)?.row(key)
+    return row && { row, pending: undefined }
+  }
+
+  lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence {
+    const prefix = replyPrefix(slot, session) + uint32Text(epoch)
+    const known = this.#lowWaters.get(prefix)
+    if (known !== undefined) return known
+    let highest = 0
+    for (const [key, row] of this.#rows(slot, session)) {
+      if (key.startsWith(prefix)) highest = Math.max(highest, lowWaterOf(row))
+    }
+    if (this.#lowWaters.size >= lowWatersMax) this.#lowWaters.clear()
+    this.#lowWaters.set(prefix, highest)
+    return highest
+  }
+
+  sumReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): RangeSum {
+    let count = 0
+    let sum0 = 0
+    let sum1 = 0
+    for (const [key, row] of this.#rows(slot, session, to)) {
+      if (key < from || key >= to) continue
+      count += 1
+      sum0 = (sum0 + row.hash0) >>> 0
+      sum1 = (sum1 + row.hash1) >>> 0
+    }
+    return { count, sum0, sum1 }
+  }
+
+  /** Notes the lowWaters that a new proposal brings. */
+  proposed(facts: readonly Fact[], rows: readonly Row[]): void {
+    let at = 0
+    for (const fact of facts) {
+      if (fact.op !== 'put') continue
+      const row = rows[at++]
+      if (row === undefined || !fact.key.startsWith('s')) continue
+      const prefix = fact.key.slice(0, 12)
+      const known = this.#lowWaters.get(prefix)
+      if (known !== undefined) this.#lowWaters.set(prefix, Math.max(known, lowWaterOf(row)))
+    }
+  }
+
+  /** Forgets what was derived from proposals: role or term changed. */
+  reset(): void {
+    this.#lowWaters.clear()
+  }
+
+  /** Kept replies, applied and in flight, less those that proposals in flight drop. */
+  *#rows(slot: SlotId, session: SessionId, to?: RowKey): Iterable<[RowKey, Row]> {
+    const pending = this.#overlay.replies(replyPrefix(slot, session))
+    const window = this.#state.windows.get(slot, session)
+    for (const [place, key] of (window?.keys ?? []).entries()) {
+      if (to !== undefined && key >= to) break
+      const row = window?.rows[place]
+      const hidden = pending !== undefined && (pending.rows.has(key) || isDropped(pending, key, 0))
+      if (row !== undefined && !hidden) yield [key, row]
+    }
+    for (const [key, { row, index }] of pending?.rows ?? []) {
+      if (pending === undefined || !isDropped(pending, key, index)) yield [key, row]
+    }
+  }
+}
+
+/** True if a range proposed after `index` removes the key. */
+function isDropped(pending: PendingReplies, key: RowKey, index: LogIndex): boolean {
+  return pending.ranges.some(range => range.index > index && key >= range.fact.from && key < range.fact.to)
+}

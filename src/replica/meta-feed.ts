@@ -1,0 +1,105 @@
+/**
+ * Brings meta's log to a data partition: reads meta's committed entries above the partition's cursor and proposes
+ * what concerns it, in order (P22).
+ *
+ * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any point
+ * costs only work.
+ */
+import { SillokError } from '../base/errors.js'
+import type { LogIndex, SessionId } from '../base/ids.js'
+import type { Entry } from '../base/entry.js'
+import { type RowKey, rowValue } from '../codec/row.js'
+import { evolve } from '../machine/evolve.js'
+import { metaCursorKey, registeredPrefix, schemaPrefix, uint48FromText } from '../machine/keys.js'
+import type { Replica } from './replica.js'
+
+/** Ends of sessions that one command carries: its facts stay far below the limit of an entry. */
+const endedPerFeedMax = 64
+
+export interface MetaFeedOptions {
+  readonly meta: Replica
+  readonly target: Replica
+  /** Meta's applied entries in that range, in order. */
+  readonly read: (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
+}
+
+export class MetaFeed {
+  readonly #options: MetaFeedOptions
+  readonly #sender = {}
+  #fed: LogIndex | undefined
+  #running: Promise<void> | undefined
+  #again = false
+
+  constructor(options: MetaFeedOptions) {
+    this.#options = options
+  }
+
+  /** Meta has applied more: brings it over, in the background. */
+  notify(): void {
+    this.#again = true
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+      if (this.#again) this.notify()
+    })
+    this.#running.catch(() => {})
+  }
+
+  /** Resolves when everything up to meta's index counts in the partition. Rejects when the store stops. */
+  async through(index: LogIndex): Promise<void> {
+    while ((this.#fed ?? 0) < index) {
+      this.notify()
+      await this.#running
+    }
+  }
+
+  async #run(): Promise<void> {
+    this.#again = false
+    const { meta, target, read } = this.#options
+    this.#fed ??= await this.#cursor()
+    const through = meta.applied
+    if (through <= this.#fed) return
+    for await (const entries of read(this.#fed + 1, through)) {
+      await this.#feed(entries, target)
+    }
+  }
+
+  /** How far the partition is, once it may decide. */
+  async #cursor(): Promise<LogIndex> {
+    const { target } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      target.readBarrier(error => (error === undefined ? resolve() : reject(error)))
+    })
+    const row = target.state.lookup(metaCursorKey)
+    return row ? rowValue(row).readUIntLE(0, 6) : 0
+  }
+
+  async #feed(entries: readonly Entry[], target: Replica): Promise<void> {
+    let schemas: [RowKey, Buffer][] = []
+    let ended: SessionId[] = []
+    let through = this.#fed ?? 0
+    const flush = async (): Promise<void> => {
+      if (schemas.length > 0 || ended.length > 0) {
+        await target.call({ type: 'metaFeed', through, schemas, ended }, this.#sender)
+      }
+      schemas = []
+      ended = []
+      this.#fed = through
+    }
+    for (const entry of entries) {
+      for (const fact of evolve(entry).facts) {
+        if (fact.op === 'put' && fact.key.startsWith(schemaPrefix)) schemas.push([fact.key, fact.value])
+        else if (fact.op === 'delete' && fact.key.startsWith(registeredPrefix)) {
+          ended.push(uint48FromText(fact.key, registeredPrefix.length))
+        }
+      }
+      through = entry.index
+      if (ended.length >= endedPerFeedMax) await flush()
+    }
+    await flush()
+  }
+}
+
+/** The error of a feed whose store was closed: nothing to report. */
+export function isClosing(error: unknown): boolean {
+  return error instanceof SillokError && (error.code === 'CLOSED' || error.code === 'CLOSED_WHILE_WAITING')
+}

@@ -1,0 +1,197 @@
+/**
+ * Puts a replica together from what a crash left: write-ahead log, segments, state.
+ *
+ * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries are in
+ * synced segments); the state is at or behind the log. Anything else is damage and is refused.
+ */
+import type { Entry } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
+import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import { joinPath } from '../env/disk.js'
+import type { Environment } from '../env/environment.js'
+import type { Mark, RecordedMarks } from '../segments/marks.js'
+import { SegmentLog } from '../segments/segment-log.js'
+import type { Gate } from '../state/gate.js'
+import { State } from '../state/state.js'
+import {
+  createdRegister,
+  decodeCreated,
+  decodeHardState,
+  decodeSegmentSealed,
+  decodeSegmentSynced,
+  opaqueRegister,
+  type Register,
+  registerKinds,
+  segmentSealedRegister,
+  segmentSyncedRegister,
+} from '../wal/registers.js'
+import type { Tail } from '../wal/tail.js'
+import type { Wal } from '../wal/wal.js'
+import { Replica } from './replica.js'
+
+export interface OpenReplicaOptions {
+  readonly env: Environment
+  readonly folder: string
+  readonly partition: PartitionId
+  readonly clusterEpoch: number
+  readonly wal: Wal
+  readonly flushGate: Gate
+  readonly openSession: (session: number) => Promise<void>
+  readonly applied: () => void
+  readonly failed: (error: SillokError) => void
+  readonly rebuilt: (reason: string) => void
+}
+
+/** A replica with the parts that its host closes. */
+export interface OpenedReplica {
+  readonly replica: Replica
+  readonly segments: SegmentLog
+  readonly state: State
+  readonly last: Entry | undefined
+  readonly record: (bytes: Buffer) => Promise<void>
+}
+
+/** Ticks of the host without a leader before a replica campaigns. */
+const electionTicks = 10
+
+/** Records the partition's creation: its first replica, alone in its configuration. */
+export async function createPartition(wal: Wal, partition: PartitionId): Promise<void> {
+  const replicaId = 1
+  const configuration = Buffer.from(JSON.stringify({ voters: [replicaId] }))
+  await append(wal, partition, [
+    createdRegister({ replicaId, cutBytes: limits.segmentCutBytes }),
+    opaqueRegister('configuration', configuration),
+  ])
+}
+
+/** Writes registers; durable when it resolves. */
+export function append(wal: Wal, partition: PartitionId, registers: readonly Register[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    wal.append({ partition, registers }, error => (error === undefined ? resolve() : reject(error)))
+  })
+}
+
+export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
+  const { env, wal, partition } = options
+  const created = wal.register(partition, registerKinds.created)
+  if (created === undefined) throw damaged(partition, 'its creation is not in the log')
+  const { replicaId, cutBytes } = decodeCreated(created)
+  const folder = joinPath(options.folder, `${partition}-${replicaId}`)
+  await env.disk.makeFolder(folder)
+  const segments = await openSegments(options, joinPath(folder, 'segments'), cutBytes)
+  const tail = wal.tail(partition)
+  const lastIndex = Math.max(tail.lastIndex, segments.lastIndex)
+  if (tail.firstIndex > segments.lastIndex + 1) {
+    throw damaged(partition, `entries ${segments.lastIndex + 1} to ${tail.firstIndex - 1} are missing`)
+  }
+  const record = (bytes: Buffer): Promise<void> => append(wal, partition, [opaqueRegister('checkpoint', bytes)])
+  const state = await openState(options, joinPath(folder, 'state'), lastIndex)
+  const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
+  const replica = newReplica(options, { replicaId, segments, state, last, record })
+  return { replica, segments, state, last, record }
+}
+
+async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Promise<Entry | undefined> {
+  return tail.get(index) ?? (await segments.read(index, { bytesMax: 1 }))[0]
+}
+
+interface Parts {
+  readonly replicaId: ReplicaId
+  readonly segments: SegmentLog
+  readonly state: State
+  readonly last: Entry | undefined
+  readonly record: (bytes: Buffer) => Promise<void>
+}
+
+function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
+  const { env, wal, partition } = options
+  const { replicaId, segments, state, last } = parts
+  const stored = wal.register(partition, registerKinds.hardState)
+  const hardState = stored === undefined ? { term: 0, vote: 0, commit: 0 } : decodeHardState(stored)
+  // Rows in the store and entries in synced segments were committed, whatever the last hard state knew.
+  const commit = Math.max(hardState.commit, state.newest, segments.lastIndex)
+  const lastIndex = last?.index ?? 0
+  const lastTerm = last?.term ?? 0
+  if (commit > lastIndex || lastTerm > hardState.term) {
+    const log = `the log ends at ${lastIndex}, term ${lastTerm}`
+    throw damaged(partition, `${log}, before commit ${commit} of term ${hardState.term}`)
+  }
+  return new Replica({
+    ...parts,
+    partition,
+    replica: replicaId,
+    clock: env.clock,
+    wal,
+    slotEpoch: 0,
+    raft: {
+      random: env.random.split(`raft ${partition}`),
+      electionTicks,
+      voters: [replicaId],
+      uncommittedBytesMax: limits.uncommittedBytesMax,
+      start: { hardState: { ...hardState, commit }, lastIndex, lastTerm, applied: state.applied },
+    },
+    openSession: options.openSession,
+    applied: options.applied,
+    failed: options.failed,
+  })
+}
+
+function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: number): Promise<SegmentLog> {
+  const { env, wal, partition, clusterEpoch } = options
+  return SegmentLog.open({
+    disk: env.disk,
+    clock: env.clock,
+    folder,
+    partition,
+    clusterEpoch,
+    cutBytes,
+    recorded: recordedMarks(wal, partition),
+    record: mark => append(wal, partition, [markRegister(mark)]),
+    onSynced: index => wal.release(partition, index),
+    failed: error => options.failed(asFailure(error)),
+  })
+}
+
+function recordedMarks(wal: Wal, partition: PartitionId): RecordedMarks {
+  const synced = wal.register(partition, registerKinds.segmentSynced)
+  const sealed = wal.register(partition, registerKinds.segmentSealed)
+  return {
+    ...(synced && { synced: decodeSegmentSynced(synced) }),
+    ...(sealed && { sealed: decodeSegmentSealed(sealed) }),
+  }
+}
+
+function markRegister(mark: Mark): Register {
+  return mark.kind === 'synced' ? segmentSyncedRegister(mark) : segmentSealedRegister(mark)
+}
+
+async function openState(options: OpenReplicaOptions, folder: string, lastIndex: LogIndex): Promise<State> {
+  const { env, wal, partition } = options
+  const checkpoint = wal.register(partition, registerKinds.checkpoint)
+  const { state, rebuilt } = await State.open({
+    disk: env.disk,
+    keyValue: env.keyValue,
+    clock: env.clock,
+    folder,
+    ...(checkpoint && { checkpoint }),
+    // Meta holds little: its write buffer stays small.
+    writeBufferBytes: partition === metaPartition ? limits.writeBufferBytesMeta : limits.writeBufferBytes,
+    logLastIndex: lastIndex,
+    flushGate: options.flushGate,
+    failed: error => options.failed(asFailure(error)),
+  })
+  if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
+  return state
+}
+
+/** What stopped a part, as the error that callers get. */
+export function asFailure(error: unknown): SillokError {
+  if (error instanceof SillokError) return error
+  const message = `an invariant is broken: ${error instanceof Error ? error.message : String(error)}`
+  return new SillokError('STOPPED', message, { cause: error })
+}
+
+function damaged(partition: PartitionId, what: string): SillokError {
+  return new SillokError('DAMAGED', `partition ${partition}: ${what}`, { details: { partition } })
+}

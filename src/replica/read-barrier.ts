@@ -1,0 +1,66 @@
+/**
+ * Linearizable reads: one ReadIndex round serves everybody who asked in the same turn (thesis 6.4).
+ *
+ * A caller goes on when the index that its round confirmed is applied, and at least `atLeast`.
+ */
+import { SillokError } from '../base/errors.js'
+import type { LogIndex } from '../base/ids.js'
+import type { ReadState } from '../raft/messages.js'
+
+/** Called when the read may be done; with the error if it may not. */
+export type Passed = (error?: SillokError) => void
+
+interface Read {
+  readonly atLeast: LogIndex
+  readonly passed: Passed
+}
+
+export class ReadBarrier {
+  #asking: Read[] = []
+  readonly #rounds = new Map<number, Read[]>()
+  #waiting: Read[] = []
+
+  /** Joins the round that begins next. */
+  ask(atLeast: LogIndex, passed: Passed): void {
+    this.#asking.push({ atLeast, passed })
+  }
+
+  /** Begins a round for all who asked; `readIndex` gives its token, or undefined without leadership. */
+  begin(readIndex: () => number | undefined): void {
+    if (this.#asking.length === 0) return
+    const reads = this.#asking
+    this.#asking = []
+    const token = readIndex()
+    if (token === undefined) {
+      for (const read of reads) read.passed(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
+    } else this.#rounds.set(token, reads)
+  }
+
+  /** A round is confirmed. */
+  confirmed(state: ReadState, applied: LogIndex): void {
+    const reads = this.#rounds.get(state.token) ?? []
+    this.#rounds.delete(state.token)
+    for (const read of reads) {
+      this.#waiting.push({ atLeast: Math.max(read.atLeast, state.index), passed: read.passed })
+    }
+    this.applied(applied)
+  }
+
+  /** Everything up to the index is applied. */
+  applied(index: LogIndex): void {
+    if (this.#waiting.length === 0) return
+    const passed = this.#waiting.filter(read => read.atLeast <= index)
+    if (passed.length === 0) return
+    this.#waiting = this.#waiting.filter(read => read.atLeast > index)
+    for (const read of passed) read.passed()
+  }
+
+  /** No read will pass any more. */
+  fail(error: SillokError): void {
+    const reads = [...this.#asking, ...this.#waiting, ...[...this.#rounds.values()].flat()]
+    this.#asking = []
+    this.#waiting = []
+    this.#rounds.clear()
+    for (const read of reads) read.passed(error)
+  }
+}

@@ -1,0 +1,382 @@
+/**
+ * One partition on one node: carries out what Raft's Ready says, in its order.
+ *
+ *   storageAppend   to the write-ahead log; its responses are stepped when the batch is durable, not before
+ *   storageApply    to the segments (bytes) and the state (facts); callers get their replies
+ *
+ * Applied are only entries that are committed and durable here. On a change of role or term the proposals in flight
+ * are forgotten before anything else happens (P19).
+ */
+import { must } from '../base/assert.js'
+import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
+import { type LogIndex, type PartitionId, type ReplicaId, type Version, versionsPerEpoch } from '../base/ids.js'
+import { encodeFacts } from '../codec/facts.js'
+import type { RowKey } from '../codec/row.js'
+import type { Clock } from '../env/clock.js'
+import type { Command } from '../machine/command.js'
+import { decide } from '../machine/decide.js'
+import { evolve } from '../machine/evolve.js'
+import { missingRows } from '../machine/read-set.js'
+import type { Reply } from '../machine/reply.js'
+import type { Outbound, StorageAppend } from '../raft/messages.js'
+import { Raft, type RaftOptions } from '../raft/raft.js'
+import type { SegmentLog } from '../segments/segment-log.js'
+import type { Loaded } from '../state/loaded.js'
+import type { State } from '../state/state.js'
+import { hardStateRegister } from '../wal/registers.js'
+import type { Wal } from '../wal/wal.js'
+import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
+import { LeaderView } from './leader-view.js'
+import { LogClock } from './log-time.js'
+import { Overlay } from './overlay.js'
+import { type Passed, ReadBarrier } from './read-barrier.js'
+import { type Answer, Waiters } from './waiters.js'
+
+export interface ReplicaOptions {
+  readonly partition: PartitionId
+  readonly replica: ReplicaId
+  readonly clock: Clock
+  readonly wal: Wal
+  readonly segments: SegmentLog
+  readonly state: State
+  /** Writes a state checkpoint into the log. */
+  readonly record: (bytes: Buffer) => Promise<void>
+  readonly slotEpoch: number
+  readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax' | 'start' | 'voters'>
+  /** Opens a session that this partition does not know; resolves when the command may be tried again. */
+  readonly openSession: (session: number) => Promise<void>
+  /** Called after entries were applied. */
+  readonly applied: () => void
+  /** Called once when the replica cannot go on. */
+  readonly failed: (error: SillokError) => void
+}
+
+export class Replica implements Decider {
+  readonly partition: PartitionId
+  readonly state: State
+  readonly #options: ReplicaOptions
+  readonly #raft: Raft
+  readonly #overlay = new Overlay()
+  readonly #view: LeaderView
+  readonly #time: LogClock
+  readonly #waiters = new Waiters()
+  readonly #reads = new ReadBarrier()
+  readonly #admission: Admission
+  readonly #roomWaiters: (() => void)[] = []
+  /** Entries up to this one are handed out for application, in order. */
+  #target: LogIndex
+  #applying = false
+  #failure: SillokError | undefined
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options
+    this.partition = options.partition
+    this.state = options.state
+    this.#view = new LeaderView(this.#overlay, options.state)
+    this.#time = new LogClock(options.clock)
+    this.#admission = new Admission(options.clock, this)
+    this.#target = options.raft.start.applied
+    this.#raft = new Raft({
+      ...options.raft,
+      partition: options.partition,
+      replica: options.replica,
+      emptyEntry: () => this.#emptyEntry(),
+    })
+  }
+
+  /** Learns the log time of the last entry, and campaigns: a sole voter does so at once. */
+  start(last: Entry | undefined): void {
+    if (last !== undefined) this.#time.observe(evolve(last).time)
+    this.#raft.campaign()
+    this.pump()
+  }
+
+  get applied(): LogIndex {
+    return this.state.applied
+  }
+
+  status(): ReturnType<Raft['status']> & { waiting: number; logTime: number } {
+    return { ...this.#raft.status(), waiting: this.#admission.waitingCount, logTime: this.#time.stamp() }
+  }
+
+  /** The log time now; it goes on only while this replica leads. */
+  logTime(): number {
+    return this.#time.stamp()
+  }
+
+  /** Decides the command and answers when its outcome is known. */
+  submit(ticket: Ticket): void {
+    this.#admission.submit(ticket)
+  }
+
+  /** Submits a command of the store's own and resolves with its reply, or rejects with its refusal. */
+  call(command: Command, sender: object): Promise<Extract<Reply, { ok: true }>> {
+    return new Promise((resolve, reject) => {
+      const answer: Answer = result => {
+        if (result instanceof SillokError) reject(result)
+        else if (result.ok) resolve(result)
+        else reject(new SillokError(result.code, result.message, { details: result.details }))
+      }
+      this.submit({ command, sender, bytes: 256, answer })
+    })
+  }
+
+  /** Goes on when the state shows everything that was acknowledged before this call. */
+  readBarrier(passed: Passed): void {
+    if (this.#failure !== undefined) {
+      passed(this.#failure)
+      return
+    }
+    this.#reads.ask(0, passed)
+    this.#options.clock.soon(() => this.decided())
+  }
+
+  /** Refuses new commands with this error, or admits them again. */
+  refuse(error: SillokError | undefined): void {
+    this.#admission.refusal = this.#failure ?? error
+  }
+
+  tick(): void {
+    this.#time.advance()
+    this.#raft.tick()
+    this.pump()
+    this.state.maintain(this.#options.record)
+  }
+
+  /** Carries out everything that Raft has to do. */
+  pump(): void {
+    while (this.#failure === undefined && this.#raft.hasReady()) {
+      const ready = this.#raft.ready()
+      if (ready.soft !== undefined) {
+        this.#overlay.clear()
+        this.#view.reset()
+        this.#time.run(ready.soft.role === 'leader')
+        this.#beginReads()
+      }
+      for (const message of ready.messages) this.#send(message)
+      for (const read of ready.readStates) this.#reads.confirmed(read, this.state.applied)
+    }
+  }
+
+  /** No caller will be answered by this replica any more. */
+  fail(error: SillokError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#admission.fail(error)
+    this.#waiters.fail(error.outcome === 'unknown' ? error : widened(error))
+    this.#reads.fail(error)
+  }
+
+  /** Admits no more, and resolves when everything in flight is answered. */
+  async drain(): Promise<void> {
+    this.#admission.refusal = new SillokError('CLOSED', 'the store is closed')
+    while (this.#failure === undefined && !(this.#waiters.isEmpty && this.#admission.waitingCount === 0)) {
+      await this.#soon()
+    }
+  }
+
+  /** Writes the last hard state; the state and the segments are closed by the host. */
+  async close(): Promise<void> {
+    this.fail(new SillokError('CLOSED', 'the store is closed'))
+    await new Promise<void>((resolve, reject) => {
+      const registers = [hardStateRegister(this.#raft.hardState())]
+      this.#options.wal.append({ partition: this.partition, registers }, error =>
+        error === undefined ? resolve() : reject(error),
+      )
+    })
+  }
+
+  // --- Decider: what admission asks for
+
+  missing(command: Command): RowKey[] {
+    return missingRows(command, key => this.#view.inMemory(key))
+  }
+
+  load(keys: readonly RowKey[]): Promise<Loaded> {
+    return this.state.load(keys)
+  }
+
+  loadSync(keys: readonly RowKey[]): Loaded {
+    return this.state.loadSync(keys)
+  }
+
+  decided(): void {
+    this.#beginReads()
+    this.pump()
+  }
+
+  decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict {
+    if (this.#failure !== undefined) {
+      ticket.answer(this.#failure)
+      return { type: 'settled' }
+    }
+    if (!this.#raft.canDecide) return this.#undecided(ticket)
+    if (this.state.overloaded) return { type: 'wait', until: this.#room() }
+    this.#view.loaded = loaded
+    const index = this.#raft.nextIndex
+    const time = this.#time.stamp()
+    const decision = decide(ticket.command, this.#view, { index, time, version: this.#versionAt(index) })
+    switch (decision.type) {
+      case 'need':
+        return { type: 'load', keys: decision.keys }
+      case 'openFirst':
+        return { type: 'wait', until: this.#options.openSession(decision.session) }
+      case 'entry': {
+        const bytes = encodeFacts(time, decision.facts)
+        const proposed = this.#raft.propose(bytes, entryKinds.facts)
+        if ('dropped' in proposed) return { type: 'wait', until: this.#room() }
+        const { term } = proposed
+        const rows = this.#overlay.add(index, term, time, decision.facts, this.#versionAt(index))
+        this.#view.proposed(decision.facts, rows)
+        this.#waiters.add(index, term, decision.reply, ticket.answer)
+        break
+      }
+      case 'answer': {
+        const { reply } = decision
+        this.#reads.ask(index - 1, error => ticket.answer(error ?? reply))
+        break
+      }
+      case 'latch':
+        this.#waiters.latch(decision.index, ticket.answer)
+        break
+      case 'replay':
+        ticket.answer(decision.reply)
+        break
+    }
+    return { type: 'settled' }
+  }
+
+  /** While an election is under way reads wait for its end. */
+  #beginReads(): void {
+    if (this.#raft.role !== 'candidate') this.#reads.begin(() => this.#raft.readIndex())
+  }
+
+  /** Before the first entry of its term is applied a leader decides nothing; without leadership nobody does. */
+  #undecided(ticket: Ticket): Verdict {
+    if (this.#raft.role !== 'follower') return { type: 'wait', until: this.#room() }
+    ticket.answer(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
+    return { type: 'settled' }
+  }
+
+  /** Resolves after the next application. */
+  #room(): Promise<void> {
+    return new Promise(resolve => this.#roomWaiters.push(resolve))
+  }
+
+  #versionAt(index: LogIndex): Version {
+    return this.#options.slotEpoch * versionsPerEpoch + index
+  }
+
+  /** The first entry of a term carries the log time, so that every entry does. */
+  #emptyEntry(): Buffer {
+    const bytes = Buffer.alloc(entryHeadBytes + 6)
+    bytes.writeUIntLE(this.#time.stamp(), entryHeadBytes, 6)
+    return bytes
+  }
+
+  #send(message: Outbound): void {
+    if (message.type === 'storageAppend') this.#append(message)
+    else {
+      this.#target = message.through
+      this.#apply()
+    }
+  }
+
+  #append(message: StorageAppend): void {
+    const { entries, hardState, responses } = message
+    const registers = hardState === undefined ? [] : [hardStateRegister(hardState)]
+    this.#options.wal.append({ partition: this.partition, entries, registers }, error => {
+      if (error !== undefined) return
+      for (const response of responses) this.#raft.step(response)
+      this.pump()
+    })
+  }
+
+  // --- Application
+
+  #apply(): void {
+    if (this.#applying || this.#failure !== undefined) return
+    this.#applying = true
+    this.#applyAll().then(
+      () => {
+        this.#applying = false
+        if (this.state.applied < this.#target) this.#apply()
+      },
+      error => this.#stop(error),
+    )
+  }
+
+  /** From the tail in memory in this very turn; what is older comes from the segments. */
+  async #applyAll(): Promise<void> {
+    const tail = this.#options.wal.tail(this.partition)
+    while (this.state.applied < this.#target && this.#failure === undefined) {
+      const next = this.state.applied + 1
+      if (next >= tail.firstIndex) {
+        this.#applyTail(this.#target)
+        if (this.state.applied < this.#target) await this.#soon()
+      } else {
+        const through = Math.min(this.#target, tail.firstIndex - 1)
+        for await (const chunk of this.#options.segments.chunks(next, through)) {
+          for (const entry of chunk) this.#applyEntry(entry)
+          this.#appliedThrough()
+          await this.#soon()
+        }
+      }
+    }
+  }
+
+  #applyTail(target: LogIndex): void {
+    const tail = this.#options.wal.tail(this.partition)
+    const { clock, segments } = this.#options
+    const began = clock.monotonicMs()
+    const entries: Entry[] = []
+    for (let index = this.state.applied + 1; index <= target; index++) {
+      const entry = must(tail.get(index), `entry ${index} in the tail`)
+      this.#applyEntry(entry)
+      if (index > segments.lastIndex) entries.push(entry)
+      if (entries.length % 64 === 63 && clock.monotonicMs() - began > 5) break
+    }
+    if (entries.length > 0) segments.append(entries)
+    this.#appliedThrough()
+  }
+
+  #applyEntry(entry: Entry): void {
+    const { index, term } = entry
+    const version = this.#versionAt(index)
+    const own = this.#overlay.take(index, term)
+    if (own !== undefined) {
+      this.state.apply(index, own.facts, version, own.rows)
+      this.#overlay.forget(own)
+    } else {
+      const { time, facts } = evolve(entry)
+      this.#time.observe(time)
+      if (facts.length > 0) this.state.apply(index, facts, version)
+      else this.state.advance(index)
+    }
+    this.#waiters.applied(index, term)
+  }
+
+  #appliedThrough(): void {
+    this.#raft.step({ type: 'storageApplied', index: this.state.applied })
+    this.#reads.applied(this.state.applied)
+    for (const resolve of this.#roomWaiters.splice(0)) resolve()
+    this.#options.applied()
+    this.state.maintain(this.#options.record)
+  }
+
+  #soon(): Promise<void> {
+    return new Promise(resolve => this.#options.clock.soon(resolve))
+  }
+
+  #stop(error: unknown): void {
+    if (!(error instanceof SillokError)) throw error
+    this.#options.failed(error)
+  }
+}
+
+/** What was proposed may still commit: nobody may be told that it was not applied. */
+function widened(error: SillokError): SillokError {
+  if (error.code === 'CLOSED') return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
+  return new SillokError(error.code, error.message, { outcome: 'unknown', details: error.details, cause: error })
+}

@@ -1,0 +1,102 @@
+/**
+ * The register of sessions as the rest of the node uses it: register, resume, open in a partition, keep alive, end.
+ *
+ * Only meta begins and ends sessions. A partition opens one after a linearizable look at meta, and looks again when
+ * its cursor has passed that look (P13).
+ */
+import { isSillokError, SillokError } from '../base/errors.js'
+import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
+import { rowValue } from '../codec/row.js'
+import type { Numbering } from '../machine/command.js'
+import { registeredKey, registeredPrefix, uint48FromText } from '../machine/keys.js'
+import { decodeRegistered, isIdle, type Registered } from '../machine/registry.js'
+import type { Replica } from './replica.js'
+
+export interface Registration {
+  readonly nonce: string
+  readonly name: string | undefined
+  readonly numbering: Numbering
+  readonly input: string | undefined
+}
+
+export interface SessionHandle {
+  readonly session: SessionId
+  readonly epoch: SessionEpoch
+}
+
+/** Sessions that one entry may end. */
+const endedPerEntryMax = 64
+
+export class SessionDirectory {
+  readonly #meta: Replica
+  readonly #sender = {}
+
+  constructor(meta: Replica) {
+    this.#meta = meta
+  }
+
+  /** Registers a session or resumes a named one; durable when it resolves. */
+  async register(registration: Registration): Promise<SessionHandle> {
+    const issuedAt = this.#meta.logTime()
+    const reply = await this.#meta.call({ type: 'register', issuedAt, ...registration }, this.#sender)
+    return reply.value as SessionHandle
+  }
+
+  /**
+   * Makes the partition know the session under the epoch that meta has now: from then on older holders are fenced
+   * there. Rejects with SESSION_EXPIRED when meta does not know it.
+   */
+  async open(target: Replica, session: SessionId): Promise<void> {
+    for (;;) {
+      const { registered, metaIndex } = await this.#look(session)
+      const { epoch, numbering } = registered
+      try {
+        await target.call({ type: 'openSession', session, epoch, numbering, metaIndex }, {})
+        return
+      } catch (error) {
+        // FENCED: a newer epoch is open already, which the command itself will meet.
+        if (isSillokError(error, 'FENCED')) return
+        if (!isSillokError(error, 'UNAVAILABLE')) throw error
+      }
+    }
+  }
+
+  /** Notes in meta's log that these sessions are alive. */
+  async keepAlive(sessions: readonly SessionHandle[]): Promise<void> {
+    const pairs = sessions.map(({ session, epoch }) => [session, epoch] as const)
+    await this.#meta.call({ type: 'keepAlive', sessions: pairs }, this.#sender)
+  }
+
+  /** Ends a session that its holder closes. */
+  async end({ session, epoch }: SessionHandle): Promise<void> {
+    await this.#meta.call({ type: 'endSessions', sessions: [[session, epoch]], closed: true }, this.#sender)
+  }
+
+  /** Ends the sessions that are idle for too long, by meta's log time. */
+  async expire(): Promise<void> {
+    const time = this.#meta.logTime()
+    let idle: (readonly [SessionId, SessionEpoch])[] = []
+    const end = async (): Promise<void> => {
+      if (idle.length === 0) return
+      await this.#meta.call({ type: 'endSessions', sessions: idle, closed: false }, this.#sender)
+      idle = []
+    }
+    for await (const page of this.#meta.state.scan({ gte: registeredPrefix, lt: `${registeredPrefix}\xff` })) {
+      for (const [key, row] of page) {
+        const registered = decodeRegistered(rowValue(row))
+        if (isIdle(registered, time)) idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
+        if (idle.length >= endedPerEntryMax) await end()
+      }
+    }
+    await end()
+  }
+
+  async #look(session: SessionId): Promise<{ registered: Registered; metaIndex: LogIndex }> {
+    await new Promise<void>((resolve, reject) => {
+      this.#meta.readBarrier(error => (error === undefined ? resolve() : reject(error)))
+    })
+    const row = this.#meta.state.lookup(registeredKey(session))
+    if (!row) throw new SillokError('SESSION_EXPIRED', `session ${session} has ended`)
+    return { registered: decodeRegistered(rowValue(row)), metaIndex: this.#meta.applied }
+  }
+}

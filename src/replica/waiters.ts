@@ -1,0 +1,77 @@
+/**
+ * Callers that wait for an entry: each waits on (index, term) and gets its reply when that entry is applied,
+ * not-applied when an entry of another term took the index, unknown when the replica stops first (P25).
+ */
+import { assert } from '../base/assert.js'
+import { SillokError } from '../base/errors.js'
+import type { LogIndex, Term } from '../base/ids.js'
+import type { Reply } from '../machine/reply.js'
+
+/** Gets the answer to a command, once. */
+export type Answer = (result: Reply | SillokError) => void
+
+interface Waiter {
+  readonly index: LogIndex
+  readonly term: Term
+  readonly reply: Reply
+  readonly answers: Answer[]
+}
+
+export class Waiters {
+  #queue: Waiter[] = []
+  #head = 0
+
+  get isEmpty(): boolean {
+    return this.#head === this.#queue.length
+  }
+
+  /** Waits for a proposal of this replica; in index order. */
+  add(index: LogIndex, term: Term, reply: Reply, answer: Answer): void {
+    const last = this.#queue.at(-1)
+    assert(last === undefined || last.index < index, () => `waiters: ${index} after ${last?.index}`)
+    this.#queue.push({ index, term, reply, answers: [answer] })
+  }
+
+  /** Waits for the same entry as somebody else: a duplicate of a request in flight. */
+  latch(index: LogIndex, answer: Answer): void {
+    for (let i = this.#head; i < this.#queue.length; i++) {
+      const waiter = this.#queue[i]
+      if (waiter?.index === index) {
+        waiter.answers.push(answer)
+        return
+      }
+    }
+    assert(false, () => `no request in flight at ${index}`)
+  }
+
+  /** The entry at index, of that term, is applied. */
+  applied(index: LogIndex, term: Term): void {
+    for (;;) {
+      const waiter = this.#queue[this.#head]
+      if (waiter === undefined || waiter.index > index) return
+      this.#head += 1
+      this.#compact()
+      const own = waiter.index === index && waiter.term === term
+      const result = own ? waiter.reply : new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
+      for (const answer of waiter.answers) answer(result)
+    }
+  }
+
+  /** Nobody will know: everybody gets the error. */
+  fail(error: SillokError): void {
+    const rest = this.#queue.slice(this.#head)
+    this.#queue = []
+    this.#head = 0
+    for (const waiter of rest) for (const answer of waiter.answers) answer(error)
+  }
+
+  #compact(): void {
+    if (this.#head === this.#queue.length) {
+      this.#queue = []
+      this.#head = 0
+    } else if (this.#head >= 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head)
+      this.#head = 0
+    }
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The committed log of one partition: sealed segments, the open one, and what waits in memory to be written.
+ *
+ * Always holds: entries have no gap from `firstIndex` to `lastIndex`; what a read returns is what was appended, or the
+ * read throws DAMAGED naming file and byte; a sealed file is a function of the entries, the partition, the cluster
+ * epoch and `cutBytes` alone, so it has the same bytes on every replica.
+ *
+ * A later write shares a disk sector with the synced bytes before it: a sector is taken to be written whole or not at
+ * all. Where a disk breaks that, the mark's CRC tells on open, and another replica has the segment.
+ *
+ * Source: DESIGN section 6, research/consensus.md 2.1 to 2.3, research/pitfalls.md P1, P24.
+ */
+import { assert, must } from '../base/assert.js'
+import type { Entry } from '../base/entry.js'
+import type { LogIndex, PartitionId } from '../base/ids.js'
+import { joinPath } from '../env/disk.js'
+import { type RecordedMarks, recordedIndex } from './marks.js'
+import {
+  chunkBytes,
+  contentFindings,
+  loadSealed,
+  readEntries,
+  type SealedSegment,
+  sealedFindings,
+  sealedPath,
+} from './sealed-segment.js'
+import type { SegmentContent } from './segment-content.js'
+import { type SegmentHandle, SegmentHandles } from './segment-handles.js'
+import { type Finding, openName, type SegmentHeader } from './segment-header.js'
+import { recoverSegments } from './segment-recovery.js'
+import { SegmentWriter, type WriterOptions } from './segment-writer.js'
+
+/** How a log is opened. */
+export interface SegmentLogOptions extends WriterOptions {
+  /** The folder of this partition's segments alone; made if missing. */
+  readonly folder: string
+  readonly partition: PartitionId
+  /** The store's: a sealed segment may be of an older one, the open segment may not. */
+  readonly clusterEpoch: number
+  /** Encoded bytes that close a segment, from the partition's creation entry. */
+  readonly cutBytes: number
+  /** What the write-ahead log remembers. */
+  readonly recorded: RecordedMarks
+  /** Writes the mark into the write-ahead log; resolves when it is durable there. */
+  readonly record: WriterOptions['record']
+  /** Called when `syncedIndex` has grown. */
+  readonly onSynced?: (index: LogIndex) => void
+  /** Called once if writing has ended for ever: DISK_FAILED, or what `record` threw. Reads still work. */
+  readonly failed?: (error: unknown) => void
+}
+
+/** How much a read returns. */
+export interface ReadLimits {
+  /** Of encoded entries; one entry is returned even if it is longer. */
+  readonly bytesMax: number
+  /** The last index wanted. */
+  readonly through?: LogIndex
+}
+
+export class SegmentLog {
+  /** The first entry of the log. */
+  readonly firstIndex: LogIndex = 1
+  readonly #options: SegmentLogOptions
+  readonly #handles: SegmentHandles
+  readonly #writer: SegmentWriter
+
+  private constructor(options: SegmentLogOptions, handles: SegmentHandles, writer: SegmentWriter) {
+    this.#options = options
+    this.#handles = handles
+    this.#writer = writer
+  }
+
+  /**
+   * Opens the folder. Then `lastIndex` is at least the last recorded index, and all entries after it must be appended
+   * again from the write-ahead log. Throws DAMAGED when recorded bytes are missing or wrong, as far as header, footer
+   * and the open segment show; VERSION_UNSUPPORTED; and what the disk throws.
+   */
+  static async open(options: SegmentLogOptions): Promise<SegmentLog> {
+    const { disk, folder, recorded } = options
+    const recovered = await recoverSegments(disk, folder, options, recorded)
+    const handles = new SegmentHandles()
+    const writer = new SegmentWriter(options, handles, recovered, recordedIndex(recorded))
+    return new SegmentLog(options, handles, writer)
+  }
+
+  /** The last appended entry, 0 if there is none. */
+  get lastIndex(): LogIndex {
+    return this.#writer.lastIndex
+  }
+
+  /** Entries up to here are durable in segments and recorded: the write-ahead log may forget them. */
+  get syncedIndex(): LogIndex {
+    return this.#writer.syncedIndex
+  }
+
+  /** Encoded bytes of entries in memory that no file holds yet: what a host must bound before it commits more. */
+  get pendingBytes(): number {
+    return this.#writer.pendingBytes
+  }
+
+  /** Files, and their bytes. */
+  status(): { readonly segments: number; readonly bytes: number } {
+    const { sealed, content } = this.#writer
+    let bytes = content?.length ?? 0
+    for (const segment of sealed) bytes += segment.bytes
+    return { segments: sealed.length + (content ? 1 : 0), bytes }
+  }
+
+  /**
+   * Takes committed entries, in index order without gaps (asserted); those up to `lastIndex` are there already and
+   * skipped. Returns at once; the bytes must not change any more. Written and synced later: see `sync`.
+   */
+  append(entries: readonly Entry[]): void {
+    this.#writer.append(entries)
+  }
+
+  /**
+   * When it resolves, everything appended before the call is durable and recorded. Waits while the disk is full.
+   * Rejects with the error that ended the writing.
+   */
+  sync(): Promise<void> {
+    return this.#writer.sync()
+  }
+
+  /**
+   * The entries from `from` on, at least one unless `from` lies after `lastIndex` or `through`. Each one's CRC, index
+   * and partition were checked. Throws DAMAGED naming file and byte.
+   */
+  async read(from: LogIndex, { bytesMax, through = Number.MAX_SAFE_INTEGER }: ReadLimits): Promise<Entry[]> {
+    assert(
+      from >= this.firstIndex,
+      () => `entry ${from} is read from a log that begins at ${this.firstIndex}`,
+    )
+    const last = Math.min(through, this.lastIndex)
+    const entries: Entry[] = []
+    let room = bytesMax
+    for (let next = from; next <= last; next = from + entries.length) {
+      const some = next > this.#writer.writtenIndex ? this.#waiting(next, last, room) : undefined
+      const more = some ?? (await this.#stored(next, last, room, entries.length === 0))
+      if (more.length === 0) break
+      for (const entry of more) {
+        if (entries.length > 0 && entry.bytes.length > room) return entries
+        entries.push(entry)
+        room -= entry.bytes.length
+      }
+    }
+    return entries
+  }
+
+  /** All entries from `from` to `through` (or what is the last one now), in pieces of about 1 MiB, one read ahead. */
+  async *chunks(from: LogIndex, through: LogIndex = this.lastIndex): AsyncGenerator<Entry[], void, void> {
+    const last = Math.min(through, this.lastIndex)
+    let next = this.#ahead(from, last)
+    for (;;) {
+      const entries = await next
+      const newest = entries.at(-1)
+      if (newest === undefined) return
+      next = this.#ahead(newest.index + 1, last)
+      yield entries
+    }
+  }
+
+  /** All entries from `from` to `through` (or what is the last one now), one by one. */
+  async *entries(from: LogIndex, through: LogIndex = this.lastIndex): AsyncGenerator<Entry, void, void> {
+    for await (const chunk of this.chunks(from, through)) yield* chunk
+  }
+
+  /** Reads every file and says what is wrong with it; nothing is found in a healthy log. */
+  async verify(): Promise<Finding[]> {
+    const { disk, folder } = this.#options
+    const findings: Finding[] = []
+    // By iterator: a segment that is sealed meanwhile is read too.
+    for (const segment of this.#writer.sealed) {
+      findings.push(...(await sealedFindings(disk, folder, segment)))
+    }
+    const content = this.#writer.content
+    if (content === undefined || content.offsets.count === 0) return findings
+    const { crc, lastIndex } = content
+    const path = this.#openPath(content)
+    const check = (handle: SegmentHandle): Promise<Finding[]> =>
+      contentFindings(path, handle, content.header, lastIndex, { crc })
+    findings.push(...(await this.#handles.use(content.firstIndex, neverLoaded, check)))
+    return findings
+  }
+
+  /** Syncs and closes all files. Rejects, everything closed, when the last entries could not be made durable. */
+  close(): Promise<void> {
+    return this.#writer.close()
+  }
+
+  #ahead(from: LogIndex, through: LogIndex): Promise<Entry[]> {
+    const entries = this.read(from, { bytesMax: chunkBytes, through })
+    // The consumer may have left before it is asked for.
+    entries.catch(() => {})
+    return entries
+  }
+
+  /** Entries in memory, a bit more than asked for at most. */
+  #waiting(from: LogIndex, through: LogIndex, room: number): Entry[] {
+    const entries: Entry[] = []
+    let bytes = 0
+    for (let index = from; index <= through && bytes <= room; index++) {
+      const entry = this.#writer.pending(index)
+      if (entry === undefined) break
+      entries.push(entry)
+      bytes += entry.bytes.length
+    }
+    return entries
+  }
+
+  /** Entries of the one segment that holds `from`; with `one`, at least that one. */
+  #stored(from: LogIndex, through: LogIndex, room: number, one: boolean): Promise<Entry[]> {
+    const content = this.#writer.content
+    const isOpen = content !== undefined && from >= content.firstIndex
+    const segment = isOpen ? undefined : findSegment(this.#writer.sealed, from)
+    const { header, firstIndex } = isOpen ? content : must(segment, `a segment with entry ${from}`)
+    const path = segment ? sealedPath(this.#options.folder, segment) : this.#openPath({ header })
+    const load = segment ? () => this.#load(segment) : neverLoaded
+    return this.#handles.use(firstIndex, load, async handle => {
+      const fits = handle.offsets.lastWithin(from, through, Math.min(room, chunkBytes))
+      const last = one ? Math.max(from, fits) : fits
+      return last < from ? [] : await readEntries(path, handle, header, from, last)
+    })
+  }
+
+  #load(segment: SealedSegment): Promise<SegmentHandle> {
+    return loadSealed(this.#options.disk, this.#options.folder, segment)
+  }
+
+  #openPath({ header }: Pick<SegmentContent, 'header'> | { header: SegmentHeader }): string {
+    return joinPath(this.#options.folder, openName(header.firstIndex))
+  }
+}
+
+/** The segment that holds the entry. */
+function findSegment(sealed: readonly SealedSegment[], index: LogIndex): SealedSegment | undefined {
+  let low = 0
+  let high = sealed.length - 1
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const segment = sealed[middle]
+    if (segment === undefined || index < segment.firstIndex) high = middle - 1
+    else if (index > segment.lastIndex) low = middle + 1
+    else return segment
+  }
+  return undefined
+}
+
+/** The open segment's handle is held by the writer. */
+function neverLoaded(): Promise<SegmentHandle> {
+  throw new Error('the open segment has no handle')
+}

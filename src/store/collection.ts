@@ -1,0 +1,294 @@
+/**
+ * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per request.
+ */
+import { SillokError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import { type DocumentKey, decodeKey, encodeKey } from '../base/tuple.js'
+import { decodeDocument, encodeDocument } from '../codec/document.js'
+import { keyText, type Row, type RowKey, rowValue, slotOfKey } from '../codec/row.js'
+import { claimOf, decodeClaim } from '../machine/claims.js'
+import type { Operation } from '../machine/command.js'
+import { documentBytes, heldClaims } from '../machine/documents.js'
+import { documentPrefix } from '../machine/keys.js'
+import type { CollectionSchema } from '../machine/schema.js'
+import type {
+  CallOptions,
+  Deleted,
+  InsertOptions,
+  Put,
+  ReadOptions,
+  ScanOptions,
+  Versioned,
+  WriteOptions,
+  Written,
+} from './options.js'
+import { scanRange } from './range.js'
+import type { Reader } from './reader.js'
+import { KeyLocks } from './key-locks.js'
+import type { Writer } from './writer.js'
+import type { State } from '../state/state.js'
+
+/** What a collection works with. */
+export interface CollectionParts {
+  readonly schema: () => CollectionSchema
+  readonly writer: Writer
+  readonly reader: Reader
+  readonly state: State
+  readonly locks: KeyLocks
+}
+
+/** What one row of `insertMany` came to. */
+export type InsertResult =
+  | ({ readonly ok: true } & Written)
+  | { readonly ok: false; readonly error: SillokError }
+
+/** Rows that `insertMany` has in flight at a time. */
+const insertsInFlight = 1024
+
+export class Collection<T extends object = Record<string, unknown>> {
+  readonly name: string
+  readonly #parts: CollectionParts
+
+  /** Use `store.collection(name)`. */
+  constructor(name: string, parts: CollectionParts) {
+    this.name = name
+    this.#parts = parts
+  }
+
+  /**
+   * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
+   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not applied).
+   */
+  async insert(document: T, options: InsertOptions = {}): Promise<Written> {
+    const { version } = await this.#write(this.#documentOperation('insert', document), options)
+    return { version }
+  }
+
+  /** Inserts all, each on its own: one result per document, in order. Rejects only if the store stops. */
+  async insertMany(documents: Iterable<T>, options: CallOptions = {}): Promise<InsertResult[]> {
+    const results: InsertResult[] = []
+    const flying = new Set<Promise<void>>()
+    let place = 0
+    for (const document of documents) {
+      const at = place++
+      const flight = this.insert(document, options).then(
+        written => {
+          results[at] = { ok: true, ...written }
+        },
+        (error: unknown) => {
+          if (!(error instanceof SillokError)) throw error
+          results[at] = { ok: false, error }
+        },
+      )
+      flying.add(flight)
+      flight.finally(() => flying.delete(flight)).catch(() => {})
+      if (flying.size >= insertsInFlight) await Promise.race(flying)
+    }
+    await Promise.all(flying)
+    return results
+  }
+
+  /** Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as insert. */
+  async put(document: T, options: WriteOptions = {}): Promise<Put> {
+    const { version, existed } = await this.#write(this.#documentOperation('put', document, options), options)
+    return { version, existed }
+  }
+
+  /** Removes a document and releases its unique values. */
+  async delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
+    const { version, existed } = await this.#write(this.#keyOperation('delete', key, options), options)
+    return { version, existed }
+  }
+
+  /**
+   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On a
+   * missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store to one
+   * key wait for each other and spend no tries. `change` may be called several times and may be async.
+   */
+  update(
+    key: DocumentKey,
+    change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
+    options: CallOptions = {},
+  ): Promise<Versioned<T> | undefined> {
+    return this.#parts.locks.run(this.#rowKey(key), () => this.#update(key, change, options))
+  }
+
+  /** The document, undefined if there is none. */
+  async get(key: DocumentKey, options: ReadOptions = {}): Promise<T | undefined> {
+    return (await this.getVersioned(key, options))?.document
+  }
+
+  /** The document with its version, for a conditional write. */
+  async getVersioned(key: DocumentKey, options: ReadOptions = {}): Promise<Versioned<T> | undefined> {
+    const rowKey = this.#rowKey(key)
+    await this.#parts.reader.at(options)
+    const row = await this.#parts.reader.row(rowKey)
+    return row === null ? undefined : versioned<T>(row)
+  }
+
+  /** The documents in the order of the keys; undefined where there is none. */
+  async getMany(keys: readonly DocumentKey[], options: ReadOptions = {}): Promise<(T | undefined)[]> {
+    const rowKeys = keys.map(key => this.#rowKey(key))
+    await this.#parts.reader.at(options)
+    const rows = await Promise.all(rowKeys.map(key => this.#parts.reader.row(key)))
+    return rows.map(row => (row === null ? undefined : versioned<T>(row).document))
+  }
+
+  async has(key: DocumentKey, options: ReadOptions = {}): Promise<boolean> {
+    const rowKey = this.#rowKey(key)
+    await this.#parts.reader.at(options)
+    return (await this.#parts.reader.row(rowKey)) !== null
+  }
+
+  /**
+   * The document that holds the unique value: one value, or a list with one per field of the constraint. Values are
+   * normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
+   */
+  async getBy(constraint: string, value: unknown, options: ReadOptions = {}): Promise<T | undefined> {
+    const rule = this.#schema().unique.find(({ name }) => name === constraint)
+    if (rule === undefined) {
+      throw new SillokError('NOT_FOUND', `collection ${this.name} has no unique constraint ${constraint}`)
+    }
+    const values = Array.isArray(value) ? (value as unknown[]) : [value]
+    if (values.length !== rule.fields.length) {
+      const fields = rule.fields.map(({ field }) => field).join(', ')
+      throw new SillokError('INVALID', `${constraint} takes ${rule.fields.length} values: ${fields}`)
+    }
+    const claim = claimOf(rule, values)
+    if (claim === null) throw new SillokError('INVALID', `${constraint}: null is no unique value`)
+    await this.#parts.reader.at(options)
+    return this.#holder(claim.key)
+  }
+
+  /**
+   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of the view.
+   */
+  async *scan(options: ScanOptions = {}): AsyncGenerator<T, void, undefined> {
+    for await (const row of this.#rows(options)) yield versioned<T>(row).document
+  }
+
+  /** How many documents there are in the range. Reads them all. */
+  async count(options: ScanOptions = {}): Promise<number> {
+    let count = 0
+    for await (const _ of this.#rows(options)) count += 1
+    return count
+  }
+
+  async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {
+    const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
+    if (!(limit >= 0)) throw new SillokError('INVALID', `limit must be a number from 0, not ${limit}`)
+    const range = scanRange(documentPrefix(this.#schema().id), options)
+    await this.#parts.reader.at(options)
+    if (limit === 0 || range === undefined) return
+    const pageRows = Math.min(limit, limits.scanPageRows)
+    let left = limit
+    for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
+      options.signal?.throwIfAborted()
+      for (const [, row] of page) {
+        yield row
+        left -= 1
+        if (left === 0) return
+      }
+    }
+  }
+
+  async #update(
+    key: DocumentKey,
+    change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
+    options: CallOptions,
+  ): Promise<Versioned<T> | undefined> {
+    for (let tries = 1; ; tries++) {
+      const current = await this.getVersioned(key, options)
+      const document = await change(current?.document)
+      if (document === undefined) return undefined
+      const operation = this.#documentOperation('put', document, { ifVersion: current?.version ?? null })
+      if (operation.key !== this.#rowKey(key)) {
+        throw new SillokError('INVALID', `update: the new document has another key than ${JSON.stringify(key)}`)
+      }
+      try {
+        const { version } = await this.#write(operation, options)
+        return { document, version }
+      } catch (error) {
+        const again = error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
+        if (!again) throw error
+      }
+    }
+  }
+
+  /** Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read again. */
+  async #holder(claimKey: RowKey): Promise<T | undefined> {
+    for (;;) {
+      const claim = await this.#parts.reader.row(claimKey)
+      if (claim === null) return undefined
+      const holder = decodeClaim(rowValue(claim)).holder
+      const row = await this.#parts.reader.row(documentPrefix(this.#schema().id) + keyText(holder))
+      if (row !== null && heldClaims(rowValue(row)).includes(claimKey)) return versioned<T>(row).document
+    }
+  }
+
+  async #write(operation: Operation, options: WriteOptions): Promise<Put> {
+    const slot = slotOfKey(Buffer.from(operation.key.slice(5), 'latin1'))
+    const done = await this.#parts.writer.write({ type: 'write', operations: [operation], slot }, options)
+    const { existed } = done.value as { existed: readonly boolean[] }
+    return { version: done.version, existed: existed[0] === true }
+  }
+
+  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions = {}): Operation {
+    return documentOperation(this.#schema(), op, document, options.ifVersion)
+  }
+
+  #keyOperation(op: 'delete', key: DocumentKey, options: WriteOptions): Operation {
+    return keyOperation(this.#schema(), op, key, options.ifVersion)
+  }
+
+  #rowKey(key: DocumentKey): RowKey {
+    return documentPrefix(this.#schema().id) + keyText(encodeKey(key))
+  }
+
+  #schema(): CollectionSchema {
+    return this.#parts.schema()
+  }
+}
+
+/** An operation that brings a document; its key is taken from the document. */
+export function documentOperation(
+  schema: CollectionSchema,
+  op: 'insert' | 'put',
+  document: object,
+  ifVersion: number | null | undefined,
+): Operation {
+  const bytes = encodeDocument(document)
+  const key = (document as Record<string, unknown>)[schema.key]
+  if (key === undefined || key === null) {
+    throw new SillokError('INVALID', `a document of ${schema.name} needs its key in the field ${schema.key}`)
+  }
+  const rowKey = documentPrefix(schema.id) + keyText(encodeKey(key as DocumentKey))
+  const operation = { op, collection: schema.id, key: rowKey, document: bytes }
+  return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
+}
+
+/** An operation on a key. */
+export function keyOperation(
+  schema: CollectionSchema,
+  op: 'delete' | 'check',
+  key: DocumentKey,
+  ifVersion: number | null | undefined,
+): Operation {
+  const rowKey = documentPrefix(schema.id) + keyText(encodeKey(key))
+  const operation = { op, collection: schema.id, key: rowKey }
+  return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
+}
+
+function checkVersion(version: number | null): number | null {
+  if (version === null || Number.isSafeInteger(version)) return version
+  throw new SillokError('INVALID', `ifVersion must be a version or null, not ${version}`)
+}
+
+function versioned<T>(row: Row): Versioned<T> {
+  return { document: decodeDocument(documentBytes(rowValue(row))) as T, version: row.version }
+}
+
+/** The key of a document's row. */
+export function keyOfRow(key: RowKey): DocumentKey {
+  return decodeKey(Buffer.from(key.slice(5), 'latin1'))
+}

@@ -1,0 +1,75 @@
+/**
+ * Deadlines of calls: most have the default one, so they end in the order in which they began and share one timer.
+ */
+import type { Clock, Timer } from '../env/clock.js'
+
+/** A call that waits. */
+export interface Waiting {
+  readonly at: number
+  readonly expired: () => void
+  settled: boolean
+}
+
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #defaultMs: number
+  #queue: Waiting[] = []
+  #head = 0
+  #timer: Timer | undefined
+
+  constructor(clock: Clock, defaultMs: number) {
+    this.#clock = clock
+    this.#defaultMs = defaultMs
+  }
+
+  /** Calls `expired` after the time, unless `settle` comes first. */
+  begin(ms: number | undefined, expired: () => void): Waiting {
+    const at = this.#clock.monotonicMs() + (ms ?? this.#defaultMs)
+    const waiting: Waiting = { at, expired, settled: false }
+    if (ms === undefined) this.#enqueue(waiting)
+    else this.#clock.after(ms, () => this.#expire(waiting), { idle: true })
+    return waiting
+  }
+
+  /** True the first time: the call is answered, its deadline means nothing any more. */
+  settle(waiting: Waiting): boolean {
+    if (waiting.settled) return false
+    waiting.settled = true
+    while (this.#queue[this.#head]?.settled === true) this.#head += 1
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0
+      this.#head = 0
+    } else if (this.#head >= 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head)
+      this.#head = 0
+    }
+    return true
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    this.#timer?.stop()
+  }
+
+  #enqueue(waiting: Waiting): void {
+    this.#queue.push(waiting)
+    this.#timer ??= this.#clock.after(this.#defaultMs, () => this.#look(), { idle: true })
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    const now = this.#clock.monotonicMs()
+    for (let first = this.#queue[this.#head]; first !== undefined; first = this.#queue[this.#head]) {
+      if (first.at > now) {
+        this.#timer = this.#clock.after(first.at - now, () => this.#look(), { idle: true })
+        return
+      }
+      if (first.settled) this.#head += 1
+      else this.#expire(first)
+    }
+  }
+
+  #expire(waiting: Waiting): void {
+    if (this.settle(waiting)) waiting.expired()
+  }
+}

@@ -1,0 +1,76 @@
+/** Options of calls, and what they answer. All times are milliseconds, all keys are document keys. */
+import type { Version } from '../base/ids.js'
+import type { DocumentKey } from '../base/tuple.js'
+
+/**
+ * How fresh a read must be.
+ *
+ * - `linearizable` (default): shows everything that was acknowledged, to anybody, before the call.
+ * - `session`: shows at least what this store wrote and saw. On one node as fresh as `stale`, which it includes.
+ * - `stale`: what this node has applied; no waiting.
+ */
+export type ReadLevel = 'linearizable' | 'session' | 'stale'
+
+/** How long a call waits. When either ends the wait the request may still take effect: the outcome is unknown. */
+export interface CallOptions {
+  /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
+  readonly deadlineMs?: number
+  /** Stops the waiting with ABORTED, not the write. */
+  readonly signal?: AbortSignal
+}
+
+export interface ReadOptions extends CallOptions {
+  readonly level?: ReadLevel
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Only if the document has this version; null: only if it is absent. Otherwise CONFLICT. */
+  readonly ifVersion?: Version | null
+  /** The caller's own number of this request, in a caller-numbered session; refused elsewhere. */
+  readonly sequence?: number
+}
+
+/** Options of `insert`, which has its condition already. */
+export type InsertOptions = Omit<WriteOptions, 'ifVersion'>
+
+/** An answered write. */
+export interface Written {
+  /** The version that the documents have now; it only grows. */
+  readonly version: Version
+}
+
+export interface Put extends Written {
+  /** True if the key was there before. */
+  readonly existed: boolean
+}
+
+export interface Deleted extends Written {
+  /** False if there was nothing to delete. */
+  readonly existed: boolean
+}
+
+/** A document with its version. */
+export interface Versioned<T> {
+  readonly document: T
+  readonly version: Version
+}
+
+/** A range of keys, by key order: numbers before strings, strings by their bytes. */
+export interface ScanOptions extends ReadOptions {
+  readonly gte?: DocumentKey
+  readonly gt?: DocumentKey
+  readonly lt?: DocumentKey
+  readonly lte?: DocumentKey
+  /** Keys that are strings and begin with this. Not together with the others. */
+  readonly prefix?: string
+  readonly reverse?: boolean
+  /** Documents at most. */
+  readonly limit?: number
+}
+
+/** One step of an atomic batch; `in` names the collection. */
+export type BatchStep =
+  | { readonly insert: object; readonly in: string }
+  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null }
+  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null }
+  | { readonly check: DocumentKey; readonly in: string; readonly ifVersion: Version | null }

@@ -1,0 +1,164 @@
+/**
+ * A client session: its writes take effect exactly once, also across restarts of the process if it has a name.
+ *
+ * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as the session
+ * lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
+ * Source: Raft thesis 6.3.
+ */
+import { createHash } from 'node:crypto'
+import { isSillokError, SillokError } from '../base/errors.js'
+import type { Sequence } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { Numbering, Write } from '../machine/command.js'
+import { type Done, requestHashBytes } from '../machine/reply.js'
+import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
+import type { Asking } from './asking.js'
+import { weigh } from './asking.js'
+import type { Collection } from './collection.js'
+import type { WriteOptions } from './options.js'
+import type { Writer } from './writer.js'
+
+export interface SessionOptions {
+  /** Survives restarts of the process: opening the same name again resumes the session. */
+  readonly name?: string
+  /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
+  readonly numbering?: Numbering
+  /** Names the input of a caller-numbered session, say its SHA-256: another one is refused. */
+  readonly input?: string
+}
+
+/** What a session needs of its store. */
+export interface SessionParts {
+  readonly asking: Asking
+  readonly directory: SessionDirectory
+  readonly handle: SessionHandle
+  readonly lowWater: Sequence
+  readonly collection: <T extends object>(name: string, writer: Writer) => Collection<T>
+  readonly closed: (session: Session) => void
+}
+
+/** A write that waits for room in the window. */
+interface Queued {
+  readonly write: Omit<Write, 'mark'>
+  readonly options: WriteOptions
+  readonly resolve: (done: Promise<Done>) => void
+}
+
+export class Session implements Writer, AsyncDisposable {
+  /** The session's number; the same for all holders of its name. */
+  readonly id: number
+  readonly epoch: number
+  readonly name: string | undefined
+  readonly numbering: Numbering
+  readonly #parts: SessionParts
+  readonly #answered = new Set<Sequence>()
+  readonly #queue: Queued[] = []
+  #next: Sequence = 1
+  #lowWater: Sequence
+  #closed = false
+
+  constructor(options: SessionOptions, parts: SessionParts) {
+    this.id = parts.handle.session
+    this.epoch = parts.handle.epoch
+    this.name = options.name
+    this.numbering = options.numbering ?? 'library'
+    this.#parts = parts
+    this.#lowWater = this.numbering === 'caller' ? parts.lowWater : 1
+  }
+
+  /**
+   * The smallest sequence number whose answer may still be asked for. After resuming a caller-numbered session: send
+   * everything from here on again, in the same form; what was executed is answered from its kept reply.
+   */
+  get lowWater(): Sequence {
+    return this.#lowWater
+  }
+
+  /** The collection, its writes in this session. */
+  collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
+    return this.#parts.collection<T>(name, this)
+  }
+
+  /**
+   * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go. A later
+   * request with such a number is ALREADY_ACKNOWLEDGED.
+   */
+  release(through: Sequence): void {
+    if (this.numbering !== 'caller') throw new SillokError('INVALID', 'release: this library numbers the session itself')
+    if (!Number.isSafeInteger(through) || through < 0) throw new SillokError('INVALID', `not a sequence: ${through}`)
+    this.#lowWater = Math.max(this.#lowWater, through + 1)
+  }
+
+  /** Ends the session, unless it has a name. Its requests must be answered before. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#parts.closed(this)
+    if (this.name === undefined) await this.#parts.directory.end(this.#parts.handle)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.close()
+    } catch (error) {
+      if (!isSillokError(error, 'CLOSED')) throw error
+    }
+  }
+
+  write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done> {
+    const refused = this.#refusal(options)
+    if (refused !== undefined) return Promise.reject(refused)
+    if (this.numbering === 'caller') return this.#send(write, options, options.sequence ?? 0)
+    if (this.#queue.length === 0 && this.#hasRoom()) return this.#send(write, options, this.#next++)
+    return new Promise((resolve: (done: Promise<Done> | Done) => void) => {
+      this.#queue.push({ write, options, resolve })
+    })
+  }
+
+  #refusal(options: WriteOptions): SillokError | undefined {
+    if (this.#closed) return new SillokError('CLOSED', 'the session is closed')
+    const { sequence } = options
+    if (this.numbering === 'library') {
+      if (sequence === undefined) return undefined
+      return new SillokError('INVALID', 'sequence: this session is numbered by the library')
+    }
+    if (Number.isSafeInteger(sequence) && (sequence ?? 0) >= 1) return undefined
+    return new SillokError('INVALID', `a caller-numbered session needs a sequence from 1, not ${sequence}`)
+  }
+
+  #hasRoom(): boolean {
+    return this.#next < this.#lowWater + limits.sessionWindow
+  }
+
+  #send(write: Omit<Write, 'mark'>, options: WriteOptions, sequence: Sequence): Promise<Done> {
+    const { session, epoch } = this.#parts.handle
+    const hash = requestHash(write)
+    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering: this.numbering, hash }
+    const command: Write = { ...write, mark }
+    const observed = this.numbering === 'library' ? () => this.#answer(sequence) : undefined
+    return this.#parts.asking.ask(command, weigh(command), this, options, observed)
+  }
+
+  /** The answer came, or never will: the number is done with, and what waits for room may go. */
+  #answer(sequence: Sequence): void {
+    this.#answered.add(sequence)
+    while (this.#answered.delete(this.#lowWater)) this.#lowWater += 1
+    while (this.#queue.length > 0 && this.#hasRoom()) {
+      const queued = this.#queue.shift()
+      if (queued !== undefined) queued.resolve(this.#send(queued.write, queued.options, this.#next++))
+    }
+  }
+}
+
+
+/** Binds a sequence number to the request: what is asked for, not how or when. */
+function requestHash(write: Omit<Write, 'mark'>): Buffer {
+  const hash = createHash('sha256')
+  for (const { op, collection, key, document, ifVersion } of write.operations) {
+    const condition = ifVersion === undefined ? '' : String(ifVersion)
+    hash.update(`${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`)
+    hash.update(key, 'latin1')
+    if (document !== undefined) hash.update(document)
+  }
+  return hash.digest().subarray(0, requestHashBytes)
+}

@@ -1,0 +1,279 @@
+/**
+ * The embedded store: one node in this process, opened on a folder.
+ *
+ * One log per partition is the source of truth; everything here is a thin face over the replicas of the host.
+ */
+import { EventEmitter } from 'node:events'
+import { SillokError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import { slotOfKey } from '../codec/row.js'
+import type { Environment } from '../env/environment.js'
+import type { Operation } from '../machine/command.js'
+import { schemaKey, schemaPrefix } from '../machine/keys.js'
+import { lowWaterOf } from '../machine/reply.js'
+import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
+import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
+import { Asking } from './asking.js'
+import { Collection, documentOperation, keyOperation } from './collection.js'
+import { Deadlines } from './deadlines.js'
+import { KeyLocks } from './key-locks.js'
+import type { BatchStep, CallOptions, Written } from './options.js'
+import { Reader } from './reader.js'
+import { Session, type SessionOptions } from './session.js'
+import { PlainWriter, type Writer } from './writer.js'
+
+/** Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt. */
+export interface StoreEvents {
+  failed: [error: SillokError]
+  rebuilt: [reason: string]
+}
+
+/** What a store says of itself. */
+export interface StoreStatus {
+  readonly folder: string
+  readonly state: 'open' | 'closed' | 'failed'
+  readonly failure: SillokError | undefined
+  readonly collections: readonly string[]
+  readonly sessions: number
+  readonly wal: unknown
+  readonly partitions: readonly PartitionStatus[]
+}
+
+/** How often live sessions tell meta that they live: a quarter of an idle session's life. */
+const keepAliveMs = limits.sessionIdleMs / 4
+
+export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
+  readonly folder: string
+  readonly #env: Environment
+  readonly #deadlines: Deadlines
+  readonly #schemas = new Map<string, CollectionSchema>()
+  readonly #sessions = new Set<Session>()
+  readonly #locks = new KeyLocks()
+  #host: Host | undefined
+  #asking: Asking | undefined
+  #metaAsking: Asking | undefined
+  #reader: Reader | undefined
+  #writer: PlainWriter | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(env: Environment, folder: string) {
+    super()
+    this.#env = env
+    this.folder = folder
+    this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
+  }
+
+  /** Opens a store in an environment; see `open` for what holds then. */
+  static async open(env: Environment, folder: string, listeners: StoreListeners = {}): Promise<Store> {
+    const store = new Store(env, folder)
+    if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
+    if (listeners.failed !== undefined) store.on('failed', listeners.failed)
+    const host = await Host.open({
+      env,
+      folder,
+      failed: error => store.emit('failed', error),
+      rebuilt: reason => store.emit('rebuilt', reason),
+    })
+    store.#host = host
+    store.#asking = new Asking(host.data, store.#deadlines)
+    store.#metaAsking = new Asking(host.meta, store.#deadlines)
+    store.#reader = new Reader(env.clock, host.data.state, store.#asking)
+    store.#writer = new PlainWriter(store.#asking)
+    await store.#loadSchemas()
+    store.#keepAlive()
+    return store
+  }
+
+  /**
+   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the definition.
+   * The same definition again makes no entry; any other is INVALID, with no effect.
+   */
+  async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
+    const checked = checkDefinition(name, definition)
+    const command = { type: 'define', name, definition: checked } as const
+    const reply = await this.#open(this.#metaAsking).ask(command, 1024, this, options)
+    const { collection } = reply.value as { collection: number }
+    const host = this.#open(this.#host)
+    await host.fedThrough(host.meta.applied)
+    const row = host.data.state.lookup(schemaKey(collection))
+    if (row) this.#schemas.set(name, schemaOfRow(row))
+  }
+
+  /** The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it is. */
+  collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
+    return this.#collection<T>(name, undefined)
+  }
+
+  /**
+   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the ones
+   * before them. Rejects as the single operations do.
+   */
+  async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
+    if (!Array.isArray(steps) || steps.length === 0) throw new SillokError('INVALID', 'a batch needs at least one step')
+    if (steps.length > limits.batchCommandsMax) {
+      throw new SillokError('TOO_LARGE', `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`)
+    }
+    const operations = steps.map((step, i) => this.#operation(step, i))
+    const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
+    if (bytes > limits.batchCommandBytesMax) {
+      throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
+    }
+    const slot = slotOfKey(Buffer.from(operations[0]?.key.slice(5) ?? '', 'latin1'))
+    const done = await this.#open(this.#writer).write({ type: 'write', operations, slot }, options)
+    return { version: done.version }
+  }
+
+  /**
+   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every partition.
+   * Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
+   */
+  async session(options: SessionOptions = {}): Promise<Session> {
+    checkSessionOptions(options)
+    const host = this.#open(this.#host)
+    const { name, numbering = 'library', input } = options
+    const nonce = this.#env.random.bytes(16).toString('hex')
+    const handle = await host.sessions.register({ nonce, name, numbering, input })
+    await host.sessions.open(host.data, handle.session)
+    const session = new Session(options, {
+      asking: this.#open(this.#asking),
+      directory: host.sessions,
+      handle,
+      lowWater: this.#resumeFrom(handle.session),
+      collection: (collection, writer) => this.#collection(collection, writer),
+      closed: closed => this.#sessions.delete(closed),
+    })
+    this.#sessions.add(session)
+    return session
+  }
+
+  /** What the store is and does right now. Also of a closed or failed one. */
+  status(): StoreStatus {
+    const failure = this.#host?.failure
+    const host = this.#host?.status()
+    return {
+      folder: this.folder,
+      state: failure !== undefined ? 'failed' : this.#closing !== undefined ? 'closed' : 'open',
+      failure,
+      collections: [...this.#schemas.keys()].sort(),
+      sessions: this.#sessions.size,
+      wal: host?.wal,
+      partitions: host?.partitions ?? [],
+    }
+  }
+
+  /**
+   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the applied
+   * index of the data partition.
+   */
+  digest(): string {
+    const pairs = this.#open(this.#host).digests(dataPartition)
+    return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
+  }
+
+  /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#host?.close()
+    } finally {
+      this.#deadlines.close()
+      await this.#env.disk.close()
+    }
+  }
+
+  #open<T>(part: T | undefined): T {
+    if (part === undefined || this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
+    return part
+  }
+
+  #collection<T extends object>(name: string, writer: Writer | undefined): Collection<T> {
+    const host = this.#open(this.#host)
+    return new Collection<T>(name, {
+      schema: () => this.#schema(name),
+      writer: writer ?? this.#open(this.#writer),
+      reader: this.#open(this.#reader),
+      state: host.data.state,
+      locks: this.#locks,
+    })
+  }
+
+  #schema(name: string): CollectionSchema {
+    if (this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
+    const schema = this.#schemas.get(name)
+    if (schema !== undefined) return schema
+    throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
+  }
+
+  #operation(step: BatchStep, place: number): Operation {
+    const schema = this.#schema(step.in)
+    if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
+    if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
+    if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
+    if ('check' in step) return keyOperation(schema, 'check', step.check, step.ifVersion)
+    throw new SillokError('INVALID', `step ${place} of the batch: insert, put, delete or check, and in`)
+  }
+
+  /** The highest lowWater that any slot has logged for the session. */
+  #resumeFrom(session: number): number {
+    const { windows } = this.#open(this.#host).data.state
+    let highest = 1
+    for (let slot = 0; slot < 256; slot++) {
+      for (const row of windows.get(slot, session)?.rows ?? []) highest = Math.max(highest, lowWaterOf(row))
+    }
+    return highest
+  }
+
+  async #loadSchemas(): Promise<void> {
+    const { state } = this.#open(this.#host).data
+    for await (const page of state.scan({ gte: schemaPrefix, lt: `${schemaPrefix}\xff\xff\xff\xff\xff` })) {
+      for (const [, row] of page) {
+        const schema = schemaOfRow(row)
+        this.#schemas.set(schema.name, schema)
+      }
+    }
+  }
+
+  #keepAlive(): void {
+    this.#env.clock.after(
+      keepAliveMs,
+      () => {
+        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined) return
+        const handles = [...this.#sessions].map(({ id, epoch }) => ({ session: id, epoch }))
+        this.#keepAlive()
+        if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
+      },
+      { idle: true },
+    )
+  }
+}
+
+/** Listeners that must be there while the store is opened. */
+export interface StoreListeners {
+  readonly rebuilt?: (reason: string) => void
+  readonly failed?: (error: SillokError) => void
+}
+
+function checkSessionOptions(options: SessionOptions): void {
+  const { name, numbering, input } = options
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw new SillokError('INVALID', 'the name of a session is a non-empty string')
+  }
+  if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
+    throw new SillokError('TOO_LARGE', `the name of a session has at most ${limits.sessionNameBytesMax} bytes`)
+  }
+  if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
+    throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
+  }
+  if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
+    throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
+  }
+}
+

@@ -1,0 +1,214 @@
+/** Crashes at every operation, and damage of every byte. */
+import t from 'tap'
+import type { Entry } from '../../../src/base/entry.js'
+import { isSillokError } from '../../../src/base/errors.js'
+import { Random } from '../../../src/base/random.js'
+import { recordedIndex } from '../../../src/segments/marks.js'
+import type { SimDisk } from '../../../src/sim/sim-disk.js'
+import type { CrashMode } from '../../../src/sim/sim-file.js'
+import {
+  feed,
+  folder,
+  makeDisk,
+  makeEntries,
+  openLog,
+  type Record,
+  readAll,
+  sameEntries,
+  sameFiles,
+  sealedFiles,
+  seed,
+} from './log-world.js'
+
+t.comment(`SEED=${seed}`)
+const entries = makeEntries(60, 200)
+
+/** One process: opens, refills from the last recorded entry, and closes, unless the disk crashes before. */
+async function live(disk: SimDisk, record: Record, random: Random): Promise<boolean> {
+  const work = async (): Promise<boolean> => {
+    const known = recordedIndex(record.marks)
+    const log = await openLog(disk, record)
+    if (log.syncedIndex !== known) throw new Error(`synced ${log.syncedIndex}, recorded ${known}`)
+    const present = await readAll(log)
+    if (!sameEntries(present, entries.slice(0, present.length))) throw new Error('wrong entries on open')
+    if (present.length < known) throw new Error(`${present.length} of ${known} recorded entries`)
+    await feed(log, entries.slice(known), random)
+    await log.close()
+    return true
+  }
+  return Promise.race([work(), disk.crashed.then(() => false)])
+}
+
+/** After any crashes: a life without one gives the same files as a life that never crashed. */
+async function checkAfter(t: Tap.Test, disk: SimDisk, record: Record, name: string): Promise<void> {
+  try {
+    await live(disk, record, new Random(`${seed}/${name}/after`))
+    const log = await openLog(disk, record)
+    const all = await readAll(log)
+    if (!sameEntries(all, entries)) t.fail(`${name}: ${all.length} entries read`)
+    const findings = await log.verify()
+    if (findings.length > 0) t.fail(`${name}: ${JSON.stringify(findings)}`)
+    if (!sameFiles(await sealedFiles(disk), await uncrashed())) t.fail(`${name}: other files`)
+    await log.close()
+  } catch (error) {
+    t.fail(`${name}: ${String(error)}`)
+  }
+}
+
+declare namespace Tap {
+  type Test = Pick<typeof t, 'fail'>
+}
+
+let reference: Promise<Map<string, Buffer>> | undefined
+
+function uncrashed(): Promise<Map<string, Buffer>> {
+  reference ??= (async () => {
+    const disk = makeDisk('uncrashed')
+    await live(disk, { marks: {} }, new Random(`${seed}/uncrashed`))
+    return sealedFiles(disk)
+  })()
+  return reference
+}
+
+const modes: readonly CrashMode[] = ['all', 'none', 'any']
+
+t.test('a crash at any operation loses nothing that was recorded, and the rest is refilled', async t => {
+  let crashes = 0
+  for (const mode of modes) {
+    for (let variant = 0; variant < (mode === 'any' ? 10 : 3); variant++) {
+      for (let operation = 1; ; operation++) {
+        const name = `${mode}/${variant}/${operation}`
+        const disk = makeDisk(name)
+        const record: Record = { marks: {} }
+        disk.crashAt(operation, mode)
+        if (await live(disk, record, new Random(`${seed}/${variant}`))) break
+        crashes++
+        await checkAfter(t, disk.restart(), record, name)
+      }
+    }
+  }
+  t.ok(crashes > 500, `${crashes} crashes`)
+  t.ok((await uncrashed()).size >= 3)
+})
+
+t.test('crashes during recovery, refill and recovery again lose nothing', async t => {
+  for (let run = 0; run < 400; run++) {
+    const random = new Random(`${seed}/again/${run}`)
+    const record: Record = { marks: {} }
+    let disk = makeDisk(`again/${run}`)
+    for (let life = 0; life < 8; life++) {
+      disk.crashAt(1 + random.below(random.pick([6, 30, 150])), random.pick(modes))
+      if (await live(disk, record, random).catch(error => t.fail(`${run}: ${String(error)}`))) break
+      disk = disk.restart()
+    }
+    if (!disk.dead) disk.crash(random.pick(modes))
+    await checkAfter(t, disk.restart(), record, `again/${run}`)
+  }
+})
+
+/** A short log with sealed segments and a synced open one, closed. */
+async function shortLog(): Promise<{ disk: SimDisk; record: Record; all: Entry[] }> {
+  const all = makeEntries(24, 60)
+  const disk = makeDisk('short')
+  const record: Record = { marks: {} }
+  const log = await openLog(disk, record, { cutBytes: 600 })
+  log.append(all)
+  await log.close()
+  return { disk, record, all }
+}
+
+/** Opens and reads all; tells how the damage was met. */
+async function meet(disk: SimDisk, record: Record, all: readonly Entry[]): Promise<string> {
+  try {
+    const log = await openLog(disk, record, { cutBytes: 600 })
+    const findings = await log.verify()
+    try {
+      return sameEntries(await readAll(log), all) ? `unseen, ${findings.length} findings` : 'wrong entries'
+    } catch (error) {
+      if (!isSillokError(error, 'DAMAGED') || error.details['file'] === undefined) return String(error)
+      return findings.length > 0 ? 'DAMAGED' : 'not found by verify'
+    } finally {
+      await log.close()
+    }
+  } catch (error) {
+    return isSillokError(error, 'DAMAGED') && error.details['file'] !== undefined ? 'DAMAGED' : String(error)
+  }
+}
+
+t.test(
+  'a flipped bit in any byte of a sealed or a synced open segment is damage, never a wrong entry',
+  async t => {
+    const { disk, record, all } = await shortLog()
+    const random = new Random(`${seed}/flip`)
+    const names = await disk.list(folder)
+    t.ok(names.length >= 3 && names.some(name => name.startsWith('open-')))
+    t.equal(await meet(disk, record, all), 'unseen, 0 findings')
+    for (const name of names) {
+      const path = `${folder}/${name}`
+      for (let byte = 0; byte < disk.bytesOf(path).length; byte++) {
+        const bit = byte * 8 + random.below(8)
+        disk.flip(path, bit)
+        const met = await meet(disk, record, all)
+        if (met !== 'DAMAGED') t.fail(`bit ${bit} of ${name}: ${met}`)
+        disk.flip(path, bit)
+      }
+    }
+  },
+)
+
+t.test('a file that is missing, cut or longer than it was is damage', async t => {
+  const { disk, record, all } = await shortLog()
+  for (const name of await disk.list(folder)) {
+    const path = `${folder}/${name}`
+    const bytes = disk.bytesOf(path)
+    await disk.remove(path)
+    t.equal(await meet(disk, record, all), 'DAMAGED', `${name} missing`)
+    for (const size of [0, 20, 36, 100, bytes.length - 72, bytes.length - 1]) {
+      disk.setBytes(path, bytes.subarray(0, size))
+      t.equal(await meet(disk, record, all), 'DAMAGED', `${name} cut to ${size}`)
+    }
+    disk.setBytes(path, Buffer.concat([bytes, Buffer.alloc(100)]))
+    const longer = name.startsWith('open-') ? 'unseen, 0 findings' : 'DAMAGED'
+    t.equal(await meet(disk, record, all), longer, `${name} longer`)
+    disk.setBytes(path, bytes)
+  }
+  t.equal(await meet(disk, record, all), 'unseen, 0 findings')
+})
+
+t.test('files that no crash can explain are damage, and stay', async t => {
+  const { disk, record, all } = await shortLog()
+  const names = await disk.list(folder)
+  t.equal(await meet(disk, { marks: {} }, all), 'DAMAGED', 'the record forgot several segments')
+  const stray = `${folder}/open-${'7'.padStart(20, '0')}.seg`
+  disk.setBytes(stray, Buffer.alloc(50))
+  t.equal(await meet(disk, record, all), 'DAMAGED', 'two open segments')
+  await disk.remove(stray)
+  const sealed = record.marks.sealed
+  if (sealed) {
+    const other = { ...record.marks, sealed: { ...sealed, sha256: Buffer.alloc(32) } }
+    t.equal(await meet(disk, { marks: other }, all), 'DAMAGED', 'another SHA-256 was recorded')
+  }
+  const synced = record.marks.synced
+  if (synced) {
+    const other = { ...record.marks, synced: { ...synced, crc: synced.crc ^ 1 } }
+    t.equal(await meet(disk, { marks: other }, all), 'DAMAGED', 'another CRC was recorded')
+  }
+  t.strictSame(await disk.list(folder), names)
+  t.equal(await meet(disk, record, all), 'unseen, 0 findings')
+})
+
+t.test('a recorded seal whose rename was lost is finished', async t => {
+  const { disk, record, all } = await shortLog()
+  const sealed = (await disk.list(folder)).filter(name => !name.startsWith('open-'))
+  for (const name of await disk.list(folder))
+    if (name.startsWith('open-')) await disk.remove(`${folder}/${name}`)
+  const newest = sealed.at(-1) ?? ''
+  await disk.rename(`${folder}/${newest}`, `${folder}/open-${newest.slice(0, 20)}.seg`)
+  const { sealed: mark } = record.marks
+  const marks = mark ? { sealed: mark } : {}
+  const log = await openLog(disk, { marks }, { cutBytes: 600 })
+  t.strictSame(await disk.list(folder), sealed)
+  log.append(all.slice(log.syncedIndex))
+  t.ok(sameEntries(await readAll(log), all))
+  await log.close()
+})
