@@ -1,8 +1,8 @@
 /**
  * Work that waits for room on a full disk: tried again, at the same place, each second.
  *
- * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is tried once
- * more and then fails with DISK_FULL. Any other error passes at once.
+ * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is
+ * tried once more and then fails with DISK_FULL. Any other error passes at once.
  *
  * Source: research/pitfalls.md P25, research/consensus.md 2.6.
  */

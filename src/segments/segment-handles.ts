@@ -1,8 +1,8 @@
 /**
  * Open files of segments with their offset tables: a bounded number, the least recently used closed first.
  *
- * Always holds: a handle is not closed while it is in use; the open segment's handle is held by its writer for as long
- * as it is open, so a rename never comes between a reader and the file.
+ * Always holds: a handle is not closed while it is in use; the open segment's handle is held by its writer
+ * for as long as it is open, so a rename never comes between a reader and the file.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'

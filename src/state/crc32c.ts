@@ -1,8 +1,8 @@
 /**
  * CRC-32C (Castagnoli), the checksum of LevelDB's blocks; Node has CRC-32 only.
  *
- * Table-driven, sixteen bytes a step ("slicing", Kounavis and Berry, 2008): measured at 1.2 to 1.5 GB/s on 4 KiB
- * blocks, so no package is needed for it.
+ * Table-driven, sixteen bytes a step ("slicing", Kounavis and Berry, 2008): measured at 1.2 to 1.5 GB/s on 4
+ * KiB blocks, so no package is needed for it.
  */
 
 const polynomial = 0x82f63b78

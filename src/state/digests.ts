@@ -1,9 +1,9 @@
 /**
- * The digests of a partition: per slot, and one for the partition's own rows, the sums of the hash pairs of all its
- * rows, each modulo 2^32. Equal states have equal digests, whatever order made them.
+ * The digests of a partition: per slot, and one for the partition's own rows, the sums of the hash pairs of
+ * all its rows, each modulo 2^32. Equal states have equal digests, whatever order made them.
  *
- * Kept up blindly: a fact names the hash pair of the row that it replaces, so no row is read. Stored in our own
- * checkpoint record only, never in the key-value store, whose faults they shall show.
+ * Kept up blindly: a fact names the hash pair of the row that it replaces, so no row is read. Stored in our
+ * own checkpoint record only, never in the key-value store, whose faults they shall show.
  */
 import { crc32 } from '../base/checksum.js'
 import { type SlotId, slotCount } from '../base/ids.js'

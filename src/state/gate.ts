@@ -1,8 +1,8 @@
 /**
  * A gate that lets a fixed number of tasks through at a time; the others wait in order.
  *
- * Shared by all replicas of a node: one flush or checkpoint at a time, two bulk reads at a time (the key-value store
- * has one pool of threads and one compaction thread for the whole process).
+ * Shared by all replicas of a node: one flush or checkpoint at a time, two bulk reads at a time (the
+ * key-value store has one pool of threads and one compaction thread for the whole process).
  */
 import { assert } from '../base/assert.js'
 

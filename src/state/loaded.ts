@@ -1,8 +1,8 @@
 /**
  * Rows read from the key-value store for commands that wait, all from one snapshot, and what changed since.
  *
- * However many flushes lie between, a row is what memory knows, otherwise what `get` says: every change since the
- * snapshot hangs on the view that is held here.
+ * However many flushes lie between, a row is what memory knows, otherwise what `get` says: every change since
+ * the snapshot hangs on the view that is held here.
  */
 import { assert } from '../base/assert.js'
 import type { Row, RowKey } from '../codec/row.js'

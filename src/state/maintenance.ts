@@ -1,9 +1,9 @@
 /**
- * When and how the state of a replica goes from memory to the key-value store: flushes and checkpoints, one at a time
- * on the whole node.
+ * When and how the state of a replica goes from memory to the key-value store: flushes and checkpoints, one
+ * at a time on the whole node.
  *
- * A full disk is waited for: the frozen generation stays in memory and is written again. Any other failed write ends
- * it: memory stays right, nothing is written any more, and the owner is told once.
+ * A full disk is waited for: the frozen generation stays in memory and is written again. Any other failed
+ * write ends it: memory stays right, nothing is written any more, and the owner is told once.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
@@ -124,7 +124,10 @@ export class Maintenance {
     })
   }
 
-  /** Waits for what runs; then nothing is written any more. With `record`: a last checkpoint, space permitting. */
+  /**
+   * Waits for what runs; then nothing is written any more. With `record`: a last checkpoint, space
+   * permitting.
+   */
   async close(record?: RecordCheckpoint): Promise<void> {
     this.#retry?.stop()
     this.#retry = undefined

@@ -1,9 +1,10 @@
 /**
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
- * Not trusted: it refuses to open, misses what the recorded checkpoint proves, is ahead of the log, or a mark or a
- * session row fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the
- * fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ * Not trusted: it refuses to open, misses what the recorded checkpoint proves, is ahead of the log, or a mark
+ * or a session row fails its check. Then the folder goes to quarantine and the log is replayed from its first
+ * entry; the fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken
+ * for damage.
  */
 import { isSillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
@@ -15,6 +16,7 @@ import { markKeys, markRow, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
 import { quarantine } from './quarantine.js'
 import { compareTables, removeDamaged } from './tables.js'
+import { PartitionRows } from './partition-rows.js'
 import { SessionWindows } from './windows.js'
 
 export interface StoreOptions {

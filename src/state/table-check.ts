@@ -2,12 +2,13 @@
  * Checks a LevelDB table file by the checksums that LevelDB wrote into it and does not verify itself.
  *
  *   { block | u8 type | u32 masked crc32c of block and type }*  footer
- *   footer (48)   varint offset and size of the meta-index block, then of the index block | zeros | u64 magic
+ *   footer (48)   varint offset and size of the meta-index block, and of the index block | zeros | u64 magic
  *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the meta-index
  *                 likewise of the filter; both may be compressed (type 1: snappy)
  *
- * Every block is checked, index and filter included, and together they must cover the file to its footer: a flipped
- * bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md; snappy, format_description.txt.
+ * Every block is checked, index and filter included, and together they must cover the file to its footer: a
+ * flipped bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md; snappy,
+ * format_description.txt.
  */
 import { limits } from '../base/limits.js'
 import type { Disk, DiskFile } from '../env/disk.js'
@@ -63,7 +64,10 @@ async function readFooter(
   return { metaIndex, index, start }
 }
 
-/** All blocks in the order of the file: each follows the one before, the last ends at the footer, all CRCs hold. */
+/**
+ * All blocks in the order of the file: each follows the one before, the last ends at the footer, all CRCs
+ * hold.
+ */
 async function checkBlocks(file: DiskFile, blocks: Handle[], end: number): Promise<boolean> {
   blocks.sort((left, right) => left.offset - right.offset)
   let covered = 0

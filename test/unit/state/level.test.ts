@@ -1,4 +1,7 @@
-/** The state over the real `level`: whatever byte of its files is damaged, what is shown after replay is right. */
+/**
+ * The state over the real `level`: whatever byte of its files is damaged, what is shown after replay is
+ * right.
+ */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -55,8 +58,8 @@ function replay(state: State, from: number): void {
 }
 
 /**
- * A folder as a killed process leaves it: tables that the checkpoint names, tables made since, rows in the log only.
- * Resolves with the recorded checkpoint.
+ * A folder as a killed process leaves it: tables that the checkpoint names, tables made since, rows in the
+ * log only. Resolves with the recorded checkpoint.
  */
 async function makeFolder(folder: string): Promise<Buffer> {
   const { state } = await openIn(folder, undefined)
@@ -77,7 +80,10 @@ async function makeFolder(folder: string): Promise<Buffer> {
 const base = join(root, 'base')
 let trial = 0
 
-/** Damages a copy of the folder, opens it, replays and compares. Resolves with what is wrong and if it was rebuilt. */
+/**
+ * Damages a copy of the folder, opens it, replays and compares. Resolves with what is wrong and if it was
+ * rebuilt.
+ */
 async function tryDamage(
   checkpoint: Buffer,
   damage: (folder: string) => void,
@@ -165,6 +171,20 @@ t.test('a shortened manifest never shows a wrong row or hides one', async t => {
     fs.truncateSync(path, n < 10 ? size - 1 - n : random.below(size))
   })
 })
+
+t.test(
+  'a flipped bit in the manifest or its name, or a lost name, never shows a wrong row or hides one',
+  async t => {
+    const rebuilt = await trials(t, 42, (folder, n) => {
+      const current = join(folder, 'CURRENT')
+      const path = n < 32 ? join(folder, random.pick(filesOf(folder, /^MANIFEST/))) : current
+      if (n < 40) flip(path, random.below(8 * fs.statSync(path).size))
+      else if (n === 40) fs.rmSync(current)
+      else fs.truncateSync(current)
+    })
+    t.ok(rebuilt > 10)
+  },
+)
 
 t.test('a removed or half-written table never hides a row', async t => {
   const count = filesOf(base, /\.ldb$/).length

@@ -1,4 +1,7 @@
-/** The state of a replica on a simulated machine against a model: crashes, replays, flushes and readers at random. */
+/**
+ * The state of a replica on a simulated machine against a model: crashes, replays, flushes and readers at
+ * random.
+ */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
