@@ -16,7 +16,6 @@ import { markKeys, markRow, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
 import { quarantine } from './quarantine.js'
 import { compareTables, removeDamaged } from './tables.js'
-import { PartitionRows } from './partition-rows.js'
 import { SessionWindows } from './windows.js'
 
 export interface StoreOptions {
