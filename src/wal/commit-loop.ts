@@ -134,7 +134,6 @@ export class CommitLoop {
   kick(): void {
     if (this.#busy || this.#error !== undefined) return
     this.#busy = true
-    this.#witnessTimer?.stop()
     this.#running = this.#run().catch(error => this.#fail(error))
   }
 
@@ -168,6 +167,7 @@ export class CommitLoop {
       const plan = this.#plan()
       this.#noteStall(plan === 'stalled')
       if (plan === 'stalled' || plan === 'nothing') break
+      this.#witnessTimer?.stop()
       if (plan === 'rotate') await this.#rotate()
       else await this.#writeBatch(plan)
     }

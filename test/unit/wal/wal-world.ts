@@ -230,19 +230,16 @@ export class World {
       return
     }
     const term = own.entries.get(own.last)?.term ?? 1
+    const steady = this.options.uncommitted !== undefined
     if (own.last > own.released && random.chance(0.04)) {
       this.conflict(partition, own, term + 1)
-      return
-    }
-    if (random.chance(0.01)) {
+    } else if (random.chance(0.01) && !steady) {
       this.install(partition, own, term)
-      return
-    }
-    if (random.chance(0.006) && this.options.uncommitted === undefined) {
+    } else if (random.chance(0.006) && !steady) {
       this.append({ partition, registers: [destroyedRegister({ highestReplicaId: this.acknowledged })] })
-      return
+    } else {
+      this.extend(partition, own.last + 1, term)
     }
-    this.extend(partition, own.last + 1, term)
   }
 
   extend(partition: number, from: number, term: number): void {
