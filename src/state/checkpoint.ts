@@ -18,6 +18,7 @@ import { digestWords } from './digests.js'
 import { markKeys, markRow } from './flush.js'
 import type { TableRecord } from './tables.js'
 
+/** What the log records of a checkpoint. */
 export interface Checkpoint {
   /** All rows up to here are in the store; replay begins after it. */
   readonly index: LogIndex
@@ -32,6 +33,7 @@ export const emptyCheckpoint: Checkpoint = { index: 0, digests: new Uint32Array(
 const format = 1
 const headBytes = 18
 
+/** The bytes that the log records. */
 export function encodeCheckpoint({ index, digests, tables }: Checkpoint): Buffer {
   assert(digests.length === digestWords, () => `${digests.length} digest words`)
   const size = tables.reduce((sum, { name }) => sum + 13 + name.length, headBytes + 4 * digestWords)

@@ -13,6 +13,7 @@ import { digestCount, partitionSlot, type RowKey } from '../codec/row.js'
 /** Two sums per digest, one after the other. */
 export const digestWords = 2 * digestCount
 
+/** One partition's digests, kept up by the facts' own hash pairs; never reads a row. */
 export class Digests {
   /** Sums: those of slot n stand at 2n and 2n + 1. Unsigned, so that they wrap by themselves. */
   readonly #sums: Uint32Array

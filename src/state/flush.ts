@@ -41,6 +41,7 @@ export function readMark(key: Buffer, bytes: Buffer | undefined): LogIndex | und
   return version
 }
 
+/** One frozen generation and where it goes. */
 export interface FlushJob {
   readonly store: KeyValueStore
   readonly clock: Clock

@@ -6,6 +6,10 @@
  */
 import { assert } from '../base/assert.js'
 
+/**
+ * Lets `limit` tasks run at a time; first come, first served. A failing task gives its place on like any
+ * other.
+ */
 export class Gate {
   readonly #limit: number
   #inside = 0

@@ -22,6 +22,7 @@ export interface RowForm {
 /** What a row costs in memory besides its key and bytes: measured, about. */
 const rowOverheadBytes = 160
 
+/** The rows that changed in (from, upTo]; reading it costs one map lookup, whatever its size. */
 export class Generation {
   /** Rows of this generation changed above this index. */
   readonly from: LogIndex

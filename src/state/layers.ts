@@ -24,6 +24,7 @@ export interface View {
   holders: number
 }
 
+/** All that reads and flushes share. Nothing here waits; only `close` does. */
 export class Layers {
   readonly #store: KeyValueStore
   #active: Generation

@@ -8,6 +8,7 @@ import { assert } from '../base/assert.js'
 import type { Row, RowKey } from '../codec/row.js'
 import { changeSince, type Layers, type View } from './layers.js'
 
+/** The result of a load; `release` it when the commands that waited for it are decided. */
 export class Loaded {
   readonly #layers: Layers
   readonly #rows: ReadonlyMap<RowKey, Row | null>

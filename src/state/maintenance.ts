@@ -22,6 +22,7 @@ import type { SessionWindows } from './windows.js'
 /** Makes the bytes durable in the write-ahead log. */
 export type RecordCheckpoint = (bytes: Buffer) => Promise<void>
 
+/** What maintenance works on. */
 export interface MaintenanceParts {
   readonly disk: Disk
   readonly clock: Clock
@@ -47,6 +48,7 @@ interface Frozen {
   readonly appliedBytes: number
 }
 
+/** Flushes and checkpoints of one replica: one at a time, in the order asked for, behind the node's gate. */
 export class Maintenance {
   readonly #parts: MaintenanceParts
   /** One at a time here, besides the node's gate. */

@@ -18,6 +18,7 @@ import { quarantine } from './quarantine.js'
 import { compareTables, removeDamaged } from './tables.js'
 import { SessionWindows } from './windows.js'
 
+/** Where the store is, and what the log knows of it. */
 export interface StoreOptions {
   readonly disk: Disk
   readonly keyValue: KeyValueStores
@@ -31,6 +32,7 @@ export interface StoreOptions {
   readonly damaged?: string
 }
 
+/** A store that is trusted as far as the checkpoint says; what came after it must be replayed. */
 export interface OpenedStore {
   readonly store: KeyValueStore
   /** Where replay starts from. */
@@ -113,7 +115,9 @@ async function checkStore(
   }
 }
 
-/** What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check. */
+/**
+ * What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check.
+ */
 async function readResident(
   store: KeyValueStore,
 ): Promise<{ windows: SessionWindows; partitionRows: PartitionRows } | string> {

@@ -15,6 +15,7 @@ import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
 import { type Generation, lowerBound } from './generation.js'
 import { generationsAbove, type Layers, type View } from './layers.js'
 
+/** Which rows, in which direction: gte <= key < lt, keys by bytes. */
 export interface ScanRange {
   /** First key; without it from the beginning. */
   readonly gte?: RowKey
@@ -41,6 +42,7 @@ interface Cursor {
 /** Rows between two looks at the clock. */
 const rowsPerLook = 64
 
+/** Yields every row of the range as of `index`, once, in order; holds its view until it ends. */
 export class Scan implements AsyncIterableIterator<ScanPage> {
   /** The applied index of the view. */
   readonly index: LogIndex

@@ -20,12 +20,13 @@ import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js
 import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
-import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
+import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
 import type { SessionWindows } from './windows.js'
 
+/** What a state is opened with. */
 export interface StateOptions extends StoreOptions {
   readonly clock: Clock
   /** The node's own: lets one flush or checkpoint through at a time. */
@@ -43,6 +44,7 @@ const replyKind = 0x73
 /** Bulk reads in the store's pool of threads at a time. */
 const loadsMax = 2
 
+/** The state of one replica. Lookups and applying never wait; only loads, scans and maintenance do. */
 export class State {
   readonly #store: KeyValueStore
   readonly #clock: Clock

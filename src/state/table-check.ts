@@ -3,8 +3,8 @@
  *
  *   { block | u8 type | u32 masked crc32c of block and type }*  footer
  *   footer (48)   varint offset and size of the meta-index block, and of the index block | zeros | u64 magic
- *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the meta-index
- *                 likewise of the filter; both may be compressed (type 1: snappy)
+ *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the
+ *                 meta-index likewise of the filter; both may be compressed (type 1: snappy)
  *
  * Every block is checked, index and filter included, and together they must cover the file to its footer: a
  * flipped bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md; snappy,

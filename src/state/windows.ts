@@ -17,6 +17,7 @@ import { SessionWindow, storedKeyLength } from './session-window.js'
 
 const entryHead = 22
 
+/** All windows of a replica, and which of them the next flush must write. */
 export class SessionWindows {
   readonly #slots: Map<SessionId, SessionWindow>[]
   #dirty = new Set<SessionWindow>()
