@@ -3,7 +3,8 @@
  *
  * Every failure names its code, what it means for the request, its causes, and what to do next. The exit
  * codes are part of the interface: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command
- * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time.
+ * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time, 130 and 143 stopped by a
+ * signal after what was in flight was ended.
  */
 import { InvariantError } from '../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../base/errors.js'
@@ -20,12 +21,14 @@ export const exitCodes = {
   notFound: 5,
   bug: 70,
   timedOut: 124,
+  interrupted: 130,
+  terminated: 143,
 } as const
 
 /** One of the exit codes. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
-const { failed, unavailable, conflict, notFound, timedOut } = exitCodes
+const { failed, unavailable, conflict, notFound, bug, timedOut } = exitCodes
 
 interface Advice {
   readonly exit: ExitCode
@@ -70,6 +73,7 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
   DISK_FAILED: advice(failed, 'look at the disk and the system log before you open the store again'),
   DAMAGED: advice(failed, 'do not delete anything: repair from another replica, a backup, or by salvage'),
+  STOPPED: advice(bug, 'report this as a bug, with the message; then open the store again'),
   FOLDER_IN_USE: advice(unavailable, 'stop the other process, or use its address instead of its folder'),
   FOLDER_UNUSABLE: advice(failed, 'check that the folder exists and that this user may write in it'),
   FOREIGN_FOLDER: advice(failed, 'name an empty folder, or one that sillok made'),
