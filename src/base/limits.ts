@@ -4,6 +4,9 @@
  */
 import { assert } from './assert.js'
 
+/** The limits with other values: simulations draw small ones, so that rare paths are taken often. */
+export type Limits = { readonly [Name in keyof typeof limits]: number }
+
 const KiB = 1024
 const MiB = 1024 * KiB
 

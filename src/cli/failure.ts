@@ -28,7 +28,7 @@ export const exitCodes = {
 /** One of the exit codes. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
-const { failed, unavailable, conflict, notFound, bug, timedOut } = exitCodes
+const { failed, unavailable, conflict, notFound, timedOut } = exitCodes
 
 interface Advice {
   readonly exit: ExitCode
@@ -73,7 +73,7 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
   DISK_FAILED: advice(failed, 'look at the disk and the system log before you open the store again'),
   DAMAGED: advice(failed, 'do not delete anything: repair from another replica, a backup, or by salvage'),
-  STOPPED: advice(bug, 'report this as a bug, with the message; then open the store again'),
+  STOPPED: advice(exitCodes.bug, 'keep the folder as it is and report this with the message'),
   FOLDER_IN_USE: advice(unavailable, 'stop the other process, or use its address instead of its folder'),
   FOLDER_UNUSABLE: advice(failed, 'check that the folder exists and that this user may write in it'),
   FOREIGN_FOLDER: advice(failed, 'name an empty folder, or one that sillok made'),

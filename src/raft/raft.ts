@@ -98,8 +98,8 @@ export class Raft {
     this.#electionTicks = this.#drawElectionTicks()
   }
 
-  get isLeader(): boolean {
-    return this.#role === 'leader'
+  get role(): SoftState['role'] {
+    return this.#role
   }
 
   get term(): Term {
@@ -113,7 +113,7 @@ export class Raft {
 
   /** True once everything up to this leader's first entry of its term is applied: only then may it decide. */
   get canDecide(): boolean {
-    return this.isLeader && this.#applied >= this.#termStart
+    return this.#role === 'leader' && this.#applied >= this.#termStart
   }
 
   status(): RaftStatus {

@@ -8,7 +8,7 @@ import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import { type Limits, limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
@@ -23,6 +23,8 @@ import { SessionDirectory } from './session-directory.js'
 export interface HostOptions {
   readonly env: Environment
   readonly folder: string
+  /** Other limits than the usual ones: for simulations. */
+  readonly limits?: Partial<Limits>
   /** Told once when the host stops by itself. */
   readonly failed?: (error: SillokError) => void
   /** Told when a part was found unusable and is rebuilt from the log. */
@@ -38,6 +40,7 @@ export const dataPartition: PartitionId = 1
 export class Host {
   readonly #options: HostOptions
   readonly #lock: FolderLock
+  readonly #limits: Limits
   readonly #replicas = new Map<PartitionId, OpenedReplica>()
   readonly #feeds: MetaFeed[] = []
   readonly #timers = new Set<Timer>()
@@ -49,6 +52,7 @@ export class Host {
   private constructor(options: HostOptions, lock: FolderLock) {
     this.#options = options
     this.#lock = lock
+    this.#limits = { ...limits, ...options.limits }
   }
 
   /**
@@ -112,6 +116,11 @@ export class Host {
     return this.#opened(partition).state.digests()
   }
 
+  /** Recomputes the digests of the partition from its rows, and names the slots where they do not fit. */
+  async scrub(partition: PartitionId): Promise<readonly number[]> {
+    return (await this.#opened(partition).state.scrub()).slots
+  }
+
   /**
    * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go. Once
    * more waits for the same. What the disk refuses on the way does not keep the folder.
@@ -129,15 +138,15 @@ export class Host {
       clock: env.clock,
       random: env.random.split('wal'),
       folder: joinPath(folder, 'wal'),
-      fileBytes: limits.walFileBytesEmbedded,
-      filesMax: limits.walFilesMax,
-      witnessMs: limits.walWitnessMs,
+      fileBytes: this.#limits.walFileBytesEmbedded,
+      filesMax: this.#limits.walFilesMax,
+      witnessMs: this.#limits.walWitnessMs,
       wanted: partition => this.#release(partition),
-      failed: error => this.#fail(error),
+      failed: error => this.#fail(asFailure(error)),
       diskFull: full => this.#diskFull(full),
     })
     for (const partition of [metaPartition, dataPartition]) {
-      if (!this.#wal.partitions().includes(partition)) await createPartition(this.#wal, partition)
+      if (!this.#wal.partitions().includes(partition)) await createPartition(this.#wal, partition, this.#limits)
     }
     await this.#openReplicas(this.#wal, clusterEpoch)
     await Promise.all([...this.#replicas.values()].map(({ replica }) => ready(replica)))
@@ -157,9 +166,10 @@ export class Host {
         clusterEpoch,
         wal,
         flushGate,
+        limits: this.#limits,
         openSession: session => this.#openSession(partition, session),
         applied: () => this.#applied(partition),
-        failed: error => this.#fail(error),
+        failed: error => this.#fail(asFailure(error)),
         rebuilt: rebuilt ?? (() => {}),
       })
       this.#replicas.set(partition, opened)

@@ -7,7 +7,7 @@
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
 import type { Mark, RecordedMarks } from '../segments/marks.js'
@@ -26,6 +26,7 @@ import {
   segmentSealedRegister,
   segmentSyncedRegister,
 } from '../wal/registers.js'
+import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Replica } from './replica.js'
 
@@ -36,6 +37,7 @@ export interface OpenReplicaOptions {
   readonly clusterEpoch: number
   readonly wal: Wal
   readonly flushGate: Gate
+  readonly limits: Limits
   readonly openSession: (session: number) => Promise<void>
   readonly applied: () => void
   readonly failed: (error: SillokError) => void
@@ -55,7 +57,7 @@ export interface OpenedReplica {
 const electionTicks = 10
 
 /** Records the partition's creation: its first replica, alone in its configuration. */
-export async function createPartition(wal: Wal, partition: PartitionId): Promise<void> {
+export async function createPartition(wal: Wal, partition: PartitionId, limits: Limits): Promise<void> {
   const replicaId = 1
   const configuration = Buffer.from(JSON.stringify({ voters: [replicaId] }))
   await append(wal, partition, [
@@ -86,9 +88,13 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   }
   const record = (bytes: Buffer): Promise<void> => append(wal, partition, [opaqueRegister('checkpoint', bytes)])
   const state = await openState(options, joinPath(folder, 'state'), lastIndex)
-  const last = tail.get(lastIndex) ?? (await segments.read(lastIndex, { bytesMax: 1 }))[0]
+  const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
   const replica = newReplica(options, { replicaId, segments, state, last, record })
   return { replica, segments, state, last, record }
+}
+
+async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Promise<Entry | undefined> {
+  return tail.get(index) ?? (await segments.read(index, { bytesMax: 1 }))[0]
 }
 
 interface Parts {
@@ -123,7 +129,7 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
       random: env.random.split(`raft ${partition}`),
       electionTicks,
       voters: [replicaId],
-      uncommittedBytesMax: limits.uncommittedBytesMax,
+      uncommittedBytesMax: options.limits.uncommittedBytesMax,
       start: { hardState: { ...hardState, commit }, lastIndex, lastTerm, applied: state.applied },
     },
     openSession: options.openSession,
@@ -141,6 +147,7 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     partition,
     clusterEpoch,
     cutBytes,
+    syncBytes: options.limits.segmentSyncBytes,
     recorded: recordedMarks(wal, partition),
     record: mark => append(wal, partition, [markRegister(mark)]),
     onSynced: index => wal.release(partition, index),
@@ -162,7 +169,7 @@ function markRegister(mark: Mark): Register {
 }
 
 async function openState(options: OpenReplicaOptions, folder: string, lastIndex: LogIndex): Promise<State> {
-  const { env, wal, partition } = options
+  const { env, wal, partition, limits } = options
   const checkpoint = wal.register(partition, registerKinds.checkpoint)
   const { state, rebuilt } = await State.open({
     disk: env.disk,
@@ -172,6 +179,7 @@ async function openState(options: OpenReplicaOptions, folder: string, lastIndex:
     ...(checkpoint && { checkpoint }),
     // Meta holds little: its write buffer stays small.
     writeBufferBytes: partition === metaPartition ? limits.writeBufferBytesMeta : limits.writeBufferBytes,
+    limits,
     logLastIndex: lastIndex,
     flushGate: options.flushGate,
     failed: error => options.failed(asFailure(error)),

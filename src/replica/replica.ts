@@ -11,6 +11,7 @@ import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, type PartitionId, type ReplicaId, type Version, versionsPerEpoch } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -25,6 +26,7 @@ import type { SegmentLog } from '../segments/segment-log.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
 import { hardStateRegister } from '../wal/registers.js'
+import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
 import { LeaderView } from './leader-view.js'
@@ -32,6 +34,9 @@ import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
 import { type Answer, Waiters } from './waiters.js'
+
+/** Entries that are applied between two looks at the clock. */
+const entriesPerLook = 64
 
 export interface ReplicaOptions {
   readonly partition: PartitionId
@@ -152,6 +157,7 @@ export class Replica implements Decider {
         this.#overlay.clear()
         this.#view.reset()
         this.#time.run(ready.soft.role === 'leader')
+        this.#beginReads()
       }
       for (const message of ready.messages) this.#send(message)
       for (const read of ready.readStates) this.#reads.confirmed(read, this.state.applied)
@@ -201,7 +207,7 @@ export class Replica implements Decider {
   }
 
   decided(): void {
-    this.#reads.begin(() => this.#raft.readIndex())
+    this.#beginReads()
     this.pump()
   }
 
@@ -246,9 +252,14 @@ export class Replica implements Decider {
     return { type: 'settled' }
   }
 
+  /** While an election is under way reads wait for its end. */
+  #beginReads(): void {
+    if (this.#raft.role !== 'candidate') this.#reads.begin(() => this.#raft.readIndex())
+  }
+
   /** Before the first entry of its term is applied a leader decides nothing; without leadership nobody does. */
   #undecided(ticket: Ticket): Verdict {
-    if (this.#raft.isLeader || this.#raft.status().role === 'candidate') return { type: 'wait', until: this.#room() }
+    if (this.#raft.role !== 'follower') return { type: 'wait', until: this.#room() }
     ticket.answer(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
     return { type: 'settled' }
   }
@@ -322,17 +333,24 @@ export class Replica implements Decider {
 
   #applyTail(target: LogIndex): void {
     const tail = this.#options.wal.tail(this.partition)
-    const { clock, segments } = this.#options
+    const { clock } = this.#options
     const began = clock.monotonicMs()
-    const entries: Entry[] = []
     for (let index = this.state.applied + 1; index <= target; index++) {
-      const entry = must(tail.get(index), `entry ${index} in the tail`)
-      this.#applyEntry(entry)
-      if (index > segments.lastIndex) entries.push(entry)
-      if (entries.length % 64 === 63 && clock.monotonicMs() - began > 5) break
+      this.#applyEntry(must(tail.get(index), `entry ${index} in the tail`))
+      if (index % entriesPerLook === 0 && clock.monotonicMs() - began > limits.sliceMs) break
+    }
+    this.#appendSegments(tail)
+    this.#appliedThrough()
+  }
+
+  /** Hands the segments what they lack of the applied log: after a crash more than what was just applied. */
+  #appendSegments(tail: Tail): void {
+    const { segments } = this.#options
+    const entries: Entry[] = []
+    for (let index = segments.lastIndex + 1; index <= this.state.applied; index++) {
+      entries.push(must(tail.get(index), `entry ${index} in the tail`))
     }
     if (entries.length > 0) segments.append(entries)
-    this.#appliedThrough()
   }
 
   #applyEntry(entry: Entry): void {

@@ -8,7 +8,7 @@ import { crc32 } from '../base/checksum.js'
 import type { Entry } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
-import { type Disk, type DiskFile, joinPath } from '../env/disk.js'
+import { type Disk, joinPath } from '../env/disk.js'
 import { decodeRun } from './segment-content.js'
 import { readFooter } from './segment-footer.js'
 import type { SegmentHandle } from './segment-handles.js'
@@ -170,12 +170,17 @@ export async function sealedFindings(disk: Disk, folder: string, segment: Sealed
 }
 
 /** CRC of the first bytes of a file. */
-export async function prefixCrc(file: DiskFile, length: number): Promise<number> {
-  let crc = 0
-  for (let at = 0; at < length; at += chunkBytes) {
-    crc = crc32(await file.read(at, Math.min(chunkBytes, length - at)), crc)
+export async function prefixCrc(disk: Disk, path: string, length: number): Promise<number> {
+  const file = await disk.open(path)
+  try {
+    let crc = 0
+    for (let at = 0; at < length; at += chunkBytes) {
+      crc = crc32(await file.read(at, Math.min(chunkBytes, length - at)), crc)
+    }
+    return crc
+  } finally {
+    await file.close()
   }
-  return crc
 }
 
 /** Does the work; what it throws as DAMAGED becomes a finding. */

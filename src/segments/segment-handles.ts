@@ -28,6 +28,7 @@ const handlesMax = 16
 export class SegmentHandles {
   /** By the segment's first index; the most recently used last. */
   readonly #slots = new Map<LogIndex, Slot>()
+  #closed = false
 
   /** Works with the segment's handle, which `load` opens if it is not open. */
   async use<T>(
@@ -35,9 +36,9 @@ export class SegmentHandles {
     load: () => Promise<SegmentHandle>,
     work: (handle: SegmentHandle) => Promise<T>,
   ): Promise<T> {
-    const slot = this.#slots.get(firstIndex) ?? { handle: load(), users: 0, gone: false }
+    const slot = this.#slots.get(firstIndex) ?? { handle: load(), users: 0, gone: this.#closed }
     this.#slots.delete(firstIndex)
-    this.#slots.set(firstIndex, slot)
+    if (!slot.gone) this.#slots.set(firstIndex, slot)
     slot.users++
     try {
       return await work(await this.#loaded(firstIndex, slot))
@@ -61,8 +62,9 @@ export class SegmentHandles {
     await this.#trim()
   }
 
-  /** Closes all files; those in use when their users are done. */
+  /** Closes all files; those in use, or used from now on, when their users are done. */
   async close(): Promise<void> {
+    this.#closed = true
     for (const [firstIndex, slot] of [...this.#slots]) await this.#drop(firstIndex, slot)
   }
 

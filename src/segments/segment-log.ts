@@ -162,7 +162,7 @@ export class SegmentLog {
 
   /** All entries from `from` to `through` (or what is the last one now), one by one. */
   async *entries(from: LogIndex, through: LogIndex = this.lastIndex): AsyncGenerator<Entry, void, void> {
-    for await (const chunk of this.chunks(from, through)) yield* chunk
+    for await (const chunk of this.chunks(from, through)) for (const entry of chunk) yield entry
   }
 
   /** Reads every file and says what is wrong with it; nothing is found in a healthy log. */

@@ -159,15 +159,11 @@ async function recoverBeyond(
     await disk.syncFolder(folder)
     return false
   }
-  const file = await disk.open(path)
-  try {
-    if (synced && (await prefixCrc(file, synced.length)) !== synced.crc) {
-      throw damaged(path, 0, `another content was recorded up to entry ${synced.lastIndex}`)
-    }
-    await file.sync()
-  } finally {
-    await file.close()
+  const crc = synced && (await prefixCrc(disk, path, synced.length))
+  if (synced && synced.crc !== crc) {
+    throw damaged(path, 0, `another content was recorded up to entry ${synced.lastIndex}`)
   }
+  // Renamed after its sync: the bytes are durable, the name may not be.
   await disk.syncFolder(folder)
   sealed.push(segment)
   return true

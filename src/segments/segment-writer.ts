@@ -15,9 +15,10 @@ import type { Entry } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import type { Clock, Timer } from '../env/clock.js'
+import type { Clock } from '../env/clock.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import type { Mark } from './marks.js'
+import { Patience } from './patience.js'
 import { type SealedSegment, sealedPath } from './sealed-segment.js'
 import { SegmentContent } from './segment-content.js'
 import type { SegmentHandles } from './segment-handles.js'
@@ -58,12 +59,12 @@ interface Waiter {
 /** One write takes at most this much, unless one entry is longer. */
 const writeBytesMax = 1024 * 1024
 const writeBytesMin = 256 * 1024
-const retryMs = 1000
 
 export class SegmentWriter {
   readonly sealed: SealedSegment[]
   readonly #options: WriterOptions
   readonly #handles: SegmentHandles
+  readonly #patience: Patience
   readonly #writeBytes: number
   readonly #syncBytes: number
   #open: Writing | undefined
@@ -79,12 +80,12 @@ export class SegmentWriter {
   #busy = false
   #failure: { readonly error: unknown } | undefined
   #closing = false
-  #retry: { readonly timer: Timer; readonly wake: () => void } | undefined
 
   constructor(options: WriterOptions, handles: SegmentHandles, recovered: Recovered, syncedIndex: LogIndex) {
     assert(options.cutBytes > 0 && options.cutBytes < 2 ** 31, () => `cutBytes ${options.cutBytes}`)
     this.#options = options
     this.#handles = handles
+    this.#patience = new Patience(options.clock)
     this.#writeBytes = options.writeBytes ?? writeBytesMin
     this.#syncBytes = options.syncBytes ?? limits.segmentSyncBytes
     this.sealed = recovered.sealed
@@ -157,7 +158,7 @@ export class SegmentWriter {
   async close(): Promise<void> {
     this.#closing = true
     const synced = this.sync()
-    this.#retry?.wake()
+    this.#patience.hurry()
     try {
       await synced
     } finally {
@@ -185,10 +186,12 @@ export class SegmentWriter {
       const waiters = this.#waiters
       this.#waiters = []
       for (const waiter of waiters) waiter.reject(error)
-      if (!isSillokError(error, 'DISK_FULL')) this.#options.failed?.(error)
+      // Only a close gives up on a full disk, and tells it itself.
+      if (!this.#closing || !isSillokError(error, 'DISK_FULL')) this.#options.failed?.(error)
+    } finally {
+      // In the very turn in which nothing was due: a later append or sync starts anew.
+      this.#busy = false
     }
-    // In the turn in which nothing was due: a later append or sync starts anew.
-    this.#busy = false
   }
 
   #settle(): void {
@@ -227,7 +230,7 @@ export class SegmentWriter {
     const { content, file } = open
     const fresh = content.lastIndex < content.firstIndex
     const parts = fresh ? [content.headerBytes, bytes] : [bytes]
-    await this.#patiently(() => file.write(parts, fresh ? 0 : content.length))
+    await this.#patience.tryFor(() => file.write(parts, fresh ? 0 : content.length))
     content.add(entries, bytes)
     this.#pending.splice(0, entries.length)
     this.#pendingBytes -= bytes.length
@@ -241,7 +244,7 @@ export class SegmentWriter {
     const header: SegmentHeader = { partition, clusterEpoch, firstIndex: this.#writtenIndex + 1 }
     const content = new SegmentContent(header)
     const path = joinPath(folder, openName(header.firstIndex))
-    const file = await this.#patiently(() => disk.open(path, { create: true }))
+    const file = await this.#patience.tryFor(() => disk.open(path, { create: true }))
     if ((await file.size()) > 0) await file.truncate(0)
     this.#handles.hold(header.firstIndex, { file, offsets: content.offsets })
     this.#open = { content, file, named: false, syncedBytes: 0 }
@@ -291,11 +294,11 @@ export class SegmentWriter {
     const { disk, folder } = this.#options
     const { firstIndex, lastIndex, length, header } = content
     const footer = content.footer()
-    await this.#patiently(() => file.write([footer], length))
+    await this.#patience.tryFor(() => file.write([footer], length))
     await file.sync()
     const from = joinPath(folder, openName(firstIndex))
     const to = sealedPath(folder, { firstIndex, lastIndex })
-    await this.#patiently(() => disk.rename(from, to))
+    await this.#patience.tryFor(() => disk.rename(from, to))
     await disk.syncFolder(folder)
     const bytes = length + footer.length
     this.sealed.push({ header, firstIndex, lastIndex, sha256: content.sha256(), bytes })
@@ -316,29 +319,5 @@ export class SegmentWriter {
   #advance(index: LogIndex): void {
     this.#syncedIndex = index
     this.#options.onSynced?.(index)
-  }
-
-  /** Tries again each second while the disk is full; once more, and then not, when closing. */
-  async #patiently<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
-      const last = this.#closing
-      try {
-        return await work()
-      } catch (error) {
-        if (last || !isSillokError(error, 'DISK_FULL')) throw error
-      }
-      if (!this.#closing) await this.#pause()
-    }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise(resolve => {
-      const wake = (): void => {
-        this.#retry?.timer.stop()
-        this.#retry = undefined
-        resolve()
-      }
-      this.#retry = { timer: this.#options.clock.after(retryMs, wake), wake }
-    })
   }
 }

@@ -7,7 +7,7 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import type { Clock, Timer } from '../env/clock.js'
 import type { Disk } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -37,7 +37,7 @@ export interface MaintenanceParts {
   /** Of the node: lets one through. */
   readonly gate: Gate
   readonly failed: (error: unknown) => void
-  readonly flushBatchBytes: number
+  readonly limits: Limits
 }
 
 /** The state at the moment of a freeze. */
@@ -78,11 +78,12 @@ export class Maintenance {
   }
 
   get needsFlush(): boolean {
-    const { layers } = this.#parts
+    const { layers, limits } = this.#parts
     return layers.active.bytes >= limits.memtableBytesMax || layers.frozen !== undefined
   }
 
   get #checkpointDue(): boolean {
+    const { limits } = this.#parts
     const entries = this.#parts.applied() - this.#checkpoint.index
     const bytes = this.appliedBytes - this.#checkpointedBytes
     if (entries < limits.checkpointEntriesMax && bytes < limits.checkpointBytesMax) return false
@@ -167,7 +168,7 @@ export class Maintenance {
   }
 
   async #writeFrozen(): Promise<void> {
-    const { store, clock, layers, windows, newest, flushBatchBytes } = this.#parts
+    const { store, clock, layers, windows, newest, limits } = this.#parts
     const generation = layers.frozen
     if (generation?.upTo === undefined) return
     await writeGeneration({
@@ -178,7 +179,7 @@ export class Maintenance {
       newest: Math.max(newest, generation.upTo),
       // Before replay has passed what the store held, it may hold such a row from then.
       skipsUnborn: generation.from >= newest,
-      batchBytes: flushBatchBytes,
+      batchBytes: limits.flushBatchBytesMax,
     })
     windows.flushDone()
     layers.flushDone()
@@ -199,7 +200,7 @@ export class Maintenance {
       this.#retry = undefined
       this.maintain()
     }
-    this.#retry = this.#parts.clock.after(limits.checkpointPauseMs, again, { idle: true })
+    this.#retry = this.#parts.clock.after(this.#parts.limits.checkpointPauseMs, again, { idle: true })
   }
 
   #fail(error: unknown): void {

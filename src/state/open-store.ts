@@ -14,6 +14,7 @@ import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint
 import { markKeys, markRow, readMark } from './flush.js'
 import { quarantine } from './quarantine.js'
 import { compareTables, removeDamaged } from './tables.js'
+import { PartitionRows } from './partition-rows.js'
 import { SessionWindows } from './windows.js'
 
 export interface StoreOptions {
@@ -34,6 +35,7 @@ export interface OpenedStore {
   /** Where replay starts from. */
   readonly checkpoint: Checkpoint
   readonly windows: SessionWindows
+  readonly partitionRows: PartitionRows
   /** No row in the store is newer. Reads wait until replay has passed it. */
   readonly newest: LogIndex
   /** Why the state is built again from the first entry. */
@@ -41,7 +43,7 @@ export interface OpenedStore {
 }
 
 /** Rows of sessions read at a time. */
-const sessionRowsPerRead = 1000
+const rowsPerRead = 1000
 
 /** Opens the store, or a fresh one. Rejects with what is not the store's fault: FOLDER_IN_USE, DISK_FULL. */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
@@ -60,7 +62,8 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   // Proves the fresh folder too: without this row the recorded checkpoint would speak of it.
   batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded.index))
   await batch.write({ sync: true })
-  return { store, checkpoint: emptyCheckpoint, windows: new SessionWindows(), newest: 0, rebuilt: reason }
+  const resident = { windows: new SessionWindows(), partitionRows: new PartitionRows() }
+  return { store, checkpoint: emptyCheckpoint, ...resident, newest: 0, rebuilt: reason }
 }
 
 /** The opened store, or why it is not to be trusted. */
@@ -96,10 +99,10 @@ async function checkStore(
     if (proven < recorded.index && rebuilding < recorded.index) {
       return `the store proves index ${proven}, the log recorded ${recorded.index}`
     }
-    const windows = await readWindows(store)
-    if (typeof windows === 'string') return windows
-    if (proven >= recorded.index) return { store, checkpoint: recorded, windows, newest }
-    return { store, checkpoint: emptyCheckpoint, windows, newest, rebuilt: 'a rebuild was interrupted' }
+    const resident = await readResident(store)
+    if (typeof resident === 'string') return resident
+    if (proven >= recorded.index) return { store, checkpoint: recorded, ...resident, newest }
+    return { store, checkpoint: emptyCheckpoint, ...resident, newest, rebuilt: 'a rebuild was interrupted' }
   } catch (error) {
     if (!isSillokError(error, 'DAMAGED') && !isSillokError(error, 'DISK_FAILED')) {
       await store.close()
@@ -109,20 +112,33 @@ async function checkStore(
   }
 }
 
-async function readWindows(store: KeyValueStore): Promise<SessionWindows | string> {
+/** What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check. */
+async function readResident(
+  store: KeyValueStore,
+): Promise<{ windows: SessionWindows; partitionRows: PartitionRows } | string> {
   const windows = new SessionWindows()
-  const rows = store.iterate({ gte: keyBytes(rowKinds.reply), lt: keyBytes(afterReplies) })
+  const partitionRows = new PartitionRows()
+  const bad =
+    (await restoreRows(store, rowKinds.reply, (key, value) => windows.restore(key, value))) ??
+    (await restoreRows(store, rowKinds.partition, (key, value) => partitionRows.restore(key, value)))
+  return bad === undefined ? { windows, partitionRows } : `row ${bad} fails its check`
+}
+
+/** Reads all rows of a kind; the first key that is not taken, in hex. */
+async function restoreRows(
+  store: KeyValueStore,
+  kind: string,
+  restore: (key: Buffer, value: Buffer) => boolean,
+): Promise<string | undefined> {
+  const end = String.fromCharCode(kind.charCodeAt(0) + 1)
+  const rows = store.iterate({ gte: keyBytes(kind), lt: keyBytes(end) })
   try {
     for (;;) {
-      const page = await rows.next(sessionRowsPerRead)
-      if (page.length === 0) return windows
-      for (const [key, value] of page) {
-        if (!windows.restore(key, value)) return `session row ${key.toString('hex')} fails its check`
-      }
+      const page = await rows.next(rowsPerRead)
+      if (page.length === 0) return undefined
+      for (const [key, value] of page) if (!restore(key, value)) return key.toString('hex')
     }
   } finally {
     await rows.close()
   }
 }
-
-const afterReplies = String.fromCharCode(rowKinds.reply.charCodeAt(0) + 1)

@@ -9,7 +9,7 @@
  */
 import { assert, must } from '../base/assert.js'
 import type { LogIndex, Version } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import { type Limits, limits } from '../base/limits.js'
 import type { Fact } from '../codec/facts.js'
 import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -18,6 +18,7 @@ import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js
 import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
+import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
@@ -31,8 +32,8 @@ export interface StateOptions extends StoreOptions {
   readonly loadGate?: Gate
   /** Called once, when the store has failed to write: nothing goes from memory to disk any more. */
   readonly failed?: (error: unknown) => void
-  /** Bytes of one batch of a flush; less than the limit makes more crash points in a simulation. */
-  readonly flushBatchBytes?: number
+  /** Other limits than the usual ones. */
+  readonly limits?: Partial<Limits>
 }
 
 const replyKind = 0x73
@@ -44,6 +45,7 @@ export class State {
   readonly #store: KeyValueStore
   readonly #clock: Clock
   readonly #layers: Layers
+  readonly #partitionRows: PartitionRows
   readonly #digests: Digests
   readonly #loadGate: Gate
   readonly #maintenance: Maintenance
@@ -63,6 +65,7 @@ export class State {
     this.#newest = newest
     this.#applied = checkpoint.index
     this.windows = windows
+    this.#partitionRows = opened.partitionRows
     this.#maintenance = new Maintenance({
       disk: options.disk,
       clock: options.clock,
@@ -76,7 +79,7 @@ export class State {
       applied: () => this.#applied,
       gate: options.flushGate ?? new Gate(1),
       failed: options.failed ?? (() => undefined),
-      flushBatchBytes: options.flushBatchBytes ?? limits.flushBatchBytesMax,
+      limits: { ...limits, ...options.limits },
     })
   }
 
@@ -134,7 +137,8 @@ export class State {
 
   /** From memory alone: the row, null for a known absence, undefined when it must be loaded. */
   lookup(key: RowKey): Row | null | undefined {
-    return key.charCodeAt(0) === replyKind ? this.windows.lookup(key) : this.#layers.lookup(key)
+    if (key.charCodeAt(0) === replyKind) return this.windows.lookup(key)
+    return isPartitionRow(key) ? this.#partitionRows.get(key) : this.#layers.lookup(key)
   }
 
   /**
@@ -200,7 +204,10 @@ export class State {
       }
       bytes += key.length
       if (key.charCodeAt(0) === replyKind) this.windows.set(key, row)
-      else this.#layers.set(key, row, index, prev0 === 0 && prev1 === 0)
+      else {
+        this.#layers.set(key, row, index, prev0 === 0 && prev1 === 0)
+        if (isPartitionRow(key)) this.#partitionRows.set(key, row)
+      }
     }
     assert(rows === undefined || nextRow === rows.length, () => `${rows?.length} rows for ${nextRow} puts`)
     this.#maintenance.appliedBytes += bytes

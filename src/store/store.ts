@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
-import { limits } from '../base/limits.js'
+import { type Limits, limits } from '../base/limits.js'
 import { slotOfKey } from '../codec/row.js'
 import type { Environment } from '../env/environment.js'
 import type { Operation } from '../machine/command.js'
@@ -64,13 +64,19 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /** Opens a store in an environment; see `open` for what holds then. */
-  static async open(env: Environment, folder: string, listeners: StoreListeners = {}): Promise<Store> {
+  static async open(
+    env: Environment,
+    folder: string,
+    listeners: StoreListeners = {},
+    limits: Partial<Limits> = {},
+  ): Promise<Store> {
     const store = new Store(env, folder)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
     const host = await Host.open({
       env,
       folder,
+      limits,
       failed: error => store.emit('failed', error),
       rebuilt: reason => store.emit('rebuilt', reason),
     })
@@ -168,6 +174,11 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   digest(): string {
     const pairs = this.#open(this.#host).digests(dataPartition)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
+  }
+
+  /** Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is well. */
+  scrub(): Promise<readonly number[]> {
+    return this.#open(this.#host).scrub(dataPartition)
   }
 
   /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */

@@ -146,6 +146,25 @@ export function keyValueLaws(
     await store.close()
   })
 
+  law('an iterator sees what was there when it began', async (t, stores, folder) => {
+    const store = await stores.open(`${folder}/a`, options)
+    const rows: Rows = Array.from({ length: 300 }, (_, i) => [`k${1000 + i}`, '1'])
+    await put(store, rows)
+    const forward = store.iterate({})
+    const first = await forward.next(1)
+    const backward = store.iterate({ reverse: true })
+    const batch = store.batch()
+    for (const [key] of rows.slice(100)) batch.delete(bytes(key))
+    batch.put(bytes('k10995'), bytes('2'))
+    batch.put(bytes('z'), bytes('2'))
+    await batch.write()
+    t.strictSame(text([...first, ...(await forward.next(1000))]), rows)
+    t.strictSame(text(await backward.next(1000)), rows.toReversed())
+    await forward.close()
+    await backward.close()
+    await store.close()
+  })
+
   law('changes of a batch count in their order, all at once', async (t, stores, folder) => {
     const store = await stores.open(`${folder}/a`, options)
     const batch = store.batch()

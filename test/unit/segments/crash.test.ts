@@ -1,6 +1,6 @@
 /** Crashes at every operation, and damage of every byte. */
 import t from 'tap'
-import type { Entry } from '../../../src/base/entry.js'
+import { type Entry, encodeEntry } from '../../../src/base/entry.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import { recordedIndex } from '../../../src/segments/marks.js'
@@ -12,6 +12,7 @@ import {
   makeDisk,
   makeEntries,
   openLog,
+  partition,
   type Record,
   readAll,
   sameEntries,
@@ -125,14 +126,21 @@ async function meet(disk: SimDisk, record: Record, all: readonly Entry[]): Promi
     try {
       return sameEntries(await readAll(log), all) ? `unseen, ${findings.length} findings` : 'wrong entries'
     } catch (error) {
-      if (!isSillokError(error, 'DAMAGED') || error.details['file'] === undefined) return String(error)
-      return findings.length > 0 ? 'DAMAGED' : 'not found by verify'
+      const told = namedDamage(error)
+      return told === 'DAMAGED' && findings.length === 0 ? 'not found by verify' : told
     } finally {
       await log.close()
     }
   } catch (error) {
-    return isSillokError(error, 'DAMAGED') && error.details['file'] !== undefined ? 'DAMAGED' : String(error)
+    return namedDamage(error)
   }
+}
+
+/** DAMAGED if the error is that, naming file and byte. */
+function namedDamage(error: unknown): string {
+  if (!isSillokError(error, 'DAMAGED')) return String(error)
+  const { file, offset } = error.details
+  return typeof file === 'string' && typeof offset === 'number' ? 'DAMAGED' : `unnamed: ${error.message}`
 }
 
 t.test(
@@ -211,4 +219,75 @@ t.test('a recorded seal whose rename was lost is finished', async t => {
   log.append(all.slice(log.syncedIndex))
   t.ok(sameEntries(await readAll(log), all))
   await log.close()
+})
+
+t.test('an unrecorded seal is kept if all of it validates, and undone otherwise', async t => {
+  const { disk, record, all } = await shortLog()
+  const files = await sealedFiles(disk)
+  const [first = '', second = ''] = files.keys()
+  const length = files.get(second)?.length ?? 0
+  const sha256 = (files.get(first) ?? Buffer.alloc(0)).subarray(-44, -12)
+  for (let byte = -1; byte < length; byte++) {
+    const other = makeDisk(`unrecorded/${byte}`)
+    const sealed = { firstIndex: 1, lastIndex: Number(first.slice(21, 41)), sha256 }
+    for (const name of [first, second])
+      other.setBytes(`${folder}/${name}`, files.get(name) ?? Buffer.alloc(0))
+    if (byte >= 0) other.flip(`${folder}/${second}`, byte * 8 + (byte % 8))
+    const log = await openLog(other, { marks: { sealed } }, { cutBytes: 600 })
+    const last = byte >= 0 ? sealed.lastIndex : Number(second.slice(21, 41))
+    if (log.lastIndex !== last) t.fail(`byte ${byte}: the log ends at ${log.lastIndex}, not ${last}`)
+    log.append(all.slice(log.syncedIndex))
+    await log.close()
+    if (!sameFiles(await sealedFiles(other), files)) t.fail(`byte ${byte}: other files`)
+  }
+  t.equal(record.marks.sealed?.lastIndex, Number([...files.keys()].at(-1)?.slice(21, 41)))
+})
+
+t.test('what lies beyond the mark, or in a file without one, never reaches a sealed file', async t => {
+  const { disk, record, all } = await shortLog()
+  const name = (await disk.list(folder)).find(one => one.startsWith('open-')) ?? ''
+  const bytes = disk.bytesOf(`${folder}/${name}`)
+  const more = [...all, ...makeEntries(60, 60).slice(all.length)]
+  const healthy = await finish(disk, record, more)
+  const { sealed } = await shortLog().then(made => made.record.marks)
+  for (const marks of [record.marks, sealed ? { sealed } : {}]) {
+    const other = await shortLog()
+    other.disk.setBytes(`${folder}/${name}`, Buffer.concat([bytes, new Random('junk').bytes(5000)]))
+    t.ok(sameFiles(await finish(other.disk, { marks }, more), healthy))
+  }
+})
+
+/** Refills, closes, and tells the sealed files. The record is left as it was. */
+async function finish(disk: SimDisk, record: Record, all: readonly Entry[]): Promise<Map<string, Buffer>> {
+  const log = await openLog(disk, { marks: record.marks }, { cutBytes: 600 })
+  log.append(all.slice(log.syncedIndex))
+  await log.close()
+  return sealedFiles(disk)
+}
+
+t.test('a valid entry in the place of another one is damage', async t => {
+  const all = Array.from({ length: 30 }, (_, i) =>
+    encodeEntry({ partition, index: i + 1, term: 1, kind: 2 }, Buffer.alloc(20, i)),
+  )
+  const disk = makeDisk('swapped')
+  const record: Record = { marks: {} }
+  const log = await openLog(disk, record, { cutBytes: 520 })
+  log.append(all)
+  await log.close()
+  const stranger = encodeEntry({ partition: 4, index: 3, term: 1, kind: 2 }, Buffer.alloc(20))
+  for (const name of await disk.list(folder)) {
+    const path = `${folder}/${name}`
+    const bytes = disk.bytesOf(path)
+    const swapped = Buffer.from(bytes)
+    bytes.copy(swapped, 36, 36 + 52, 36 + 104)
+    bytes.copy(swapped, 36 + 52, 36, 36 + 52)
+    const foreign = Buffer.from(bytes)
+    stranger.bytes.copy(foreign, 36 + 104)
+    for (const wrong of [swapped, foreign]) {
+      disk.setBytes(path, wrong)
+      t.equal(await meet(disk, record, all), 'DAMAGED', name)
+    }
+    disk.setBytes(path, bytes)
+  }
+  t.equal(await meet(disk, record, all), 'unseen, 0 findings')
 })

@@ -6,7 +6,8 @@ import { SegmentLog, type SegmentLogOptions } from '../../../src/segments/segmen
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimDisk } from '../../../src/sim/sim-disk.js'
 
-export const seed = process.env['SEED'] ?? '1'
+const { SEED } = process.env
+export const seed = SEED ?? '1'
 export const folder = 'node/segments/3'
 export const partition = 3
 

@@ -3,6 +3,7 @@ import t from 'tap'
 import { encodeEntry } from '../../../src/base/entry.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import type { DiskFile } from '../../../src/env/disk.js'
 import { encodeHeader } from '../../../src/segments/segment-header.js'
 import type { SegmentLog } from '../../../src/segments/segment-log.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
@@ -125,6 +126,63 @@ t.test('reads stay right while entries are appended, written and sealed', async 
   })
   t.ok(reads > 50, `${reads} reads`)
 })
+
+t.test(
+  'more segments than may be open are read at once; files in use stay open, idle ones are closed',
+  async t => {
+    const clock = new SimClock()
+    const random = new Random(`${seed}/many`)
+    const plain = new SimDisk({ clock, random: random.split('disk') })
+    let files = 0
+    let most = 0
+    const open: SimDisk['open'] = async (path, options) => {
+      const file = await plain.open(path, options)
+      most = Math.max(most, ++files)
+      let reading = 0
+      const read: DiskFile['read'] = async (offset, length) => {
+        reading++
+        const bytes = await file.read(offset, length)
+        reading--
+        return bytes
+      }
+      const close = async (): Promise<void> => {
+        if (reading > 0) t.fail(`${path} is closed while it is read`)
+        await file.close()
+        files--
+      }
+      return { ...file, read, close }
+    }
+    const disk = Object.assign(Object.create(plain), bound(plain), { open }) as SimDisk
+    await clock.run(async () => {
+      const log = await openLog(disk, { marks: {} }, { clock, cutBytes: 250 })
+      log.append(entries)
+      await log.sync()
+      t.ok(log.status().segments > 40, `${log.status().segments} segments`)
+      const reader = async (own: Random): Promise<void> => {
+        for (let i = 0; i < 30; i++) {
+          const from = 1 + own.below(entries.length)
+          const got = await log.read(from, { bytesMax: own.below(1000) })
+          if (!sameEntries(got, entries.slice(from - 1, from - 1 + got.length))) t.fail(`read from ${from}`)
+        }
+      }
+      await Promise.all(Array.from({ length: 30 }, (_, number) => reader(random.split(`reader ${number}`))))
+      t.ok(files <= 17 && most > 17, `${files} files open, ${most} at most`)
+      const late = Array.from({ length: 40 }, (_, i) => log.read(1 + (i % 8), { bytesMax: 2000 }))
+      await log.close()
+      for (const [i, got] of (await Promise.all(late)).entries()) {
+        if (!sameEntries(got, entries.slice(i % 8, (i % 8) + got.length))) t.fail(`late read ${i}`)
+      }
+      t.equal(files, 0, 'reads outlive the close, their files do not')
+    })
+  },
+)
+
+/** The methods of the disk, free of `this`. */
+function bound(disk: SimDisk): Partial<SimDisk> {
+  const { makeFolder, list, sizeOf, rename, remove, syncFolder } = disk
+  const methods = { makeFolder, list, sizeOf, rename, remove, syncFolder }
+  return Object.fromEntries(Object.entries(methods).map(([name, call]) => [name, call.bind(disk)]))
+}
 
 t.test('the iterator returns each entry once, up to the named one, and may be left early', async t => {
   const log = await openLog(makeDisk('iterator'), { marks: {} })

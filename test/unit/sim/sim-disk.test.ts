@@ -186,6 +186,17 @@ t.test('a removed file may come back until the folder is synced, and a removed f
   t.strictSame([...(await outcomes('any', synced, inside))], ['g:'], 'a new folder of that name is empty')
 })
 
+t.test('a sync of a folder covers the names that were there when it was called', async t => {
+  const work = async (disk: SimDisk): Promise<void> => {
+    await (await disk.open('d/a', { create: true })).close()
+    const synced = disk.syncFolder('d')
+    const late = disk.open('d/b', { create: true })
+    await synced
+    await late
+  }
+  t.strictSame([...(await outcomes('none', work, listed, {}, 20))], ['a'])
+})
+
 t.test('a rename between folders is whole, and durable when both are synced', async t => {
   const work = async (disk: SimDisk): Promise<void> => {
     await made(disk, 'd/a', 1)
@@ -202,7 +213,9 @@ t.test('a rename between folders is whole, and durable when both are synced', as
   }
   t.strictSame([...(await outcomes('any', both, where))], ['|a'])
   const reused = async (disk: SimDisk): Promise<void> => {
-    await work(disk)
+    await made(disk, 'd/a', 1)
+    await disk.makeFolder('e')
+    await disk.rename('d/a', 'e/a')
     await made(disk, 'd/a', 2)
   }
   t.strictSame([...(await outcomes('any', reused, where))], ['a|a'], 'what came before goes with it')

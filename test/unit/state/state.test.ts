@@ -340,6 +340,76 @@ t.test(
   },
 )
 
+t.test('a full disk is waited for, with memory right and bounded', async t => {
+  await inWorld('full', async world => {
+    world.write(50)
+    world.full = true
+    await t.rejects(world.state.flush(), { code: 'DISK_FULL' })
+    await t.rejects(world.state.checkpoint(world.record, { force: true }), { code: 'DISK_FULL' })
+    t.equal(world.recorded, undefined)
+    t.strictSame(world.failures, [])
+    world.write(50)
+    t.ok(world.state.needsFlush)
+    world.state.maintain(world.record)
+    await world.pass(10)
+    t.ok(world.state.waitsForSpace)
+    await world.pass(6000)
+    t.ok(world.state.waitsForSpace, 'it is tried again, in vain')
+    await world.compare(t, 'while the disk is full')
+    world.full = false
+    await world.pass(6000)
+    t.notOk(world.state.waitsForSpace)
+    t.ok(world.state.flushed >= 50, 'what was frozen is written')
+    await world.state.flush()
+    t.equal(world.state.flushed, 100)
+    world.full = true
+    world.write(1)
+    await world.state.close({ record: world.record })
+    world.full = false
+    await world.restart('any')
+    t.equal(world.rebuilt, undefined)
+    await world.compare(t, 'after a close on a full disk')
+  })
+})
+
+t.test('memory is bounded: the owner is told when nothing can be flushed', async t => {
+  await inWorld('bounded', async world => {
+    const value = Buffer.alloc(1024 * 1024)
+    t.notOk(world.state.overloaded)
+    for (let n = 1; n < 130; n++) {
+      const key = `d\0\0\0\u0009big${n}`
+      world.state.apply(n, [{ op: 'put', key, value, prev0: 0, prev1: 0 }], n)
+      t.equal(world.state.needsFlush, n >= 32)
+    }
+    t.ok(world.state.overloaded, 'above four times the memtable')
+    world.state.maintain()
+    await world.pass(2000)
+    t.equal(world.state.flushed, 129)
+    t.notOk(world.state.overloaded)
+  })
+})
+
+t.test('a scan shows every row of a large memtable, in either direction', async t => {
+  await inWorld('large', async world => {
+    const put = (n: number): void => {
+      const key = `d\0\0\0\u0007${String((n * 7919) % 10_007).padStart(5, '0')}`
+      const fact = { op: 'put', key, value: Buffer.alloc(1), prev0: 0, prev1: 0 } as const
+      world.state.apply(world.state.applied + 1, [fact], n)
+    }
+    for (let n = 1; n <= 10_000; n++) put(n)
+    const forward = await scanTexts(world.state.scan({}))
+    t.equal(forward.length, 10_000)
+    t.ok(forward.slice().sort().join() === forward.join(), 'in order')
+    const backward = await scanTexts(world.state.scan({ reverse: true, pageRows: 70 }))
+    t.ok(backward.reverse().join() === forward.join(), 'the same backwards')
+    const scan = world.state.scan({ gte: 'd\0\0\0\u000705000' })
+    for (let n = 10_001; n < 10_007; n++) put(n)
+    const rest = await scanTexts(scan)
+    t.ok(rest.length > 4900)
+    t.ok(rest.join() === forward.slice(-rest.length).join(), 'what came after it began is not shown')
+  })
+})
+
 t.test('entries are applied in order, without gaps', async t => {
   await inWorld('order', async world => {
     world.write(3)

@@ -1,13 +1,16 @@
 /** One replica's state on a simulated machine, beside its model and its log. */
 import type { Test } from 'tap'
 import { readIndex } from '../../../src/base/entry.js'
+import { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import type { RowKey } from '../../../src/codec/row.js'
+import type { KeyValueStore } from '../../../src/env/key-value.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import type { ScanRange } from '../../../src/state/scan.js'
 import { State } from '../../../src/state/state.js'
+import { SessionWindows } from '../../../src/state/windows.js'
 import { differences } from './compare.js'
 import { allKeys, type LoggedEntry, Model } from './model.js'
 
@@ -17,6 +20,8 @@ export class World {
   readonly random: Random
   readonly clock = new SimClock()
   readonly machine: SimMachine
+  /** While true, every write to the key-value store finds the disk full. */
+  full = false
   readonly log: LoggedEntry[] = []
   model = new Model()
   /** What the write-ahead log has recorded. */
@@ -78,11 +83,11 @@ export class World {
     const stored = options.damaged === undefined ? await this.#newestStored() : 0
     const { state, replayFrom, rebuilt } = await State.open({
       disk,
-      keyValue,
+      keyValue: { open: async (path, options) => this.#mayBeFull(await keyValue.open(path, options)) },
       clock,
       folder,
       writeBufferBytes: 3000,
-      flushBatchBytes: 100 + this.random.below(2000),
+      limits: { flushBatchBytesMax: 100 + this.random.below(2000) },
       logLastIndex: this.log.length,
       failed: error => this.failures.push(error),
       ...(this.recorded === undefined ? {} : { checkpoint: this.recorded }),
@@ -148,14 +153,35 @@ export class World {
     return range
   }
 
+  #mayBeFull(store: KeyValueStore): KeyValueStore {
+    const make = store.batch.bind(store)
+    store.batch = () => {
+      const batch = make()
+      const write = batch.write
+      batch.write = async options => {
+        if (this.full) throw new SillokError('DISK_FULL', 'no space left')
+        await write(options)
+      }
+      return batch
+    }
+    return store
+  }
+
   /** The newest index of a row that is in the store. */
   async #newestStored(): Promise<number> {
     if ((await this.machine.disk.list(folder)).length === 0) return 0
     const store = await this.machine.environment.keyValue.open(folder, { writeBufferBytes: 3000 })
     let newest = 0
     for (const [key, value] of await store.iterate({}).next(100_000)) {
-      const kind = String.fromCharCode(key[0] ?? 0)
-      if (kind !== '!' && kind !== 's') newest = Math.max(newest, readIndex(value, 4) % 2 ** 40)
+      if (key.toString('latin1', 0, 1) === '!') continue
+      const versions = [readIndex(value, 4)]
+      if (key.toString('latin1', 0, 1) === 's') {
+        const windows = new SessionWindows()
+        windows.restore(key, value)
+        versions.pop()
+        for (const window of windows.all()) versions.push(...window.rows.map(row => row.version ?? 0))
+      }
+      for (const version of versions) newest = Math.max(newest, version % 2 ** 40)
     }
     await store.close()
     return newest

@@ -1,0 +1,53 @@
+/**
+ * Work that waits for room on a full disk: tried again, at the same place, each second.
+ *
+ * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is tried once
+ * more and then fails with DISK_FULL. Any other error passes at once.
+ *
+ * Source: research/pitfalls.md P25, research/consensus.md 2.6.
+ */
+import { isSillokError } from '../base/errors.js'
+import type { Clock, Timer } from '../env/clock.js'
+
+/** Pause between two tries. */
+const retryMs = 1000
+
+export class Patience {
+  readonly #clock: Clock
+  #hurried = false
+  #pause: { readonly timer: Timer; readonly end: () => void } | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Does the work, as often as DISK_FULL makes it necessary. The work must be fit to be repeated. */
+  async tryFor<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const last = this.#hurried
+      try {
+        return await work()
+      } catch (error) {
+        if (last || !isSillokError(error, 'DISK_FULL')) throw error
+      }
+      if (!this.#hurried) await this.#wait()
+    }
+  }
+
+  /** Ends the current pause, and all later ones. */
+  hurry(): void {
+    this.#hurried = true
+    this.#pause?.timer.stop()
+    this.#pause?.end()
+  }
+
+  #wait(): Promise<void> {
+    return new Promise(resolve => {
+      const end = (): void => {
+        this.#pause = undefined
+        resolve()
+      }
+      this.#pause = { timer: this.#clock.after(retryMs, end), end }
+    })
+  }
+}

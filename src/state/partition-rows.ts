@@ -1,0 +1,36 @@
+/**
+ * The partition's own rows (schema, cursors, sessions), all in memory: every decision looks at them.
+ *
+ * They are stored and flushed like any other row; this is a second, complete copy of the newest ones. Their number is
+ * bounded by the limits on collections and sessions.
+ */
+import { keyText, type Row, type RowKey, readRow, rowKinds } from '../codec/row.js'
+
+const partitionKind = rowKinds.partition.charCodeAt(0)
+
+/** True for a key of the partition's own rows. */
+export function isPartitionRow(key: RowKey): boolean {
+  return key.charCodeAt(0) === partitionKind
+}
+
+export class PartitionRows {
+  readonly #rows = new Map<RowKey, Row>()
+
+  /** The row; null if there is none: nothing has to be loaded to know. */
+  get(key: RowKey): Row | null {
+    return this.#rows.get(key) ?? null
+  }
+
+  set(key: RowKey, row: Row | null): void {
+    if (row === null) this.#rows.delete(key)
+    else this.#rows.set(key, row)
+  }
+
+  /** Takes in a stored row; false if it fails its check. */
+  restore(key: Buffer, value: Buffer): boolean {
+    const row = readRow(key, value)
+    if (row === undefined) return false
+    this.#rows.set(keyText(key), row)
+    return true
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * Registers: what the log remembers per partition besides entries. A register is (partition, kind) -> payload, and the
+ * last one wins; the head of every file restates all of them, so the restatement is complete by construction.
+ *
+ * The log itself looks into three kinds only: `created` and `truncation` shape the tail, `destroyed` drops all else.
+ * The other payloads are stored as they come. Numbers are little-endian. A payload that a reader cannot take apart
+ * is DAMAGED: it passed the batch's CRC, so it was written wrong.
+ *
+ * Source: pitfalls P23 and P26.
+ */
+import { assert } from '../base/assert.js'
+import { readIndex, writeIndex } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
+import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
+
+/** The kinds, by their number on disk: never renumbered, below 32. */
+export const registerKinds = {
+  created: 1,
+  hardState: 2,
+  configuration: 3,
+  truncation: 4,
+  segmentSynced: 5,
+  segmentSealed: 6,
+  checkpoint: 7,
+  snapshot: 8,
+  recovering: 9,
+  destroyed: 10,
+  /** The log's own: entries up to this index stand elsewhere. Not for callers. */
+  released: 31,
+} as const
+
+/** One of the kinds, as its number. */
+export type RegisterKind = (typeof registerKinds)[keyof typeof registerKinds]
+
+/** One value to be remembered. The payload must not be changed after it was handed over. */
+export interface Register {
+  readonly kind: RegisterKind
+  readonly payload: Buffer
+}
+
+/** Bytes that one payload may have: a batch must hold the largest entry and its registers. */
+export const registerBytesMax = 48 * 1024
+
+/** The replica that this node holds, and the length at which its segments are cut. */
+export interface Created {
+  readonly replicaId: ReplicaId
+  readonly cutBytes: number
+}
+
+/** Raft's hard state; `vote` is 0 for none. */
+export interface HardState {
+  readonly term: Term
+  readonly vote: ReplicaId
+  readonly commit: LogIndex
+}
+
+/** The log begins after this entry. */
+export interface Truncation {
+  readonly index: LogIndex
+  readonly term: Term
+}
+
+/** What of the open segment is durable. */
+export interface SegmentSynced {
+  readonly firstIndex: LogIndex
+  readonly lastIndex: LogIndex
+  readonly length: number
+  readonly crc: number
+}
+
+/** The newest sealed segment. */
+export interface SegmentSealed {
+  readonly firstIndex: LogIndex
+  readonly lastIndex: LogIndex
+  /** 32 bytes. */
+  readonly sha256: Buffer
+}
+
+/** Entries from here on may be missing: the replica does not vote. */
+export interface Recovering {
+  readonly fromIndex: LogIndex
+}
+
+/** Tombstone: no replica with this id or a lower one may come back. */
+export interface Destroyed {
+  readonly highestReplicaId: ReplicaId
+}
+
+export function createdRegister(value: Created): Register {
+  return { kind: registerKinds.created, payload: numbers(value.replicaId, value.cutBytes) }
+}
+
+export function decodeCreated(payload: Buffer): Created {
+  const [replicaId, cutBytes] = parts(payload, 2, 'created')
+  return { replicaId, cutBytes }
+}
+
+export function hardStateRegister(value: HardState): Register {
+  return { kind: registerKinds.hardState, payload: numbers(value.term, value.vote, value.commit) }
+}
+
+export function decodeHardState(payload: Buffer): HardState {
+  const [term, vote, commit] = parts(payload, 3, 'hard state')
+  return { term, vote, commit }
+}
+
+export function truncationRegister(value: Truncation): Register {
+  return { kind: registerKinds.truncation, payload: numbers(value.index, value.term) }
+}
+
+export function decodeTruncation(payload: Buffer): Truncation {
+  const [index, term] = parts(payload, 2, 'truncation')
+  return { index, term }
+}
+
+export function segmentSyncedRegister(value: SegmentSynced): Register {
+  const payload = numbers(value.firstIndex, value.lastIndex, value.length, value.crc)
+  return { kind: registerKinds.segmentSynced, payload }
+}
+
+export function decodeSegmentSynced(payload: Buffer): SegmentSynced {
+  const [firstIndex, lastIndex, length, crc] = parts(payload, 4, 'segment synced')
+  return { firstIndex, lastIndex, length, crc }
+}
+
+export function segmentSealedRegister(value: SegmentSealed): Register {
+  assert(value.sha256.length === 32, () => `a SHA-256 of ${value.sha256.length} bytes`)
+  const payload = Buffer.concat([numbers(value.firstIndex, value.lastIndex), value.sha256])
+  return { kind: registerKinds.segmentSealed, payload }
+}
+
+export function decodeSegmentSealed(payload: Buffer): SegmentSealed {
+  if (payload.length !== 48) throw malformed('segment sealed', payload)
+  const [firstIndex, lastIndex] = parts(payload.subarray(0, 16), 2, 'segment sealed')
+  return { firstIndex, lastIndex, sha256: payload.subarray(16) }
+}
+
+export function recoveringRegister(value: Recovering): Register {
+  return { kind: registerKinds.recovering, payload: numbers(value.fromIndex) }
+}
+
+export function decodeRecovering(payload: Buffer): Recovering {
+  const [fromIndex] = parts(payload, 1, 'recovering')
+  return { fromIndex }
+}
+
+export function destroyedRegister(value: Destroyed): Register {
+  return { kind: registerKinds.destroyed, payload: numbers(value.highestReplicaId) }
+}
+
+export function decodeDestroyed(payload: Buffer): Destroyed {
+  const [highestReplicaId] = parts(payload, 1, 'destroyed')
+  return { highestReplicaId }
+}
+
+/** A register whose bytes only its owner understands. */
+export function opaqueRegister(kind: 'configuration' | 'checkpoint' | 'snapshot', payload: Buffer): Register {
+  return { kind: registerKinds[kind], payload }
+}
+
+/** The log's own record of what stands elsewhere. */
+export function releasedPayload(index: LogIndex): Buffer {
+  return numbers(index)
+}
+
+/** What `releasedPayload` wrote; 0 if there is none. */
+export function decodeReleased(payload: Buffer | undefined): LogIndex {
+  if (payload === undefined) return 0
+  const [index] = parts(payload, 1, 'released')
+  return index
+}
+
+function numbers(...values: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(values.length * 8)
+  values.forEach((value, i) => {
+    writeIndex(bytes, value, i * 8)
+  })
+  return bytes
+}
+
+type Numbers<N extends number> = N extends 1
+  ? [number]
+  : N extends 2
+    ? [number, number]
+    : N extends 3
+      ? [number, number, number]
+      : [number, number, number, number]
+
+function parts<N extends 1 | 2 | 3 | 4>(payload: Buffer, count: N, what: string): Numbers<N> {
+  if (payload.length !== count * 8) throw malformed(what, payload)
+  const values: number[] = []
+  for (let i = 0; i < count; i++) {
+    const value = readIndex(payload, i * 8)
+    if (!Number.isSafeInteger(value)) throw malformed(what, payload)
+    values.push(value)
+  }
+  return values as Numbers<N>
+}
+
+function malformed(what: string, payload: Buffer): SillokError {
+  return new SillokError('DAMAGED', `the register "${what}" has a malformed payload`, {
+    details: { register: what, bytes: payload.length },
+  })
+}

@@ -1,0 +1,198 @@
+/**
+ * One simulated machine whose process is crashed again and again under load, also while it recovers; after each
+ * crash everything that was acknowledged must be there, once, and what was not must be there whole or not at all.
+ */
+import { limits } from '../../src/base/limits.js'
+import { Random } from '../../src/base/random.js'
+import { isSillokError } from '../../src/index.js'
+import { SimClock } from '../../src/sim/sim-clock.js'
+import { SimMachine } from '../../src/sim/sim-machine.js'
+import { Store } from '../../src/store/store.js'
+import { CrashModel } from './crash-model.js'
+import { ImportClient } from './import-client.js'
+
+export interface WorldOptions {
+  readonly seed: string
+  /** Lives of the process in this world. */
+  readonly lives: number
+  /** The bug to plant: the write-ahead log's commits are not made durable. */
+  readonly ignoreSync?: boolean
+}
+
+export interface WorldReport {
+  crashes: number
+  cleanCloses: number
+  crashesInRecovery: number
+  acknowledged: number
+  refused: number
+  replayed: number
+  rebuilt: number
+}
+
+interface Place {
+  readonly id: string
+  readonly tag: string
+  readonly value: string
+}
+
+const definition = {
+  key: 'id',
+  unique: { tag: { fields: ['tag'], normalize: ['trim', 'fold'] } },
+} as const
+
+const clientCount = 6
+const keysPerClient = 8
+
+export class CrashWorld {
+  readonly report: WorldReport = {
+    crashes: 0,
+    cleanCloses: 0,
+    crashesInRecovery: 0,
+    acknowledged: 0,
+    refused: 0,
+    replayed: 0,
+    rebuilt: 0,
+  }
+  readonly #options: WorldOptions
+  readonly #random: Random
+  readonly #clock = new SimClock()
+  readonly #machine: SimMachine
+  readonly #model = new CrashModel()
+  readonly #importer: ImportClient
+  #crashed: () => void = () => {}
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.#random = new Random(options.seed)
+    this.#importer = new ImportClient(this.#random.split('import'), this.report)
+    this.#machine = new SimMachine({
+      clock: this.#clock,
+      random: this.#random.split('machine'),
+      latency: this.#random.chance(0.5) ? 'none' : 'random',
+      ...(options.ignoreSync === true && { ignoreSync: true }),
+      onCrash: () => this.#crashed(),
+    })
+  }
+
+  /** Lives and dies as often as asked for, then closes. Throws what was found wrong, naming seed and life. */
+  async run(): Promise<WorldReport> {
+    for (let life = 1; life <= this.#options.lives; life++) {
+      try {
+        await this.#clock.run(this.#live(life === this.#options.lives))
+      } catch (error) {
+        const where = `seed ${this.#options.seed}, life ${life} at ${this.#clock.monotonicMs()} ms`
+        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+      }
+    }
+    return this.report
+  }
+
+  /** From open to crash, or to a clean close. */
+  async #live(last: boolean): Promise<void> {
+    const env = this.#machine.restart()
+    let opened = false
+    const crash = new Promise<'crashed'>(resolve => {
+      this.#crashed = () => resolve('crashed')
+    })
+    const mode = this.#random.pick(['all', 'none', 'any', 'any'] as const)
+    const spread = this.#random.pick([40, 400, 1500])
+    if (!last) this.#machine.crashAt(1 + this.#random.below(spread), mode)
+    const life = async (): Promise<'closed'> => {
+      const store = await Store.open(env, 'data', { rebuilt: () => this.report.rebuilt++ }, this.#limits())
+      opened = true
+      await store.define('places', definition)
+      await this.#check(store)
+      await this.#work(store)
+      await store.close()
+      return 'closed'
+    }
+    const end = await Promise.race([life(), crash])
+    if (end === 'closed') this.report.cleanCloses += 1
+    else {
+      this.report.crashes += 1
+      if (!opened) this.report.crashesInRecovery += 1
+    }
+  }
+
+  /** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
+  #limits(): Partial<typeof limits> {
+    const small = {
+      walFileBytesEmbedded: 3 * (limits.walBatchBytesMax + 64 * 1024),
+      segmentCutBytes: 6000,
+      segmentSyncBytes: 2000,
+      memtableBytesMax: this.#random.pick([500, 4000]),
+      checkpointEntriesMax: this.#random.pick([20, 100]),
+      checkpointPauseMs: this.#random.pick([1, 50]),
+      flushBatchBytesMax: this.#random.pick([300, 5000]),
+    }
+    return small as unknown as Partial<typeof limits>
+  }
+
+  async #check(store: Store): Promise<void> {
+    const places = store.collection<Place>('places')
+    for (const key of this.#model.keys) {
+      const wrong = this.#model.recovered(key, await places.getVersioned(key))
+      if (wrong !== undefined) throw new Error(wrong)
+    }
+    const holders = new Map<string, string>()
+    for await (const place of places.scan()) {
+      const tag = place.tag.trim().toLowerCase()
+      const other = holders.get(tag)
+      if (other !== undefined) throw new Error(`${other} and ${place.id} both hold ${tag}`)
+      holders.set(tag, place.id)
+    }
+    for (const [tag, id] of holders) {
+      const found = await places.getBy('tag', ` ${tag.toUpperCase()}`)
+      if (found?.id !== id) throw new Error(`tag ${tag} is held by ${id}, its claim names ${found?.id}`)
+    }
+    const wrongSlots = await store.scrub()
+    if (wrongSlots.length > 0) throw new Error(`digests of slots ${wrongSlots.join(', ')} do not fit the rows`)
+    await this.#importer.resume(store)
+  }
+
+  async #work(store: Store): Promise<void> {
+    const clients: Promise<void>[] = [this.#importer.run()]
+    for (let client = 0; client < clientCount; client++) clients.push(this.#client(store, client))
+    await Promise.all(clients)
+  }
+
+  async #client(store: Store, client: number): Promise<void> {
+    const random = this.#random.split(`client ${client} at ${this.report.acknowledged}`)
+    const session = random.chance(0.5) ? await store.session({ name: `client ${client}` }) : undefined
+    const places = (session ?? store).collection<Place>('places')
+    const steps = random.below(60)
+    for (let step = 0; step < steps; step++) {
+      const count = 1 + random.below(3)
+      const keys = new Set<string>()
+      for (let i = 0; i < count; i++) keys.add(`c${client}-${random.below(keysPerClient)}`)
+      await Promise.all([...keys].map(key => this.#change(places, key, random)))
+    }
+  }
+
+  async #change(places: ReturnType<Store['collection']>, key: string, random: Random): Promise<void> {
+    const before = this.#model.certain(key)
+    const tag = `${random.pick(['Tag', ' tag', 'TAG'])} ${random.below(30)}`
+    const value = random.bytes(random.below(200)).toString('hex')
+    const document = random.chance(0.25) ? undefined : { id: key, tag, value }
+    const options = random.chance(0.3) ? { ifVersion: before?.version ?? null } : {}
+    this.#model.sent(key, document)
+    try {
+      const { version } =
+        document === undefined
+          ? await places.delete(key, options)
+          : before === undefined && random.chance(0.5)
+            ? await places.insert(document)
+            : await places.put(document, options)
+      if (before?.version !== undefined && version <= before.version && document !== undefined) {
+        throw new Error(`${key}: version ${version} after ${before.version}`)
+      }
+      this.report.acknowledged += 1
+      this.#model.answered(key, document, version, false)
+    } catch (error) {
+      if (!isSillokError(error, 'UNIQUE_TAKEN')) throw error
+      if (error.details['holder'] === key) throw new Error(`${key} was refused by itself`)
+      this.report.refused += 1
+      this.#model.answered(key, document, undefined, true)
+    }
+  }
+}
