@@ -3,7 +3,8 @@
  *
  * Every failure names its code, what it means for the request, its causes, and what to do next. The exit
  * codes are part of the interface: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command
- * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time.
+ * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time, 130 and 143 stopped by a
+ * signal after what was in flight was ended.
  */
 import { InvariantError } from '../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../base/errors.js'
@@ -20,6 +21,8 @@ export const exitCodes = {
   notFound: 5,
   bug: 70,
   timedOut: 124,
+  interrupted: 130,
+  terminated: 143,
 } as const
 
 /** One of the exit codes. */
