@@ -10,7 +10,7 @@ import { LevelKeyValueStores } from '../../../src/env/level-key-value.js'
 import { RealClock } from '../../../src/env/real-clock.js'
 import { RealDisk } from '../../../src/env/real-disk.js'
 import { State } from '../../../src/state/state.js'
-import { checkTable, unsnap } from '../../../src/state/table-check.js'
+import { checkTable } from '../../../src/state/table-check.js'
 import { differences } from './compare.js'
 import { type LoggedEntry, Model } from './model.js'
 
@@ -218,14 +218,6 @@ t.test('every flipped bit of a table before its footer is found', async t => {
     fs.truncateSync(path, size - cut)
     t.notOk(await checkTable(disk, path), `cut by ${cut}`)
   }
-})
-
-t.test('malformed snappy is refused, never read or written beyond its bounds', t => {
-  t.equal(unsnap(Buffer.from([5, 4 << 2, 1, 2, 3, 4, 5]))?.toString('hex'), '0102030405')
-  t.equal(unsnap(Buffer.from([8, 0, 7, (3 << 2) | 1, 1, 0, 8, 0, 9]))?.length, undefined)
-  t.equal(unsnap(Buffer.from([9, 0, 7, (4 << 2) | 1, 1]))?.toString('hex'), '070707070707070707')
-  for (let n = 0; n < 5000; n++) unsnap(random.bytes(random.below(40)))
-  t.end()
 })
 
 t.test('a clean close leaves nothing to replay', async t => {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { keyBytes, makeRow, slotOfRow } from '../../../src/codec/row.js'
 import { decodeCheckpoint, emptyCheckpoint, encodeCheckpoint } from '../../../src/state/checkpoint.js'
-import { crc32c, maskCrc32c } from '../../../src/state/crc32c.js'
+import { loadCrc32c, maskCrc32c } from '../../../src/state/crc32c.js'
 import { Digests, digestWords, slotOfRowKey } from '../../../src/state/digests.js'
 import { Gate } from '../../../src/state/gate.js'
 import { SessionWindow } from '../../../src/state/session-window.js'
@@ -12,7 +12,8 @@ import { allKeys, randomKey } from './model.js'
 
 const random = new Random(process.env['SEED'] ?? 'parts')
 
-t.test('crc32c gives the published check values, at any length and offset', t => {
+t.test('crc32c gives the published check values, at any length and offset', async t => {
+  const crc32c = await loadCrc32c()
   // RFC 3720, appendix B.4, and the usual check value.
   t.equal(crc32c(Buffer.from('123456789')), 0xe3069283)
   t.equal(crc32c(Buffer.alloc(32)), 0x8a9136aa)
@@ -31,7 +32,6 @@ t.test('crc32c gives the published check values, at any length and offset', t =>
     const bytes = random.bytes(length + 3).subarray(3)
     t.equal(crc32c(bytes), bitwise(bytes), `length ${length}`)
   }
-  t.end()
 })
 
 t.test('a gate lets its number through, the others in order, whatever fails', async t => {
