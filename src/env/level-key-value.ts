@@ -2,8 +2,8 @@
  * Key-value stores of the package `level` (LevelDB 1.20 on Node).
  *
  * Chained batches only and pages of an iterator, which is what measures fastest. Compression is off:
- * rows and tables carry checksums that we verify, so it would only cost time. `compact` asks for an empty range: LevelDB then writes its memtable into a table and
- * touches nothing else.
+ * rows and tables carry checksums that we verify, so it would only cost time. `compact` asks for an empty
+ * range: LevelDB then writes its memtable into a table and touches nothing else.
  */
 import { Level } from 'level'
 import { assert } from '../base/assert.js'

@@ -10,6 +10,7 @@ import { entryHeadBytes } from '../base/entry.js'
 import type { LogIndex } from '../base/ids.js'
 import { headerBytes } from './segment-header.js'
 
+/** Where each entry of one segment begins. */
 export class EntryOffsets {
   readonly firstIndex: LogIndex
   #starts: Uint32Array

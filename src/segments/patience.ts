@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../env/clock.js'
 /** Pause between two tries. */
 const retryMs = 1000
 
+/** Waits out a full disk. */
 export class Patience {
   readonly #clock: Clock
   #hurried = false

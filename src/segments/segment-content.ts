@@ -20,6 +20,7 @@ import { damaged, encodeHeader, headerBytes, type SegmentHeader } from './segmen
 /** Bytes read at once. */
 const pieceBytes = 1024 * 1024
 
+/** Header and entries of one segment, as they grow. */
 export class SegmentContent {
   readonly header: SegmentHeader
   readonly headerBytes: Buffer

@@ -25,6 +25,7 @@ interface Slot {
 /** Files that may be open at once for one partition, those in use apart. */
 const handlesMax = 16
 
+/** The open files of sealed segments: a bounded number of them. */
 export class SegmentHandles {
   /** By the segment's first index; the most recently used last. */
   readonly #slots = new Map<LogIndex, Slot>()

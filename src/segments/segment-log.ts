@@ -58,6 +58,7 @@ export interface ReadLimits {
   readonly through?: LogIndex
 }
 
+/** The segments of one partition: append, sync, read, verify. */
 export class SegmentLog {
   /** The first entry of the log. */
   readonly firstIndex: LogIndex = 1

@@ -62,6 +62,7 @@ interface Waiter {
 const writeBytesMax = 1024 * 1024
 const writeBytesMin = 256 * 1024
 
+/** Writes behind, in order: entries, syncs, marks, seals. */
 export class SegmentWriter {
   readonly sealed: SealedSegment[]
   readonly #options: WriterOptions

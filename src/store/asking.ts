@@ -13,6 +13,7 @@ import type { CallOptions } from './options.js'
 /** Told what became of the request itself, whenever that is known. */
 export type Observed = (result: Reply | SillokError) => void
 
+/** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines

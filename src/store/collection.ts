@@ -1,5 +1,6 @@
 /**
- * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per request.
+ * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
+ * request.
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
@@ -45,6 +46,7 @@ export type InsertResult =
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
+/** The documents of one collection. */
 export class Collection<T extends object = Record<string, unknown>> {
   readonly name: string
   readonly #parts: CollectionParts
@@ -57,7 +59,8 @@ export class Collection<T extends object = Record<string, unknown>> {
 
   /**
    * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
-   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not applied).
+   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
+   * applied).
    */
   async insert(document: T, options: InsertOptions = {}): Promise<Written> {
     const { version } = await this.#write(this.#documentOperation('insert', document), options)
@@ -88,7 +91,10 @@ export class Collection<T extends object = Record<string, unknown>> {
     return results
   }
 
-  /** Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as insert. */
+  /**
+   * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
+   * insert.
+   */
   async put(document: T, options: WriteOptions = {}): Promise<Put> {
     const { version, existed } = await this.#write(this.#documentOperation('put', document, options), options)
     return { version, existed }
@@ -101,9 +107,9 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On a
-   * missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store to one
-   * key wait for each other and spend no tries. `change` may be called several times and may be async.
+   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On
+   * a missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store
+   * to one key wait for each other and spend no tries. `change` may be called several times and may be async.
    */
   update(
     key: DocumentKey,
@@ -141,8 +147,8 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * The document that holds the unique value: one value, or a list with one per field of the constraint. Values are
-   * normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
+   * The document that holds the unique value: one value, or a list with one per field of the constraint.
+   * Values are normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
    */
   async getBy(constraint: string, value: unknown, options: ReadOptions = {}): Promise<T | undefined> {
     const rule = this.#schema().unique.find(({ name }) => name === constraint)
@@ -161,7 +167,8 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of the view.
+   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
+   * the view.
    */
   async *scan(options: ScanOptions = {}): AsyncGenerator<T, void, undefined> {
     for await (const row of this.#rows(options)) yield versioned<T>(row).document
@@ -219,7 +226,10 @@ export class Collection<T extends object = Record<string, unknown>> {
     }
   }
 
-  /** Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read again. */
+  /**
+   * Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read
+   * again.
+   */
   async #holder(claimKey: RowKey): Promise<T | undefined> {
     for (;;) {
       const claim = await this.#parts.reader.row(claimKey)

@@ -1,6 +1,7 @@
 /**
- * One simulated machine whose process is crashed again and again under load, also while it recovers; after each
- * crash everything that was acknowledged must be there, once, and what was not must be there whole or not at all.
+ * One simulated machine whose process is crashed again and again under load, also while it recovers; after
+ * each crash everything that was acknowledged must be there, once, and what was not must be there whole or
+ * not at all.
  */
 import { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'

@@ -1,5 +1,6 @@
 /**
- * Crashes of the whole store in simulation. `SEED` and `CRASHES` come from the environment; more: `npm run sim`.
+ * Crashes of the whole store in simulation. `SEED` and `CRASHES` come from the environment; more: `npm run
+ * sim`.
  */
 import t from 'tap'
 import { runWorlds } from './worlds.js'

@@ -1,6 +1,6 @@
 /**
- * `npm run sim -- --crashes 2000 --seed 1`: worlds until that many crashes. Prints what happened, or the first thing
- * that is wrong and the command that shows it again. `--mutant no-sync` plants that bug.
+ * `npm run sim -- --crashes 2000 --seed 1`: worlds until that many crashes. Prints what happened, or the
+ * first thing that is wrong and the command that shows it again. `--mutant no-sync` plants that bug.
  */
 import { parseArgs } from 'node:util'
 import { runWorlds } from './worlds.js'

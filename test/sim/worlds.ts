@@ -19,7 +19,8 @@ export async function runWorlds(options: WorldsOptions): Promise<WorldReport & {
       await world.run()
     } catch (cause) {
       const found = total.crashes + world.report.crashes
-      const again = `npm run sim -- --crashes 1 --seed ${seed}${options.ignoreSync === true ? ' --mutant no-sync' : ''}`
+      const mutant = options.ignoreSync === true ? ' --mutant no-sync' : ''
+      const again = `npm run sim -- --crashes 1 --seed ${seed}${mutant}`
       const what = cause instanceof Error ? cause.message : String(cause)
       throw new Error(`${what}\nafter ${found} crashes; again: ${again}`, { cause })
     }
