@@ -28,6 +28,7 @@ import {
 } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
+import { asFailure } from './failure.js'
 import { Replica } from './replica.js'
 
 /** What a replica is put together from. */
@@ -189,13 +190,6 @@ async function openState(options: OpenReplicaOptions, folder: string, lastIndex:
   })
   if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
   return state
-}
-
-/** What stopped a part, as the error that callers get. */
-export function asFailure(error: unknown): SillokError {
-  if (error instanceof SillokError) return error
-  const message = `an invariant is broken: ${error instanceof Error ? error.message : String(error)}`
-  return new SillokError('STOPPED', message, { cause: error })
 }
 
 function damaged(partition: PartitionId, what: string): SillokError {

@@ -24,7 +24,7 @@ import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
 import { evolve } from '../machine/evolve.js'
-import { missingRows } from '../machine/read-set.js'
+import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { Outbound, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions } from '../raft/raft.js'
@@ -35,11 +35,12 @@ import { hardStateRegister } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
+import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
-import { type Answer, Waiters } from './waiters.js'
+import { type Asker, Waiters } from './waiters.js'
 
 /** Entries that are applied between two looks at the clock. */
 const entriesPerLook = 64
@@ -72,6 +73,7 @@ export class Replica implements Decider {
   readonly #raft: Raft
   readonly #overlay = new Overlay()
   readonly #view: LeaderView
+  readonly #inMemory: InMemory = key => this.#view.inMemory(key)
   readonly #time: LogClock
   readonly #waiters = new Waiters()
   readonly #reads = new ReadBarrier()
@@ -126,7 +128,7 @@ export class Replica implements Decider {
   /** Submits a command of the store's own and resolves with its reply, or rejects with its refusal. */
   call(command: Command, sender: object): Promise<Extract<Reply, { ok: true }>> {
     return new Promise((resolve, reject) => {
-      const answer: Answer = result => {
+      const answer: Asker['answer'] = result => {
         if (result instanceof SillokError) reject(result)
         else if (result.ok) resolve(result)
         else reject(new SillokError(result.code, result.message, { details: result.details }))
@@ -202,8 +204,8 @@ export class Replica implements Decider {
 
   // --- Decider: what admission asks for
 
-  missing(command: Command): RowKey[] {
-    return missingRows(command, key => this.#view.inMemory(key))
+  missing(command: Command, keys: RowKey[]): void {
+    missingRows(command, this.#inMemory, keys)
   }
 
   load(keys: readonly RowKey[]): Promise<Loaded> {
@@ -212,6 +214,10 @@ export class Replica implements Decider {
 
   loadSync(keys: readonly RowKey[]): Loaded {
     return this.state.loadSync(keys)
+  }
+
+  failed(error: unknown): void {
+    this.#stop(error)
   }
 
   decided(): void {
@@ -242,7 +248,7 @@ export class Replica implements Decider {
         const { term } = proposed
         const rows = this.#overlay.add(index, term, time, decision.facts, this.#versionAt(index))
         this.#view.proposed(decision.facts, rows)
-        this.#waiters.add(index, term, decision.reply, ticket.answer)
+        this.#waiters.add(index, term, decision.reply, ticket)
         break
       }
       case 'answer': {
@@ -251,7 +257,7 @@ export class Replica implements Decider {
         break
       }
       case 'latch':
-        this.#waiters.latch(decision.index, ticket.answer)
+        this.#waiters.latch(decision.index, ticket)
         break
       case 'replay':
         ticket.answer(decision.reply)
@@ -392,8 +398,7 @@ export class Replica implements Decider {
   }
 
   #stop(error: unknown): void {
-    if (!(error instanceof SillokError)) throw error
-    this.#options.failed(error)
+    this.#options.failed(asFailure(error))
   }
 }
 

@@ -10,11 +10,12 @@ import { createHash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import type { Numbering, Write } from '../machine/command.js'
+import { keyBytes, slotOfRow } from '../codec/row.js'
+import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import type { Asking } from './asking.js'
-import { weigh } from './asking.js'
+import { refusal, weigh } from './asking.js'
 import type { Collection } from './collection.js'
 import type { WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
@@ -40,11 +41,7 @@ export interface SessionParts {
 }
 
 /** A write that waits for room in the window. */
-interface Queued {
-  readonly write: Omit<Write, 'mark'>
-  readonly options: WriteOptions
-  readonly resolve: (done: Promise<Done>) => void
-}
+type Queued = () => void
 
 /** A session: write through `session.collection(name)`. */
 export class Session implements Writer, AsyncDisposable {
@@ -111,13 +108,15 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 
-  write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done> {
+  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)
-    if (this.numbering === 'caller') return this.#send(write, options, options.sequence ?? 0)
-    if (this.#queue.length === 0 && this.#hasRoom()) return this.#send(write, options, this.#next++)
-    return new Promise((resolve: (done: Promise<Done> | Done) => void) => {
-      this.#queue.push({ write, options, resolve })
+    if (this.numbering === 'caller') return this.#send(operations, options, finish, options.sequence ?? 0)
+    if (this.#queue.length === 0 && this.#hasRoom()) {
+      return this.#send(operations, options, finish, this.#next++)
+    }
+    return new Promise(resolve => {
+      this.#queue.push(() => resolve(this.#send(operations, options, finish, this.#next++)))
     })
   }
 
@@ -125,7 +124,8 @@ export class Session implements Writer, AsyncDisposable {
     if (this.#closed) return new SillokError('CLOSED', 'the session is closed')
     const { sequence } = options
     if (this.numbering === 'library') {
-      if (sequence === undefined) return undefined
+      // Before a number is taken: a number that is never sent would hold up lowWater for ever.
+      if (sequence === undefined) return refusal(options)
       return new SillokError('INVALID', 'sequence: this session is numbered by the library')
     }
     if (Number.isSafeInteger(sequence) && (sequence ?? 0) >= 1) return undefined
@@ -136,13 +136,21 @@ export class Session implements Writer, AsyncDisposable {
     return this.#next < this.#lowWater + limits.sessionWindow
   }
 
-  #send(write: Omit<Write, 'mark'>, options: WriteOptions, sequence: Sequence): Promise<Done> {
+  #send<R>(
+    operations: readonly Operation[],
+    options: WriteOptions,
+    finish: (done: Done) => R,
+    sequence: Sequence,
+  ): Promise<R> {
     const { session, epoch } = this.#parts.handle
-    const hash = requestHash(write)
-    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering: this.numbering, hash }
-    const command: Write = { ...write, mark }
-    const observed = this.numbering === 'library' ? () => this.#answer(sequence) : undefined
-    return this.#parts.asking.ask(command, weigh(command), this, options, observed)
+    const { numbering } = this
+    const slot = slotOfRow(keyBytes(operations[0]?.key ?? ''))
+    const hash = requestHash(operations)
+    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering, slot, hash }
+    const command: Write = { type: 'write', operations, mark }
+    const request = { command, bytes: weigh(command), sender: this, finish }
+    if (numbering === 'caller') return this.#parts.asking.ask(request, options)
+    return this.#parts.asking.ask({ ...request, observed: () => this.#answer(sequence) }, options)
   }
 
   /** The answer came, or never will: the number is done with, and what waits for room may go. */
@@ -150,16 +158,15 @@ export class Session implements Writer, AsyncDisposable {
     this.#answered.add(sequence)
     while (this.#answered.delete(this.#lowWater)) this.#lowWater += 1
     while (this.#queue.length > 0 && this.#hasRoom()) {
-      const queued = this.#queue.shift()
-      if (queued !== undefined) queued.resolve(this.#send(queued.write, queued.options, this.#next++))
+      this.#queue.shift()?.()
     }
   }
 }
 
 /** Binds a sequence number to the request: what is asked for, not how or when. */
-function requestHash(write: Omit<Write, 'mark'>): Buffer {
+function requestHash(operations: readonly Operation[]): Buffer {
   const hash = createHash('sha256')
-  for (const { op, collection, key, document, ifVersion } of write.operations) {
+  for (const { op, collection, key, document, ifVersion } of operations) {
     const condition = ifVersion === undefined ? '' : String(ifVersion)
     hash.update(`${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`)
     hash.update(key, 'latin1')

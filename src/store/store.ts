@@ -6,11 +6,10 @@
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { type Limits, limits } from '../base/limits.js'
-import { slotOfKey } from '../codec/row.js'
 import type { Environment } from '../env/environment.js'
 import type { Operation } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
-import { lowWaterOf } from '../machine/reply.js'
+import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
@@ -100,8 +99,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
     const checked = checkDefinition(name, definition)
     const command = { type: 'define', name, definition: checked } as const
-    const reply = await this.#open(this.#metaAsking).ask(command, 1024, this, options)
-    const { collection } = reply.value as { collection: number }
+    const finish = ({ value }: Done): number => (value as { collection: number }).collection
+    const request = { command, bytes: 1024, sender: this, finish }
+    const collection = await this.#open(this.#metaAsking).ask(request, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
@@ -134,9 +134,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
     }
-    const slot = slotOfKey(Buffer.from(operations[0]?.key.slice(5) ?? '', 'latin1'))
-    const done = await this.#open(this.#writer).write({ type: 'write', operations, slot }, options)
-    return { version: done.version }
+    return await this.#open(this.#writer).write(operations, options, ({ version }) => ({ version }))
   }
 
   /**
