@@ -49,6 +49,8 @@ export interface Decider {
 interface Batch {
   readonly tickets: readonly Ticket[]
   readonly loading: Promise<Loaded> | undefined
+  /** Place of the first ticket that is not decided. */
+  next: number
 }
 
 interface Lane {
@@ -97,16 +99,18 @@ export class Admission {
     this.#schedule()
   }
 
-  /** Answers everything that was not decided yet: it never will be. */
+  /** Answers everything that was not decided yet: it never will be, nor will what comes later. */
   fail(error: SillokError): void {
-    this.#refusal = error
-    const waiting = [
-      ...this.#arrived,
-      ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets)),
-    ]
-    this.#arrived = []
+    this.#refusal = new SillokError(error.code, error.message, { outcome: 'not-applied', cause: error })
+    const waiting = this.#arrived.splice(0)
+    for (const lane of this.#lanes.values()) {
+      for (const batch of lane.batches.splice(0)) waiting.push(...batch.tickets.slice(batch.next))
+    }
     this.#lanes.clear()
-    for (const ticket of waiting) ticket.answer(error)
+    for (const ticket of waiting) {
+      this.#leave(ticket)
+      ticket.answer(this.#refusal)
+    }
   }
 
   #overload(ticket: Ticket): SillokError | undefined {
@@ -146,7 +150,7 @@ export class Admission {
     } else {
       const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
       loading?.catch(() => {})
-      lane.batches.push({ tickets, loading })
+      lane.batches.push({ tickets, loading, next: 0 })
       this.#start(lane, sender)
     }
   }
@@ -172,7 +176,7 @@ export class Admission {
     }
     if (at === tickets.length) this.#lanes.delete(sender)
     else {
-      lane.batches.push({ tickets: tickets.slice(at), loading: undefined })
+      lane.batches.push({ tickets, loading: undefined, next: at })
       this.#start(lane, sender)
     }
   }
@@ -193,14 +197,13 @@ export class Admission {
   async #run(lane: Lane): Promise<void> {
     for (let batch = lane.batches[0]; batch !== undefined; batch = lane.batches[0]) {
       const held: Loaded[] = []
-      let at = 0
       try {
         if (batch.loading !== undefined) held.push(await batch.loading)
       } catch (error) {
-        for (; at < batch.tickets.length; at++) this.#reject(must(batch.tickets[at], 'a ticket'), error)
+        this.#rejectAll(lane, batch, error)
       }
-      while (at < batch.tickets.length && lane.batches[0] === batch) {
-        at = await this.#decideSome(batch.tickets, at, held)
+      while (lane.batches[0] === batch && batch.next < batch.tickets.length) {
+        await this.#decideSome(lane, batch, held)
       }
       for (const loaded of held) loaded.release()
       if (lane.batches[0] === batch) lane.batches.shift()
@@ -208,23 +211,33 @@ export class Admission {
     }
   }
 
-  /** Decides from that place on until something must be waited for, and waits for it. Returns where to go on. */
-  async #decideSome(tickets: readonly Ticket[], from: number, held: Loaded[]): Promise<number> {
-    for (let at = from; at < tickets.length; at++) {
-      const ticket = must(tickets[at], 'a ticket')
+  /** Decides on until something must be waited for, and waits for it. */
+  async #decideSome(lane: Lane, batch: Batch, held: Loaded[]): Promise<void> {
+    while (batch.next < batch.tickets.length) {
+      const ticket = must(batch.tickets[batch.next], 'a ticket')
       const verdict = this.#decide(ticket, held)
-      if (verdict.type === 'settled') continue
+      if (verdict.type === 'settled') {
+        batch.next += 1
+        continue
+      }
       this.#decider.decided()
       try {
         if (verdict.type === 'wait') await verdict.until
         else held.push(await this.#decider.load(verdict.keys))
-        return at
       } catch (error) {
+        if (lane.batches[0] !== batch) return
+        batch.next += 1
         this.#reject(ticket, error)
-        return at + 1
       }
+      return
     }
-    return tickets.length
+  }
+
+  #rejectAll(lane: Lane, batch: Batch, error: unknown): void {
+    if (lane.batches[0] !== batch) return
+    for (; batch.next < batch.tickets.length; batch.next++) {
+      this.#reject(must(batch.tickets[batch.next], 'a ticket'), error)
+    }
   }
 
   #decide(ticket: Ticket, held: readonly Loaded[]): Verdict {

@@ -87,7 +87,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking)
     store.#writer = new PlainWriter(store.#asking)
-    await store.#loadSchemas()
+    try {
+      await store.#loadSchemas()
+    } catch (error) {
+      await host.close()
+      throw error
+    }
     store.#keepAlive()
     return store
   }
