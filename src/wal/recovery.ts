@@ -116,9 +116,9 @@ async function rewriteLast(
   for (const record of last) replay.record(record, sequence)
   for (const log of replay.finish(ring.usage)) logs.set(log.id, log)
   ring.needed.push(file)
-  const records = [...ring.restate(), ...restated, ...last.map(record => record.whole)]
-  const batches = splitOpening(records)
-  ring.openingBytes = openingLength(batches)
+  const heads = [...ring.restate(), ...restated]
+  const batches = splitOpening([...heads, ...last.map(record => record.whole)])
+  ring.openingBytes = openingLength(splitOpening(heads))
   for (const batch of batches) {
     writer.batch.begin()
     for (const record of batch) writer.batch.raw(record)
