@@ -39,7 +39,7 @@ export interface Recovered {
 /** Reads and checks everything; writes nothing. DAMAGED, VERSION_UNSUPPORTED, FOREIGN_FOLDER. */
 export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const scan = await scanFolder(disk, folder)
-  const replay = new Replay()
+  const replay = new Replay(scan.released)
   const newest = scan.chain.at(-1)
   if (newest === undefined) {
     const position = { sequence: 0, crc: 0 }
