@@ -6,8 +6,10 @@
  */
 import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
+import { command as bench } from './commands/bench.js'
 import { command as define } from './commands/define.js'
 import { command as remove } from './commands/delete.js'
+import { command as demo } from './commands/demo.js'
 import { command as get } from './commands/get.js'
 import { command as importFile } from './commands/import.js'
 import { command as put } from './commands/put.js'
@@ -18,7 +20,18 @@ import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
 import { UsageError } from './usage.js'
 
-const commands: readonly Command[] = [define, importFile, put, get, remove, scan, status, version]
+const commands: readonly Command[] = [
+  define,
+  importFile,
+  put,
+  get,
+  remove,
+  scan,
+  status,
+  demo,
+  bench,
+  version,
+]
 
 /**
  * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
