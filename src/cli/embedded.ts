@@ -1,8 +1,9 @@
 /**
- * The store that a verb works on: which folder, opened for the length of the verb and closed whatever happens.
+ * The store that a verb works on: which folder, opened for the length of the verb and closed whatever
+ * happens.
  *
- * A folder that is missing or empty is made only by verbs that begin a store; to the others it is NOT_FOUND, so
- * that a misspelt name makes no store.
+ * A folder that is missing or empty is made only by verbs that begin a store; to the others it is NOT_FOUND,
+ * so that a misspelt name makes no store.
  */
 import { readdir } from 'node:fs/promises'
 import type { Argv } from 'yargs'
@@ -34,8 +35,8 @@ export function folderOf(given: Arguments): string {
 }
 
 /**
- * Opens the store in the folder, does the work, and closes it; a failure to close counts when the work did not
- * fail before.
+ * Opens the store in the folder, does the work, and closes it; a failure to close counts when the work did
+ * not fail before.
  */
 export async function withStore<T>(
   folder: string,

@@ -1,6 +1,6 @@
 /**
- * Words of the command line as values: one of each option, whole numbers where numbers are asked for, JSON, keys.
- * What does not fit is a UsageError or INVALID that names the option; nothing is guessed.
+ * Words of the command line as values: one of each option, whole numbers where numbers are asked for, JSON,
+ * keys. What does not fit is a UsageError or INVALID that names the option; nothing is guessed.
  */
 import { SillokError } from '../base/errors.js'
 import type { DocumentKey } from '../base/tuple.js'

@@ -6,11 +6,10 @@
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { type Limits, limits } from '../base/limits.js'
-import { slotOfKey } from '../codec/row.js'
 import type { Environment } from '../env/environment.js'
 import type { Operation } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
-import { lowWaterOf } from '../machine/reply.js'
+import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
@@ -22,7 +21,9 @@ import { Reader } from './reader.js'
 import { Session, type SessionOptions } from './session.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-/** Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt. */
+/**
+ * Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt.
+ */
 export interface StoreEvents {
   failed: [error: SillokError]
   rebuilt: [reason: string]
@@ -42,6 +43,7 @@ export interface StoreStatus {
 /** How often live sessions tell meta that they live: a quarter of an idle session's life. */
 const keepAliveMs = limits.sessionIdleMs / 4
 
+/** An open store. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   readonly folder: string
   readonly #env: Environment
@@ -91,47 +93,53 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the definition.
-   * The same definition again makes no entry; any other is INVALID, with no effect.
+   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
+   * definition. The same definition again makes no entry; any other is INVALID, with no effect.
    */
   async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
     const checked = checkDefinition(name, definition)
     const command = { type: 'define', name, definition: checked } as const
-    const reply = await this.#open(this.#metaAsking).ask(command, 1024, this, options)
-    const { collection } = reply.value as { collection: number }
+    const finish = ({ value }: Done): number => (value as { collection: number }).collection
+    const request = { command, bytes: 1024, sender: this, finish }
+    const collection = await this.#open(this.#metaAsking).ask(request, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
     if (row) this.#schemas.set(name, schemaOfRow(row))
   }
 
-  /** The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it is. */
+  /**
+   * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
+   * is.
+   */
   collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
     return this.#collection<T>(name, undefined)
   }
 
   /**
-   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the ones
-   * before them. Rejects as the single operations do.
+   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
+   * ones before them. Rejects as the single operations do.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
-    if (!Array.isArray(steps) || steps.length === 0) throw new SillokError('INVALID', 'a batch needs at least one step')
+    if (!Array.isArray(steps) || steps.length === 0)
+      throw new SillokError('INVALID', 'a batch needs at least one step')
     if (steps.length > limits.batchCommandsMax) {
-      throw new SillokError('TOO_LARGE', `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`)
+      throw new SillokError(
+        'TOO_LARGE',
+        `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
+      )
     }
     const operations = steps.map((step, i) => this.#operation(step, i))
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
     }
-    const slot = slotOfKey(Buffer.from(operations[0]?.key.slice(5) ?? '', 'latin1'))
-    const done = await this.#open(this.#writer).write({ type: 'write', operations, slot }, options)
-    return { version: done.version }
+    return await this.#open(this.#writer).write(operations, options, ({ version }) => ({ version }))
   }
 
   /**
-   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every partition.
-   * Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
+   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
+   * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
    */
   async session(options: SessionOptions = {}): Promise<Session> {
     checkSessionOptions(options)
@@ -168,15 +176,18 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the applied
-   * index of the data partition.
+   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the
+   * applied index of the data partition.
    */
   digest(): string {
     const pairs = this.#open(this.#host).digests(dataPartition)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 
-  /** Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is well. */
+  /**
+   * Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is
+   * well.
+   */
   scrub(): Promise<readonly number[]> {
     return this.#open(this.#host).scrub(dataPartition)
   }
@@ -201,7 +212,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #open<T>(part: T | undefined): T {
-    if (part === undefined || this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
+    if (part === undefined || this.#closing !== undefined)
+      throw new SillokError('CLOSED', 'the store is closed')
     return part
   }
 
@@ -256,7 +268,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#env.clock.after(
       keepAliveMs,
       () => {
-        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined) return
+        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)
+          return
         const handles = [...this.#sessions].map(({ id, epoch }) => ({ session: id, epoch }))
         this.#keepAlive()
         if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
@@ -278,7 +291,10 @@ function checkSessionOptions(options: SessionOptions): void {
     throw new SillokError('INVALID', 'the name of a session is a non-empty string')
   }
   if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
-    throw new SillokError('TOO_LARGE', `the name of a session has at most ${limits.sessionNameBytesMax} bytes`)
+    throw new SillokError(
+      'TOO_LARGE',
+      `the name of a session has at most ${limits.sessionNameBytesMax} bytes`,
+    )
   }
   if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
     throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
@@ -287,4 +303,3 @@ function checkSessionOptions(options: SessionOptions): void {
     throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
   }
 }
-
