@@ -3,14 +3,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Store } from '../../src/store/store.js'
 import { type Item, itemOf, normalTag, type Row, rowOf } from './items.js'
 import type { Expected } from './model.js'
-import { type Change, tell, type Unknown } from './protocol.js'
+import type { Change, Line, Unknown } from './protocol.js'
 
 type Seen = { readonly document: Item; readonly version: number } | undefined
 
-/** Throws at the first thing that is wrong. Tells which unanswered writes took effect. */
-export async function checkStore(store: Store, expected: Expected): Promise<void> {
+/** Told of each unanswered write what became of it. */
+export type Resolved = (line: Extract<Line, { type: 'resolved' }>) => void
+
+/** Throws at the first thing that is wrong. */
+export async function checkStore(store: Store, expected: Expected, resolved: Resolved): Promise<void> {
   const known = new Map(expected.items.map(([key, write, version]) => [key, { write, version }]))
-  for (const unknown of expected.unknown) await resolve(store, unknown, known)
+  for (const unknown of expected.unknown) await resolve(store, unknown, known, resolved)
   for (const [key, { write, version }] of known) {
     const seen = await readItem(store, key)
     if (seen === undefined) throw new Error(`${key} is lost: write ${write}, version ${version}`)
@@ -39,6 +42,7 @@ async function resolve(
   store: Store,
   { operation, changes }: Unknown,
   known: Map<string, { write: number; version: number }>,
+  resolved: Resolved,
 ): Promise<void> {
   let applied: boolean | undefined
   let version: number | undefined
@@ -60,7 +64,7 @@ async function resolve(
     }
   }
   if (applied === true) take(known, changes, version ?? 0)
-  tell({ type: 'resolved', operation, version, applied: applied === true })
+  resolved({ type: 'resolved', operation, version, applied: applied === true })
 }
 
 function take(

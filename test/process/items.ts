@@ -24,16 +24,18 @@ export const itemDefinition = {
 
 export const rowDefinition = { key: 'id', unique: { tag: { fields: ['tag'] } } } as const
 
+/** Few enough that writers collide. */
+const tagCount = 1500
 const spellings = ['Tag', ' tag', 'TAG '] as const
 
 /** The document that the write makes of the key. */
-export function itemOf(id: string, write: number, tags = 1500): Item {
+export function itemOf(id: string, write: number): Item {
   const chance = crc32(Buffer.from(`${id} ${write}`))
   const pattern = chance.toString(16).padStart(8, '0')
   // Few are long: the log's batches and the store's pages are to be of all sizes.
   const repeats = chance % 97 === 0 ? 2500 : chance % 25
   const spelling = spellings[chance % 3] ?? 'Tag'
-  return { id, tag: `${spelling} ${(chance >>> 8) % tags}`, write, value: pattern.repeat(repeats) }
+  return { id, tag: `${spelling} ${(chance >>> 8) % tagCount}`, write, value: pattern.repeat(repeats) }
 }
 
 /** A tag as the constraint compares it. */

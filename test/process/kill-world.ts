@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
-import { Child } from './child.js'
+import { live, type Moment } from './life.js'
 import { Model } from './model.js'
-import type { Line } from './protocol.js'
 import type { WriterOptions } from './writer-program.js'
 
 export interface KillWorldOptions {
@@ -35,15 +34,10 @@ export interface KillReport {
   rebuilt: number
 }
 
-/** When a life ends: so long after the child told this. */
-interface Moment {
-  readonly after: 'start' | 'opening' | 'opened' | 'checked' | 'closing' | 'never'
-  readonly delayMs: number
-}
-
 const writers = 72
 
-const smallLimits = {
+/** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
+export const smallLimits = {
   walFileBytesEmbedded: 2 * 1024 * 1024,
   segmentCutBytes: 300_000,
   segmentSyncBytes: 100_000,
@@ -119,40 +113,15 @@ export class KillWorld {
     }
     const file = path.join(this.#folder, 'options.json')
     writeFileSync(file, JSON.stringify(options))
-    let doing = 'start'
-    let wrong: string | undefined
-    let killed = false
-    const timers: NodeJS.Timeout[] = []
-    const arm = (told: string): void => {
-      if (told !== moment.after) return
-      const kill = (): void => {
-        killed = true
-        child.kill()
-      }
-      timers.push(setTimeout(kill, moment.delayMs))
-    }
-    const child = new Child('writer-program', file, line => {
-      doing = phaseOf(line) ?? doing
-      if (line.type === 'wrong') wrong ??= line.text
-      if (line.type === 'rebuilt') this.report.rebuilt += 1
-      if (wrong === undefined) wrong = this.#take(line)
-      arm(line.type)
-    })
-    arm('start')
-    const ending = await child.ended
-    for (const timer of timers) clearTimeout(timer)
-    if (wrong !== undefined) throw this.#failure(wrong, moment)
-    if (killed && ending.code === null) this.#noteKill(doing)
-    else if (ending.code === 0) this.report.cleanCloses += 1
-    else throw this.#failure(`the child ended with ${ending.code}: ${ending.stderr}`, moment)
-  }
-
-  #take(line: Line): string | undefined {
     try {
-      this.#model.take(line)
-      return undefined
+      const life = await live('writer-program', file, moment, line => this.#model.take(line))
+      this.report.rebuilt += life.rebuilt
+      if (life.killed) this.#noteKill(life.doing)
+      else this.report.cleanCloses += 1
     } catch (error) {
-      return String(error)
+      const when = `life ${this.#life}, to be killed ${moment.delayMs.toFixed(1)} ms after ${moment.after}`
+      const where = `seed ${seed}, ${when}, folder ${this.#folder}`
+      throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
   }
 
@@ -160,27 +129,5 @@ export class KillWorld {
     this.report.kills += 1
     this.report.during[doing] = (this.report.during[doing] ?? 0) + 1
     if (this.#model.inFlightCount > 0) this.report.killsInFlight += 1
-  }
-
-  #failure(what: string, moment: Moment): Error {
-    const when = `life ${this.#life}, to be killed ${moment.delayMs.toFixed(1)} ms after ${moment.after}`
-    return new Error(`seed ${this.#options.seed}, ${when}, folder ${this.#folder}: ${what}`)
-  }
-}
-
-/** What a child does after it told this; undefined: the same as before. */
-function phaseOf(line: Line): string | undefined {
-  switch (line.type) {
-    case 'opening':
-      return 'open'
-    case 'opened':
-      return 'check'
-    case 'checked':
-      return 'write'
-    case 'closing':
-    case 'closed':
-      return 'close'
-    default:
-      return undefined
   }
 }

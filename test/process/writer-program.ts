@@ -117,7 +117,7 @@ async function live(options: WriterOptions): Promise<void> {
   tell({ type: 'opened', ms: performance.now() - beganMs })
   await store.define('items', itemDefinition)
   await store.define('rows', rowDefinition)
-  await checkStore(store, options.expected)
+  await checkStore(store, options.expected, tell)
   const random = new Random(`${options.seed}/${options.life}/import`)
   const importer = await Importer.resume(store, random, options.expected.rows)
   tell({ type: 'checked' })

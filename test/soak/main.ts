@@ -1,5 +1,6 @@
 /** `npm run soak -- <verb> --count N --seed S`: the long forms of the process tests; one line of figures, or the fault. */
 import { parseArgs } from 'node:util'
+import { DamageWorld } from '../process/damage-world.js'
 import { type KillReport, KillWorld } from '../process/kill-world.js'
 
 const { values, positionals } = parseArgs({
@@ -40,7 +41,20 @@ async function kills({ seed, count = 300, endMs }: Asked): Promise<object> {
   return { ...total, during }
 }
 
-const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = { kills }
+async function damage({ seed, count = 500 }: Asked): Promise<object> {
+  const world = new DamageWorld(seed)
+  await world.prepare()
+  await world.flip('log', count)
+  console.log(JSON.stringify({ logBits: count, ...world.report }))
+  await world.flip('table', count)
+  console.log(JSON.stringify({ tableBits: count, ...world.report }))
+  const cuts = Math.ceil(count / 5)
+  await world.cutManifest(cuts)
+  world.remove()
+  return { logBits: count, tableBits: count, manifestCuts: cuts, ...world.report }
+}
+
+const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = { kills, damage }
 
 async function main(): Promise<void> {
   const [name = ''] = positionals
