@@ -4,14 +4,24 @@
  * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller.
  */
 import { SillokError } from '../base/errors.js'
-import type { Command, SessionMark, Write } from '../machine/command.js'
+import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Replica } from '../replica/replica.js'
+import { callRefusal } from './check-options.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
+import { Wait } from './wait.js'
 
 /** Told what became of the request itself, whenever that is known. */
 export type Observed = (result: Reply | SillokError) => void
+
+/** A call whose turn has not come yet. */
+export interface Queued {
+  /** True until deadline or signal ended the wait, or it was sent. */
+  isWaiting(): boolean
+  /** Hands the command to the partition; only while it waits. */
+  send(command: Command, bytes: number): void
+}
 
 export class Asking {
   readonly #replica: Replica
@@ -23,18 +33,40 @@ export class Asking {
   }
 
   /** Asks the partition. Resolves with the answer of a request that took effect, rejects with any other. */
-  ask(command: Command, bytes: number, sender: object, options: CallOptions, observed?: Observed): Promise<Done> {
+  ask(
+    command: Command,
+    bytes: number,
+    sender: object,
+    options: CallOptions,
+    observed?: Observed,
+  ): Promise<Done> {
+    return this.askLater(sender, options, queued => queued.send(command, bytes), observed)
+  }
+
+  /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
+  askLater(
+    sender: object,
+    options: CallOptions,
+    enqueue: (queued: Queued) => void,
+    observed?: Observed,
+  ): Promise<Done> {
     return new Promise((resolve, reject) => {
       const wait = this.#wait(options, reject)
       if (wait === undefined) return
       const answer = (result: Reply | SillokError): void => {
         observed?.(result)
-        if (!wait()) return
+        if (!wait.settle()) return
         if (result instanceof SillokError) reject(result)
         else if (result.ok) resolve(result)
         else reject(new SillokError(result.code, result.message, { details: result.details }))
       }
-      this.#replica.submit({ command, sender, bytes, answer })
+      enqueue({
+        isWaiting: () => wait.isOn && !wait.sent,
+        send: (command, bytes) => {
+          wait.sent = true
+          this.#replica.submit({ command, sender, bytes, answer })
+        },
+      })
     })
   }
 
@@ -44,46 +76,22 @@ export class Asking {
       const wait = this.#wait(options, reject)
       if (wait === undefined) return
       this.#replica.readBarrier(error => {
-        if (wait()) error === undefined ? resolve() : reject(error)
+        if (wait.settle()) error === undefined ? resolve() : reject(error)
       })
     })
   }
 
-  /** Begins to wait; the function that it returns ends the wait, and is true if it was still on. */
-  #wait(options: CallOptions, reject: (error: SillokError) => void): (() => boolean) | undefined {
-    const { signal, deadlineMs } = options
-    if (signal?.aborted) {
-      reject(new SillokError('ABORTED', 'the signal was aborted before the call', { outcome: 'not-applied' }))
-      return undefined
-    }
-    if (deadlineMs !== undefined && !(deadlineMs > 0)) {
-      reject(new SillokError('INVALID', `deadlineMs must be a positive number, not ${deadlineMs}`))
-      return undefined
-    }
-    const waiting = this.#deadlines.begin(deadlineMs, () => {
-      signal?.removeEventListener('abort', abort)
-      reject(new SillokError('TIMED_OUT', 'no answer before the deadline'))
-    })
-    const abort = (): void => {
-      if (this.#deadlines.settle(waiting)) {
-        reject(new SillokError('ABORTED', 'the signal stopped the waiting', { cause: signal?.reason }))
-      }
-    }
-    if (signal === undefined) return () => this.#deadlines.settle(waiting)
-    signal.addEventListener('abort', abort, { once: true })
-    return () => {
-      signal.removeEventListener('abort', abort)
-      return this.#deadlines.settle(waiting)
-    }
+  #wait(options: CallOptions, reject: (error: SillokError) => void): Wait | undefined {
+    const refusal = callRefusal(options)
+    if (refusal === undefined) return new Wait(this.#deadlines, options, reject)
+    reject(refusal)
+    return undefined
   }
 }
 
 /** A write command with what it weighs. */
-export function weigh(write: Write): number {
+export function weigh(write: Pick<Write, 'operations'>): number {
   let bytes = 64
   for (const operation of write.operations) bytes += operation.key.length + (operation.document?.length ?? 0)
   return bytes
 }
-
-/** What a writer adds to a command: nothing, or the mark of a session. */
-export type Marking = (write: Omit<Write, 'mark'>) => { mark: SessionMark | undefined; observed?: Observed }

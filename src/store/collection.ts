@@ -11,6 +11,9 @@ import type { Operation } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import type { State } from '../state/state.js'
+import { checkScan } from './check-options.js'
+import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
   Deleted,
@@ -24,9 +27,7 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
-import { KeyLocks } from './key-locks.js'
 import type { Writer } from './writer.js'
-import type { State } from '../state/state.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -105,7 +106,7 @@ export class Collection<T extends object = Record<string, unknown>> {
    * missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store to one
    * key wait for each other and spend no tries. `change` may be called several times and may be async.
    */
-  update(
+  async update(
     key: DocumentKey,
     change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
     options: CallOptions = {},
@@ -175,21 +176,24 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {
-    const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
-    if (!(limit >= 0)) throw new SillokError('INVALID', `limit must be a number from 0, not ${limit}`)
+    checkScan(options)
+    const { limit = Number.POSITIVE_INFINITY, reverse = false, signal } = options
     const range = scanRange(documentPrefix(this.#schema().id), options)
     await this.#parts.reader.at(options)
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
     for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
-      options.signal?.throwIfAborted()
+      if (signal?.aborted)
+        throw new SillokError('ABORTED', 'the signal stopped the scan', { cause: signal.reason })
       for (const [, row] of page) {
         yield row
         left -= 1
         if (left === 0) return
       }
     }
+    // A store that is closed ends its scans: what was seen must not pass for the whole.
+    this.#schema()
   }
 
   async #update(
@@ -203,13 +207,17 @@ export class Collection<T extends object = Record<string, unknown>> {
       if (document === undefined) return undefined
       const operation = this.#documentOperation('put', document, { ifVersion: current?.version ?? null })
       if (operation.key !== this.#rowKey(key)) {
-        throw new SillokError('INVALID', `update: the new document has another key than ${JSON.stringify(key)}`)
+        throw new SillokError(
+          'INVALID',
+          `update: the new document has another key than ${JSON.stringify(key)}`,
+        )
       }
       try {
         const { version } = await this.#write(operation, options)
         return { document, version }
       } catch (error) {
-        const again = error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
+        const again =
+          error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
         if (!again) throw error
       }
     }

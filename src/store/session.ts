@@ -12,8 +12,8 @@ import { limits } from '../base/limits.js'
 import type { Numbering, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
-import type { Asking } from './asking.js'
-import { weigh } from './asking.js'
+import { type Asking, type Queued, weigh } from './asking.js'
+import { callRefusal } from './check-options.js'
 import type { Collection } from './collection.js'
 import type { WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
@@ -38,10 +38,12 @@ export interface SessionParts {
 }
 
 /** A write that waits for room in the window. */
-interface Queued {
+interface QueuedWrite {
   readonly write: Omit<Write, 'mark'>
-  readonly options: WriteOptions
-  readonly resolve: (done: Promise<Done>) => void
+  readonly bytes: number
+  readonly queued: Queued
+  /** Given when it is sent: one that gives up before leaves no hole. */
+  sequence: Sequence
 }
 
 export class Session implements Writer, AsyncDisposable {
@@ -52,7 +54,9 @@ export class Session implements Writer, AsyncDisposable {
   readonly numbering: Numbering
   readonly #parts: SessionParts
   readonly #answered = new Set<Sequence>()
-  readonly #queue: Queued[] = []
+  readonly #queue = new Set<QueuedWrite>()
+  #queuedBytes = 0
+  #sending = false
   #next: Sequence = 1
   #lowWater: Sequence
   #closed = false
@@ -84,8 +88,10 @@ export class Session implements Writer, AsyncDisposable {
    * request with such a number is ALREADY_ACKNOWLEDGED.
    */
   release(through: Sequence): void {
-    if (this.numbering !== 'caller') throw new SillokError('INVALID', 'release: this library numbers the session itself')
-    if (!Number.isSafeInteger(through) || through < 0) throw new SillokError('INVALID', `not a sequence: ${through}`)
+    if (this.numbering !== 'caller')
+      throw new SillokError('INVALID', 'release: this library numbers the session itself')
+    if (!Number.isSafeInteger(through) || through < 0)
+      throw new SillokError('INVALID', `not a sequence: ${through}`)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
   }
 
@@ -106,17 +112,33 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done> {
+    const { asking } = this.#parts
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)
-    if (this.numbering === 'caller') return this.#send(write, options, options.sequence ?? 0)
-    if (this.#queue.length === 0 && this.#hasRoom()) return this.#send(write, options, this.#next++)
-    return new Promise((resolve: (done: Promise<Done> | Done) => void) => {
-      this.#queue.push({ write, options, resolve })
-    })
+    if (this.numbering === 'caller') {
+      const command = this.#mark(write, options.sequence ?? 0)
+      return asking.ask(command, weigh(command), this, options)
+    }
+    const bytes = weigh(write)
+    const full =
+      this.#queue.size >= limits.pendingCommandsMax || this.#queuedBytes + bytes > limits.pendingBytesMax
+    if (full && this.#queue.size > 0) {
+      return Promise.reject(new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`))
+    }
+    let own: QueuedWrite | undefined
+    const enqueue = (queued: Queued): void => {
+      own = { write, bytes, queued, sequence: 0 }
+      this.#queue.add(own)
+      this.#queuedBytes += bytes
+      this.#sendQueued()
+    }
+    return asking.askLater(this, options, enqueue, () => this.#answer(own?.sequence ?? 0))
   }
 
   #refusal(options: WriteOptions): SillokError | undefined {
     if (this.#closed) return new SillokError('CLOSED', 'the session is closed')
+    const refused = callRefusal(options)
+    if (refused !== undefined) return refused
     const { sequence } = options
     if (this.numbering === 'library') {
       if (sequence === undefined) return undefined
@@ -130,26 +152,37 @@ export class Session implements Writer, AsyncDisposable {
     return this.#next < this.#lowWater + limits.sessionWindow
   }
 
-  #send(write: Omit<Write, 'mark'>, options: WriteOptions, sequence: Sequence): Promise<Done> {
+  #mark(write: Omit<Write, 'mark'>, sequence: Sequence): Write {
     const { session, epoch } = this.#parts.handle
     const hash = requestHash(write)
-    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering: this.numbering, hash }
-    const command: Write = { ...write, mark }
-    const observed = this.numbering === 'library' ? () => this.#answer(sequence) : undefined
-    return this.#parts.asking.ask(command, weigh(command), this, options, observed)
+    return {
+      ...write,
+      mark: { session, epoch, sequence, lowWater: this.#lowWater, numbering: this.numbering, hash },
+    }
+  }
+
+  /** Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is nested. */
+  #sendQueued(): void {
+    if (this.#sending) return
+    this.#sending = true
+    for (const own of this.#queue) {
+      if (!this.#hasRoom()) break
+      this.#queue.delete(own)
+      this.#queuedBytes -= own.bytes
+      if (!own.queued.isWaiting()) continue
+      own.sequence = this.#next++
+      own.queued.send(this.#mark(own.write, own.sequence), own.bytes)
+    }
+    this.#sending = false
   }
 
   /** The answer came, or never will: the number is done with, and what waits for room may go. */
   #answer(sequence: Sequence): void {
     this.#answered.add(sequence)
     while (this.#answered.delete(this.#lowWater)) this.#lowWater += 1
-    while (this.#queue.length > 0 && this.#hasRoom()) {
-      const queued = this.#queue.shift()
-      if (queued !== undefined) queued.resolve(this.#send(queued.write, queued.options, this.#next++))
-    }
+    this.#sendQueued()
   }
 }
-
 
 /** Binds a sequence number to the request: what is asked for, not how or when. */
 function requestHash(write: Omit<Write, 'mark'>): Buffer {

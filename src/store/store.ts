@@ -6,15 +6,16 @@
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { type Limits, limits } from '../base/limits.js'
+import { isWellFormed } from '../base/text.js'
 import { slotOfKey } from '../codec/row.js'
 import type { Environment } from '../env/environment.js'
-import type { Operation } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
 import { lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
-import { Collection, documentOperation, keyOperation } from './collection.js'
+import { stepOperation } from './batch-steps.js'
+import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { KeyLocks } from './key-locks.js'
 import type { BatchStep, CallOptions, Written } from './options.js'
@@ -115,11 +116,15 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * before them. Rejects as the single operations do.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
-    if (!Array.isArray(steps) || steps.length === 0) throw new SillokError('INVALID', 'a batch needs at least one step')
+    if (!Array.isArray(steps) || steps.length === 0)
+      throw new SillokError('INVALID', 'a batch needs at least one step')
     if (steps.length > limits.batchCommandsMax) {
-      throw new SillokError('TOO_LARGE', `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`)
+      throw new SillokError(
+        'TOO_LARGE',
+        `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
+      )
     }
-    const operations = steps.map((step, i) => this.#operation(step, i))
+    const operations = steps.map((step, i) => stepOperation(step, i, name => this.#schema(name)))
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
@@ -201,7 +206,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #open<T>(part: T | undefined): T {
-    if (part === undefined || this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
+    if (part === undefined || this.#closing !== undefined)
+      throw new SillokError('CLOSED', 'the store is closed')
     return part
   }
 
@@ -221,15 +227,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const schema = this.#schemas.get(name)
     if (schema !== undefined) return schema
     throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
-  }
-
-  #operation(step: BatchStep, place: number): Operation {
-    const schema = this.#schema(step.in)
-    if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
-    if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
-    if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
-    if ('check' in step) return keyOperation(schema, 'check', step.check, step.ifVersion)
-    throw new SillokError('INVALID', `step ${place} of the batch: insert, put, delete or check, and in`)
   }
 
   /** The highest lowWater that any slot has logged for the session. */
@@ -256,7 +253,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#env.clock.after(
       keepAliveMs,
       () => {
-        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined) return
+        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)
+          return
         const handles = [...this.#sessions].map(({ id, epoch }) => ({ session: id, epoch }))
         this.#keepAlive()
         if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
@@ -277,8 +275,14 @@ function checkSessionOptions(options: SessionOptions): void {
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new SillokError('INVALID', 'the name of a session is a non-empty string')
   }
+  if (name !== undefined && !isWellFormed(name)) {
+    throw new SillokError('INVALID', 'the name of a session must be well-formed text')
+  }
   if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
-    throw new SillokError('TOO_LARGE', `the name of a session has at most ${limits.sessionNameBytesMax} bytes`)
+    throw new SillokError(
+      'TOO_LARGE',
+      `the name of a session has at most ${limits.sessionNameBytesMax} bytes`,
+    )
   }
   if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
     throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
@@ -286,5 +290,10 @@ function checkSessionOptions(options: SessionOptions): void {
   if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
     throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
   }
+  if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
+    throw new SillokError(
+      'TOO_LARGE',
+      `input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`,
+    )
+  }
 }
-
