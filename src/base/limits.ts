@@ -22,7 +22,9 @@ export const limits = {
   entryBytesMax: 4 * MiB,
   /** Body of one batch of the write-ahead log, and one frame. */
   walBatchBytesMax: 4 * MiB + 64 * KiB,
-  /** Proposed and not yet committed, per partition; all partitions of a node together at most half the ring. */
+  /**
+   * Proposed and not yet committed, per partition; all partitions of a node together at most half the ring.
+   */
   uncommittedBytesMax: 8 * MiB,
   /** A batch starts on this boundary: no write touches a sector of an acknowledged batch. */
   walBlockBytes: 4 * KiB,

@@ -4,8 +4,8 @@
  *   key     c | u32be constraint | the normalised values as a tuple
  *   value   u16 n | key of the holder, encoded | u16 n | rule | raw values as a tuple
  *
- * A document that lacks a field of the constraint, or has null there, claims nothing. Only null, booleans, numbers,
- * strings, dates and bytes can be unique values.
+ * A document that lacks a field of the constraint, or has null there, claims nothing. Only null, booleans,
+ * numbers, strings, dates and bytes can be unique values.
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
@@ -32,7 +32,9 @@ export interface HeldClaim {
   readonly raw: readonly TupleValue[]
 }
 
-/** What the document claims under the collection's constraints. Throws INVALID or TOO_LARGE, naming the field. */
+/**
+ * What the document claims under the collection's constraints. Throws INVALID or TOO_LARGE, naming the field.
+ */
 export function claimsOf(schema: CollectionSchema, document: Record<string, unknown>): Claim[] {
   const claims: Claim[] = []
   for (const constraint of schema.unique) {
@@ -87,6 +89,7 @@ function checkValue(constraint: ConstraintSchema, field: string, value: unknown)
   )
 }
 
+/** The claim's row: one per constraint and normalised value. */
 export function claimKeyOf(constraint: ConstraintId, value: Buffer): RowKey {
   return claimPrefix(constraint) + value.toString('latin1')
 }
@@ -103,6 +106,7 @@ export function encodeClaim(claim: Claim, holder: Buffer): Buffer {
   return bytes
 }
 
+/** Reads what `encodeClaim` wrote. */
 export function decodeClaim(value: Buffer): HeldClaim {
   const holderEnd = 2 + value.readUInt16LE(0)
   const ruleEnd = holderEnd + 2 + value.readUInt16LE(holderEnd)

@@ -55,6 +55,7 @@ export interface SessionMark {
 /** Who numbers the commands of a session: this library (from 1 in each epoch) or the caller (for ever). */
 export type Numbering = 'library' | 'caller'
 
+/** Document operations: one, or an atomic batch. */
 export interface Write {
   readonly type: 'write'
   readonly operations: readonly Operation[]
@@ -62,6 +63,7 @@ export interface Write {
   readonly mark: SessionMark | undefined
 }
 
+/** Makes a data partition know a session, or a newer epoch of it. */
 export interface OpenSession {
   readonly type: 'openSession'
   readonly session: SessionId
@@ -79,12 +81,14 @@ export interface MetaFeed {
   readonly ended: readonly SessionId[]
 }
 
+/** Creates a collection. */
 export interface Define {
   readonly type: 'define'
   readonly name: string
   readonly definition: Definition
 }
 
+/** Registers a session, or resumes a named one. */
 export interface Register {
   readonly type: 'register'
   readonly nonce: string
@@ -95,11 +99,13 @@ export interface Register {
   readonly issuedAt: LogTime
 }
 
+/** Says that these sessions are in use. */
 export interface KeepAlive {
   readonly type: 'keepAlive'
   readonly sessions: readonly (readonly [SessionId, SessionEpoch])[]
 }
 
+/** Ends sessions. */
 export interface EndSessions {
   readonly type: 'endSessions'
   /** Ends those that are idle for too long, or, with `closed`, those that their holder closed. */
@@ -107,6 +113,7 @@ export interface EndSessions {
   readonly closed: boolean
 }
 
+/** Everything that can be asked of a partition. */
 export type Command = Write | OpenSession | MetaFeed | Define | Register | KeepAlive | EndSessions
 
 /** What decide made of a command. */

@@ -23,6 +23,7 @@ import type { DecideContext, View } from './view.js'
 /** Bytes at the start of a document's row key: kind and collection. */
 const documentPrefixBytes = 5
 
+/** Every operation as facts, or the first refusal. */
 export function decideWrite(write: Write, view: View, context: DecideContext): Decision {
   const draft = new Draft(view, context.version)
   if (write.mark !== undefined) {
@@ -46,7 +47,10 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
   return finish(draft, write, reply)
 }
 
-/** A reply that must be kept is an entry, also a refusal; without a session nothing changed means nothing to log. */
+/**
+ * A reply that must be kept is an entry, also a refusal; without a session nothing changed means nothing to
+ * log.
+ */
 function finish(draft: Draft, write: Write, reply: Reply): Decision {
   if (write.mark !== undefined) keepReply(draft, write, write.mark, reply)
   const facts = draft.facts()

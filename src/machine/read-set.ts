@@ -1,4 +1,7 @@
-/** Which rows a command will look at, as far as its bytes and the schema in memory tell: what to load before decide. */
+/**
+ * Which rows a command will look at, as far as its bytes and the schema in memory tell: what to load before
+ * decide.
+ */
 import { isSillokError } from '../base/errors.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'

@@ -14,7 +14,9 @@ import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 /** One field of a unique constraint; its own steps replace those of the constraint. */
 export type UniqueField = string | { readonly field: string; readonly normalize?: readonly NormalizeStep[] }
 
-/** A unique constraint as written: no two documents may have equal values in these fields, after the steps. */
+/**
+ * A unique constraint as written: no two documents may have equal values in these fields, after the steps.
+ */
 export interface UniqueDefinition {
   readonly fields: readonly UniqueField[]
   readonly normalize?: readonly NormalizeStep[]
@@ -155,6 +157,7 @@ export function encodeSchema(schema: CollectionSchema): Buffer {
   return packStrict(schema)
 }
 
+/** Reads the value of a schema row. */
 export function decodeSchema(value: Buffer): CollectionSchema {
   return unpackTrusted(value) as CollectionSchema
 }

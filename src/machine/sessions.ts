@@ -1,12 +1,12 @@
 /**
  * Exactly-once inside one slot: kept replies, epochs and lowWater.
  *
- * A reply row is named by (slot, session, epoch, sequence); a caller-numbered session keeps its rows under epoch 0,
- * for all epochs, because a row number means the same request for ever. Checks run in this order: kept reply,
- * epoch, lowWater (DESIGN 8), so a retry gets its first answer as long as it is kept.
+ * A reply row is named by (slot, session, epoch, sequence); a caller-numbered session keeps its rows under
+ * epoch 0, for all epochs, because a row number means the same request for ever. Checks run in this order:
+ * kept reply, epoch, lowWater (DESIGN 8), so a retry gets its first answer as long as it is kept.
  *
- * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that brings the
- * numbered end from meta. It never guesses (P13).
+ * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that
+ * brings the numbered end from meta. It never guesses (P13).
  */
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
@@ -30,6 +30,7 @@ export function encodeOpened(opened: Opened): Buffer {
   return bytes
 }
 
+/** Reads the value of an `mo` row. */
 export function decodeOpened(value: Buffer): Opened {
   return { epoch: value.readUInt32LE(0), numbering: value[4] === 1 ? 'caller' : 'library' }
 }
@@ -74,7 +75,8 @@ function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opene
     )
   }
   if (sequence >= lowWater + limits.sessionWindow) {
-    const message = `sequence ${sequence} is ${limits.sessionWindow} or more beyond the smallest unanswered, ${lowWater}`
+    const beyond = `${limits.sessionWindow} or more beyond the smallest unanswered, ${lowWater}`
+    const message = `sequence ${sequence} is ${beyond}`
     return refuse('WINDOW_FULL', message)
   }
   return undefined
@@ -108,6 +110,7 @@ export function metaCursor(draft: Draft): LogIndex | undefined {
   return row === undefined ? undefined : row === null ? 0 : row.value.readUIntLE(0, 6)
 }
 
+/** The value of the `mx` row: u48 index. */
 export function encodeCursor(index: LogIndex): Buffer {
   const bytes = Buffer.alloc(6)
   bytes.writeUIntLE(index, 0, 6)

@@ -1,9 +1,10 @@
 /**
  * The way in for commands on the leader: queue, prefetch, decide, propose.
  *
- * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's later
- * ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is loaded before
- * (P18). Everything that arrives in one turn of the event loop shares its load and its entry in the log's batch.
+ * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's
+ * later ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is
+ * loaded before (P18). Everything that arrives in one turn of the event loop shares its load and its entry in
+ * the log's batch.
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
@@ -56,6 +57,7 @@ interface Lane {
 /** Tickets that one turn takes on; more wait for the next, so that other work gets its share. */
 const turnTicketsMax = 1024
 
+/** The queue of one partition on its leader. */
 export class Admission {
   readonly #clock: Clock
   readonly #decider: Decider

@@ -1,8 +1,8 @@
 /**
  * All replicas of a process over one write-ahead log: meta and the data partitions of a node.
  *
- * Owns the ticker (one per process), the feeds from meta, and the order of opening and closing. When the log's disk
- * fails, everything stops: no caller is answered from then on but by that error.
+ * Owns the ticker (one per process), the feeds from meta, and the order of opening and closing. When the
+ * log's disk fails, everything stops: no caller is answered from then on but by that error.
  */
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
@@ -20,6 +20,7 @@ import { asFailure, createPartition, type OpenedReplica, openReplica } from './o
 import type { Replica } from './replica.js'
 import { SessionDirectory } from './session-directory.js'
 
+/** What a host is opened with. */
 export interface HostOptions {
   readonly env: Environment
   readonly folder: string
@@ -37,6 +38,7 @@ const expiryMs = 30_000
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
 
+/** One node in this process: open it, use its replicas, close it. */
 export class Host {
   readonly #options: HostOptions
   readonly #lock: FolderLock
@@ -56,9 +58,9 @@ export class Host {
   }
 
   /**
-   * Opens the folder, or makes it. When it resolves every replica leads, and its state shows everything that was
-   * ever acknowledged. Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DAMAGED
-   * (naming what is lost), DISK_FULL; then nothing is held.
+   * Opens the folder, or makes it. When it resolves every replica leads, and its state shows everything that
+   * was ever acknowledged. Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED,
+   * DAMAGED (naming what is lost), DISK_FULL; then nothing is held.
    */
   static async open(options: HostOptions): Promise<Host> {
     const { env, folder } = options
@@ -122,8 +124,8 @@ export class Host {
   }
 
   /**
-   * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go. Once
-   * more waits for the same. What the disk refuses on the way does not keep the folder.
+   * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go.
+   * Once more waits for the same. What the disk refuses on the way does not keep the folder.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -182,7 +184,9 @@ export class Host {
     for (const { replica, last } of this.#replicas.values()) replica.start(last)
   }
 
-  /** Committed entries of a partition: from the segments, and what they do not have yet from the log's tail. */
+  /**
+   * Committed entries of a partition: from the segments, and what they do not have yet from the log's tail.
+   */
   async *#committed(
     partition: PartitionId,
     from: LogIndex,
@@ -287,6 +291,7 @@ export class Host {
   }
 }
 
+/** One partition in the status of a host. */
 export interface PartitionStatus extends ReturnType<Replica['status']> {
   readonly partition: PartitionId
   readonly checkpoint: LogIndex

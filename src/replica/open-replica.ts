@@ -1,8 +1,8 @@
 /**
  * Puts a replica together from what a crash left: write-ahead log, segments, state.
  *
- * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries are in
- * synced segments); the state is at or behind the log. Anything else is damage and is refused.
+ * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries
+ * are in synced segments); the state is at or behind the log. Anything else is damage and is refused.
  */
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
@@ -30,6 +30,7 @@ import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Replica } from './replica.js'
 
+/** What a replica is put together from. */
 export interface OpenReplicaOptions {
   readonly env: Environment
   readonly folder: string
@@ -73,6 +74,7 @@ export function append(wal: Wal, partition: PartitionId, registers: readonly Reg
   })
 }
 
+/** The replica, not yet started. Rejects with DAMAGED, naming what is missing, or what the disk says. */
 export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
   const { env, wal, partition } = options
   const created = wal.register(partition, registerKinds.created)

@@ -15,6 +15,7 @@ interface Read {
   readonly passed: Passed
 }
 
+/** The reads of one partition that wait for their round. */
 export class ReadBarrier {
   #asking: Read[] = []
   readonly #rounds = new Map<number, Read[]>()

@@ -4,8 +4,8 @@
  *   storageAppend   to the write-ahead log; its responses are stepped when the batch is durable, not before
  *   storageApply    to the segments (bytes) and the state (facts); callers get their replies
  *
- * Applied are only entries that are committed and durable here. On a change of role or term the proposals in flight
- * are forgotten before anything else happens (P19).
+ * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
+ * flight are forgotten before anything else happens (P19).
  */
 import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
@@ -44,6 +44,7 @@ import { type Answer, Waiters } from './waiters.js'
 /** Entries that are applied between two looks at the clock. */
 const entriesPerLook = 64
 
+/** What a replica works with. */
 export interface ReplicaOptions {
   readonly partition: PartitionId
   readonly replica: ReplicaId
@@ -63,6 +64,7 @@ export interface ReplicaOptions {
   readonly failed: (error: SillokError) => void
 }
 
+/** One partition on this node: submit commands, wait for reads, tick, close. */
 export class Replica implements Decider {
   readonly partition: PartitionId
   readonly state: State
@@ -263,7 +265,9 @@ export class Replica implements Decider {
     if (this.#raft.role !== 'candidate') this.#reads.begin(() => this.#raft.readIndex())
   }
 
-  /** Before the first entry of its term is applied a leader decides nothing; without leadership nobody does. */
+  /**
+   * Before the first entry of its term is applied a leader decides nothing; without leadership nobody does.
+   */
   #undecided(ticket: Ticket): Verdict {
     if (this.#raft.role !== 'follower') return { type: 'wait', until: this.#room() }
     ticket.answer(new SillokError('NOT_LEADER', 'this node does not lead the partition'))

@@ -17,6 +17,7 @@ interface Waiter {
   readonly answers: Answer[]
 }
 
+/** The callers of one partition, in index order. */
 export class Waiters {
   #queue: Waiter[] = []
   #head = 0

@@ -23,6 +23,7 @@ export interface Queued {
   send(command: Command, bytes: number): void
 }
 
+/** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines

@@ -1,5 +1,6 @@
 /**
- * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per request.
+ * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
+ * request.
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
@@ -13,6 +14,7 @@ import { documentPrefix } from '../machine/keys.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
 import { checkScan } from './check-options.js'
+
 import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
@@ -46,6 +48,7 @@ export type InsertResult =
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
+/** The documents of one collection. */
 export class Collection<T extends object = Record<string, unknown>> {
   readonly name: string
   readonly #parts: CollectionParts
@@ -58,7 +61,8 @@ export class Collection<T extends object = Record<string, unknown>> {
 
   /**
    * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
-   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not applied).
+   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
+   * applied).
    */
   async insert(document: T, options: InsertOptions = {}): Promise<Written> {
     const { version } = await this.#write(this.#documentOperation('insert', document), options)
@@ -89,7 +93,10 @@ export class Collection<T extends object = Record<string, unknown>> {
     return results
   }
 
-  /** Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as insert. */
+  /**
+   * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
+   * insert.
+   */
   async put(document: T, options: WriteOptions = {}): Promise<Put> {
     const { version, existed } = await this.#write(this.#documentOperation('put', document, options), options)
     return { version, existed }
@@ -102,9 +109,9 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On a
-   * missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store to one
-   * key wait for each other and spend no tries. `change` may be called several times and may be async.
+   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On
+   * a missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store
+   * to one key wait for each other and spend no tries. `change` may be called several times and may be async.
    */
   async update(
     key: DocumentKey,
@@ -131,7 +138,7 @@ export class Collection<T extends object = Record<string, unknown>> {
   async getMany(keys: readonly DocumentKey[], options: ReadOptions = {}): Promise<(T | undefined)[]> {
     const rowKeys = keys.map(key => this.#rowKey(key))
     await this.#parts.reader.at(options)
-    const rows = await Promise.all(rowKeys.map(key => this.#parts.reader.row(key)))
+    const rows = await Promise.all(rowKeys.map(async key => this.#parts.reader.row(key)))
     return rows.map(row => (row === null ? undefined : versioned<T>(row).document))
   }
 
@@ -142,8 +149,8 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * The document that holds the unique value: one value, or a list with one per field of the constraint. Values are
-   * normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
+   * The document that holds the unique value: one value, or a list with one per field of the constraint.
+   * Values are normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
    */
   async getBy(constraint: string, value: unknown, options: ReadOptions = {}): Promise<T | undefined> {
     const rule = this.#schema().unique.find(({ name }) => name === constraint)
@@ -162,7 +169,8 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of the view.
+   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
+   * the view.
    */
   async *scan(options: ScanOptions = {}): AsyncGenerator<T, void, undefined> {
     for await (const row of this.#rows(options)) yield versioned<T>(row).document
@@ -223,7 +231,10 @@ export class Collection<T extends object = Record<string, unknown>> {
     }
   }
 
-  /** Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read again. */
+  /**
+   * Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read
+   * again.
+   */
   async #holder(claimKey: RowKey): Promise<T | undefined> {
     for (;;) {
       const claim = await this.#parts.reader.row(claimKey)

@@ -1,5 +1,6 @@
 /**
- * Deadlines of calls: most have the default one, so they end in the order in which they began and share one timer.
+ * Deadlines of calls: most have the default one, so they end in the order in which they began and share one
+ * timer.
  */
 import type { Clock, Timer } from '../env/clock.js'
 
@@ -10,6 +11,7 @@ export interface Waiting {
   settled: boolean
 }
 
+/** The deadlines of one store. */
 export class Deadlines {
   readonly #clock: Clock
   readonly #defaultMs: number

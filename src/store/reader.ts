@@ -14,6 +14,7 @@ interface Wanted {
   readonly reject: (error: unknown) => void
 }
 
+/** Reads rows of the data partition. */
 export class Reader {
   readonly #clock: Clock
   readonly #state: State
@@ -33,7 +34,10 @@ export class Reader {
     await this.#asking.barrier(options)
   }
 
-  /** The row as the state has it now, null if there is none. Rejects with DAMAGED if its bytes fail their check. */
+  /**
+   * The row as the state has it now, null if there is none. Rejects with DAMAGED if its bytes fail their
+   * check.
+   */
   row(key: RowKey): Row | null | Promise<Row | null> {
     const known = this.#state.lookup(key)
     if (known !== undefined) return known

@@ -1,8 +1,9 @@
 /**
- * A client session: its writes take effect exactly once, also across restarts of the process if it has a name.
+ * A client session: its writes take effect exactly once, also across restarts of the process if it has a
+ * name.
  *
- * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as the session
- * lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
+ * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as
+ * the session lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
  * Source: Raft thesis 6.3.
  */
 import { createHash } from 'node:crypto'
@@ -18,6 +19,7 @@ import type { Collection } from './collection.js'
 import type { WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
 
+/** What a session is opened with. */
 export interface SessionOptions {
   /** Survives restarts of the process: opening the same name again resumes the session. */
   readonly name?: string
@@ -46,6 +48,7 @@ interface QueuedWrite {
   sequence: Sequence
 }
 
+/** A session: write through `session.collection(name)`. */
 export class Session implements Writer, AsyncDisposable {
   /** The session's number; the same for all holders of its name. */
   readonly id: number
@@ -71,8 +74,9 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /**
-   * The smallest sequence number whose answer may still be asked for. After resuming a caller-numbered session: send
-   * everything from here on again, in the same form; what was executed is answered from its kept reply.
+   * The smallest sequence number whose answer may still be asked for. After resuming a caller-numbered
+   * session: send everything from here on again, in the same form; what was executed is answered from its
+   * kept reply.
    */
   get lowWater(): Sequence {
     return this.#lowWater
@@ -84,8 +88,8 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /**
-   * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go. A later
-   * request with such a number is ALREADY_ACKNOWLEDGED.
+   * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go.
+   * A later request with such a number is ALREADY_ACKNOWLEDGED.
    */
   release(through: Sequence): void {
     if (this.numbering !== 'caller')

@@ -23,7 +23,9 @@ import { Reader } from './reader.js'
 import { Session, type SessionOptions } from './session.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-/** Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt. */
+/**
+ * Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt.
+ */
 export interface StoreEvents {
   failed: [error: SillokError]
   rebuilt: [reason: string]
@@ -43,6 +45,7 @@ export interface StoreStatus {
 /** How often live sessions tell meta that they live: a quarter of an idle session's life. */
 const keepAliveMs = limits.sessionIdleMs / 4
 
+/** An open store. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   readonly folder: string
   readonly #env: Environment
@@ -92,8 +95,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the definition.
-   * The same definition again makes no entry; any other is INVALID, with no effect.
+   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
+   * definition. The same definition again makes no entry; any other is INVALID, with no effect.
    */
   async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
     const checked = checkDefinition(name, definition)
@@ -106,14 +109,17 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     if (row) this.#schemas.set(name, schemaOfRow(row))
   }
 
-  /** The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it is. */
+  /**
+   * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
+   * is.
+   */
   collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
     return this.#collection<T>(name, undefined)
   }
 
   /**
-   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the ones
-   * before them. Rejects as the single operations do.
+   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
+   * ones before them. Rejects as the single operations do.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
     if (!Array.isArray(steps) || steps.length === 0)
@@ -135,8 +141,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every partition.
-   * Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
+   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
+   * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
    */
   async session(options: SessionOptions = {}): Promise<Session> {
     checkSessionOptions(options)
@@ -173,15 +179,18 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the applied
-   * index of the data partition.
+   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the
+   * applied index of the data partition.
    */
   digest(): string {
     const pairs = this.#open(this.#host).digests(dataPartition)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 
-  /** Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is well. */
+  /**
+   * Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is
+   * well.
+   */
   scrub(): Promise<readonly number[]> {
     return this.#open(this.#host).scrub(dataPartition)
   }

@@ -8,6 +8,7 @@ import type { Asking } from './asking.js'
 import { weigh } from './asking.js'
 import type { WriteOptions } from './options.js'
 
+/** Sends document operations. */
 export interface Writer {
   write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done>
 }

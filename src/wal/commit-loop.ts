@@ -1,11 +1,12 @@
 /**
  * The loop that makes batches and brings them to the disk, one at a time.
  *
- * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of their
- * batch; after a failure nothing is written. While one batch is in flight, everything else waits for the next.
+ * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of
+ * their batch; after a failure nothing is written. While one batch is in flight, everything else waits for
+ * the next.
  *
- * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it holds
- * is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
+ * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it
+ * holds is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
  *
  * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
  */
@@ -134,7 +135,6 @@ export class CommitLoop {
   kick(): void {
     if (this.#busy || this.#error !== undefined) return
     this.#busy = true
-    this.#witnessTimer?.stop()
     this.#running = this.#run().catch(error => this.#fail(error))
   }
 
@@ -168,6 +168,7 @@ export class CommitLoop {
       const plan = this.#plan()
       this.#noteStall(plan === 'stalled')
       if (plan === 'stalled' || plan === 'nothing') break
+      this.#witnessTimer?.stop()
       if (plan === 'rotate') await this.#rotate()
       else await this.#writeBatch(plan)
     }

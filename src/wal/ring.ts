@@ -1,12 +1,13 @@
 /**
  * The files of the log: those that are needed, the next one, and those that may be used again.
  *
- * Always: the needed files are floor … current, ascending. The floor rises only when a durable batch said so, and
- * only above files whose entries are released or copied. Files below it are renamed and used again: their bytes stay
- * as they are until the first batch of their next use, and never validate under its salt.
+ * Always: the needed files are floor … current, ascending. The floor rises only when a durable batch said so,
+ * and only above files whose entries are released or copied. Files below it are renamed and used again: their
+ * bytes stay as they are until the first batch of their next use, and never validate under its salt.
  *
- * States after a crash: files below the floor under any name; a spare of any length up to the full one, blank or with
- * its old content; a current file whose opening is not whole. Recovery tells them apart by header and floor.
+ * States after a crash: files below the floor under any name; a spare of any length up to the full one, blank
+ * or with its old content; a current file whose opening is not whole. Recovery tells them apart by header and
+ * floor.
  *
  * Source: pitfalls P1 and P26, research/consensus 2.5.
  */
@@ -87,8 +88,8 @@ export class Ring {
   }
 
   /**
-   * Bytes that batches may take before the oldest file must have been given up, if clearing it is to stay possible
-   * and `reserve` bytes are to be left for it.
+   * Bytes that batches may take before the oldest file must have been given up, if clearing it is to stay
+   * possible and `reserve` bytes are to be left for it.
    */
   allowance(reserve: number): number {
     const { filesMax } = this.#options
@@ -105,7 +106,9 @@ export class Ring {
     return room - copies - reserve
   }
 
-  /** True if copying the oldest file's entries on gains room in the long run: half the ring at most is needed. */
+  /**
+   * True if copying the oldest file's entries on gains room in the long run: half the ring at most is needed.
+   */
   get copyingHelps(): boolean {
     return this.usage.total() <= (this.#options.filesMax - 2) * this.usableBytes
   }
@@ -159,7 +162,10 @@ export class Ring {
       })
   }
 
-  /** The next file, open, with a new salt; the current one from now on. Rejects as the disk does, and may be repeated. */
+  /**
+   * The next file, open, with a new salt; the current one from now on. Rejects as the disk does, and may be
+   * repeated.
+   */
   async take(sequence: FileSequence): Promise<WalFile> {
     this.prepare()
     await this.#preparing

@@ -1,8 +1,8 @@
 /**
  * What the store must show after a crash: for each document the states that it may be in.
  *
- * An acknowledged change leaves one possible state. One that was in flight at the crash leaves two: before and after.
- * Whatever the reopened store shows is then the only one.
+ * An acknowledged change leaves one possible state. One that was in flight at the crash leaves two: before
+ * and after. Whatever the reopened store shows is then the only one.
  */
 import { isDeepStrictEqual } from 'node:util'
 

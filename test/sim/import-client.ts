@@ -1,7 +1,7 @@
 /**
- * An importer in a crash world: a caller-numbered named session that sends numbered rows, is cut off by crashes, and
- * on resuming sends everything again from lowWater. A row that was answered gets the same answer again; a row that
- * was not answered takes effect exactly once.
+ * An importer in a crash world: a caller-numbered named session that sends numbered rows, is cut off by
+ * crashes, and on resuming sends everything again from lowWater. A row that was answered gets the same answer
+ * again; a row that was not answered takes effect exactly once.
  */
 import type { Random } from '../../src/base/random.js'
 import { isSillokError, type Session, type Store } from '../../src/index.js'

@@ -1,8 +1,8 @@
 /**
  * A log on a simulated disk, driven by a seeded workload, beside a model of what must be there.
  *
- * The model holds what was acknowledged, and the appends that wait. After a crash the log must equal the model after
- * some prefix of the waiting appends.
+ * The model holds what was acknowledged, and the appends that wait. After a crash the log must equal the
+ * model after some prefix of the waiting appends.
  */
 import assert from 'node:assert/strict'
 import { type Entry, encodeEntry } from '../../../src/base/entry.js'
@@ -230,13 +230,16 @@ export class World {
       return
     }
     const term = own.entries.get(own.last)?.term ?? 1
-    if (own.last > own.released && random.chance(0.04)) return this.conflict(partition, own, term + 1)
-    if (random.chance(0.01)) return this.install(partition, own, term)
-    if (random.chance(0.006) && this.options.uncommitted === undefined) {
+    const steady = this.options.uncommitted !== undefined
+    if (own.last > own.released && random.chance(0.04)) {
+      this.conflict(partition, own, term + 1)
+    } else if (random.chance(0.01) && !steady) {
+      this.install(partition, own, term)
+    } else if (random.chance(0.006) && !steady) {
       this.append({ partition, registers: [destroyedRegister({ highestReplicaId: this.acknowledged })] })
-      return
+    } else {
+      this.extend(partition, own.last + 1, term)
     }
-    this.extend(partition, own.last + 1, term)
   }
 
   extend(partition: number, from: number, term: number): void {
