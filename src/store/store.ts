@@ -6,14 +6,15 @@
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { type Limits, limits } from '../base/limits.js'
+import { isWellFormed } from '../base/text.js'
 import type { Environment } from '../env/environment.js'
-import type { Operation } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
-import { Collection, documentOperation, keyOperation } from './collection.js'
+import { stepOperation } from './batch-steps.js'
+import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { KeyLocks } from './key-locks.js'
 import type { BatchStep, CallOptions, Written } from './options.js'
@@ -105,8 +106,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const checked = checkDefinition(name, definition)
     const command = { type: 'define', name, definition: checked } as const
     const finish = ({ value }: Done): number => (value as { collection: number }).collection
-    const request = { command, bytes: 1024, sender: this, finish }
-    const collection = await this.#open(this.#metaAsking).ask(request, options)
+    const request = { sender: this, finish }
+    const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
@@ -134,7 +135,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
         `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
       )
     }
-    const operations = steps.map((step, i) => this.#operation(step, i))
+    const operations = steps.map((step, i) => stepOperation(step, i, name => this.#schema(name)))
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
@@ -240,15 +241,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
   }
 
-  #operation(step: BatchStep, place: number): Operation {
-    const schema = this.#schema(step.in)
-    if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
-    if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
-    if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
-    if ('check' in step) return keyOperation(schema, 'check', step.check, step.ifVersion)
-    throw new SillokError('INVALID', `step ${place} of the batch: insert, put, delete or check, and in`)
-  }
-
   /** The highest lowWater that any slot has logged for the session. */
   #resumeFrom(session: number): number {
     const { windows } = this.#open(this.#host).data.state
@@ -295,6 +287,9 @@ function checkSessionOptions(options: SessionOptions): void {
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new SillokError('INVALID', 'the name of a session is a non-empty string')
   }
+  if (name !== undefined && !isWellFormed(name)) {
+    throw new SillokError('INVALID', 'the name of a session must be well-formed text')
+  }
   if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
     throw new SillokError(
       'TOO_LARGE',
@@ -306,5 +301,11 @@ function checkSessionOptions(options: SessionOptions): void {
   }
   if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
     throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
+  }
+  if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
+    throw new SillokError(
+      'TOO_LARGE',
+      `input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`,
+    )
   }
 }
