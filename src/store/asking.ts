@@ -1,8 +1,8 @@
 /**
  * From a call to its answer: hands a command to the partition and waits, with deadline and signal.
  *
- * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller. One promise and one
- * object per call: this is on the way of every write.
+ * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller. One promise
+ * and one object per call: this is on the way of every write.
  */
 import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -43,8 +43,8 @@ export class Asking {
   }
 
   /**
-   * Asks the partition; `bytes` is what the command weighs against the limit of waiting bytes. Resolves with what
-   * `finish` makes of the answer, rejects if the request was refused.
+   * Asks the partition; `bytes` is what the command weighs against the limit of waiting bytes. Resolves with
+   * what `finish` makes of the answer, rejects if the request was refused.
    */
   ask<R>(command: Command, bytes: number, request: Request<R>, options: CallOptions): Promise<R> {
     return this.askLater(request, options, queued => queued.send(command, bytes))

@@ -166,7 +166,10 @@ export class Session implements Writer, AsyncDisposable {
     return { type: 'write', operations, mark }
   }
 
-  /** Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is nested. */
+  /**
+   * Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is
+   * nested.
+   */
   #sendQueued(): void {
     if (this.#sending) return
     this.#sending = true

@@ -5,6 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
+import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
 import type { Environment } from '../env/environment.js'
@@ -182,11 +183,13 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the
-   * applied index of the data partition.
+   * Digests of all documents, claims and kept replies, as one text, at the applied index of the data
+   * partition: equal texts mean equal contents and versions. Which sessions are open is not part of it.
    */
   digest(): string {
-    const pairs = this.#open(this.#host).digests(dataPartition)
+    const pairs = this.#open(this.#host)
+      .digests(dataPartition)
+      .subarray(0, 2 * slotCount)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 

@@ -1,5 +1,6 @@
 /**
- * One call that waits: until its answer comes, the deadline passes or the signal says stop, whichever is first.
+ * One call that waits: until its answer comes, the deadline passes or the signal says stop, whichever is
+ * first.
  *
  * What ends the waiting early leaves the request alone: its outcome is unknown, unless it was never sent.
  */
@@ -18,7 +19,9 @@ export class Wait implements Waiting {
   readonly #signal: AbortSignal | undefined
   readonly #aborted: (() => void) | undefined
 
-  /** Begins to wait; `reject` is called if deadline or signal end it. The options have passed `callRefusal`. */
+  /**
+   * Begins to wait; `reject` is called if deadline or signal end it. The options have passed `callRefusal`.
+   */
   constructor(
     deadlines: Deadlines,
     { signal, deadlineMs }: CallOptions,

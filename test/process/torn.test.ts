@@ -1,4 +1,7 @@
-/** The last batch of the write-ahead log, torn and damaged, as a whole store meets it. `npm run soak -- torn`: all. */
+/**
+ * The last batch of the write-ahead log, torn and damaged, as a whole store meets it. `npm run soak -- torn`:
+ * all.
+ */
 import t from 'tap'
 import { damageAcknowledged, tearLast } from './torn-forms.js'
 

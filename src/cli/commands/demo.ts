@@ -1,6 +1,7 @@
 /**
- * `sillok demo`: 171,075 places are imported by a process that is killed three times on the way; then it is shown
- * that nothing was lost and nothing done twice. Every claim is checked; one that does not hold ends with exit code 1.
+ * `sillok demo`: 171,075 places are imported by a process that is killed three times on the way; then it is
+ * shown that nothing was lost and nothing done twice. Every claim is checked; one that does not hold ends
+ * with exit code 1.
  */
 import path from 'node:path'
 import { RealClock } from '../../env/real-clock.js'
