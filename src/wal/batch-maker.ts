@@ -39,6 +39,7 @@ export interface Control {
   readonly register: Register
 }
 
+/** Fills batches, one after the other. */
 export class BatchMaker {
   readonly #writer: BatchWriter
   readonly #staged = new Map<number, Staged>()

@@ -158,6 +158,7 @@ export function rawRecord(kind: number, ...parts: readonly Uint8Array[]): Buffer
   return Buffer.concat([head, ...parts])
 }
 
+/** A register that was known before this batch. */
 export function restatedRecord(partition: PartitionId, kind: number, payload: Uint8Array): Buffer {
   const head = Buffer.allocUnsafe(8)
   head.writeUInt32LE(partition, 0)
@@ -165,18 +166,21 @@ export function restatedRecord(partition: PartitionId, kind: number, payload: Ui
   return rawRecord(recordKinds.restated, head, payload)
 }
 
+/** Ends all entries of the partition that are written so far. */
 export function cutRecord(partition: PartitionId): Buffer {
   const bytes = Buffer.allocUnsafe(4)
   bytes.writeUInt32LE(partition, 0)
   return rawRecord(recordKinds.cut, bytes)
 }
 
+/** Older files than that one are not needed. */
 export function floorRecord(file: FileSequence): Buffer {
   const bytes = Buffer.allocUnsafe(8)
   writeIndex(bytes, file, 0)
   return rawRecord(recordKinds.floor, bytes)
 }
 
+/** The file ends before that batch. */
 export function voidedRecord(file: FileSequence, batch: BatchSequence): Buffer {
   const bytes = Buffer.allocUnsafe(16)
   writeIndex(bytes, file, 0)

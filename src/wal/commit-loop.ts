@@ -50,6 +50,7 @@ interface Filled {
 const queueSlackMax = 4096
 const askMs = 1000
 
+/** One per log; owns the queue of appends. */
 export class CommitLoop {
   readonly #options: LoopOptions
   readonly #writer: LogWriter

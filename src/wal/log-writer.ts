@@ -22,6 +22,7 @@ export interface Position {
 
 const retryMs = 1000
 
+/** The end of the log, where batches go. */
 export class LogWriter {
   readonly batch = new BatchWriter()
   readonly syncTimes = new SyncTimes()

@@ -42,6 +42,7 @@ const none: readonly never[] = []
 /** Records that a truncation adds: cut and released. */
 const truncationBytes = 2 * registerHeadBytes + 8
 
+/** Registers and tail of one partition. */
 export class PartitionLog {
   readonly id: PartitionId
   readonly tail: PartitionTail

@@ -47,6 +47,7 @@ class FoundPartition {
   }
 }
 
+/** Collects what batches say, then makes the partitions. */
 export class Replay {
   readonly #partitions = new Map<PartitionId, FoundPartition>()
   readonly #released: ReadonlyMap<PartitionId, LogIndex>

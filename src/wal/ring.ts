@@ -28,6 +28,7 @@ export interface RingOptions {
   readonly filesMax: number
 }
 
+/** The files of one log. */
 export class Ring {
   readonly usage = new Usage()
   /** Needed files, oldest first; the last one is the current one. */

@@ -31,6 +31,7 @@ const unwritten: FileSequence = 0
 /** Released slots that may pile up before the arrays are cut. */
 const slackMax = 1024
 
+/** The tail with both of its views. */
 export class PartitionTail implements Tail {
   readonly #usage: Usage
   #entries: (Entry | undefined)[] = []

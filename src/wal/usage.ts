@@ -10,6 +10,7 @@ interface FileUsage {
   largest: number
 }
 
+/** Needed bytes by file. */
 export class Usage {
   readonly #files = new Map<FileSequence, FileUsage>()
 

@@ -65,6 +65,7 @@ export interface WalStatus {
 
 const emptyTail: Tail = { firstIndex: 1, lastIndex: 0, get: () => undefined, slice: () => [] }
 
+/** An open log. */
 export class Wal {
   readonly #ring: Ring
   readonly #logs: Map<PartitionId, PartitionLog>
