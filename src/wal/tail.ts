@@ -1,11 +1,14 @@
 /**
  * The one copy in memory of a partition's entries that are in the log and not released.
  *
- * Two views. The *logical* one is what callers see: it follows each append at once. The *written* one is what the
- * files hold, in the order of the batches. They differ by the appends that wait. An entry that a waiting append
+ * Two views. The *logical* one is what callers see: it follows each append at once. The *written* one is
+ * what the
+ * files hold, in the order of the batches. They differ by the appends that wait. An entry that a waiting
+ * append
  * replaced or dropped is kept aside until that append is written: until then its file is needed.
  *
- * Always: the logical entries are firstIndex … lastIndex without gaps; an entry with a home is in that file, and
+ * Always: the logical entries are firstIndex … lastIndex without gaps; an entry with a home is in that file,
+ * and
  * the usage of that file counts it.
  */
 import { assert, must } from '../base/assert.js'
@@ -82,7 +85,10 @@ export class PartitionTail implements Tail {
     this.#homes.push(unwritten)
   }
 
-  /** A truncation was appended: entries up to base are not needed once it is written, without `keep` none is. */
+  /**
+   * A truncation was appended: entries up to base are not needed once it is written, without `keep`
+   * none is.
+   */
   truncate(base: LogIndex, keep: boolean): void {
     if (!keep) {
       this.#dropFrom(this.#first)

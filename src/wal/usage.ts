@@ -1,4 +1,7 @@
-/** How much of each file of the log is still needed: bytes of entries that stand nowhere else. Always exact. */
+/**
+ * How much of each file of the log is still needed: bytes of entries that stand nowhere else. Always
+ * exact.
+ */
 import { assert } from '../base/assert.js'
 import type { FileSequence } from '../base/ids.js'
 import { recordHeadBytes } from './batch.js'
