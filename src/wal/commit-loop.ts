@@ -65,7 +65,11 @@ export class CommitLoop {
   #taken = 0
   #waitingBytes = 0
   #inFlight: readonly Waiting[] = []
+  /** Those who wait for the registers of their release, which are in the batch. */
+  #releasing: Done[] = []
   #controls: Control[] = []
+  /** Those who wait for `#controls`. */
+  #released: Done[] = []
   #controlBytes = 0
   #busy = false
   #running = Promise.resolve()
@@ -130,8 +134,15 @@ export class CommitLoop {
   }
 
   /** Takes registers of a release, and looks whether a file became free. */
-  released(controls: readonly Control[]): void {
+  released(controls: readonly Control[], done?: Done): void {
     this.#copiedBytes = 0
+    if (done !== undefined) {
+      if (this.#error !== undefined) {
+        done(this.#error)
+        return
+      }
+      this.#released.push(done)
+    }
     for (const control of controls) {
       this.#controls.push(control)
       this.#controlBytes += registerHeadBytes + control.register.payload.length
@@ -268,8 +279,7 @@ export class CommitLoop {
     if (controlsFit) {
       spent += this.#controlBytes
       for (const control of this.#controls) this.#maker.control(control)
-      this.#controls = []
-      this.#controlBytes = 0
+      this.#takeControls()
     }
     if (plan === 'copy') {
       const copied = this.#copy(room - spent)
@@ -337,10 +347,9 @@ export class CommitLoop {
     const old = ring.current
     const file = await this.#writer.insist(() => ring.take(old.sequence + 1))
     ring.needed.push(file)
-    /** What a release brought must stand where the release is told. */
+    // What a release brought must stand where the release is told.
     for (const { log, register } of this.#controls) log.written.set(register.kind, register.payload)
-    this.#controls = []
-    this.#controlBytes = 0
+    this.#takeControls()
     const floor = ring.nextFloor()
     const batches = splitOpening([
       ...ring.restate(),
@@ -371,6 +380,7 @@ export class CommitLoop {
       this.#ring.prepare()
     }
     this.#inFlight = []
+    for (const done of this.#releasing.splice(0)) done()
     for (const item of filled.items) item.done()
     if ((flags & (batchFlags.witness | batchFlags.cleanClose)) === 0) this.#startWitness()
   }
@@ -412,7 +422,14 @@ export class CommitLoop {
     this.#askTimer = this.#options.clock.after(ms, fire)
   }
 
+  #takeControls(): void {
+    this.#releasing.push(...this.#released.splice(0))
+    this.#controls = []
+    this.#controlBytes = 0
+  }
+
   #giveUp(error: SillokError): void {
+    for (const done of [...this.#releasing.splice(0), ...this.#released.splice(0)]) done(error)
     const waiting = [...this.#inFlight, ...this.#queue.slice(this.#taken)]
     this.#inFlight = []
     this.#queue = []
