@@ -45,8 +45,11 @@ export interface Decider {
 
 /** Tickets of one sender that arrived in one turn. */
 interface Batch {
-  readonly tickets: readonly Ticket[]
+  /** Not decided yet. */
+  readonly tickets: Ticket[]
   readonly loading: Promise<Loaded> | undefined
+  /** What the first ticket waits for, when it was tried at once. */
+  readonly first?: Verdict
 }
 
 interface Lane {
@@ -67,6 +70,7 @@ export class Admission {
   #waitingBytes = 0
   #waitingCount = 0
   #refusal: SillokError | undefined
+  #failed = false
 
   constructor(clock: Clock, decider: Decider) {
     this.#clock = clock
@@ -95,16 +99,14 @@ export class Admission {
     this.#schedule()
   }
 
-  /** Answers everything that was not decided yet: it never will be. */
+  /** Answers everything that was not decided yet, once: it never will be. */
   fail(error: SillokError): void {
+    if (this.#failed) return
+    this.#failed = true
     this.#refusal = error
-    const waiting = [
-      ...this.#arrived,
-      ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets)),
-    ]
-    this.#arrived = []
+    const undecided = [...this.#lanes.values()].flatMap(({ batches }) => batches.flatMap(({ tickets }) => tickets))
     this.#lanes.clear()
-    for (const ticket of waiting) ticket.answer(error)
+    for (const ticket of [...undecided, ...this.#arrived.splice(0)]) this.#settle(ticket, error)
   }
 
   #overload(ticket: Ticket): SillokError | undefined {
@@ -149,16 +151,17 @@ export class Admission {
   /** Nothing to wait for: decided in this very turn; what still has to wait goes the long way. */
   #decideAtOnce(lane: Lane, sender: object, tickets: Ticket[], loaded: Loaded | undefined): void {
     const held = loaded === undefined ? [] : [loaded]
+    let verdict: Verdict = { type: 'settled' }
     let at = 0
-    for (; at < tickets.length; at++) {
-      const ticket = tickets[at]
-      if (ticket === undefined) break
-      if (this.#decide(ticket, held).type !== 'settled') break
+    for (const ticket of tickets) {
+      verdict = this.#decide(ticket, held)
+      if (verdict.type !== 'settled') break
+      at += 1
     }
     loaded?.release()
     if (at === tickets.length) this.#lanes.delete(sender)
     else {
-      lane.batches.push({ tickets: tickets.slice(at), loading: undefined })
+      lane.batches.push({ tickets: tickets.slice(at), loading: undefined, first: verdict })
       this.#start(lane, sender)
     }
   }
@@ -179,33 +182,39 @@ export class Admission {
   }
 
   async #run(lane: Lane): Promise<void> {
-    for (let batch = lane.batches[0]; batch !== undefined; batch = lane.batches[0]) {
+    for (let batch = lane.batches[0]; batch !== undefined && !this.#failed; batch = lane.batches[0]) {
       const held: Loaded[] = []
-      const pending = [...batch.tickets]
+      const { tickets } = batch
       try {
         if (batch.loading !== undefined) held.push(await batch.loading)
       } catch (error) {
-        for (const ticket of pending.splice(0)) this.#reject(ticket, error)
+        for (const ticket of tickets.splice(0)) this.#reject(ticket, error)
       }
-      while (pending.length > 0 && lane.batches[0] === batch) await this.#decideSome(pending, held)
+      let { first } = batch
+      while (tickets.length > 0 && !this.#failed) {
+        await this.#decideSome(tickets, held, first)
+        first = undefined
+      }
       for (const loaded of held) loaded.release()
-      if (lane.batches[0] === batch) lane.batches.shift()
+      lane.batches.shift()
       this.#decider.decided()
     }
   }
 
-  /** Decides from the front until something must be waited for, and waits for it. */
-  async #decideSome(pending: Ticket[], held: Loaded[]): Promise<void> {
-    for (let ticket = pending[0]; ticket !== undefined; ticket = pending[0]) {
-      const verdict = this.#decide(ticket, held)
-      if (verdict.type === 'settled') pending.shift()
+  /** Decides from the front until something must be waited for, and waits for it; `first`: found out before. */
+  async #decideSome(tickets: Ticket[], held: Loaded[], first: Verdict | undefined): Promise<void> {
+    let known = first
+    for (let ticket = tickets[0]; ticket !== undefined && !this.#failed; ticket = tickets[0]) {
+      const verdict = known ?? this.#decide(ticket, held)
+      known = undefined
+      if (verdict.type === 'settled') tickets.shift()
       else {
         this.#decider.decided()
         try {
           if (verdict.type === 'wait') await verdict.until
           else held.push(await this.#decider.load(verdict.keys))
         } catch (error) {
-          pending.shift()
+          tickets.shift()
           this.#reject(ticket, error)
         }
         return
@@ -221,6 +230,10 @@ export class Admission {
 
   #reject(ticket: Ticket, error: unknown): void {
     if (!(error instanceof SillokError)) throw error
+    if (!this.#failed) this.#settle(ticket, error)
+  }
+
+  #settle(ticket: Ticket, error: SillokError): void {
     this.#leave(ticket)
     ticket.answer(error)
   }
