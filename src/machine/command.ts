@@ -40,6 +40,11 @@ export interface Operation {
   claims?: readonly Claim[]
 }
 
+/** What the answer to a write says: per operation, whether the document was there before. */
+export interface WriteValue {
+  readonly existed: readonly boolean[]
+}
+
 /** What ties a command to a session. */
 export interface SessionMark {
   readonly session: SessionId
@@ -48,6 +53,10 @@ export interface SessionMark {
   /** The smallest sequence number whose answer the holder has not seen. */
   readonly lowWater: Sequence
   readonly numbering: Numbering
+  /**
+   * Where the reply is kept: a function of the request's bytes alone, the slot of the first key named (P12).
+   */
+  readonly slot: SlotId
   /** Binds the sequence number to the request: 16 bytes of a SHA-256. */
   readonly hash: Buffer
 }
@@ -59,7 +68,6 @@ export type Numbering = 'library' | 'caller'
 export interface Write {
   readonly type: 'write'
   readonly operations: readonly Operation[]
-  readonly slot: SlotId
   readonly mark: SessionMark | undefined
 }
 

@@ -27,7 +27,7 @@ const documentPrefixBytes = 5
 export function decideWrite(write: Write, view: View, context: DecideContext): Decision {
   const draft = new Draft(view, context.version)
   if (write.mark !== undefined) {
-    const checked = checkMark(draft, write, write.mark)
+    const checked = checkMark(draft, write.mark)
     if (checked !== undefined) return checked
   }
   const existed: boolean[] = []
@@ -52,7 +52,7 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
  * log.
  */
 function finish(draft: Draft, write: Write, reply: Reply): Decision {
-  if (write.mark !== undefined) keepReply(draft, write, write.mark, reply)
+  if (write.mark !== undefined) keepReply(draft, write.mark, reply)
   const facts = draft.facts()
   return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
 }

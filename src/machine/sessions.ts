@@ -11,7 +11,7 @@
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
-import type { Decision, Numbering, SessionMark, Write } from './command.js'
+import type { Decision, Numbering, SessionMark } from './command.js'
 import type { Draft } from './draft.js'
 import { metaCursorKey, openedKey, replyKey, replyPrefix, uint32Text } from './keys.js'
 import { decodeReply, encodeReply, type Refused, type Reply, refuse, sameRequest } from './reply.js'
@@ -41,8 +41,8 @@ function keptEpoch(mark: SessionMark): SessionEpoch {
 }
 
 /** What the session says about the command before it is looked at: undefined means go on. */
-export function checkMark(draft: Draft, write: Write, mark: SessionMark): Decision | undefined {
-  const kept = draft.view.reply(write.slot, mark.session, keptEpoch(mark), mark.sequence)
+export function checkMark(draft: Draft, mark: SessionMark): Decision | undefined {
+  const kept = draft.view.reply(mark.slot, mark.session, keptEpoch(mark), mark.sequence)
   if (kept !== undefined) {
     if (!sameRequest(kept.row, mark.hash)) {
       const message = `sequence ${mark.sequence} of session ${mark.session} was another request`
@@ -56,11 +56,11 @@ export function checkMark(draft: Draft, write: Write, mark: SessionMark): Decisi
   if (row === null) return { type: 'openFirst', session: mark.session }
   const opened = decodeOpened(row.value)
   if (mark.epoch > opened.epoch) return { type: 'openFirst', session: mark.session }
-  const refused = checkOrder(draft, write, mark, opened)
+  const refused = checkOrder(draft, mark, opened)
   return refused && { type: 'answer', reply: refused }
 }
 
-function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opened): Refused | undefined {
+function checkOrder(draft: Draft, mark: SessionMark, opened: Opened): Refused | undefined {
   const { session, epoch, sequence, lowWater } = mark
   if (epoch < opened.epoch) {
     return refuse('FENCED', `session ${session} was resumed by another holder`, {
@@ -68,7 +68,7 @@ function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opene
       epoch: opened.epoch,
     })
   }
-  if (sequence < Math.max(lowWater, draft.view.lowWater(write.slot, session, keptEpoch(mark)))) {
+  if (sequence < Math.max(lowWater, draft.view.lowWater(mark.slot, session, keptEpoch(mark)))) {
     return refuse(
       'ALREADY_ACKNOWLEDGED',
       `sequence ${sequence} of session ${session} was acknowledged before`,
@@ -83,12 +83,12 @@ function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opene
 }
 
 /** Keeps the reply, and drops those below lowWater in the same slot. */
-export function keepReply(draft: Draft, write: Write, mark: SessionMark, reply: Reply): void {
+export function keepReply(draft: Draft, mark: SessionMark, reply: Reply): void {
   const epoch = keptEpoch(mark)
-  const key = replyKey(write.slot, mark.session, epoch, mark.sequence)
+  const key = replyKey(mark.slot, mark.session, epoch, mark.sequence)
   draft.put(key, encodeReply(reply, mark.hash, mark.lowWater))
-  const from = replyKey(write.slot, mark.session, epoch, 0)
-  dropReplies(draft, write.slot, mark.session, from, replyKey(write.slot, mark.session, epoch, mark.lowWater))
+  const from = replyKey(mark.slot, mark.session, epoch, 0)
+  dropReplies(draft, mark.slot, mark.session, from, replyKey(mark.slot, mark.session, epoch, mark.lowWater))
 }
 
 function dropReplies(draft: Draft, slot: number, session: SessionId, from: RowKey, to: RowKey): void {

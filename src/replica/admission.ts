@@ -6,22 +6,22 @@
  * loaded before (P18). Everything that arrives in one turn of the event loop shares its load and its entry in
  * the log's batch.
  */
+import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import type { Loaded } from '../state/loaded.js'
-import type { Answer } from './waiters.js'
+import type { Asker } from './waiters.js'
 
 /** A command on its way, and who asked. */
-export interface Ticket {
+export interface Ticket extends Asker {
   readonly command: Command
   /** Commands with the same sender are decided in call order. */
   readonly sender: object
   /** What the command weighs against the limit of waiting bytes. */
   readonly bytes: number
-  readonly answer: Answer
 }
 
 /** What came of trying to decide a ticket. */
@@ -33,23 +33,26 @@ export type Verdict =
 
 /** The part of the replica that decides. */
 export interface Decider {
-  /** Rows of this command that are not in memory. */
-  missing(command: Command): RowKey[]
+  /** Adds the keys of this command's rows that are not in memory. */
+  missing(command: Command, keys: RowKey[]): void
   load(keys: readonly RowKey[]): Promise<Loaded>
   loadSync(keys: readonly RowKey[]): Loaded
   /** Decides and proposes, or says what is missing. */
   decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict
   /** Called after tickets were decided: what they proposed may go out. */
   decided(): void
+  /** Told of what must not happen: the replica stops. */
+  failed(error: unknown): void
 }
 
 /** Tickets of one sender that arrived in one turn. */
 interface Batch {
-  /** Not decided yet. */
-  readonly tickets: Ticket[]
+  readonly tickets: readonly Ticket[]
   readonly loading: Promise<Loaded> | undefined
-  /** What the first ticket waits for, when it was tried at once. */
-  readonly first?: Verdict
+  /** Place of the first ticket that is not decided. */
+  next: number
+  /** What that ticket waits for, if it was tried already. */
+  tried?: Verdict
 }
 
 interface Lane {
@@ -70,7 +73,6 @@ export class Admission {
   #waitingBytes = 0
   #waitingCount = 0
   #refusal: SillokError | undefined
-  #failed = false
 
   constructor(clock: Clock, decider: Decider) {
     this.#clock = clock
@@ -99,14 +101,18 @@ export class Admission {
     this.#schedule()
   }
 
-  /** Answers everything that was not decided yet, once: it never will be. */
+  /** Answers everything that was not decided yet: it never will be, nor will what comes later. */
   fail(error: SillokError): void {
-    if (this.#failed) return
-    this.#failed = true
-    this.#refusal = error
-    const undecided = [...this.#lanes.values()].flatMap(({ batches }) => batches.flatMap(({ tickets }) => tickets))
+    this.#refusal = new SillokError(error.code, error.message, { outcome: 'not-applied', cause: error })
+    const waiting = this.#arrived.splice(0)
+    for (const lane of this.#lanes.values()) {
+      for (const batch of lane.batches.splice(0)) waiting.push(...batch.tickets.slice(batch.next))
+    }
     this.#lanes.clear()
-    for (const ticket of [...undecided, ...this.#arrived.splice(0)]) this.#settle(ticket, error)
+    for (const ticket of waiting) {
+      this.#leave(ticket)
+      ticket.answer(this.#refusal)
+    }
   }
 
   #overload(ticket: Ticket): SillokError | undefined {
@@ -136,34 +142,43 @@ export class Admission {
   #enqueue(sender: object, tickets: Ticket[]): void {
     const lane = this.#lanes.get(sender) ?? { batches: [], running: false }
     this.#lanes.set(sender, lane)
-    const missing = tickets.flatMap(ticket => this.#decider.missing(ticket.command))
-    const lone = missing.length > 0 && tickets.length === 1 && lane.batches.length === 0
-    if (!lane.running && lane.batches.length === 0 && (missing.length === 0 || lone)) {
-      this.#decideAtOnce(lane, sender, tickets, lone ? this.#decider.loadSync(missing) : undefined)
-      return
+    const missing: RowKey[] = []
+    for (const ticket of tickets) this.#decider.missing(ticket.command, missing)
+    const idle = !lane.running && lane.batches.length === 0
+    if (idle && missing.length === 0) {
+      this.#decideAtOnce(lane, sender, tickets, [])
+    } else if (idle && tickets.length === 1) {
+      this.#decideLone(lane, sender, tickets, missing)
+    } else {
+      const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
+      loading?.catch(() => {})
+      lane.batches.push({ tickets, loading, next: 0 })
+      this.#start(lane, sender)
     }
-    const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
-    loading?.catch(() => {})
-    lane.batches.push({ tickets, loading })
-    this.#start(lane, sender)
+  }
+
+  /** A lone command reads its rows at once: cheaper than a trip through the pool of threads. */
+  #decideLone(lane: Lane, sender: object, tickets: readonly Ticket[], missing: readonly RowKey[]): void {
+    try {
+      const loaded = this.#decider.loadSync(missing)
+      this.#decideAtOnce(lane, sender, tickets, [loaded])
+      loaded.release()
+    } catch (error) {
+      this.#lanes.delete(sender)
+      for (const ticket of tickets) this.#reject(ticket, error)
+    }
   }
 
   /** Nothing to wait for: decided in this very turn; what still has to wait goes the long way. */
-  #decideAtOnce(lane: Lane, sender: object, tickets: Ticket[], loaded: Loaded | undefined): void {
-    const held = loaded === undefined ? [] : [loaded]
-    let verdict: Verdict = { type: 'settled' }
-    let at = 0
-    for (const ticket of tickets) {
-      verdict = this.#decide(ticket, held)
-      if (verdict.type !== 'settled') break
-      at += 1
-    }
-    loaded?.release()
-    if (at === tickets.length) this.#lanes.delete(sender)
-    else {
-      lane.batches.push({ tickets: tickets.slice(at), loading: undefined, first: verdict })
+  #decideAtOnce(lane: Lane, sender: object, tickets: readonly Ticket[], held: readonly Loaded[]): void {
+    for (const [next, ticket] of tickets.entries()) {
+      const tried = this.#decide(ticket, held)
+      if (tried.type === 'settled') continue
+      lane.batches.push({ tickets, loading: undefined, next, tried })
       this.#start(lane, sender)
+      return
     }
+    this.#lanes.delete(sender)
   }
 
   #start(lane: Lane, sender: object): void {
@@ -175,50 +190,54 @@ export class Admission {
         if (lane.batches.length === 0) this.#lanes.delete(sender)
         else this.#start(lane, sender)
       },
-      error => {
-        throw error
-      },
+      error => this.#decider.failed(error),
     )
   }
 
   async #run(lane: Lane): Promise<void> {
-    for (let batch = lane.batches[0]; batch !== undefined && !this.#failed; batch = lane.batches[0]) {
+    for (let batch = lane.batches[0]; batch !== undefined; batch = lane.batches[0]) {
       const held: Loaded[] = []
-      const { tickets } = batch
       try {
         if (batch.loading !== undefined) held.push(await batch.loading)
       } catch (error) {
-        for (const ticket of tickets.splice(0)) this.#reject(ticket, error)
+        this.#rejectAll(lane, batch, error)
       }
-      let { first } = batch
-      while (tickets.length > 0 && !this.#failed) {
-        await this.#decideSome(tickets, held, first)
-        first = undefined
+      while (lane.batches[0] === batch && batch.next < batch.tickets.length) {
+        await this.#decideSome(lane, batch, held)
       }
       for (const loaded of held) loaded.release()
-      lane.batches.shift()
+      if (lane.batches[0] === batch) lane.batches.shift()
       this.#decider.decided()
     }
   }
 
-  /** Decides from the front until something must be waited for, and waits for it; `first`: found out before. */
-  async #decideSome(tickets: Ticket[], held: Loaded[], first: Verdict | undefined): Promise<void> {
-    let known = first
-    for (let ticket = tickets[0]; ticket !== undefined && !this.#failed; ticket = tickets[0]) {
-      const verdict = known ?? this.#decide(ticket, held)
-      known = undefined
-      if (verdict.type === 'settled') tickets.shift()
-      else {
-        this.#decider.decided()
-        try {
-          if (verdict.type === 'wait') await verdict.until
-          else held.push(await this.#decider.load(verdict.keys))
-        } catch (error) {
-          tickets.shift()
-          this.#reject(ticket, error)
-        }
-        return
+  /** Decides on until something must be waited for, and waits for it. */
+  async #decideSome(lane: Lane, batch: Batch, held: Loaded[]): Promise<void> {
+    while (batch.next < batch.tickets.length) {
+      const ticket = must(batch.tickets[batch.next], 'a ticket')
+      const verdict = batch.tried ?? this.#decide(ticket, held)
+      delete batch.tried
+      if (verdict.type === 'settled') {
+        batch.next += 1
+        continue
       }
+      this.#decider.decided()
+      try {
+        if (verdict.type === 'wait') await verdict.until
+        else held.push(await this.#decider.load(verdict.keys))
+      } catch (error) {
+        if (lane.batches[0] !== batch) return
+        batch.next += 1
+        this.#reject(ticket, error)
+      }
+      return
+    }
+  }
+
+  #rejectAll(lane: Lane, batch: Batch, error: unknown): void {
+    if (lane.batches[0] !== batch) return
+    for (; batch.next < batch.tickets.length; batch.next++) {
+      this.#reject(must(batch.tickets[batch.next], 'a ticket'), error)
     }
   }
 
@@ -230,10 +249,6 @@ export class Admission {
 
   #reject(ticket: Ticket, error: unknown): void {
     if (!(error instanceof SillokError)) throw error
-    if (!this.#failed) this.#settle(ticket, error)
-  }
-
-  #settle(ticket: Ticket, error: SillokError): void {
     this.#leave(ticket)
     ticket.answer(error)
   }

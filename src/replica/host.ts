@@ -14,9 +14,10 @@ import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
+import { asFailure } from './failure.js'
 import { refuseForeign, takeIdentity } from './identity.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
-import { asFailure, createPartition, type OpenedReplica, openReplica } from './open-replica.js'
+import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import type { Replica } from './replica.js'
 import { SessionDirectory } from './session-directory.js'
 
@@ -34,6 +35,8 @@ export interface HostOptions {
 
 const tickMs = 100
 const expiryMs = 30_000
+/** How long a closing host waits for what is in flight, say on a full disk. */
+const drainMs = 5_000
 
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
@@ -271,7 +274,7 @@ export class Host {
       }
     }
     if (this.#failure === undefined) {
-      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain())
+      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain(drainMs))
     }
     for (const { replica, segments, state, record } of this.#replicas.values()) {
       await attempt(() => state.close(this.#failure === undefined ? { record } : {}))

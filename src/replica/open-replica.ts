@@ -28,6 +28,7 @@ import {
 } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
+import { asFailure } from './failure.js'
 import { Replica } from './replica.js'
 
 /** What a replica is put together from. */
@@ -152,7 +153,8 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     cutBytes,
     syncBytes: options.limits.segmentSyncBytes,
     recorded: recordedMarks(wal, partition),
-    record: mark => append(wal, partition, [markRegister(mark)]),
+    // With the release, not as an append: an append waits while the ring is full, and the ring waits for the mark.
+    record: async mark => wal.release(partition, mark.lastIndex, [markRegister(mark)]),
     onSynced: index => wal.release(partition, index),
     failed: error => options.failed(asFailure(error)),
   })
@@ -189,13 +191,6 @@ async function openState(options: OpenReplicaOptions, folder: string, lastIndex:
   })
   if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
   return state
-}
-
-/** What stopped a part, as the error that callers get. */
-export function asFailure(error: unknown): SillokError {
-  if (error instanceof SillokError) return error
-  const message = `an invariant is broken: ${error instanceof Error ? error.message : String(error)}`
-  return new SillokError('STOPPED', message, { cause: error })
 }
 
 function damaged(partition: PartitionId, what: string): SillokError {

@@ -24,7 +24,7 @@ import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
 import { evolve } from '../machine/evolve.js'
-import { missingRows } from '../machine/read-set.js'
+import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { Outbound, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions } from '../raft/raft.js'
@@ -35,11 +35,12 @@ import { hardStateRegister } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
+import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
-import { type Answer, Waiters } from './waiters.js'
+import { type Asker, Waiters } from './waiters.js'
 
 /** Entries that are applied between two looks at the clock. */
 const entriesPerLook = 64
@@ -72,6 +73,7 @@ export class Replica implements Decider {
   readonly #raft: Raft
   readonly #overlay = new Overlay()
   readonly #view: LeaderView
+  readonly #inMemory: InMemory = key => this.#view.inMemory(key)
   readonly #time: LogClock
   readonly #waiters = new Waiters()
   readonly #reads = new ReadBarrier()
@@ -80,6 +82,7 @@ export class Replica implements Decider {
   /** Entries up to this one are handed out for application, in order. */
   #target: LogIndex
   #applying = false
+  #closing = false
   #failure: SillokError | undefined
 
   constructor(options: ReplicaOptions) {
@@ -126,7 +129,7 @@ export class Replica implements Decider {
   /** Submits a command of the store's own and resolves with its reply, or rejects with its refusal. */
   call(command: Command, sender: object): Promise<Extract<Reply, { ok: true }>> {
     return new Promise((resolve, reject) => {
-      const answer: Answer = result => {
+      const answer: Asker['answer'] = result => {
         if (result instanceof SillokError) reject(result)
         else if (result.ok) resolve(result)
         else reject(new SillokError(result.code, result.message, { details: result.details }))
@@ -147,13 +150,15 @@ export class Replica implements Decider {
 
   /** Refuses new commands with this error, or admits them again. */
   refuse(error: SillokError | undefined): void {
-    this.#admission.refusal = this.#failure ?? error
+    if (this.#failure !== undefined) return
+    this.#admission.refusal = this.#closing ? new SillokError('CLOSED', 'the store is closed') : error
   }
 
   tick(): void {
     this.#time.advance()
     this.#raft.tick()
     this.pump()
+    this.#makeRoom()
     this.state.maintain(this.#options.record)
   }
 
@@ -181,11 +186,15 @@ export class Replica implements Decider {
     this.#reads.fail(error)
   }
 
-  /** Admits no more, and resolves when everything in flight is answered. */
-  async drain(): Promise<void> {
-    this.#admission.refusal = new SillokError('CLOSED', 'the store is closed')
+  /** Admits no more, and resolves when everything in flight is answered, or when the time is over. */
+  async drain(ms: number): Promise<void> {
+    const { clock } = this.#options
+    const until = clock.monotonicMs() + ms
+    this.#closing = true
+    this.refuse(undefined)
     while (this.#failure === undefined && !(this.#waiters.isEmpty && this.#admission.waitingCount === 0)) {
-      await this.#soon()
+      if (clock.monotonicMs() > until) return
+      await new Promise<void>(resolve => clock.after(1, resolve))
     }
   }
 
@@ -202,8 +211,8 @@ export class Replica implements Decider {
 
   // --- Decider: what admission asks for
 
-  missing(command: Command): RowKey[] {
-    return missingRows(command, key => this.#view.inMemory(key))
+  missing(command: Command, keys: RowKey[]): void {
+    missingRows(command, this.#inMemory, keys)
   }
 
   load(keys: readonly RowKey[]): Promise<Loaded> {
@@ -212,6 +221,10 @@ export class Replica implements Decider {
 
   loadSync(keys: readonly RowKey[]): Loaded {
     return this.state.loadSync(keys)
+  }
+
+  failed(error: unknown): void {
+    this.#stop(error)
   }
 
   decided(): void {
@@ -242,7 +255,7 @@ export class Replica implements Decider {
         const { term } = proposed
         const rows = this.#overlay.add(index, term, time, decision.facts, this.#versionAt(index))
         this.#view.proposed(decision.facts, rows)
-        this.#waiters.add(index, term, decision.reply, ticket.answer)
+        this.#waiters.add(index, term, decision.reply, ticket)
         break
       }
       case 'answer': {
@@ -251,7 +264,7 @@ export class Replica implements Decider {
         break
       }
       case 'latch':
-        this.#waiters.latch(decision.index, ticket.answer)
+        this.#waiters.latch(decision.index, ticket)
         break
       case 'replay':
         ticket.answer(decision.reply)
@@ -274,9 +287,13 @@ export class Replica implements Decider {
     return { type: 'settled' }
   }
 
-  /** Resolves after the next application. */
+  /** Resolves after the next application or tick: what had no room may look again. */
   #room(): Promise<void> {
     return new Promise(resolve => this.#roomWaiters.push(resolve))
+  }
+
+  #makeRoom(): void {
+    for (const resolve of this.#roomWaiters.splice(0)) resolve()
   }
 
   #versionAt(index: LogIndex): Version {
@@ -382,7 +399,7 @@ export class Replica implements Decider {
   #appliedThrough(): void {
     this.#raft.step({ type: 'storageApplied', index: this.state.applied })
     this.#reads.applied(this.state.applied)
-    for (const resolve of this.#roomWaiters.splice(0)) resolve()
+    this.#makeRoom()
     this.#options.applied()
     this.state.maintain(this.#options.record)
   }
@@ -392,8 +409,7 @@ export class Replica implements Decider {
   }
 
   #stop(error: unknown): void {
-    if (!(error instanceof SillokError)) throw error
-    this.#options.failed(error)
+    this.#options.failed(asFailure(error))
   }
 }
 

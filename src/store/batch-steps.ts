@@ -1,6 +1,6 @@
 /**
- * Steps of an atomic batch, as operations. A step says one thing: one verb, the collection, and for some a condition;
- * a field that is not known might have been meant as a condition, so it is refused.
+ * Steps of an atomic batch, as operations. A step says one thing: one verb, the collection, and for some a
+ * condition; a field that is not known might have been meant as a condition, so it is refused.
  */
 import { SillokError } from '../base/errors.js'
 import type { Operation } from '../machine/command.js'
@@ -10,7 +10,10 @@ import type { BatchStep } from './options.js'
 
 const verbs = ['insert', 'put', 'delete', 'check'] as const
 
-/** The step at that place as an operation. Throws INVALID, naming the place, or what the document or key deserves. */
+/**
+ * The step at that place as an operation. Throws INVALID, naming the place, or what the document or key
+ * deserves.
+ */
 export function stepOperation(
   step: BatchStep,
   place: number,

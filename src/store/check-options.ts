@@ -1,6 +1,6 @@
 /**
- * What a call may not ask for. Callers in JavaScript have no types, so every option is looked at before anything is
- * done: a mistyped one must not quietly mean something else.
+ * What a call may not ask for. Callers in JavaScript have no types, so every option is looked at before
+ * anything is done: a mistyped one must not quietly mean something else.
  */
 import { SillokError } from '../base/errors.js'
 import type { CallOptions, ReadOptions, ScanOptions } from './options.js'

@@ -6,11 +6,12 @@ import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type DocumentKey, decodeKey, encodeKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
-import { keyText, type Row, type RowKey, rowValue, slotOfKey } from '../codec/row.js'
+import { keyText, type Row, type RowKey, rowValue } from '../codec/row.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
-import type { Operation } from '../machine/command.js'
+import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
+import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
 import { checkScan } from './check-options.js'
@@ -64,9 +65,8 @@ export class Collection<T extends object = Record<string, unknown>> {
    * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
    * applied).
    */
-  async insert(document: T, options: InsertOptions = {}): Promise<Written> {
-    const { version } = await this.#write(this.#documentOperation('insert', document), options)
-    return { version }
+  insert(document: T, options: InsertOptions = {}): Promise<Written> {
+    return this.#write(() => this.#documentOperation('insert', document, {}), options, written)
   }
 
   /** Inserts all, each on its own: one result per document, in order. Rejects only if the store stops. */
@@ -97,15 +97,13 @@ export class Collection<T extends object = Record<string, unknown>> {
    * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
    * insert.
    */
-  async put(document: T, options: WriteOptions = {}): Promise<Put> {
-    const { version, existed } = await this.#write(this.#documentOperation('put', document, options), options)
-    return { version, existed }
+  put(document: T, options: WriteOptions = {}): Promise<Put> {
+    return this.#write(() => this.#documentOperation('put', document, options), options, changed)
   }
 
   /** Removes a document and releases its unique values. */
-  async delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
-    const { version, existed } = await this.#write(this.#keyOperation('delete', key, options), options)
-    return { version, existed }
+  delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
+    return this.#write(() => this.#keyOperation('delete', key, options), options, changed)
   }
 
   /**
@@ -221,7 +219,7 @@ export class Collection<T extends object = Record<string, unknown>> {
         )
       }
       try {
-        const { version } = await this.#write(operation, options)
+        const { version } = await this.#write(() => operation, options, written)
         return { document, version }
       } catch (error) {
         const again =
@@ -245,14 +243,16 @@ export class Collection<T extends object = Record<string, unknown>> {
     }
   }
 
-  async #write(operation: Operation, options: WriteOptions): Promise<Put> {
-    const slot = slotOfKey(Buffer.from(operation.key.slice(5), 'latin1'))
-    const done = await this.#parts.writer.write({ type: 'write', operations: [operation], slot }, options)
-    const { existed } = done.value as { existed: readonly boolean[] }
-    return { version: done.version, existed: existed[0] === true }
+  /** What is wrong with the arguments rejects, it does not throw. */
+  #write<R>(operation: () => Operation, options: WriteOptions, finish: (done: Done) => R): Promise<R> {
+    try {
+      return this.#parts.writer.write([operation()], options, finish)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions = {}): Operation {
+  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions): Operation {
     return documentOperation(this.#schema(), op, document, options.ifVersion)
   }
 
@@ -296,6 +296,14 @@ export function keyOperation(
   const rowKey = documentPrefix(schema.id) + keyText(encodeKey(key))
   const operation = { op, collection: schema.id, key: rowKey }
   return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
+}
+
+function written({ version }: Done): Written {
+  return { version }
+}
+
+function changed({ version, value }: Done): Put {
+  return { version, existed: (value as WriteValue).existed[0] === true }
 }
 
 function checkVersion(version: number | null): number | null {

@@ -10,11 +10,12 @@ import { createHash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import type { Numbering, Write } from '../machine/command.js'
+import { keyBytes, slotOfRow } from '../codec/row.js'
+import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
-import { type Asking, type Queued, weigh } from './asking.js'
-import { callRefusal } from './check-options.js'
+import type { Asking } from './asking.js'
+import { type Queued, weigh } from './asking.js'
 import type { Collection } from './collection.js'
 import type { WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
@@ -41,7 +42,7 @@ export interface SessionParts {
 
 /** A write that waits for room in the window. */
 interface QueuedWrite {
-  readonly write: Omit<Write, 'mark'>
+  readonly operations: readonly Operation[]
   readonly bytes: number
   readonly queued: Queued
   /** Given when it is sent: one that gives up before leaves no hole. */
@@ -115,34 +116,34 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 
-  write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done> {
-    const { asking } = this.#parts
+  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)
+    const { asking } = this.#parts
+    const bytes = weigh(operations)
     if (this.numbering === 'caller') {
-      const command = this.#mark(write, options.sequence ?? 0)
-      return asking.ask(command, weigh(command), this, options)
+      const command = this.#mark(operations, options.sequence ?? 0)
+      return asking.ask(command, bytes, { sender: this, finish }, options)
     }
-    const bytes = weigh(write)
-    const full =
-      this.#queue.size >= limits.pendingCommandsMax || this.#queuedBytes + bytes > limits.pendingBytesMax
-    if (full && this.#queue.size > 0) {
+    if (this.#queue.size > 0 && this.#isFull(bytes)) {
       return Promise.reject(new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`))
     }
     let own: QueuedWrite | undefined
-    const enqueue = (queued: Queued): void => {
-      own = { write, bytes, queued, sequence: 0 }
+    const observed = (): void => this.#answer(own?.sequence ?? 0)
+    return asking.askLater({ sender: this, finish, observed }, options, queued => {
+      own = { operations, bytes, queued, sequence: 0 }
       this.#queue.add(own)
       this.#queuedBytes += bytes
       this.#sendQueued()
-    }
-    return asking.askLater(this, options, enqueue, () => this.#answer(own?.sequence ?? 0))
+    })
+  }
+
+  #isFull(bytes: number): boolean {
+    return this.#queue.size >= limits.pendingCommandsMax || this.#queuedBytes + bytes > limits.pendingBytesMax
   }
 
   #refusal(options: WriteOptions): SillokError | undefined {
     if (this.#closed) return new SillokError('CLOSED', 'the session is closed')
-    const refused = callRefusal(options)
-    if (refused !== undefined) return refused
     const { sequence } = options
     if (this.numbering === 'library') {
       if (sequence === undefined) return undefined
@@ -156,16 +157,19 @@ export class Session implements Writer, AsyncDisposable {
     return this.#next < this.#lowWater + limits.sessionWindow
   }
 
-  #mark(write: Omit<Write, 'mark'>, sequence: Sequence): Write {
+  #mark(operations: readonly Operation[], sequence: Sequence): Write {
     const { session, epoch } = this.#parts.handle
-    const hash = requestHash(write)
-    return {
-      ...write,
-      mark: { session, epoch, sequence, lowWater: this.#lowWater, numbering: this.numbering, hash },
-    }
+    const { numbering } = this
+    const slot = slotOfRow(keyBytes(operations[0]?.key ?? ''))
+    const hash = requestHash(operations)
+    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering, slot, hash }
+    return { type: 'write', operations, mark }
   }
 
-  /** Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is nested. */
+  /**
+   * Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is
+   * nested.
+   */
   #sendQueued(): void {
     if (this.#sending) return
     this.#sending = true
@@ -173,9 +177,9 @@ export class Session implements Writer, AsyncDisposable {
       if (!this.#hasRoom()) break
       this.#queue.delete(own)
       this.#queuedBytes -= own.bytes
-      if (!own.queued.isWaiting()) continue
+      if (!own.queued.isWaiting) continue
       own.sequence = this.#next++
-      own.queued.send(this.#mark(own.write, own.sequence), own.bytes)
+      own.queued.send(this.#mark(own.operations, own.sequence), own.bytes)
     }
     this.#sending = false
   }
@@ -189,9 +193,9 @@ export class Session implements Writer, AsyncDisposable {
 }
 
 /** Binds a sequence number to the request: what is asked for, not how or when. */
-function requestHash(write: Omit<Write, 'mark'>): Buffer {
+function requestHash(operations: readonly Operation[]): Buffer {
   const hash = createHash('sha256')
-  for (const { op, collection, key, document, ifVersion } of write.operations) {
+  for (const { op, collection, key, document, ifVersion } of operations) {
     const condition = ifVersion === undefined ? '' : String(ifVersion)
     hash.update(`${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`)
     hash.update(key, 'latin1')

@@ -5,12 +5,12 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
+import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
-import { slotOfKey } from '../codec/row.js'
 import type { Environment } from '../env/environment.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
-import { lowWaterOf } from '../machine/reply.js'
+import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
@@ -89,7 +89,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking)
     store.#writer = new PlainWriter(store.#asking)
-    await store.#loadSchemas()
+    try {
+      await store.#loadSchemas()
+    } catch (error) {
+      await host.close()
+      throw error
+    }
     store.#keepAlive()
     return store
   }
@@ -101,8 +106,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
     const checked = checkDefinition(name, definition)
     const command = { type: 'define', name, definition: checked } as const
-    const reply = await this.#open(this.#metaAsking).ask(command, 1024, this, options)
-    const { collection } = reply.value as { collection: number }
+    const finish = ({ value }: Done): number => (value as { collection: number }).collection
+    const request = { sender: this, finish }
+    const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
@@ -135,9 +141,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
     }
-    const slot = slotOfKey(Buffer.from(operations[0]?.key.slice(5) ?? '', 'latin1'))
-    const done = await this.#open(this.#writer).write({ type: 'write', operations, slot }, options)
-    return { version: done.version }
+    return await this.#open(this.#writer).write(operations, options, ({ version }) => ({ version }))
   }
 
   /**
@@ -179,11 +183,13 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the
-   * applied index of the data partition.
+   * Digests of all documents, claims and kept replies, as one text, at the applied index of the data
+   * partition: equal texts mean equal contents and versions. Which sessions are open is not part of it.
    */
   digest(): string {
-    const pairs = this.#open(this.#host).digests(dataPartition)
+    const pairs = this.#open(this.#host)
+      .digests(dataPartition)
+      .subarray(0, 2 * slotCount)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 

@@ -1,5 +1,6 @@
 /**
- * One call that waits for its answer: until it comes, the deadline passes or the signal says stop, whichever is first.
+ * One call that waits: until its answer comes, the deadline passes or the signal says stop, whichever is
+ * first.
  *
  * What ends the waiting early leaves the request alone: its outcome is unknown, unless it was never sent.
  */
@@ -7,46 +8,50 @@ import { type Code, SillokError } from '../base/errors.js'
 import type { Deadlines, Waiting } from './deadlines.js'
 import type { CallOptions } from './options.js'
 
-export class Wait {
+/** The waiting of one call. */
+export class Wait implements Waiting {
+  at = 0
+  settled = false
   /** The request is on its way: from now on nobody knows its outcome but the partition. */
   sent = false
   readonly #deadlines: Deadlines
-  readonly #waiting: Waiting
+  readonly #reject: (error: SillokError) => void
   readonly #signal: AbortSignal | undefined
-  readonly #abort: (() => void) | undefined
+  readonly #aborted: (() => void) | undefined
 
-  /** Begins to wait; `ended` is called if deadline or signal end it. The options have passed `callRefusal`. */
+  /**
+   * Begins to wait; `reject` is called if deadline or signal end it. The options have passed `callRefusal`.
+   */
   constructor(
     deadlines: Deadlines,
     { signal, deadlineMs }: CallOptions,
-    ended: (error: SillokError) => void,
+    reject: (error: SillokError) => void,
   ) {
     this.#deadlines = deadlines
-    this.#waiting = deadlines.begin(deadlineMs, () => {
-      this.#unlisten()
-      ended(this.#error('TIMED_OUT', 'no answer before the deadline'))
-    })
-    if (signal === undefined) return
-    this.#signal = signal
-    this.#abort = () => {
-      if (this.settle()) ended(this.#error('ABORTED', 'the signal stopped the waiting', signal.reason))
+    this.#reject = reject
+    if (signal !== undefined) {
+      this.#signal = signal
+      this.#aborted = () => {
+        if (this.end()) reject(this.#error('ABORTED', 'the signal stopped the waiting', signal.reason))
+      }
+      signal.addEventListener('abort', this.#aborted, { once: true })
     }
-    signal.addEventListener('abort', this.#abort, { once: true })
-  }
-
-  /** True while neither answer, deadline nor signal came. */
-  get isOn(): boolean {
-    return !this.#waiting.settled
+    deadlines.begin(this, deadlineMs)
   }
 
   /** Ends the wait; true if it was still on. */
-  settle(): boolean {
+  end(): boolean {
     this.#unlisten()
-    return this.#deadlines.settle(this.#waiting)
+    return this.#deadlines.settle(this)
+  }
+
+  expired(): void {
+    this.#unlisten()
+    this.#reject(this.#error('TIMED_OUT', 'no answer before the deadline'))
   }
 
   #unlisten(): void {
-    if (this.#abort !== undefined) this.#signal?.removeEventListener('abort', this.#abort)
+    if (this.#aborted !== undefined) this.#signal?.removeEventListener('abort', this.#aborted)
   }
 
   #error(code: Code, message: string, cause?: unknown): SillokError {

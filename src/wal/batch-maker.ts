@@ -149,9 +149,9 @@ export class BatchMaker {
   }
 
   #truncation(log: PartitionLog, index: LogIndex): void {
+    log.tail.writtenTruncation(index)
     if (index <= log.released) return
     log.released = index
-    log.tail.writtenTruncation(index)
     this.#stage(log, registerKinds.released, log.tellReleased())
   }
 

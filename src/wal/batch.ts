@@ -210,36 +210,50 @@ export function decodeBatch(bytes: Buffer, offset: number, salt?: Buffer): Batch
   }
 }
 
-/** One record: its kind, its bytes without the head, and the whole as it stands. */
-export interface RawRecord {
+/** One record, where it stands: bytes are cut out only when asked for. */
+export class RawRecord {
   readonly kind: number
-  readonly bytes: Buffer
-  readonly whole: Buffer
+  readonly body: Buffer
+  /** Of its bytes, behind the record's head. */
+  readonly start: number
+  readonly end: number
+
+  constructor(kind: number, body: Buffer, start: number, end: number) {
+    this.kind = kind
+    this.body = body
+    this.start = start
+    this.end = end
+  }
+
+  get bytes(): Buffer {
+    return this.body.subarray(this.start, this.end)
+  }
+
+  /** The record with its head. */
+  get whole(): Buffer {
+    return this.body.subarray(this.start - recordHeadBytes, this.end)
+  }
 }
 
 /**
- * The records of a batch, in order. DAMAGED if they do not fill the body; VERSION_UNSUPPORTED for an unknown
- * kind.
+ * The records of a batch, in order; `body` may be a copy of the batch's. DAMAGED if they do not fill the
+ * body; VERSION_UNSUPPORTED for an unknown kind.
  */
-export function batchRecords(batch: Batch): RawRecord[] {
-  const { body } = batch
+export function batchRecords(batch: Batch, body = batch.body): RawRecord[] {
   const records: RawRecord[] = []
   let offset = 0
   while (offset + recordHeadBytes <= body.length) {
     const head = body.readUInt32LE(offset)
     const kind = head % 256
-    const end = offset + recordHeadBytes + Math.floor(head / 256)
+    const start = offset + recordHeadBytes
+    const end = start + Math.floor(head / 256)
     if (end > body.length) break
     if (kind < recordKinds.entry || kind > recordKinds.voided) {
       throw new SillokError('VERSION_UNSUPPORTED', `a record of kind ${kind} in batch ${batch.sequence}`, {
         details: { batch: batch.sequence, file: batch.file, kind },
       })
     }
-    records.push({
-      kind,
-      bytes: body.subarray(offset + recordHeadBytes, end),
-      whole: body.subarray(offset, end),
-    })
+    records.push(new RawRecord(kind, body, start, end))
     offset = end
   }
   if (offset !== body.length || records.length !== batch.recordCount) {

@@ -49,6 +49,7 @@ interface Filled {
 }
 
 const queueSlackMax = 4096
+const askMs = 1000
 
 export class CommitLoop {
   readonly #options: LoopOptions
@@ -67,9 +68,12 @@ export class CommitLoop {
   #running = Promise.resolve()
   #scheduled = false
   #witnessTimer: Timer | undefined
+  #askTimer: Timer | undefined
   #witnessDue = false
   #closeDue = false
   #stalled = false
+  /** Bytes copied since an append was taken or something was released. */
+  #copiedBytes = 0
   #closing = false
   #error: SillokError | undefined
 
@@ -124,6 +128,7 @@ export class CommitLoop {
 
   /** Takes registers of a release, and looks whether a file became free. */
   released(controls: readonly Control[]): void {
+    this.#copiedBytes = 0
     for (const control of controls) {
       this.#controls.push(control)
       this.#controlBytes += registerHeadBytes + control.register.payload.length
@@ -151,7 +156,12 @@ export class CommitLoop {
       this.kick()
       await this.#running
     }
+    this.#stopTimers()
+  }
+
+  #stopTimers(): void {
     this.#witnessTimer?.stop()
+    this.#askTimer?.stop()
   }
 
   #schedule(): void {
@@ -190,13 +200,21 @@ export class CommitLoop {
       this.#witnessDue = false
       return 'nothing'
     }
-    if (next === undefined || !ring.copyingHelps || ring.usage.bytesIn(ring.floor) === 0) return 'stalled'
+    if (next === undefined || !this.#copyingHelps()) return 'stalled'
     return this.#fit('copy', batchLength(fixed + ring.usage.largestIn(ring.floor)))
+  }
+
+  /** Copying round and round without room for an append would wear the disk out for nothing. */
+  #copyingHelps(): boolean {
+    const ring = this.#ring
+    const futile = this.#copiedBytes > 2 * ring.ringBytes
+    return !futile && ring.usage.bytesIn(ring.floor) > 0 && ring.copyingHelps(this.#reserveBytes())
   }
 
   #fit(plan: Plan, need: number): Plan {
     if (need <= this.#ring.roomBytes) return plan
-    if (this.#ring.openFiles === 0) return 'stalled'
+    const needed = plan !== 'batch' || this.#closeDue
+    if (this.#ring.openFiles === 0 && !(needed && this.#ring.mayOvershoot)) return 'stalled'
     assert(need <= this.#ring.usableBytes, () => `a batch of ${need} bytes does not fit a file`)
     return 'rotate'
   }
@@ -250,7 +268,11 @@ export class CommitLoop {
       this.#controls = []
       this.#controlBytes = 0
     }
-    if (plan === 'copy') spent += this.#copy(room - spent)
+    if (plan === 'copy') {
+      const copied = this.#copy(room - spent)
+      this.#copiedBytes += copied
+      spent += copied
+    }
     let floor = ring.floor
     const floorCost = this.#floorCost()
     if (controlsFit && floorCost > 0 && spent + floorCost <= room) {
@@ -282,6 +304,7 @@ export class CommitLoop {
       this.#waitingBytes -= item.bytes
       this.#maker.append(item, file)
       items.push(item)
+      this.#copiedBytes = 0
     }
     if (this.#taken === this.#queue.length || this.#taken > queueSlackMax) {
       this.#queue = this.#queue.slice(this.#taken)
@@ -311,6 +334,10 @@ export class CommitLoop {
     const old = ring.current
     const file = await this.#writer.insist(() => ring.take(old.sequence + 1))
     ring.needed.push(file)
+    /** What a release brought must stand where the release is told. */
+    for (const { log, register } of this.#controls) log.written.set(register.kind, register.payload)
+    this.#controls = []
+    this.#controlBytes = 0
     const floor = ring.nextFloor()
     const batches = splitOpening([
       ...ring.restate(),
@@ -365,11 +392,21 @@ export class CommitLoop {
     }
   }
 
+  /** While appends wait for room, the host is asked at once and then every second. */
   #noteStall(stalled: boolean): void {
-    if (stalled && !this.#stalled) {
-      this.#options.clock.soon(() => this.#ask(this.#ring.current.sequence))
-    }
+    const began = stalled && !this.#stalled
     this.#stalled = stalled
+    if (began) this.#askAgain(0)
+  }
+
+  #askAgain(ms: number): void {
+    const fire = (): void => {
+      if (!this.#stalled) return
+      this.#ask(this.#ring.current.sequence)
+      this.#askAgain(askMs)
+    }
+    this.#askTimer?.stop()
+    this.#askTimer = this.#options.clock.after(ms, fire)
   }
 
   #giveUp(error: SillokError): void {
@@ -383,7 +420,7 @@ export class CommitLoop {
 
   #fail(cause: unknown): void {
     this.#busy = false
-    this.#witnessTimer?.stop()
+    this.#stopTimers()
     if (isSillokError(cause, 'CLOSED_WHILE_WAITING')) {
       this.#error = cause
     } else {

@@ -39,7 +39,7 @@ export interface Recovered {
 /** Reads and checks everything; writes nothing. DAMAGED, VERSION_UNSUPPORTED, FOREIGN_FOLDER. */
 export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const scan = await scanFolder(disk, folder)
-  const replay = new Replay()
+  const replay = new Replay(scan.released)
   const newest = scan.chain.at(-1)
   if (newest === undefined) {
     const position = { sequence: 0, crc: 0 }
@@ -119,9 +119,9 @@ async function rewriteLast(
   for (const record of last) replay.record(record, sequence)
   for (const log of replay.finish(ring.usage)) logs.set(log.id, log)
   ring.needed.push(file)
-  const records = [...ring.restate(), ...restated, ...last.map(record => record.whole)]
-  const batches = splitOpening(records)
-  ring.openingBytes = openingLength(batches)
+  const heads = [...ring.restate(), ...restated]
+  const batches = splitOpening([...heads, ...last.map(record => record.whole)])
+  ring.openingBytes = openingLength(splitOpening(heads))
   for (const batch of batches) {
     writer.batch.begin()
     for (const record of batch) writer.batch.raw(record)

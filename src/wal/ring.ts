@@ -61,6 +61,14 @@ export class Ring {
     return this.oldest.sequence
   }
 
+  /**
+   * True if one file more than the ring holds may be taken, to give up old ones that nothing in the ring has
+   * room to give up: its opening tells the floor.
+   */
+  get mayOvershoot(): boolean {
+    return this.needed.length <= this.#options.filesMax
+  }
+
   /** Bytes left in the current file. */
   get roomBytes(): number {
     return Math.max(0, this.current.sizeBytes - this.current.offset)
@@ -74,6 +82,11 @@ export class Ring {
   /** Files on disk that are in use or kept for it. */
   get filesCount(): number {
     return this.needed.length + this.#free.length + (this.#spare === undefined ? 0 : 1)
+  }
+
+  /** Bytes of the whole ring. */
+  get ringBytes(): number {
+    return this.#options.filesMax * this.#options.fileBytes
   }
 
   /** Bytes for batches in a new file, after its opening. */
@@ -107,10 +120,12 @@ export class Ring {
   }
 
   /**
-   * True if copying the oldest file's entries on gains room in the long run: half the ring at most is needed.
+   * True if copying old entries on gains room: the needed ones, packed, leave a quarter of a file besides
+   * `reserve` and one file to copy to.
    */
-  get copyingHelps(): boolean {
-    return this.usage.total() <= (this.#options.filesMax - 2) * this.usableBytes
+  copyingHelps(reserve: number): boolean {
+    const perFile = this.usableBytes - this.usage.largest()
+    return this.usage.total() <= (this.#options.filesMax - 1) * perFile - reserve - this.usableBytes / 4
   }
 
   /** Newest of the files that should be given up soon: there are still files to switch to meanwhile. */
@@ -151,7 +166,11 @@ export class Ring {
 
   /** Gets the next file ready, in the background. */
   prepare(): void {
-    if (this.#spare !== undefined || this.#preparing !== undefined || this.openFiles === 0) return
+    if (this.openFiles > 0) this.#prepare()
+  }
+
+  #prepare(): void {
+    if (this.#spare !== undefined || this.#preparing !== undefined) return
     this.#prepareError = undefined
     this.#preparing = this.#makeSpare(this.current.sequence + 1)
       .catch(error => {
@@ -167,7 +186,7 @@ export class Ring {
    * repeated.
    */
   async take(sequence: FileSequence): Promise<WalFile> {
-    this.prepare()
+    this.#prepare()
     await this.#preparing
     if (this.#prepareError !== undefined) {
       const error = this.#prepareError

@@ -100,7 +100,9 @@ export class PartitionTail implements Tail {
 
   /** Entries up to index stand elsewhere. They must have been written. */
   release(index: LogIndex): void {
-    assert(index <= this.lastIndex, () => `release of ${index}, the last is ${this.lastIndex}`)
+    if (index >= this.#first) {
+      assert(index <= this.lastIndex, () => `release of ${index}, the last is ${this.lastIndex}`)
+    }
     while (this.#first <= index) {
       this.#shift((entry, file) => this.#usage.remove(file, entry.bytes.length), true)
     }

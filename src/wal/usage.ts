@@ -46,6 +46,13 @@ export class Usage {
     return this.#files.get(file)?.largest ?? 0
   }
 
+  /** Length of the largest entry in any file that holds needed ones. */
+  largest(): number {
+    let bytes = 0
+    for (const usage of this.#files.values()) bytes = Math.max(bytes, usage.largest)
+    return bytes
+  }
+
   total(): number {
     let bytes = 0
     for (const usage of this.#files.values()) bytes += usage.bytes

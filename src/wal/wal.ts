@@ -140,7 +140,7 @@ export class Wal {
   release(partition: PartitionId, index: LogIndex, registers: readonly Register[] = []): void {
     const log = this.#logs.get(partition)
     if (log === undefined || !log.exists) return
-    if (index >= log.tail.firstIndex) log.tail.release(index)
+    log.tail.release(index)
     if (index > log.released) log.released = index
     for (const { kind, payload } of registers) log.registers.set(kind, payload)
     this.#loop.released(registers.map(register => ({ log, register })))

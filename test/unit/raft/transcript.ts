@@ -1,4 +1,7 @@
-/** One replica of a group of one, driven by hand: what it hands out is written down as text, nothing happens by itself. */
+/**
+ * One replica of a group of one, driven by hand: what it hands out is written down as text, nothing happens
+ * by itself.
+ */
 import type { Entry } from '../../../src/base/entry.js'
 import { entryHeadBytes, entryKinds } from '../../../src/base/entry.js'
 import { Random } from '../../../src/base/random.js'

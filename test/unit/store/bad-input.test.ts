@@ -1,6 +1,6 @@
 /**
- * Bad input: each is refused by a code, with its outcome and a message that names what was wrong, and the store goes
- * on as if it had not been asked.
+ * Bad input: each is refused by a code, with its outcome and a message that names what was wrong, and the
+ * store goes on as if it had not been asked.
  */
 import t, { type Test } from 'tap'
 import { type Code, type Collection, isSillokError, limits, open, type Store } from '../../../src/index.js'

@@ -1,4 +1,6 @@
-/** The API of an embedded store, in memory and in a real folder: each promise of its methods, from outside. */
+/**
+ * The API of an embedded store, in memory and in a real folder: each promise of its methods, from outside.
+ */
 import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
