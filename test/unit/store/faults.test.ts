@@ -1,6 +1,14 @@
 /** What the world does to a store: folders that are not its own, full and failing disks, long quiet times. */
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,8 +58,18 @@ t.test('a folder that is not a store is refused, and not touched', async t => {
     ['somebody else lives there', { 'photo.jpg': 'x' }, 'FOREIGN_FOLDER', /holds photo\.jpg but no IDENT/],
     ['a torn IDENT', { IDENT: '{"format":1,"clu' }, 'FOREIGN_FOLDER', /IDENT is not ours/],
     ['an IDENT of others', { IDENT: 'null', other: 'y' }, 'FOREIGN_FOLDER', /IDENT is not ours/],
-    ['an IDENT with a flipped byte', { IDENT: JSON.stringify({ ...identity, format: 1, crc }) }, 'DAMAGED', /fails its check/],
-    ['another format', { IDENT: JSON.stringify({ ...identity, crc }) }, 'VERSION_UNSUPPORTED', /format 2; this release reads format 1/],
+    [
+      'an IDENT with a flipped byte',
+      { IDENT: JSON.stringify({ ...identity, format: 1, crc }) },
+      'DAMAGED',
+      /fails its check/,
+    ],
+    [
+      'another format',
+      { IDENT: JSON.stringify({ ...identity, crc }) },
+      'VERSION_UNSUPPORTED',
+      /format 2; this release reads format 1/,
+    ],
   ]
   for (const [name, files, code, message] of folders) {
     const dir = folder(t)
@@ -78,9 +96,13 @@ t.test('one process at a time', async t => {
   t.equal(run(), 'FOLDER_IN_USE')
   t.equal(await codeOf(store.collection('a').put({ id: 1 })), 'done', 'the holder goes on')
   await store.close()
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `${program}; setInterval(() => {}, 1000)`, dir], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '-e', `${program}; setInterval(() => {}, 1000)`, dir],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const said = await new Promise(resolve => child.stdout.once('data', text => resolve(String(text).trim())))
   t.equal(said, 'opened')
   t.equal(await codeOf(open({ dir })), 'FOLDER_IN_USE')
@@ -95,7 +117,11 @@ t.test('one process at a time', async t => {
 t.test('a place where nothing can be stored says why', async t => {
   const dir = folder(t)
   writeFileSync(join(dir, 'file'), 'x')
-  await t.rejects(open({ dir: join(dir, 'file') }), { code: 'FOLDER_UNUSABLE', outcome: 'not-applied' }, 'a file')
+  await t.rejects(
+    open({ dir: join(dir, 'file') }),
+    { code: 'FOLDER_UNUSABLE', outcome: 'not-applied' },
+    'a file',
+  )
   await t.rejects(open({ dir: join(dir, 'file', 'below') }), { code: 'FOLDER_UNUSABLE' }, 'below a file')
   t.equal(readFileSync(join(dir, 'file'), 'utf8'), 'x')
 })
@@ -121,42 +147,53 @@ t.test('a read-only folder is unusable', async t => {
   t.equal(out, 'FOLDER_UNUSABLE not-applied,FOLDER_UNUSABLE not-applied')
 })
 
-t.test('a real file system without space: refused, then service resumes', { skip: !root && 'needs root for a tmpfs' }, async t => {
-  const dir = folder(t)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', dir], { stdio: 'ignore' })
-  } catch {
-    t.pass('no tmpfs may be mounted here')
-    return
-  }
-  t.teardown(() => execFileSync('umount', ['-l', dir]))
-  const store = await open({ dir: join(dir, 'data') })
-  await store.define('a', { key: 'id' })
-  const rows = store.collection<{ id: number | string; v?: string }>('a')
-  const acknowledged = new Set<number>()
-  const v = 'x'.repeat(100_000)
-  const codes = new Set<string>()
-  for (let id = 0; id < 1500 && codes.size < 2; id++) {
-    const code = await codeOf(rows.put({ id, v }, { deadlineMs: 1500 }))
-    codes.add(code)
-    if (code === 'done') acknowledged.add(id)
-  }
-  t.ok([...codes].every(code => ['done', 'DISK_FULL', 'TIMED_OUT'].includes(code)), [...codes].join())
-  t.ok(codes.size > 1, 'it was full')
-  t.equal(await codeOf(rows.get(0)), 'done', 'reads go on')
-  execFileSync('mount', ['-o', 'remount,size=400m', dir])
-  let resumed = ''
-  for (let i = 0; i < 100 && resumed !== 'done'; i++) {
-    resumed = await codeOf(rows.put({ id: 'after' }))
-    if (resumed !== 'done') await new Promise(resolve => setTimeout(resolve, 50))
-  }
-  t.equal(resumed, 'done', 'without a restart')
-  for (const id of acknowledged) if (!(await rows.has(id))) t.fail(`${id} was acknowledged and is gone`)
-  t.strictSame(await store.scrub(), [])
-  await store.close()
-})
+t.test(
+  'a real file system without space: refused, then service resumes',
+  { skip: !root && 'needs root for a tmpfs' },
+  async t => {
+    const dir = folder(t)
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', dir], { stdio: 'ignore' })
+    } catch {
+      t.pass('no tmpfs may be mounted here')
+      return
+    }
+    t.teardown(() => execFileSync('umount', ['-l', dir]))
+    const store = await open({ dir: join(dir, 'data') })
+    await store.define('a', { key: 'id' })
+    const rows = store.collection<{ id: number | string; v?: string }>('a')
+    const acknowledged = new Set<number>()
+    const v = 'x'.repeat(100_000)
+    const codes = new Set<string>()
+    for (let id = 0; id < 1500 && codes.size < 2; id++) {
+      const code = await codeOf(rows.put({ id, v }, { deadlineMs: 1500 }))
+      codes.add(code)
+      if (code === 'done') acknowledged.add(id)
+    }
+    t.ok(
+      [...codes].every(code => ['done', 'DISK_FULL', 'TIMED_OUT'].includes(code)),
+      [...codes].join(),
+    )
+    t.ok(codes.size > 1, 'it was full')
+    t.equal(await codeOf(rows.get(0)), 'done', 'reads go on')
+    execFileSync('mount', ['-o', 'remount,size=400m', dir])
+    let resumed = ''
+    for (let i = 0; i < 100 && resumed !== 'done'; i++) {
+      resumed = await codeOf(rows.put({ id: 'after' }))
+      if (resumed !== 'done') await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    t.equal(resumed, 'done', 'without a restart')
+    for (const id of acknowledged) if (!(await rows.has(id))) t.fail(`${id} was acknowledged and is gone`)
+    t.strictSame(await store.scrub(), [])
+    await store.close()
+  },
+)
 
-function simulated(t: Test): { clock: SimClock; machine: SimMachine; run: <R>(work: () => Promise<R>) => Promise<R> } {
+function simulated(t: Test): {
+  clock: SimClock
+  machine: SimMachine
+  run: <R>(work: () => Promise<R>) => Promise<R>
+} {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random(`${seed} ${t.name}`) })
   return { clock, machine, run: work => clock.run(work) }
@@ -229,7 +266,13 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
       t.equal(failures[0]?.code, 'DISK_FAILED')
       t.equal(store.status().state, 'failed')
       t.equal(store.status().failure, failures[0])
-      const calls = [rows.put({ id: 1 }), rows.get(1), own.put({ id: 1 }), store.define('b', { key: 'id' }), store.session()]
+      const calls = [
+        rows.put({ id: 1 }),
+        rows.get(1),
+        own.put({ id: 1 }),
+        store.define('b', { key: 'id' }),
+        store.session(),
+      ]
       for (const call of calls) t.equal(await codeOf(call), 'DISK_FAILED')
       await store.close()
     })
@@ -242,7 +285,8 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
       const rows = store.collection('a')
       for (const id of acknowledged) if (!(await rows.has(id))) t.fail(`${id} was acknowledged and is gone`)
       for await (const { id } of rows.scan()) {
-        if (!acknowledged.has(Number(id)) && !unknown.has(Number(id))) t.fail(`${id} was refused and is there`)
+        if (!acknowledged.has(Number(id)) && !unknown.has(Number(id)))
+          t.fail(`${id} was refused and is there`)
       }
       t.equal(await codeOf(rows.put({ id: 1000 })), 'done')
       await store.close()
@@ -250,36 +294,48 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
   }
 })
 
-t.test('sessions end by log time when nobody keeps them, and a late write is refused', { timeout: 120_000 }, async t => {
-  const { machine, run } = simulated(t)
-  await run(async () => {
-    const host = await Host.open({ env: machine.environment, folder: 'data' })
-    const register = (nonce: string) =>
-      host.sessions.register({ nonce, name: undefined, numbering: 'library', input: undefined })
-    const idle = await register('idle')
-    const kept = await register('kept')
-    await host.sessions.open(host.data, idle.session)
-    const never = await register('never opened here')
-    const write = ({ session, epoch }: typeof idle, sequence: number): Promise<string> => {
-      const mark = { session, epoch, sequence, lowWater: 1, numbering: 'library', hash: Buffer.alloc(16, sequence) } as const
-      return codeOf(host.data.call({ type: 'write', operations: [], slot: 5, mark }, {}))
-    }
-    t.equal(await write(idle, 1), 'done')
-    t.equal(await write(kept, 1), 'done')
-    for (let minute = 0; minute < 59; minute++) {
-      await pass(machine, 60_000)
-      if (minute % 15 === 14) await host.sessions.keepAlive([kept])
-    }
-    t.equal(await write(idle, 2), 'done', 'a minute before its hour it lives')
-    for (let minute = 59; minute < 62; minute++) await pass(machine, 60_000)
-    t.equal(host.data.state.windows.get(5, idle.session)?.size ?? 0, 0, 'its replies are gone')
-    t.equal(await write(idle, 1), 'SESSION_EXPIRED', 'a late copy is not executed again')
-    t.equal(await write(idle, 3), 'SESSION_EXPIRED')
-    t.equal(await write(never, 1), 'SESSION_EXPIRED', 'nor in a partition that never knew it')
-    t.equal(await write(kept, 2), 'done', 'a session that is kept alive lives')
-    await host.close()
-  })
-})
+t.test(
+  'sessions end by log time when nobody keeps them, and a late write is refused',
+  { timeout: 120_000 },
+  async t => {
+    const { machine, run } = simulated(t)
+    await run(async () => {
+      const host = await Host.open({ env: machine.environment, folder: 'data' })
+      const register = (nonce: string) =>
+        host.sessions.register({ nonce, name: undefined, numbering: 'library', input: undefined })
+      const idle = await register('idle')
+      const kept = await register('kept')
+      await host.sessions.open(host.data, idle.session)
+      const never = await register('never opened here')
+      const write = ({ session, epoch }: typeof idle, sequence: number): Promise<string> => {
+        const mark = {
+          session,
+          epoch,
+          slot: 5,
+          sequence,
+          lowWater: 1,
+          numbering: 'library',
+          hash: Buffer.alloc(16, sequence),
+        } as const
+        return codeOf(host.data.call({ type: 'write', operations: [], mark }, {}))
+      }
+      t.equal(await write(idle, 1), 'done')
+      t.equal(await write(kept, 1), 'done')
+      for (let minute = 0; minute < 59; minute++) {
+        await pass(machine, 60_000)
+        if (minute % 15 === 14) await host.sessions.keepAlive([kept])
+      }
+      t.equal(await write(idle, 2), 'done', 'a minute before its hour it lives')
+      for (let minute = 59; minute < 62; minute++) await pass(machine, 60_000)
+      t.equal(host.data.state.windows.get(5, idle.session)?.size ?? 0, 0, 'its replies are gone')
+      t.equal(await write(idle, 1), 'SESSION_EXPIRED', 'a late copy is not executed again')
+      t.equal(await write(idle, 3), 'SESSION_EXPIRED')
+      t.equal(await write(never, 1), 'SESSION_EXPIRED', 'nor in a partition that never knew it')
+      t.equal(await write(kept, 2), 'done', 'a session that is kept alive lives')
+      await host.close()
+    })
+  },
+)
 
 t.test('a session of an open store outlives every quiet time', { timeout: 120_000 }, async t => {
   const { machine, run } = simulated(t)

@@ -39,14 +39,26 @@ t.test('a caller-numbered request executes once and keeps its first answer, succ
   const own = session.collection<Row>('rows')
   const first = await own.insert({ id: 1, tag: 'x' }, { sequence: 1 })
   t.strictSame(await own.insert({ id: 1, tag: 'x' }, { sequence: 1 }), first, 'the first answer again')
-  const refusal = { code: 'UNIQUE_TAKEN', outcome: 'not-applied', details: { holder: 1, version: first.version } }
+  const refusal = {
+    code: 'UNIQUE_TAKEN',
+    outcome: 'not-applied',
+    details: { holder: 1, version: first.version },
+  }
   await t.rejects(own.insert({ id: 2, tag: 'x' }, { sequence: 2 }), refusal)
   await rows.delete(1)
-  await t.rejects(own.insert({ id: 2, tag: 'x' }, { sequence: 2 }), refusal, 'also when it would be granted now')
+  await t.rejects(
+    own.insert({ id: 2, tag: 'x' }, { sequence: 2 }),
+    refusal,
+    'also when it would be granted now',
+  )
   t.strictSame(await own.insert({ id: 1, tag: 'x' }, { sequence: 1 }), first)
   t.equal(await rows.count(), 0, 'a replay executes nothing')
   const put = await own.put({ id: 3, n: 1 }, { sequence: 3 })
-  t.strictSame(await Promise.all([1, 2, 3].map(() => own.put({ id: 3, n: 1 }, { sequence: 3 }))), [put, put, put])
+  t.strictSame(await Promise.all([1, 2, 3].map(() => own.put({ id: 3, n: 1 }, { sequence: 3 }))), [
+    put,
+    put,
+    put,
+  ])
   const copies = Array.from({ length: 20 }, () => own.put({ id: 4, n: 1 }, { sequence: 4 }))
   const versions = new Set((await Promise.all(copies)).map(({ version }) => version))
   t.equal(versions.size, 1, 'copies in flight at once get one answer')
@@ -83,7 +95,10 @@ t.test('what was released is gone, and a late copy is refused with an unknown ou
   const four = await own.put({ id: 'k', n: 4 }, { sequence: 4 })
   t.ok(four.existed)
   await own.put({ id: 'k', n: 6 }, { sequence: 6 })
-  await t.rejects(own.put({ id: 'k', n: 2 }, { sequence: 2 }), { code: 'ALREADY_ACKNOWLEDGED', outcome: 'unknown' })
+  await t.rejects(own.put({ id: 'k', n: 2 }, { sequence: 2 }), {
+    code: 'ALREADY_ACKNOWLEDGED',
+    outcome: 'unknown',
+  })
   t.equal(await codeOf(own.put({ id: 'k', n: 5 }, { sequence: 5 })), 'done', 'not released: kept')
   t.match(await store.collection<Row>('rows').get('k'), { n: 6 })
   session.release(2)
@@ -113,7 +128,8 @@ t.test('a library-numbered session queues what its window has no room for', asyn
   await Promise.all(writes)
   t.equal(session.lowWater, 5001, 'every number is answered')
   const wrong: number[] = []
-  for await (const { id, n } of rows.scan()) if (((n ?? 0) % 700) !== id || (n ?? 0) < 4300) wrong.push(Number(id))
+  for await (const { id, n } of rows.scan())
+    if ((n ?? 0) % 700 !== id || (n ?? 0) < 4300) wrong.push(Number(id))
   t.strictSame(wrong, [], 'decided in call order')
 })
 
@@ -130,7 +146,10 @@ t.test('what ends before it is sent leaves no hole in the window', async t => {
   const controller = new AbortController()
   const sent = Array.from({ length: limits.sessionWindow }, (_, id) => own.put({ id }))
   const queued = Array.from({ length: 50 }, async (_, id) => {
-    await t.rejects(own.put({ id: `q${id}` }, { signal: controller.signal }), { code: 'ABORTED', outcome: 'not-applied' })
+    await t.rejects(own.put({ id: `q${id}` }, { signal: controller.signal }), {
+      code: 'ABORTED',
+      outcome: 'not-applied',
+    })
   })
   const brief = codeOf(own.put({ id: 'brief' }, { deadlineMs: 1e-6 }))
   controller.abort()
@@ -150,49 +169,57 @@ t.test('a store that closes answers everything that a session has queued', async
   await new Promise(resolve => setTimeout(resolve, 5))
   await store.close()
   const counts = tally(await Promise.all(writes))
-  t.strictSame(Object.keys(counts).filter(code => !['done', 'CLOSED', 'CLOSED_WHILE_WAITING'].includes(code)), [])
+  t.strictSame(
+    Object.keys(counts).filter(code => !['done', 'CLOSED', 'CLOSED_WHILE_WAITING'].includes(code)),
+    [],
+  )
   t.ok((counts['CLOSED'] ?? 0) > 1000)
 })
 
-t.test('the older holder of a name is fenced everywhere, and nothing is doubled', { timeout: 60_000 }, async t => {
-  const { store } = await world(t)
-  const rows = store.collection<Row>('rows')
-  const total: Record<string, number> = {}
-  let counted = 0
-  for (let round = 0; round < 100; round++) {
-    const options = { name: `worker ${round}` }
-    let number = 0
-    /** Keeps 256 writes in flight: until the holder is fenced, or that many are answered. */
-    const work = async (session: Session, answers: number): Promise<string[]> => {
-      const own = session.collection<Row>('rows')
-      const codes: string[] = []
-      const one = async (): Promise<void> => {
-        do codes.push(await codeOf(own.insert({ id: `${round} ${number++}` })))
-        while (codes.at(-1) === 'done' && codes.length < answers)
+t.test(
+  'the older holder of a name is fenced everywhere, and nothing is doubled',
+  { timeout: 60_000 },
+  async t => {
+    const { store } = await world(t)
+    const rows = store.collection<Row>('rows')
+    const total: Record<string, number> = {}
+    let counted = 0
+    for (let round = 0; round < 100; round++) {
+      const options = { name: `worker ${round}` }
+      let number = 0
+      /** Keeps 256 writes in flight: until the holder is fenced, or that many are answered. */
+      const work = async (session: Session, answers: number): Promise<string[]> => {
+        const own = session.collection<Row>('rows')
+        const codes: string[] = []
+        const one = async (): Promise<void> => {
+          do codes.push(await codeOf(own.insert({ id: `${round} ${number++}` })))
+          while (codes.at(-1) === 'done' && codes.length < answers)
+        }
+        await Promise.all(Array.from({ length: 256 }, one))
+        return codes
       }
-      await Promise.all(Array.from({ length: 256 }, one))
-      return codes
+      const older = await store.session(options)
+      const working = work(older, 100_000)
+      const newer = await store.session(options)
+      t.equal(newer.epoch, older.epoch + 1)
+      const [lost, won, late] = await Promise.all([working, work(newer, 256), work(older, 1)])
+      if (won.some(code => code !== 'done')) t.fail('the newer holder', tally(won))
+      if (late.some(code => code !== 'FENCED')) t.fail('the older one, once it is fenced', tally(late))
+      for (const code of [...lost, ...won, ...late]) total[code] = (total[code] ?? 0) + 1
+      counted += lost.length + won.length + late.length
+      const done = [...lost, ...won].filter(code => code === 'done').length
+      const there = await rows.count({ prefix: `${round} ` })
+      if (there !== done) t.equal(there, done, 'what was acknowledged and what is there are the same')
+      if (lost.filter(code => code === 'FENCED').length !== 256)
+        t.fail('each of 256 in flight is told', tally(lost))
     }
-    const older = await store.session(options)
-    const working = work(older, 100_000)
-    const newer = await store.session(options)
-    t.equal(newer.epoch, older.epoch + 1)
-    const [lost, won, late] = await Promise.all([working, work(newer, 256), work(older, 1)])
-    if (won.some(code => code !== 'done')) t.fail('the newer holder', tally(won))
-    if (late.some(code => code !== 'FENCED')) t.fail('the older one, once it is fenced', tally(late))
-    for (const code of [...lost, ...won, ...late]) total[code] = (total[code] ?? 0) + 1
-    counted += lost.length + won.length + late.length
-    const done = [...lost, ...won].filter(code => code === 'done').length
-    const there = await rows.count({ prefix: `${round} ` })
-    if (there !== done) t.equal(there, done, 'what was acknowledged and what is there are the same')
-    if (lost.filter(code => code === 'FENCED').length !== 256) t.fail('each of 256 in flight is told', tally(lost))
-  }
-  t.comment(JSON.stringify(total))
-  t.strictSame(Object.keys(total).sort(), ['FENCED', 'done'])
-  t.equal((total['done'] ?? 0) + (total['FENCED'] ?? 0), counted)
-  t.equal(total['FENCED'], 100 * 2 * 256)
-  t.equal(await rows.count(), total['done'])
-})
+    t.comment(JSON.stringify(total))
+    t.strictSame(Object.keys(total).sort(), ['FENCED', 'done'])
+    t.equal((total['done'] ?? 0) + (total['FENCED'] ?? 0), counted)
+    t.equal(total['FENCED'], 100 * 2 * 256)
+    t.equal(await rows.count(), total['done'])
+  },
+)
 
 t.test('two importers of one input, at once: each row once, whoever sent it', async t => {
   const { store, rows } = await world(t)
@@ -218,7 +245,10 @@ t.test('two importers of one input, at once: each row once, whoever sent it', as
   const first = importAll(one, 1)
   const two = await store.session(options)
   const codes = tally((await Promise.all([first, importAll(two, -1), importAll(one, -1)])).flat())
-  t.strictSame(Object.keys(codes).filter(code => code !== 'done' && code !== 'FENCED'), [])
+  t.strictSame(
+    Object.keys(codes).filter(code => code !== 'done' && code !== 'FENCED'),
+    [],
+  )
   t.equal(await rows.count(), 256)
   t.equal(versions.size, 256)
 })
@@ -238,7 +268,11 @@ t.test('a resumed session says from where to send again', async t => {
   t.equal(two.epoch, 2)
   t.equal(await codeOf(store.session({ ...options, input: 'b' })), 'SESSION_INPUT_CHANGED')
   t.equal(await codeOf(store.session({ name: 'import' })), 'INVALID', 'its numbering stays')
-  t.equal(await codeOf(two.collection<Row>('rows').put({ id: 41 }, { sequence: 41 })), 'done', 'refusals fence nobody')
+  t.equal(
+    await codeOf(two.collection<Row>('rows').put({ id: 41 }, { sequence: 41 })),
+    'done',
+    'refusals fence nobody',
+  )
 })
 
 t.test('a session that is closed ends, a name stays', async t => {
