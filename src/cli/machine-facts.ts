@@ -27,7 +27,10 @@ export function machineFacts(): MachineFacts {
 
 const packageRoot = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** Short name of the commit if this package is a git checkout of its own; null if not. `+` marks a changed tree. */
+/**
+ * Short name of the commit if this package is a git checkout of its own; null if not. `+` marks a changed
+ * tree.
+ */
 export async function commitOfPackage(): Promise<string | null> {
   const git = async (...words: string[]): Promise<string> => {
     const { stdout } = await promisify(execFile)('git', words, { cwd: packageRoot })

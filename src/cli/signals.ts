@@ -1,6 +1,6 @@
 /**
- * Ctrl-C for verbs that have something to end first: the first signal is noted, the second ends the process as if
- * nobody listened.
+ * Ctrl-C for verbs that have something to end first: the first signal is noted, the second ends the process
+ * as if nobody listened.
  */
 import { type ExitCode, exitCodes } from './failure.js'
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 /**
- * Makes a folder, works in it and removes it with all that it holds, unless it is to be kept. A relative prefix is
- * taken in the system's temporary folder.
+ * Makes a folder, works in it and removes it with all that it holds, unless it is to be kept. A relative
+ * prefix is taken in the system's temporary folder.
  */
 export async function inTemporaryFolder<T>(
   prefix: string,

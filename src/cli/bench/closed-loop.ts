@@ -1,8 +1,8 @@
 /**
  * The load of a benchmark: so many loops, each waiting for its own operation before it begins the next.
  *
- * A warm-up comes first and is not counted; what is in flight when it ends counts for neither side. The loops add a
- * reading of the clock to each operation and nothing else.
+ * A warm-up comes first and is not counted; what is in flight when it ends counts for neither side. The loops
+ * add a reading of the clock to each operation and nothing else.
  */
 import { type Code, isSillokError } from '../../base/errors.js'
 import type { Clock } from '../../env/clock.js'

@@ -21,7 +21,9 @@ export class Latencies {
     this.#isSorted = false
   }
 
-  /** The smallest latency that at least this share (0 to 1) does not exceed, in microsecond steps; 0 if none. */
+  /**
+   * The smallest latency that at least this share (0 to 1) does not exceed, in microsecond steps; 0 if none.
+   */
   percentile(share: number): number {
     if (!this.#isSorted) this.#values.subarray(0, this.#count).sort()
     this.#isSorted = true

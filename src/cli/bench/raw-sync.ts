@@ -1,6 +1,6 @@
 /**
- * The yardstick: 4 KiB written and fdatasynced by bare synchronous calls, over and over, through a file whose blocks
- * are there already, as those of the write-ahead log are. No store can be durable in less.
+ * The yardstick: 4 KiB written and fdatasynced by bare synchronous calls, over and over, through a file whose
+ * blocks are there already, as those of the write-ahead log are. No store can be durable in less.
  */
 import { closeSync, fdatasyncSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'

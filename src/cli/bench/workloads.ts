@@ -1,6 +1,6 @@
 /**
- * What a benchmark does to a store: one operation each, on keys and values made beforehand as far as possible, so
- * that what is measured is the store.
+ * What a benchmark does to a store: one operation each, on keys and values made beforehand as far as
+ * possible, so that what is measured is the store.
  */
 import type { Random } from '../../base/random.js'
 import type { Collection, InsertResult } from '../../store/collection.js'

@@ -1,8 +1,8 @@
 /**
  * `sillok bench`: how fast the store is here, on this disk, durable as always.
  *
- * Every run opens a folder of its own, so that none inherits the work of another; `raw-sync` is the yardstick for
- * what one write at a time can be.
+ * Every run opens a folder of its own, so that none inherits the work of another; `raw-sync` is the yardstick
+ * for what one write at a time can be.
  */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'

@@ -1,8 +1,9 @@
 /**
  * `sillok import`: the documents of a file into a collection, each exactly once, resumable after any crash.
  *
- * Exit codes: 0 when every row was inserted, 4 when the store refused rows, 1 when rows could not be read; the same
- * again when a finished import is run again. 130 or 143 when a signal stopped it: the same command resumes it.
+ * Exit codes: 0 when every row was inserted, 4 when the store refused rows, 1 when rows could not be read;
+ * the same again when a finished import is run again. 130 or 143 when a signal stopped it: the same command
+ * resumes it.
  */
 import { statSync } from 'node:fs'
 import { SillokError } from '../../base/errors.js'
@@ -166,8 +167,8 @@ function importerFor(
 }
 
 /**
- * The last release is logged only with a later write. This one changes nothing: it removes a document if there is
- * none. After it a run of the same import sends no row again.
+ * The last release is logged only with a later write. This one changes nothing: it removes a document if
+ * there is none. After it a run of the same import sends no row again.
  */
 async function markEnd(session: Session, collection: string, sequence: number): Promise<void> {
   try {

@@ -1,4 +1,6 @@
-/** What the demo says of the store, each claim with what it found: a claim that does not hold fails the demo. */
+/**
+ * What the demo says of the store, each claim with what it found: a claim that does not hold fails the demo.
+ */
 
 /** One claim. */
 export interface Claim {

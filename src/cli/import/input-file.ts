@@ -1,6 +1,7 @@
 /**
  * The input of an import: one file, read twice through one descriptor: first for its digest and the number of
- * its rows, then for the rows. Standard input is copied to a temporary file first, which is removed at the end.
+ * its rows, then for the rows. Standard input is copied to a temporary file first, which is removed at the
+ * end.
  *
  * The second reading takes the digest again: an input that changed meanwhile is noticed at its end.
  */
@@ -84,7 +85,9 @@ export class InputFile {
     return { sha256: hash.digest('hex'), bytes, rows, placeName: splitter.placeName() }
   }
 
-  /** The rows, some at a time. Rejects with SESSION_INPUT_CHANGED after the last if the digest is another now. */
+  /**
+   * The rows, some at a time. Rejects with SESSION_INPUT_CHANGED after the last if the digest is another now.
+   */
   async *rows(sha256: string): AsyncGenerator<readonly RawRow[], void, undefined> {
     const hash = createHash('sha256')
     const splitter = rowSplitter()

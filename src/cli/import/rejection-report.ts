@@ -1,10 +1,10 @@
 /**
  * The report of an import: one JSON line for each rejected row, in the order of the rows.
  *
- * A line stands in the file, synced, before the session lets go of the answer (`release`); so every line of a row
- * below the session's lowWater is there, whole. A crash can leave after these: lines of rows from lowWater on,
- * synced or not, the last one torn, or a tail of zeros. Rows from lowWater on are sent again and get the same answers,
- * so all of that is cut off when the import is resumed, and each line is written once.
+ * A line stands in the file, synced, before the session lets go of the answer (`release`); so every line of a
+ * row below the session's lowWater is there, whole. A crash can leave after these: lines of rows from
+ * lowWater on, synced or not, the last one torn, or a tail of zeros. Rows from lowWater on are sent again and
+ * get the same answers, so all of that is cut off when the import is resumed, and each line is written once.
  */
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import path from 'node:path'
@@ -62,8 +62,8 @@ export class ReportFile implements Report {
   }
 
   /**
-   * Opens or makes the report and cuts it off before the first row that is sent again (`from`). Rejects with INVALID,
-   * and leaves the file as it is, if it is no report, or lacks lines that must be there.
+   * Opens or makes the report and cuts it off before the first row that is sent again (`from`). Rejects with
+   * INVALID, and leaves the file as it is, if it is no report, or lacks lines that must be there.
    */
   static async open(name: string, from: number): Promise<ReportFile> {
     try {
@@ -116,8 +116,8 @@ interface Kept extends ReportCounts {
 }
 
 /**
- * What stays of the report: its whole lines of rows before `from`. Throws INVALID for what no import has written, so
- * that nobody's file is cut off because its name was given by mistake.
+ * What stays of the report: its whole lines of rows before `from`. Throws INVALID for what no import has
+ * written, so that nobody's file is cut off because its name was given by mistake.
  */
 export function keptLines(bytes: Buffer, from: number, name: string): Kept {
   const kept = { bytes: 0, rejected: 0, unreadable: 0 }
@@ -157,8 +157,10 @@ function lineOf(bytes: Buffer): { row: number; unreadable: boolean } | undefined
 }
 
 function noReport(name: string): SillokError {
-  const message = `${name} is not the report of this import, or was changed: move it away, or name another by --report`
-  return new SillokError('INVALID', message, { details: { path: name } })
+  const message = `${name} is not the report of this import, or was changed`
+  return new SillokError('INVALID', `${message}: move it away, or name another by --report`, {
+    details: { path: name },
+  })
 }
 
 async function readWhole(file: FileHandle, name: string): Promise<Buffer> {

@@ -1,5 +1,6 @@
 /**
- * A row as a document: strict UTF-8, then JSON. What cannot be read says why, with line or element and byte offset.
+ * A row as a document: strict UTF-8, then JSON. What cannot be read says why, with line or element and byte
+ * offset.
  */
 import { isUtf8 } from 'node:buffer'
 import type { RawRow } from './row-splitter.js'
@@ -8,8 +9,9 @@ import type { RawRow } from './row-splitter.js'
 export type ReadRow = { readonly document: object } | { readonly fault: string }
 
 /**
- * The document in the row. Bytes that are no UTF-8 are a fault: the replacement characters that a lenient decoder
- * writes would be another text. So is a whole number that JavaScript rounds. What is JSON but no object passes; the store refuses it by name.
+ * The document in the row. Bytes that are no UTF-8 are a fault: the replacement characters that a lenient
+ * decoder writes would be another text. So is a whole number that JavaScript rounds. What is JSON but no
+ * object passes; the store refuses it by name.
  */
 export function readRow(raw: RawRow, placeName: 'line' | 'element'): ReadRow {
   const where = `${placeName} ${raw.place}, byte ${raw.offset}`

@@ -1,11 +1,12 @@
 /**
  * Cuts the bytes of an input into rows: the lines of NDJSON, or the elements of one JSON array.
  *
- * Which of them it is says the first byte that is no white space: `[` begins an array. Chunks may end anywhere, an
- * array may be one huge line; memory is bounded by the longest row, and a row over the limit is passed over, not
- * held. Cutting does not parse: an element ends at the comma or bracket that belongs to the array, found by
- * matching brackets outside strings. A closing bracket closes what was left open inside it, and a line feed ends a
- * string, which JSON never holds raw: so a row that is not JSON mostly costs itself and nothing after it.
+ * Which of them it is says the first byte that is no white space: `[` begins an array. Chunks may end
+ * anywhere, an array may be one huge line; memory is bounded by the longest row, and a row over the limit is
+ * passed over, not held. Cutting does not parse: an element ends at the comma or bracket that belongs to the
+ * array, found by matching brackets outside strings. A closing bracket closes what was left open inside it,
+ * and a line feed ends a string, which JSON never holds raw: so a row that is not JSON mostly costs itself
+ * and nothing after it.
  */
 
 /** One row as it stands in the input. Blank lines are no rows. */
