@@ -157,8 +157,10 @@ function lineOf(bytes: Buffer): { row: number; unreadable: boolean } | undefined
 }
 
 function noReport(name: string): SillokError {
-  const message = `${name} is not the report of this import, or was changed: move it away, or name another by --report`
-  return new SillokError('INVALID', message, { details: { path: name } })
+  const message = `${name} is not the report of this import, or was changed`
+  return new SillokError('INVALID', `${message}: move it away, or name another by --report`, {
+    details: { path: name },
+  })
 }
 
 async function readWhole(file: FileHandle, name: string): Promise<Buffer> {
