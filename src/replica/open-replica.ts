@@ -162,7 +162,8 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     cutBytes,
     syncBytes: options.limits.segmentSyncBytes,
     recorded: recordedMarks(wal, partition),
-    // With the release, not as an append: an append waits while the ring is full, and the ring waits for this.
+    // With the release, not as an append: an append waits while the ring is full, and the ring waits for
+    // this.
     record: mark => release(wal, partition, mark),
     failed: error => options.failed(asFailure(error)),
   })

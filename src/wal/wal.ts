@@ -142,10 +142,10 @@ export class Wal {
   }
 
   /**
-   * Entries up to index are committed and stand in synced segments; they must be durable here. Registers that say
-   * where they stand (segmentSynced, segmentSealed) come with it: they are written before the entries may go, and
-   * ahead of appends that wait. So a release is never held up by a full ring. `done` is called when the registers
-   * are durable, or with the error that stopped the log.
+   * Entries up to index are committed and stand in synced segments; they must be durable here. Registers that
+   * say where they stand (segmentSynced, segmentSealed) come with it: they are written before the entries may
+   * go, and ahead of appends that wait. So a release is never held up by a full ring. `done` is called when
+   * the registers are durable, or with the error that stopped the log.
    */
   release(partition: PartitionId, index: LogIndex, registers: readonly Register[] = [], done?: Done): void {
     const log = this.#logs.get(partition)
