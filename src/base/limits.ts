@@ -56,8 +56,11 @@ export const limits = {
   /** A registration older than this, in log time, is a delayed copy. */
   registerAgeMsMax: 30_000,
   sessionNameBytesMax: 256,
+  /** The digest that names the input of a caller-numbered session. */
+  sessionInputBytesMax: 1024,
   collectionsMax: 1024,
   constraintsPerCollectionMax: 32,
+  fieldsPerConstraintMax: 32,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */
   pendingCommandsMax: 65_536,

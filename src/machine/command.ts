@@ -53,7 +53,9 @@ export interface SessionMark {
   /** The smallest sequence number whose answer the holder has not seen. */
   readonly lowWater: Sequence
   readonly numbering: Numbering
-  /** Where the reply is kept: a function of the request's bytes alone, the slot of the first key named (P12). */
+  /**
+   * Where the reply is kept: a function of the request's bytes alone, the slot of the first key named (P12).
+   */
   readonly slot: SlotId
   /** Binds the sequence number to the request: 16 bytes of a SHA-256. */
   readonly hash: Buffer

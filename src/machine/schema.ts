@@ -68,6 +68,9 @@ function checkUnique(where: string, constraint: string, rule: unknown): void {
   const { fields, normalize } = checkFields(place, rule, ['fields', 'normalize'])
   if (!Array.isArray(fields) || fields.length === 0)
     throw invalid(`${place}: fields must name at least one field`)
+  if (fields.length > limits.fieldsPerConstraintMax) {
+    throw invalid(`${place}: at most ${limits.fieldsPerConstraintMax} fields`)
+  }
   checkSteps(place, normalize)
   for (const field of fields as unknown[]) {
     if (typeof field === 'string') checkName(`${place}: a field`, field)

@@ -49,6 +49,10 @@ export interface Decider {
 interface Batch {
   readonly tickets: readonly Ticket[]
   readonly loading: Promise<Loaded> | undefined
+  /** Place of the first ticket that is not decided. */
+  next: number
+  /** What that ticket waits for, if it was tried already. */
+  tried: Verdict | undefined
 }
 
 interface Lane {
@@ -97,16 +101,18 @@ export class Admission {
     this.#schedule()
   }
 
-  /** Answers everything that was not decided yet: it never will be. */
+  /** Answers everything that was not decided yet: it never will be, nor will what comes later. */
   fail(error: SillokError): void {
-    this.#refusal = error
-    const waiting = [
-      ...this.#arrived,
-      ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets)),
-    ]
-    this.#arrived = []
+    this.#refusal = new SillokError(error.code, error.message, { outcome: 'not-applied', cause: error })
+    const waiting = this.#arrived.splice(0)
+    for (const lane of this.#lanes.values()) {
+      for (const batch of lane.batches.splice(0)) waiting.push(...batch.tickets.slice(batch.next))
+    }
     this.#lanes.clear()
-    for (const ticket of waiting) ticket.answer(error)
+    for (const ticket of waiting) {
+      this.#leave(ticket)
+      ticket.answer(this.#refusal)
+    }
   }
 
   #overload(ticket: Ticket): SillokError | undefined {
@@ -146,7 +152,7 @@ export class Admission {
     } else {
       const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
       loading?.catch(() => {})
-      lane.batches.push({ tickets, loading })
+      lane.batches.push({ tickets, loading, next: 0, tried: undefined })
       this.#start(lane, sender)
     }
   }
@@ -165,16 +171,14 @@ export class Admission {
 
   /** Nothing to wait for: decided in this very turn; what still has to wait goes the long way. */
   #decideAtOnce(lane: Lane, sender: object, tickets: readonly Ticket[], held: readonly Loaded[]): void {
-    let at = 0
-    for (const ticket of tickets) {
-      if (this.#decide(ticket, held).type !== 'settled') break
-      at += 1
-    }
-    if (at === tickets.length) this.#lanes.delete(sender)
-    else {
-      lane.batches.push({ tickets: tickets.slice(at), loading: undefined })
+    for (const [next, ticket] of tickets.entries()) {
+      const tried = this.#decide(ticket, held)
+      if (tried.type === 'settled') continue
+      lane.batches.push({ tickets, loading: undefined, next, tried })
       this.#start(lane, sender)
+      return
     }
+    this.#lanes.delete(sender)
   }
 
   #start(lane: Lane, sender: object): void {
@@ -193,14 +197,13 @@ export class Admission {
   async #run(lane: Lane): Promise<void> {
     for (let batch = lane.batches[0]; batch !== undefined; batch = lane.batches[0]) {
       const held: Loaded[] = []
-      let at = 0
       try {
         if (batch.loading !== undefined) held.push(await batch.loading)
       } catch (error) {
-        for (; at < batch.tickets.length; at++) this.#reject(must(batch.tickets[at], 'a ticket'), error)
+        this.#rejectAll(lane, batch, error)
       }
-      while (at < batch.tickets.length && lane.batches[0] === batch) {
-        at = await this.#decideSome(batch.tickets, at, held)
+      while (lane.batches[0] === batch && batch.next < batch.tickets.length) {
+        await this.#decideSome(lane, batch, held)
       }
       for (const loaded of held) loaded.release()
       if (lane.batches[0] === batch) lane.batches.shift()
@@ -208,23 +211,34 @@ export class Admission {
     }
   }
 
-  /** Decides from that place on until something must be waited for, and waits for it. Returns where to go on. */
-  async #decideSome(tickets: readonly Ticket[], from: number, held: Loaded[]): Promise<number> {
-    for (let at = from; at < tickets.length; at++) {
-      const ticket = must(tickets[at], 'a ticket')
-      const verdict = this.#decide(ticket, held)
-      if (verdict.type === 'settled') continue
+  /** Decides on until something must be waited for, and waits for it. */
+  async #decideSome(lane: Lane, batch: Batch, held: Loaded[]): Promise<void> {
+    while (batch.next < batch.tickets.length) {
+      const ticket = must(batch.tickets[batch.next], 'a ticket')
+      const verdict = batch.tried ?? this.#decide(ticket, held)
+      batch.tried = undefined
+      if (verdict.type === 'settled') {
+        batch.next += 1
+        continue
+      }
       this.#decider.decided()
       try {
         if (verdict.type === 'wait') await verdict.until
         else held.push(await this.#decider.load(verdict.keys))
-        return at
       } catch (error) {
+        if (lane.batches[0] !== batch) return
+        batch.next += 1
         this.#reject(ticket, error)
-        return at + 1
       }
+      return
     }
-    return tickets.length
+  }
+
+  #rejectAll(lane: Lane, batch: Batch, error: unknown): void {
+    if (lane.batches[0] !== batch) return
+    for (; batch.next < batch.tickets.length; batch.next++) {
+      this.#reject(must(batch.tickets[batch.next], 'a ticket'), error)
+    }
   }
 
   #decide(ticket: Ticket, held: readonly Loaded[]): Verdict {

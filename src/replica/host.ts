@@ -35,6 +35,8 @@ export interface HostOptions {
 
 const tickMs = 100
 const expiryMs = 30_000
+/** How long a closing host waits for what is in flight, say on a full disk. */
+const drainMs = 5_000
 
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
@@ -272,7 +274,7 @@ export class Host {
       }
     }
     if (this.#failure === undefined) {
-      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain())
+      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain(drainMs))
     }
     for (const { replica, segments, state, record } of this.#replicas.values()) {
       await attempt(() => state.close(this.#failure === undefined ? { record } : {}))

@@ -82,6 +82,7 @@ export class Replica implements Decider {
   /** Entries up to this one are handed out for application, in order. */
   #target: LogIndex
   #applying = false
+  #closing = false
   #failure: SillokError | undefined
 
   constructor(options: ReplicaOptions) {
@@ -149,13 +150,15 @@ export class Replica implements Decider {
 
   /** Refuses new commands with this error, or admits them again. */
   refuse(error: SillokError | undefined): void {
-    this.#admission.refusal = this.#failure ?? error
+    if (this.#failure !== undefined) return
+    this.#admission.refusal = this.#closing ? new SillokError('CLOSED', 'the store is closed') : error
   }
 
   tick(): void {
     this.#time.advance()
     this.#raft.tick()
     this.pump()
+    this.#makeRoom()
     this.state.maintain(this.#options.record)
   }
 
@@ -183,11 +186,15 @@ export class Replica implements Decider {
     this.#reads.fail(error)
   }
 
-  /** Admits no more, and resolves when everything in flight is answered. */
-  async drain(): Promise<void> {
-    this.#admission.refusal = new SillokError('CLOSED', 'the store is closed')
+  /** Admits no more, and resolves when everything in flight is answered, or when the time is over. */
+  async drain(ms: number): Promise<void> {
+    const { clock } = this.#options
+    const until = clock.monotonicMs() + ms
+    this.#closing = true
+    this.refuse(undefined)
     while (this.#failure === undefined && !(this.#waiters.isEmpty && this.#admission.waitingCount === 0)) {
-      await this.#soon()
+      if (clock.monotonicMs() > until) return
+      await new Promise<void>(resolve => clock.after(1, resolve))
     }
   }
 
@@ -280,9 +287,13 @@ export class Replica implements Decider {
     return { type: 'settled' }
   }
 
-  /** Resolves after the next application. */
+  /** Resolves after the next application or tick: what had no room may look again. */
   #room(): Promise<void> {
     return new Promise(resolve => this.#roomWaiters.push(resolve))
+  }
+
+  #makeRoom(): void {
+    for (const resolve of this.#roomWaiters.splice(0)) resolve()
   }
 
   #versionAt(index: LogIndex): Version {
@@ -388,7 +399,7 @@ export class Replica implements Decider {
   #appliedThrough(): void {
     this.#raft.step({ type: 'storageApplied', index: this.state.applied })
     this.#reads.applied(this.state.applied)
-    for (const resolve of this.#roomWaiters.splice(0)) resolve()
+    this.#makeRoom()
     this.#options.applied()
     this.state.maintain(this.#options.record)
   }

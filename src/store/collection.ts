@@ -14,6 +14,8 @@ import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
+import { checkScan } from './check-options.js'
+
 import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
@@ -109,7 +111,7 @@ export class Collection<T extends object = Record<string, unknown>> {
    * a missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store
    * to one key wait for each other and spend no tries. `change` may be called several times and may be async.
    */
-  update(
+  async update(
     key: DocumentKey,
     change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
     options: CallOptions = {},
@@ -180,21 +182,24 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {
-    const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
-    if (!(limit >= 0)) throw new SillokError('INVALID', `limit must be a number from 0, not ${limit}`)
+    checkScan(options)
+    const { limit = Number.POSITIVE_INFINITY, reverse = false, signal } = options
     const range = scanRange(documentPrefix(this.#schema().id), options)
     await this.#parts.reader.at(options)
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
     for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
-      options.signal?.throwIfAborted()
+      if (signal?.aborted)
+        throw new SillokError('ABORTED', 'the signal stopped the scan', { cause: signal.reason })
       for (const [, row] of page) {
         yield row
         left -= 1
         if (left === 0) return
       }
     }
+    // A store that is closed ends its scans: what was seen must not pass for the whole.
+    this.#schema()
   }
 
   async #update(

@@ -26,7 +26,7 @@ export type OpenOptions = StoreListeners &
  * which names what is lost: a damaged log is never shortened. Close the store to let the folder go.
  */
 export async function open(options: OpenOptions): Promise<Store> {
-  const { memory = false, ...rest } = options as { memory?: boolean; dir?: unknown } & StoreListeners
+  const { memory = false, ...rest } = (options ?? {}) as { memory?: boolean; dir?: unknown } & StoreListeners
   if (memory) return openIn(memoryEnvironment(), 'memory', rest)
   if (typeof rest.dir !== 'string' || rest.dir === '') {
     throw new SillokError('INVALID', 'open needs { dir: folder } or { memory: true }')

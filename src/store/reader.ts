@@ -5,6 +5,7 @@ import type { Row, RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
+import { checkRead } from './check-options.js'
 import type { ReadOptions } from './options.js'
 
 interface Wanted {
@@ -28,6 +29,7 @@ export class Reader {
 
   /** Resolves when the state may be read at that level. */
   async at(options: ReadOptions): Promise<void> {
+    checkRead(options)
     if (options.level === 'stale' || options.level === 'session') return
     await this.#asking.barrier(options)
   }

@@ -15,7 +15,7 @@ import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import type { Asking } from './asking.js'
-import { refusal, weigh } from './asking.js'
+import { type Queued, weigh } from './asking.js'
 import type { Collection } from './collection.js'
 import type { WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
@@ -41,7 +41,13 @@ export interface SessionParts {
 }
 
 /** A write that waits for room in the window. */
-type Queued = () => void
+interface QueuedWrite {
+  readonly operations: readonly Operation[]
+  readonly bytes: number
+  readonly queued: Queued
+  /** Given when it is sent: one that gives up before leaves no hole. */
+  sequence: Sequence
+}
 
 /** A session: write through `session.collection(name)`. */
 export class Session implements Writer, AsyncDisposable {
@@ -52,7 +58,9 @@ export class Session implements Writer, AsyncDisposable {
   readonly numbering: Numbering
   readonly #parts: SessionParts
   readonly #answered = new Set<Sequence>()
-  readonly #queue: Queued[] = []
+  readonly #queue = new Set<QueuedWrite>()
+  #queuedBytes = 0
+  #sending = false
   #next: Sequence = 1
   #lowWater: Sequence
   #closed = false
@@ -111,21 +119,34 @@ export class Session implements Writer, AsyncDisposable {
   write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)
-    if (this.numbering === 'caller') return this.#send(operations, options, finish, options.sequence ?? 0)
-    if (this.#queue.length === 0 && this.#hasRoom()) {
-      return this.#send(operations, options, finish, this.#next++)
+    const { asking } = this.#parts
+    const bytes = weigh(operations)
+    if (this.numbering === 'caller') {
+      const command = this.#mark(operations, options.sequence ?? 0)
+      return asking.ask(command, bytes, { sender: this, finish }, options)
     }
-    return new Promise(resolve => {
-      this.#queue.push(() => resolve(this.#send(operations, options, finish, this.#next++)))
+    if (this.#queue.size > 0 && this.#isFull(bytes)) {
+      return Promise.reject(new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`))
+    }
+    let own: QueuedWrite | undefined
+    const observed = (): void => this.#answer(own?.sequence ?? 0)
+    return asking.askLater({ sender: this, finish, observed }, options, queued => {
+      own = { operations, bytes, queued, sequence: 0 }
+      this.#queue.add(own)
+      this.#queuedBytes += bytes
+      this.#sendQueued()
     })
+  }
+
+  #isFull(bytes: number): boolean {
+    return this.#queue.size >= limits.pendingCommandsMax || this.#queuedBytes + bytes > limits.pendingBytesMax
   }
 
   #refusal(options: WriteOptions): SillokError | undefined {
     if (this.#closed) return new SillokError('CLOSED', 'the session is closed')
     const { sequence } = options
     if (this.numbering === 'library') {
-      // Before a number is taken: a number that is never sent would hold up lowWater for ever.
-      if (sequence === undefined) return refusal(options)
+      if (sequence === undefined) return undefined
       return new SillokError('INVALID', 'sequence: this session is numbered by the library')
     }
     if (Number.isSafeInteger(sequence) && (sequence ?? 0) >= 1) return undefined
@@ -136,30 +157,38 @@ export class Session implements Writer, AsyncDisposable {
     return this.#next < this.#lowWater + limits.sessionWindow
   }
 
-  #send<R>(
-    operations: readonly Operation[],
-    options: WriteOptions,
-    finish: (done: Done) => R,
-    sequence: Sequence,
-  ): Promise<R> {
+  #mark(operations: readonly Operation[], sequence: Sequence): Write {
     const { session, epoch } = this.#parts.handle
     const { numbering } = this
     const slot = slotOfRow(keyBytes(operations[0]?.key ?? ''))
     const hash = requestHash(operations)
     const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering, slot, hash }
-    const command: Write = { type: 'write', operations, mark }
-    const request = { command, bytes: weigh(command), sender: this, finish }
-    if (numbering === 'caller') return this.#parts.asking.ask(request, options)
-    return this.#parts.asking.ask({ ...request, observed: () => this.#answer(sequence) }, options)
+    return { type: 'write', operations, mark }
+  }
+
+  /**
+   * Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is
+   * nested.
+   */
+  #sendQueued(): void {
+    if (this.#sending) return
+    this.#sending = true
+    for (const own of this.#queue) {
+      if (!this.#hasRoom()) break
+      this.#queue.delete(own)
+      this.#queuedBytes -= own.bytes
+      if (!own.queued.isWaiting) continue
+      own.sequence = this.#next++
+      own.queued.send(this.#mark(own.operations, own.sequence), own.bytes)
+    }
+    this.#sending = false
   }
 
   /** The answer came, or never will: the number is done with, and what waits for room may go. */
   #answer(sequence: Sequence): void {
     this.#answered.add(sequence)
     while (this.#answered.delete(this.#lowWater)) this.#lowWater += 1
-    while (this.#queue.length > 0 && this.#hasRoom()) {
-      this.#queue.shift()?.()
-    }
+    this.#sendQueued()
   }
 }
 

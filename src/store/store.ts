@@ -5,15 +5,17 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
+import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
+import { isWellFormed } from '../base/text.js'
 import type { Environment } from '../env/environment.js'
-import type { Operation } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
-import { Collection, documentOperation, keyOperation } from './collection.js'
+import { stepOperation } from './batch-steps.js'
+import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { KeyLocks } from './key-locks.js'
 import type { BatchStep, CallOptions, Written } from './options.js'
@@ -87,7 +89,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking)
     store.#writer = new PlainWriter(store.#asking)
-    await store.#loadSchemas()
+    try {
+      await store.#loadSchemas()
+    } catch (error) {
+      await host.close()
+      throw error
+    }
     store.#keepAlive()
     return store
   }
@@ -100,8 +107,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const checked = checkDefinition(name, definition)
     const command = { type: 'define', name, definition: checked } as const
     const finish = ({ value }: Done): number => (value as { collection: number }).collection
-    const request = { command, bytes: 1024, sender: this, finish }
-    const collection = await this.#open(this.#metaAsking).ask(request, options)
+    const request = { sender: this, finish }
+    const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
@@ -129,7 +136,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
         `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
       )
     }
-    const operations = steps.map((step, i) => this.#operation(step, i))
+    const operations = steps.map((step, i) => stepOperation(step, i, name => this.#schema(name)))
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
@@ -176,11 +183,13 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the
-   * applied index of the data partition.
+   * Digests of all documents, claims and kept replies, as one text, at the applied index of the data
+   * partition: equal texts mean equal contents and versions. Which sessions are open is not part of it.
    */
   digest(): string {
-    const pairs = this.#open(this.#host).digests(dataPartition)
+    const pairs = this.#open(this.#host)
+      .digests(dataPartition)
+      .subarray(0, 2 * slotCount)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 
@@ -235,15 +244,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
   }
 
-  #operation(step: BatchStep, place: number): Operation {
-    const schema = this.#schema(step.in)
-    if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
-    if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
-    if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
-    if ('check' in step) return keyOperation(schema, 'check', step.check, step.ifVersion)
-    throw new SillokError('INVALID', `step ${place} of the batch: insert, put, delete or check, and in`)
-  }
-
   /** The highest lowWater that any slot has logged for the session. */
   #resumeFrom(session: number): number {
     const { windows } = this.#open(this.#host).data.state
@@ -290,6 +290,9 @@ function checkSessionOptions(options: SessionOptions): void {
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new SillokError('INVALID', 'the name of a session is a non-empty string')
   }
+  if (name !== undefined && !isWellFormed(name)) {
+    throw new SillokError('INVALID', 'the name of a session must be well-formed text')
+  }
   if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
     throw new SillokError(
       'TOO_LARGE',
@@ -301,5 +304,11 @@ function checkSessionOptions(options: SessionOptions): void {
   }
   if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
     throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
+  }
+  if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
+    throw new SillokError(
+      'TOO_LARGE',
+      `input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`,
+    )
   }
 }

@@ -28,6 +28,6 @@ export class PlainWriter implements Writer {
       return Promise.reject(new SillokError('INVALID', message))
     }
     const command = { type: 'write', operations, mark: undefined } as const
-    return this.#asking.ask({ command, bytes: weigh(command), sender: this, finish }, options)
+    return this.#asking.ask(command, weigh(operations), { sender: this, finish }, options)
   }
 }

@@ -2,11 +2,13 @@
  * The loop that makes batches and brings them to the disk, one at a time.
  *
  * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of
- * their batch; after a failure nothing is written. While one batch is in flight, everything else waits for
- * the next.
+ * their
+ * batch; after a failure nothing is written. While one batch is in flight, everything else waits for the
+ * next.
  *
- * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it
- * holds is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
+ * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what
+ * it holds
+ * is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
  *
  * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
  */
@@ -49,7 +51,9 @@ interface Filled {
 }
 
 const queueSlackMax = 4096
+const askMs = 1000
 
+/** One per log; owns the queue of appends. */
 export class CommitLoop {
   readonly #options: LoopOptions
   readonly #writer: LogWriter
@@ -61,15 +65,22 @@ export class CommitLoop {
   #taken = 0
   #waitingBytes = 0
   #inFlight: readonly Waiting[] = []
+  /** Those who wait for the registers of their release, which are in the batch. */
+  #releasing: Done[] = []
   #controls: Control[] = []
+  /** Those who wait for `#controls`. */
+  #released: Done[] = []
   #controlBytes = 0
   #busy = false
   #running = Promise.resolve()
   #scheduled = false
   #witnessTimer: Timer | undefined
+  #askTimer: Timer | undefined
   #witnessDue = false
   #closeDue = false
   #stalled = false
+  /** Bytes copied since an append was taken or something was released. */
+  #copiedBytes = 0
   #closing = false
   #error: SillokError | undefined
 
@@ -123,7 +134,15 @@ export class CommitLoop {
   }
 
   /** Takes registers of a release, and looks whether a file became free. */
-  released(controls: readonly Control[]): void {
+  released(controls: readonly Control[], done?: Done): void {
+    this.#copiedBytes = 0
+    if (done !== undefined) {
+      if (this.#error !== undefined) {
+        done(this.#error)
+        return
+      }
+      this.#released.push(done)
+    }
     for (const control of controls) {
       this.#controls.push(control)
       this.#controlBytes += registerHeadBytes + control.register.payload.length
@@ -151,7 +170,12 @@ export class CommitLoop {
       this.kick()
       await this.#running
     }
+    this.#stopTimers()
+  }
+
+  #stopTimers(): void {
     this.#witnessTimer?.stop()
+    this.#askTimer?.stop()
   }
 
   #schedule(): void {
@@ -190,13 +214,21 @@ export class CommitLoop {
       this.#witnessDue = false
       return 'nothing'
     }
-    if (next === undefined || !ring.copyingHelps || ring.usage.bytesIn(ring.floor) === 0) return 'stalled'
+    if (next === undefined || !this.#copyingHelps()) return 'stalled'
     return this.#fit('copy', batchLength(fixed + ring.usage.largestIn(ring.floor)))
+  }
+
+  /** Copying round and round without room for an append would wear the disk out for nothing. */
+  #copyingHelps(): boolean {
+    const ring = this.#ring
+    const futile = this.#copiedBytes > 2 * ring.ringBytes
+    return !futile && ring.usage.bytesIn(ring.floor) > 0 && ring.copyingHelps(this.#reserveBytes())
   }
 
   #fit(plan: Plan, need: number): Plan {
     if (need <= this.#ring.roomBytes) return plan
-    if (this.#ring.openFiles === 0) return 'stalled'
+    const needed = plan !== 'batch' || this.#closeDue
+    if (this.#ring.openFiles === 0 && !(needed && this.#ring.mayOvershoot)) return 'stalled'
     assert(need <= this.#ring.usableBytes, () => `a batch of ${need} bytes does not fit a file`)
     return 'rotate'
   }
@@ -247,10 +279,13 @@ export class CommitLoop {
     if (controlsFit) {
       spent += this.#controlBytes
       for (const control of this.#controls) this.#maker.control(control)
-      this.#controls = []
-      this.#controlBytes = 0
+      this.#takeControls()
     }
-    if (plan === 'copy') spent += this.#copy(room - spent)
+    if (plan === 'copy') {
+      const copied = this.#copy(room - spent)
+      this.#copiedBytes += copied
+      spent += copied
+    }
     let floor = ring.floor
     const floorCost = this.#floorCost()
     if (controlsFit && floorCost > 0 && spent + floorCost <= room) {
@@ -282,6 +317,7 @@ export class CommitLoop {
       this.#waitingBytes -= item.bytes
       this.#maker.append(item, file)
       items.push(item)
+      this.#copiedBytes = 0
     }
     if (this.#taken === this.#queue.length || this.#taken > queueSlackMax) {
       this.#queue = this.#queue.slice(this.#taken)
@@ -311,6 +347,9 @@ export class CommitLoop {
     const old = ring.current
     const file = await this.#writer.insist(() => ring.take(old.sequence + 1))
     ring.needed.push(file)
+    // What a release brought must stand where the release is told.
+    for (const { log, register } of this.#controls) log.written.set(register.kind, register.payload)
+    this.#takeControls()
     const floor = ring.nextFloor()
     const batches = splitOpening([
       ...ring.restate(),
@@ -341,6 +380,7 @@ export class CommitLoop {
       this.#ring.prepare()
     }
     this.#inFlight = []
+    for (const done of this.#releasing.splice(0)) done()
     for (const item of filled.items) item.done()
     if ((flags & (batchFlags.witness | batchFlags.cleanClose)) === 0) this.#startWitness()
   }
@@ -365,14 +405,31 @@ export class CommitLoop {
     }
   }
 
+  /** While appends wait for room, the host is asked at once and then every second. */
   #noteStall(stalled: boolean): void {
-    if (stalled && !this.#stalled) {
-      this.#options.clock.soon(() => this.#ask(this.#ring.current.sequence))
-    }
+    const began = stalled && !this.#stalled
     this.#stalled = stalled
+    if (began) this.#askAgain(0)
+  }
+
+  #askAgain(ms: number): void {
+    const fire = (): void => {
+      if (!this.#stalled) return
+      this.#ask(this.#ring.current.sequence)
+      this.#askAgain(askMs)
+    }
+    this.#askTimer?.stop()
+    this.#askTimer = this.#options.clock.after(ms, fire)
+  }
+
+  #takeControls(): void {
+    this.#releasing.push(...this.#released.splice(0))
+    this.#controls = []
+    this.#controlBytes = 0
   }
 
   #giveUp(error: SillokError): void {
+    for (const done of [...this.#releasing.splice(0), ...this.#released.splice(0)]) done(error)
     const waiting = [...this.#inFlight, ...this.#queue.slice(this.#taken)]
     this.#inFlight = []
     this.#queue = []
@@ -383,7 +440,7 @@ export class CommitLoop {
 
   #fail(cause: unknown): void {
     this.#busy = false
-    this.#witnessTimer?.stop()
+    this.#stopTimers()
     if (isSillokError(cause, 'CLOSED_WHILE_WAITING')) {
       this.#error = cause
     } else {

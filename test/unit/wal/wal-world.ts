@@ -2,7 +2,8 @@
  * A log on a simulated disk, driven by a seeded workload, beside a model of what must be there.
  *
  * The model holds what was acknowledged, and the appends that wait. After a crash the log must equal the
- * model after some prefix of the waiting appends.
+ * model after
+ * some prefix of the waiting appends.
  */
 import assert from 'node:assert/strict'
 import { type Entry, encodeEntry } from '../../../src/base/entry.js'
@@ -148,7 +149,6 @@ export class World {
   failed: Error[] = []
   full: boolean[] = []
   asked = 0
-  ringFullSeen = 0
 
   constructor(options: WorldOptions) {
     this.options = options
@@ -278,7 +278,14 @@ export class World {
       for (let j = 0; j < gust && i < appends; j++, i++) this.step()
       if (this.random.chance(0.3)) this.log.kick()
       await this.pause(this.random.chance(0.1) ? 60 : this.random.fraction() * 4)
-      if (this.log.status().ringFull) this.ringFullSeen++
+      for (
+        let waits = 0;
+        !disk.dead && !this.log.status().full && this.log.status().waitingBytes > 20_000;
+        waits++
+      ) {
+        assert(waits < 10_000 || this.failed.length > 0, `appends wait for ever, seed ${this.options.seed}`)
+        await this.pause(1)
+      }
     }
   }
 

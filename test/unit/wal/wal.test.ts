@@ -127,7 +127,6 @@ t.test('every hard state is repeated in the first batch after it, after openings
       if (!kinds.includes(kind)) continue
       const partition = bytes.readUInt32LE(0)
       const register = bytes.readUInt32LE(4)
-      if (register === registerKinds.destroyed) states.delete(partition)
       if (register === registerKinds.hardState) states.set(partition, bytes.toString('hex', 8))
     }
     return states
@@ -152,9 +151,9 @@ t.test('every hard state is repeated in the first batch after it, after openings
     }
     /** After a batch that is overwritten nobody can tell what was a repetition. */
     if ((batch.flags & batchFlags.opening) !== 0) carries.set(batch.sequence, all)
-    else if (before !== undefined) carries.set(batch.sequence, fresh)
+    else if (repeated !== undefined) carries.set(batch.sequence, fresh)
   }
-  t.ok(batches.length > 20)
+  t.ok(batches.length > 10)
 })
 
 t.test('a quiet partition with early entries does not fill the ring', async t => {
@@ -215,12 +214,12 @@ t.test('appends wait while the ring is full, releases do not, and then all goes 
     t.strictSame(world.errors, [])
     const through = world.model.get(1)?.last ?? 0
     t.ok(through > 20 && through < 100, `${through} acknowledged`)
-    world.release(1, through)
-    await world.pause(500)
-    t.not(wal.status().ringFull && world.model.get(1)?.last === through, true, 'it went on')
-    world.release(1, world.model.get(1)?.last ?? 0)
-    await world.pause(500)
+    for (let round = 0; round < 10; round++) {
+      world.release(1, world.model.get(1)?.last ?? 0)
+      await world.pause(500)
+    }
     t.equal(world.model.get(1)?.last, 100)
+    t.notOk(wal.status().ringFull)
     await wal.close()
   })
 })
@@ -403,15 +402,16 @@ t.test('a restatement larger than a batch spans several, and counts only whole',
     await world.drain()
     world.disk.crash('none')
   })
-  for (let again = 0; again < 12; again++) {
-    const disk = world.disk.restart()
-    if (again % 3 !== 0) disk.crashAt(20 + world.random.below(12), 'any')
+  const crashed = world.disk
+  const whole = crashed.restart()
+  await world.clock.run(world.open(whole))
+  for (let before = 0; before < 5; before++) {
+    const disk = crashed.restart()
+    disk.crashAt(whole.operations - before, world.random.pick(['all', 'none', 'any'] as const))
     world.disk = disk
-    await world.run(async () => {
-      await world.open(disk)
-      world.check()
-      disk.crash('any')
-    })
+    await world.run(() => world.open(disk))
+    await world.clock.run(world.open(disk.restart()))
+    world.check()
   }
   await world.clock.run(world.open(world.disk.restart()))
   world.check()

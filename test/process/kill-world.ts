@@ -1,0 +1,135 @@
+/**
+ * One store on a real folder whose processes are killed again and again, at any moment of opening, checking,
+ * writing and closing; each process first compares everything with what the ones before were told.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Limits } from '../../src/base/limits.js'
+import { Random } from '../../src/base/random.js'
+import { live, type Moment } from './life.js'
+import { Model } from './model.js'
+import type { WriterOptions } from './writer-program.js'
+
+export interface KillWorldOptions {
+  readonly seed: string
+  /** Processes to kill. */
+  readonly kills: number
+  /** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
+  readonly small: boolean
+}
+
+export interface KillReport {
+  kills: number
+  /** Kills by the last thing that the child had told: what it was doing. */
+  readonly during: Record<string, number>
+  /** Kills with writes in flight. */
+  killsInFlight: number
+  cleanCloses: number
+  acknowledged: number
+  refused: number
+  replayed: number
+  foundDone: number
+  foundAbsent: number
+  rebuilt: number
+}
+
+const writers = 72
+
+/** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
+export const smallLimits = {
+  walFileBytesEmbedded: 2 * 1024 * 1024,
+  segmentCutBytes: 300_000,
+  segmentSyncBytes: 100_000,
+  memtableBytesMax: 200_000,
+  checkpointEntriesMax: 2000,
+  checkpointPauseMs: 20,
+  flushBatchBytesMax: 50_000,
+}
+
+export class KillWorld {
+  readonly report: KillReport = {
+    kills: 0,
+    during: {},
+    killsInFlight: 0,
+    cleanCloses: 0,
+    acknowledged: 0,
+    refused: 0,
+    replayed: 0,
+    foundDone: 0,
+    foundAbsent: 0,
+    rebuilt: 0,
+  }
+  readonly #options: KillWorldOptions
+  readonly #random: Random
+  readonly #model = new Model()
+  readonly #folder: string
+  #life = 0
+
+  constructor(options: KillWorldOptions) {
+    this.#options = options
+    this.#random = new Random(options.seed)
+    this.#folder = mkdtempSync(path.join(tmpdir(), 'sillok-kills-'))
+  }
+
+  /**
+   * Kills as often as asked for, then closes once more and checks. Keeps the folder if something is wrong.
+   */
+  async run(): Promise<KillReport> {
+    while (this.report.kills < this.#options.kills) await this.#live(this.#moment())
+    await this.#live({ after: 'never', delayMs: 0 }, 50)
+    await this.#live({ after: 'never', delayMs: 0 }, 0)
+    rmSync(this.#folder, { recursive: true })
+    const { acknowledged, refused, replayed, foundDone, foundAbsent } = this.#model
+    return Object.assign(this.report, { acknowledged, refused, replayed, foundDone, foundAbsent })
+  }
+
+  #moment(): Moment {
+    const random = this.#random
+    const after = random.pick([
+      'start',
+      'opening',
+      'opening',
+      'opened',
+      'checked',
+      'checked',
+      'checked',
+      'checked',
+      'closing',
+    ] as const)
+    const spreadMs = { start: 300, opening: 120, opened: 150, checked: 700, closing: 25 }[after]
+    return { after, delayMs: random.fraction() * spreadMs }
+  }
+
+  async #live(moment: Moment, workMs = moment.after === 'closing' ? 200 : 60_000): Promise<void> {
+    const { seed, small } = this.#options
+    this.#life += 1
+    const options: WriterOptions = {
+      folder: path.join(this.#folder, 'store'),
+      seed,
+      life: this.#life,
+      writers,
+      workMs,
+      limits: (small ? smallLimits : {}) as unknown as Partial<Limits>,
+      expected: this.#model.expected(),
+    }
+    const file = path.join(this.#folder, 'options.json')
+    writeFileSync(file, JSON.stringify(options))
+    try {
+      const life = await live('writer-program', file, moment, line => this.#model.take(line))
+      this.report.rebuilt += life.rebuilt
+      if (life.killed) this.#noteKill(life.doing)
+      else this.report.cleanCloses += 1
+    } catch (error) {
+      const when = `life ${this.#life}, to be killed ${moment.delayMs.toFixed(1)} ms after ${moment.after}`
+      const where = `seed ${seed}, ${when}, folder ${this.#folder}`
+      throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    }
+  }
+
+  #noteKill(doing: string): void {
+    this.report.kills += 1
+    this.report.during[doing] = (this.report.during[doing] ?? 0) + 1
+    if (this.#model.inFlightCount > 0) this.report.killsInFlight += 1
+  }
+}

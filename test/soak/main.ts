@@ -1,0 +1,83 @@
+/**
+ * `npm run soak -- <verb> --count N --seed S`: the long forms of the process tests; one line of figures, or
+ * the fault.
+ */
+import { parseArgs } from 'node:util'
+import { DamageWorld } from '../process/damage-world.js'
+import { type KillReport, KillWorld } from '../process/kill-world.js'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    count: { type: 'string' },
+    seed: { type: 'string' },
+    minutes: { type: 'string' },
+  },
+})
+
+/** What each verb is told. */
+interface Asked {
+  readonly seed: string
+  readonly count: number | undefined
+  /** Stop early, after the step that is under way. */
+  readonly endMs: number
+}
+
+const killsPerWorld = 25
+
+async function kills({ seed, count = 300, endMs }: Asked): Promise<object> {
+  const total: Record<string, number> = {}
+  const during: Record<string, number> = {}
+  let left = count
+  for (let world = 0; left > 0 && Date.now() < endMs; world++) {
+    const killsHere = Math.min(left, killsPerWorld)
+    const own = world === 0 ? seed : `${seed}.${world}`
+    const options = { seed: own, kills: killsHere, small: world % 2 === 0 }
+    const report: KillReport = await new KillWorld(options).run()
+    for (const [name, value] of Object.entries(report)) {
+      if (typeof value === 'number') total[name] = (total[name] ?? 0) + value
+    }
+    for (const [phase, times] of Object.entries(report.during)) during[phase] = (during[phase] ?? 0) + times
+    left -= killsHere
+    console.log(JSON.stringify({ world: own, ...report }))
+  }
+  return { ...total, during }
+}
+
+async function damage({ seed, count = 500 }: Asked): Promise<object> {
+  const world = new DamageWorld(seed)
+  await world.prepare()
+  await world.flip('log', count)
+  console.log(JSON.stringify({ logBits: count, ...world.report }))
+  await world.flip('table', count)
+  console.log(JSON.stringify({ tableBits: count, ...world.report }))
+  const cuts = Math.ceil(count / 5)
+  await world.cutManifest(cuts)
+  world.remove()
+  return { logBits: count, tableBits: count, manifestCuts: cuts, ...world.report }
+}
+
+const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = { kills, damage }
+
+async function main(): Promise<void> {
+  const [name = ''] = positionals
+  const verb = verbs[name]
+  if (verb === undefined) throw new Error(`npm run soak -- <${Object.keys(verbs).join('|')}>`)
+  const seed = values.seed ?? String(Date.now() % 1e6)
+  const count = values.count === undefined ? undefined : Number(values.count)
+  const endMs =
+    values.minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + Number(values.minutes) * 60_000
+  const again = `npm run soak -- ${name} --seed ${seed}${count === undefined ? '' : ` --count ${count}`}`
+  console.log(`seed ${seed}; again: ${again}`)
+  const beganMs = Date.now()
+  try {
+    const figures = await verb({ seed, count, endMs })
+    console.log(JSON.stringify({ verb: name, seed, ...figures, seconds: (Date.now() - beganMs) / 1000 }))
+  } catch (error) {
+    console.error(error)
+    console.error(`again: ${again}`)
+    process.exit(1)
+  }
+}
+
+void main()
