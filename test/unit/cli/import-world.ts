@@ -16,7 +16,7 @@ export interface Mutant {
 
 const never = new Promise<never>(() => {})
 
-/** Every 7th row is refused, every 11th is no JSON. */
+/** Every 7th row is refused by the session, every 11th is no JSON. */
 export function inputOf(rows: number): Buffer {
   const lines = Array.from({ length: rows }, (_, i) =>
     (i + 1) % 11 === 0 ? `{bad ${i + 1}` : `{"id":${i + 1}}`,
@@ -89,6 +89,8 @@ export class ImportWorld {
 
   /** One step of the life that began with this run; of an ended life nothing goes on. */
   async #step(life: number): Promise<void> {
+    // The log, the report and the answers are of any speed.
+    for (let turns = this.#random.below(4); turns > 0; turns--) await new Promise(setImmediate)
     if (life !== this.#life) await never
     if (this.#steps >= this.#endsAt) {
       this.#end()
@@ -141,8 +143,6 @@ export class ImportWorld {
         const sentLowWater = lowWater
         log = log.then(() => this.#commit(life, sequence, sentLowWater))
         await log
-        // Answers come back in any order.
-        for (let turns = this.#random.below(6); turns > 0; turns--) await new Promise(setImmediate)
         await this.#step(life)
         if (sequence % 7 === 0)
           throw new SillokError('UNIQUE_TAKEN', 'held', { details: { holder: sequence - 1 } })
