@@ -86,7 +86,8 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   if (tail.firstIndex > segments.lastIndex + 1) {
     throw damaged(partition, `entries ${segments.lastIndex + 1} to ${tail.firstIndex - 1} are missing`)
   }
-  const record = (bytes: Buffer): Promise<void> => append(wal, partition, [opaqueRegister('checkpoint', bytes)])
+  const record = (bytes: Buffer): Promise<void> =>
+    append(wal, partition, [opaqueRegister('checkpoint', bytes)])
   const state = await openState(options, joinPath(folder, 'state'), lastIndex)
   const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
   const replica = newReplica(options, { replicaId, segments, state, last, record })

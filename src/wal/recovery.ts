@@ -116,9 +116,10 @@ async function rewriteLast(
   for (const record of last) replay.record(record, sequence)
   for (const log of replay.finish(ring.usage)) logs.set(log.id, log)
   ring.needed.push(file)
-  const records = [...ring.restate(), ...restated, ...last.map(record => record.whole)]
-  const batches = splitOpening(records)
-  ring.openingBytes = openingLength(batches)
+  const statements = [...ring.restate(), ...restated]
+  // What comes from the last batch is no part of later openings.
+  ring.openingBytes = openingLength(splitOpening(statements))
+  const batches = splitOpening([...statements, ...last.map(record => record.whole)])
   for (const batch of batches) {
     writer.batch.begin()
     for (const record of batch) writer.batch.raw(record)

@@ -43,7 +43,11 @@ interface Target {
 }
 
 const kinds = { log: /\/state\/\d+\.log$/, table: /\/state\/\d+\.ldb$/, manifest: /\/state\/MANIFEST-\d+$/ }
-const limits = { ...smallLimits, checkpointEntriesMax: 1500, memtableBytesMax: 50_000 } as unknown as Partial<Limits>
+const limits = {
+  ...smallLimits,
+  checkpointEntriesMax: 1500,
+  memtableBytesMax: 50_000,
+} as unknown as Partial<Limits>
 
 export class DamageWorld {
   readonly report: DamageReport = {

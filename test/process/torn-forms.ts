@@ -37,7 +37,11 @@ function* tornForms(bytes: Buffer, start: number, step: number): Generator<Form>
   for (let kept = 0; kept <= bytes.length; kept += isNear(kept) ? step : sectorBytes - (kept % sectorBytes)) {
     const head = bytes.subarray(0, kept)
     yield { bytes: head, cut: true, what: `the file ends after ${kept} bytes of the batch` }
-    yield { bytes: Buffer.concat([head, zeros.subarray(kept)]), cut: false, what: `zeros after ${kept} bytes` }
+    yield {
+      bytes: Buffer.concat([head, zeros.subarray(kept)]),
+      cut: false,
+      what: `zeros after ${kept} bytes`,
+    }
     const tail = Buffer.concat([zeros.subarray(0, kept), bytes.subarray(kept)])
     yield { bytes: tail, cut: false, what: `zeros before byte ${kept}` }
   }
@@ -45,7 +49,11 @@ function* tornForms(bytes: Buffer, start: number, step: number): Generator<Form>
     const missing = Buffer.from(bytes)
     missing.fill(0, at, at + sectorBytes)
     yield { bytes: missing, cut: false, what: `without the sector at ${at}` }
-    const alone = Buffer.concat([zeros.subarray(0, at), bytes.subarray(at, at + sectorBytes), zeros.subarray(at)])
+    const alone = Buffer.concat([
+      zeros.subarray(0, at),
+      bytes.subarray(at, at + sectorBytes),
+      zeros.subarray(at),
+    ])
     yield { bytes: alone.subarray(0, bytes.length), cut: false, what: `only the sector at ${at}` }
   }
 }
@@ -60,7 +68,7 @@ export async function tearLast(
   step: number,
 ): Promise<TornReport> {
   const world = kind === 'opening' ? await openingWorld(seed, 'nothing') : new TornWorld(seed)
-  if (kind !== 'opening') await world.prepare('nothing', kind === 'small' ? 6 : 120)
+  if (kind !== 'opening') await world.prepare('nothing', kind === 'small' ? 6 : 40)
   world.takeHeader()
   const whole = world.bytes()
   const start = kind === 'opening' ? openingOffset : 0
@@ -94,7 +102,7 @@ export async function damageAcknowledged(
   let tried = 0
   for (let at = Number(seed) % step || 0; at < bytes.length; at += step) {
     const changed = Buffer.from(bytes)
-    changed[at] = (changed[at] ?? 0) ^ (1 << at % 8)
+    changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8))
     const outcome = await world.open(changed)
     const where = `seed ${seed}, before ${follower}, byte ${at} of ${bytes.length}`
     assert(!outcome.opened, `${where}: the store opened`)

@@ -2,8 +2,9 @@
  * A store on a simulated machine, stopped with a known last batch in its write-ahead log, and that batch torn or
  * damaged in every way of a kind: what was acknowledged is there, or the store refuses to open.
  */
-import { Random } from '../../src/base/random.js'
+
 import type { Limits } from '../../src/base/limits.js'
+import { Random } from '../../src/base/random.js'
 import type { Environment } from '../../src/env/environment.js'
 import { FolderLocks } from '../../src/env/folder-locks.js'
 import { isSillokError, type SillokError } from '../../src/index.js'

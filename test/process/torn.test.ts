@@ -6,11 +6,14 @@ const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 for (const kind of ['small', 'large', 'opening'] as const) {
-  t.test(`a torn last batch (${kind}) is there whole or not at all, and nothing before it is lost`, async t => {
-    const report = await tearLast(seed, kind, 13)
-    t.comment(report)
-    t.ok(report.whole > 0 && report.absent > 50)
-  })
+  t.test(
+    `a torn last batch (${kind}) is there whole or not at all, and nothing before it is lost`,
+    async t => {
+      const report = await tearLast(seed, kind, 13)
+      t.comment(report)
+      t.ok(report.whole > 0 && report.absent > 50)
+    },
+  )
 }
 
 for (const follower of ['witness', 'batch', 'close'] as const) {

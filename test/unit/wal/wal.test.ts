@@ -1,6 +1,6 @@
 /** The laws of the write-ahead log. */
 import t from 'tap'
-import { World } from './wal-world.js'
+import { created, entryOf, World } from './wal-world.js'
 
 const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`seed ${seed}`)
@@ -35,5 +35,27 @@ t.test('what was acknowledged is there after a crash at any moment', async t => 
       t.strictSame(world.failed, [], `round ${round}`)
       world.disk = world.disk.restart()
     }
+  }
+})
+
+t.test('a last batch that fills most of a file is recovered, and as large ones follow', async t => {
+  const world = new World({ seed })
+  const extend = (index: number): void => {
+    world.append({ partition: 0, entries: [entryOf(0, index, 1, world.random.bytes(50_000))] })
+  }
+  for (let round = 0; round < 4; round++) {
+    await world.run(async () => {
+      await world.open()
+      world.check()
+      if (round === 0) world.append({ partition: 0, registers: [created] })
+      extend(2 * round + 1)
+      await world.drain()
+      extend(2 * round + 2)
+      await world.drain()
+    })
+    t.strictSame(world.errors, [])
+    t.strictSame(world.failed, [])
+    world.disk.crash('all')
+    world.disk = world.disk.restart()
   }
 })
