@@ -150,9 +150,17 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     cutBytes,
     syncBytes: options.limits.segmentSyncBytes,
     recorded: recordedMarks(wal, partition),
-    record: mark => append(wal, partition, [markRegister(mark)]),
-    onSynced: index => wal.release(partition, index),
+    record: mark => release(wal, partition, mark),
     failed: error => options.failed(asFailure(error)),
+  })
+}
+
+/** The log may forget what the mark names. A full ring waits for this, so it must not wait for room in the ring. */
+function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
+  return new Promise((resolve, reject) => {
+    wal.release(partition, mark.lastIndex, [markRegister(mark)], error =>
+      error === undefined ? resolve() : reject(error),
+    )
   })
 }
 
