@@ -197,7 +197,8 @@ export class CommitLoop {
     if (helps) return this.#fit('release', batchLength(fixed))
     const marksRoom = ring.allowance(this.#reserveBytes() - marksReserveBytes)
     // The next release, which may help, waits for these marks.
-    if (this.#controls.length > 0 && batchLength(fixed) <= marksRoom) return this.#fit('release', batchLength(fixed))
+    if (this.#controls.length > 0 && batchLength(fixed) <= marksRoom)
+      return this.#fit('release', batchLength(fixed))
     if (next === undefined && this.#witnessDue) {
       this.#witnessDue = false
       return 'nothing'
@@ -233,7 +234,11 @@ export class CommitLoop {
   #reserveBytes(): number {
     if (this.#ring.openFiles >= 2) return 0
     const perPartition = 8 * releasedBytes
-    return batchLength(this.#fixedBytes() + this.#logs.size * perPartition) + marksReserveBytes + 3 * limits.walBlockBytes
+    return (
+      batchLength(this.#fixedBytes() + this.#logs.size * perPartition) +
+      marksReserveBytes +
+      3 * limits.walBlockBytes
+    )
   }
 
   async #writeBatch(plan: Plan): Promise<void> {
