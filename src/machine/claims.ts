@@ -13,7 +13,7 @@ import { limits } from '../base/limits.js'
 import { decodeTuple, encodeTuple, type TupleValue } from '../base/tuple.js'
 import type { RowKey } from '../codec/row.js'
 import { claimPrefix } from './keys.js'
-import { type Normalizer, type NormalizeStep, normalizer } from './normalize.js'
+import { type NormalizeStep, type Normalizer, normalizer } from './normalize.js'
 import type { CollectionSchema, ConstraintSchema } from './schema.js'
 
 /** A unique value that a document wants to hold. */
@@ -36,9 +36,7 @@ export interface HeldClaim {
 export function claimsOf(schema: CollectionSchema, document: Record<string, unknown>): Claim[] {
   const claims: Claim[] = []
   for (const constraint of schema.unique) {
-    const values = constraint.fields.map(({ field }) =>
-      Object.hasOwn(document, field) ? document[field] : null,
-    )
+    const values = constraint.fields.map(({ field }) => (Object.hasOwn(document, field) ? document[field] : null))
     const claim = claimOf(constraint, values)
     if (claim !== null) claims.push(claim)
   }
@@ -81,10 +79,7 @@ function checkValue(constraint: ConstraintSchema, field: string, value: unknown)
   const scalar = type === 'string' || type === 'number' || type === 'boolean'
   if (scalar || value instanceof Date || value instanceof Uint8Array) return value as TupleValue
   const allowed = 'a string, number, boolean, date or bytes'
-  throw new SillokError(
-    'INVALID',
-    `constraint ${constraint.name}: field ${field} must be ${allowed}, not ${type}`,
-  )
+  throw new SillokError('INVALID', `constraint ${constraint.name}: field ${field} must be ${allowed}, not ${type}`)
 }
 
 export function claimKeyOf(constraint: ConstraintId, value: Buffer): RowKey {

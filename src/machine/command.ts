@@ -23,8 +23,8 @@ import type {
 } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
-import type { Claim } from './claims.js'
 import type { Reply } from './reply.js'
+import type { Claim } from './claims.js'
 import type { Definition } from './schema.js'
 
 /** One document operation. `document` is its msgpack form. */

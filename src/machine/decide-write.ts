@@ -4,16 +4,16 @@
  * Either every operation of the command is drafted, or the whole command is refused and nothing is.
  */
 import { assert } from '../base/assert.js'
-import { entryHeadBytes } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
-import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
-import { decodeDocument } from '../codec/document.js'
 import { factBytes } from '../codec/facts.js'
+import { decodeDocument } from '../codec/document.js'
+import { entryHeadBytes } from '../base/entry.js'
+import { limits } from '../base/limits.js'
 import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
 import type { Decision, Operation, Write } from './command.js'
-import { encodeDocumentRow, heldClaims } from './documents.js'
 import { type Current, Draft } from './draft.js'
+import { encodeDocumentRow, heldClaims } from './documents.js'
 import { documentPrefix, schemaKey } from './keys.js'
 import { type Refused, type Reply, refuse } from './reply.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
@@ -152,11 +152,7 @@ function taken(draft: Draft, schema: CollectionSchema, claim: Claim, holder: Buf
   assert(row !== null, `claim of ${claim.constraint.name} without its document`)
   const key = decodeKey(holder)
   const message = `${schema.name}.${claim.constraint.name}: held by ${JSON.stringify(key)}`
-  return refuse('UNIQUE_TAKEN', message, {
-    constraint: claim.constraint.name,
-    holder: key,
-    version: row.version,
-  })
+  return refuse('UNIQUE_TAKEN', message, { constraint: claim.constraint.name, holder: key, version: row.version })
 }
 
 function documentRowKey(schema: CollectionSchema, key: Buffer): string {

@@ -64,8 +64,7 @@ function checkUnique(where: string, constraint: string, rule: unknown): void {
   checkName(`${where}: a constraint`, constraint)
   const place = `${where}: unique.${constraint}`
   const { fields, normalize } = checkFields(place, rule, ['fields', 'normalize'])
-  if (!Array.isArray(fields) || fields.length === 0)
-    throw invalid(`${place}: fields must name at least one field`)
+  if (!Array.isArray(fields) || fields.length === 0) throw invalid(`${place}: fields must name at least one field`)
   checkSteps(place, normalize)
   for (const field of fields as unknown[]) {
     if (typeof field === 'string') checkName(`${place}: a field`, field)
@@ -98,8 +97,7 @@ function checkName(what: string, name: unknown): void {
 function checkFields(where: string, value: unknown, allowed: readonly string[]): Record<string, unknown> {
   if (!isPlain(value)) throw invalid(`${where} must be an object, not ${show(value)}`)
   for (const name of Object.keys(value)) {
-    if (!allowed.includes(name))
-      throw invalid(`${where}: unknown ${show(name)}; allowed: ${allowed.join(', ')}`)
+    if (!allowed.includes(name)) throw invalid(`${where}: unknown ${show(name)}; allowed: ${allowed.join(', ')}`)
   }
   return value
 }

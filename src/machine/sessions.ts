@@ -62,16 +62,10 @@ export function checkMark(draft: Draft, write: Write, mark: SessionMark): Decisi
 function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opened): Refused | undefined {
   const { session, epoch, sequence, lowWater } = mark
   if (epoch < opened.epoch) {
-    return refuse('FENCED', `session ${session} was resumed by another holder`, {
-      session,
-      epoch: opened.epoch,
-    })
+    return refuse('FENCED', `session ${session} was resumed by another holder`, { session, epoch: opened.epoch })
   }
   if (sequence < Math.max(lowWater, draft.view.lowWater(write.slot, session, keptEpoch(mark)))) {
-    return refuse(
-      'ALREADY_ACKNOWLEDGED',
-      `sequence ${sequence} of session ${session} was acknowledged before`,
-    )
+    return refuse('ALREADY_ACKNOWLEDGED', `sequence ${sequence} of session ${session} was acknowledged before`)
   }
   if (sequence >= lowWater + limits.sessionWindow) {
     const message = `sequence ${sequence} is ${limits.sessionWindow} or more beyond the smallest unanswered, ${lowWater}`

@@ -14,15 +14,7 @@ import { type Entry, entryKinds, sealEntry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, PartitionId, ReplicaId, Term } from '../base/ids.js'
 import type { Random } from '../base/random.js'
-import type {
-  HardState,
-  Inbound,
-  Outbound,
-  ReadState,
-  Ready,
-  SoftState,
-  StorageResponse,
-} from './messages.js'
+import type { HardState, Inbound, Outbound, ReadState, Ready, SoftState, StorageResponse } from './messages.js'
 
 export interface RaftOptions {
   readonly partition: PartitionId

@@ -96,10 +96,7 @@ export class Admission {
   /** Answers everything that was not decided yet: it never will be. */
   fail(error: SillokError): void {
     this.#refusal = error
-    const waiting = [
-      ...this.#arrived,
-      ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets)),
-    ]
+    const waiting = [...this.#arrived, ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets))]
     this.#arrived = []
     this.#lanes.clear()
     for (const ticket of waiting) ticket.answer(error)

@@ -146,8 +146,7 @@ export class Host {
       diskFull: full => this.#diskFull(full),
     })
     for (const partition of [metaPartition, dataPartition]) {
-      if (!this.#wal.partitions().includes(partition))
-        await createPartition(this.#wal, partition, this.#limits)
+      if (!this.#wal.partitions().includes(partition)) await createPartition(this.#wal, partition, this.#limits)
     }
     await this.#openReplicas(this.#wal, clusterEpoch)
     await Promise.all([...this.#replicas.values()].map(({ replica }) => ready(replica)))
@@ -207,8 +206,7 @@ export class Host {
   }
 
   #applied(partition: PartitionId): void {
-    if (partition === metaPartition && this.#closing === undefined)
-      for (const feed of this.#feeds) feed.notify()
+    if (partition === metaPartition && this.#closing === undefined) for (const feed of this.#feeds) feed.notify()
   }
 
   #release(partition: PartitionId): void {
@@ -219,9 +217,7 @@ export class Host {
   }
 
   #diskFull(full: boolean): void {
-    const error = full
-      ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some')
-      : undefined
+    const error = full ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some') : undefined
     for (const { replica } of this.#replicas.values()) replica.refuse(error)
   }
 

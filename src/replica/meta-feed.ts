@@ -5,10 +5,9 @@
  * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any point
  * costs only work.
  */
-
-import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, SessionId } from '../base/ids.js'
+import type { Entry } from '../base/entry.js'
 import { type RowKey, rowValue } from '../codec/row.js'
 import { evolve } from '../machine/evolve.js'
 import { metaCursorKey, registeredPrefix, schemaPrefix, uint48FromText } from '../machine/keys.js'

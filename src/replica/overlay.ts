@@ -51,10 +51,7 @@ export class Overlay {
   /** Takes the facts of a proposal in, in index order, and returns the rows of its put facts. */
   add(index: LogIndex, term: Term, time: LogTime, facts: readonly Fact[], version: Version): readonly Row[] {
     const last = this.#entries.at(-1)
-    assert(
-      this.#size === 0 || last === undefined || index > last.index,
-      () => `overlay: ${index} after ${last?.index}`,
-    )
+    assert(this.#size === 0 || last === undefined || index > last.index, () => `overlay: ${index} after ${last?.index}`)
     const rows: Row[] = []
     for (const fact of facts) {
       if (fact.op === 'deleteRange') this.#window(fact.from).ranges.push({ fact, index })

@@ -32,8 +32,7 @@ export class ReadBarrier {
     this.#asking = []
     const token = readIndex()
     if (token === undefined) {
-      for (const read of reads)
-        read.passed(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
+      for (const read of reads) read.passed(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
     } else this.#rounds.set(token, reads)
   }
 

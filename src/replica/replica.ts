@@ -10,13 +10,7 @@
 import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import {
-  type LogIndex,
-  type PartitionId,
-  type ReplicaId,
-  type Version,
-  versionsPerEpoch,
-} from '../base/ids.js'
+import { type LogIndex, type PartitionId, type ReplicaId, type Version, versionsPerEpoch } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
@@ -395,11 +389,6 @@ export class Replica implements Decider {
 
 /** What was proposed may still commit: nobody may be told that it was not applied. */
 function widened(error: SillokError): SillokError {
-  if (error.code === 'CLOSED')
-    return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
-  return new SillokError(error.code, error.message, {
-    outcome: 'unknown',
-    details: error.details,
-    cause: error,
-  })
+  if (error.code === 'CLOSED') return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
+  return new SillokError(error.code, error.message, { outcome: 'unknown', details: error.details, cause: error })
 }

@@ -81,14 +81,10 @@ export class SessionDirectory {
       await this.#meta.call({ type: 'endSessions', sessions: idle, closed: false }, this.#sender)
       idle = []
     }
-    for await (const page of this.#meta.state.scan({
-      gte: registeredPrefix,
-      lt: `${registeredPrefix}\xff`,
-    })) {
+    for await (const page of this.#meta.state.scan({ gte: registeredPrefix, lt: `${registeredPrefix}\xff` })) {
       for (const [key, row] of page) {
         const registered = decodeRegistered(rowValue(row))
-        if (isIdle(registered, time))
-          idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
+        if (isIdle(registered, time)) idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
         if (idle.length >= endedPerEntryMax) await end()
       }
     }

@@ -52,9 +52,7 @@ export class Waiters {
       this.#head += 1
       this.#compact()
       const own = waiter.index === index && waiter.term === term
-      const result = own
-        ? waiter.reply
-        : new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
+      const result = own ? waiter.reply : new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
       for (const answer of waiter.answers) answer(result)
     }
   }

@@ -12,9 +12,9 @@ import type { Disk } from '../env/disk.js'
 import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
 import { markKeys, markRow, readMark } from './flush.js'
-import { PartitionRows } from './partition-rows.js'
 import { quarantine } from './quarantine.js'
 import { compareTables, removeDamaged } from './tables.js'
+import { PartitionRows } from './partition-rows.js'
 import { SessionWindows } from './windows.js'
 
 export interface StoreOptions {

@@ -18,9 +18,9 @@ import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js
 import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
+import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
-import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
 import type { SessionWindows } from './windows.js'
 

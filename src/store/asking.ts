@@ -23,13 +23,7 @@ export class Asking {
   }
 
   /** Asks the partition. Resolves with the answer of a request that took effect, rejects with any other. */
-  ask(
-    command: Command,
-    bytes: number,
-    sender: object,
-    options: CallOptions,
-    observed?: Observed,
-  ): Promise<Done> {
+  ask(command: Command, bytes: number, sender: object, options: CallOptions, observed?: Observed): Promise<Done> {
     return new Promise((resolve, reject) => {
       const wait = this.#wait(options, reject)
       if (wait === undefined) return

@@ -11,8 +11,6 @@ import type { Operation } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import type { State } from '../state/state.js'
-import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
   Deleted,
@@ -26,7 +24,9 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
+import { KeyLocks } from './key-locks.js'
 import type { Writer } from './writer.js'
+import type { State } from '../state/state.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -203,17 +203,13 @@ export class Collection<T extends object = Record<string, unknown>> {
       if (document === undefined) return undefined
       const operation = this.#documentOperation('put', document, { ifVersion: current?.version ?? null })
       if (operation.key !== this.#rowKey(key)) {
-        throw new SillokError(
-          'INVALID',
-          `update: the new document has another key than ${JSON.stringify(key)}`,
-        )
+        throw new SillokError('INVALID', `update: the new document has another key than ${JSON.stringify(key)}`)
       }
       try {
         const { version } = await this.#write(operation, options)
         return { document, version }
       } catch (error) {
-        const again =
-          error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
+        const again = error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
         if (!again) throw error
       }
     }

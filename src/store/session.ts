@@ -84,10 +84,8 @@ export class Session implements Writer, AsyncDisposable {
    * request with such a number is ALREADY_ACKNOWLEDGED.
    */
   release(through: Sequence): void {
-    if (this.numbering !== 'caller')
-      throw new SillokError('INVALID', 'release: this library numbers the session itself')
-    if (!Number.isSafeInteger(through) || through < 0)
-      throw new SillokError('INVALID', `not a sequence: ${through}`)
+    if (this.numbering !== 'caller') throw new SillokError('INVALID', 'release: this library numbers the session itself')
+    if (!Number.isSafeInteger(through) || through < 0) throw new SillokError('INVALID', `not a sequence: ${through}`)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
   }
 
@@ -151,6 +149,7 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 }
+
 
 /** Binds a sequence number to the request: what is asked for, not how or when. */
 function requestHash(write: Omit<Write, 'mark'>): Buffer {

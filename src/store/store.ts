@@ -115,13 +115,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * before them. Rejects as the single operations do.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
-    if (!Array.isArray(steps) || steps.length === 0)
-      throw new SillokError('INVALID', 'a batch needs at least one step')
+    if (!Array.isArray(steps) || steps.length === 0) throw new SillokError('INVALID', 'a batch needs at least one step')
     if (steps.length > limits.batchCommandsMax) {
-      throw new SillokError(
-        'TOO_LARGE',
-        `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
-      )
+      throw new SillokError('TOO_LARGE', `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`)
     }
     const operations = steps.map((step, i) => this.#operation(step, i))
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
@@ -205,8 +201,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #open<T>(part: T | undefined): T {
-    if (part === undefined || this.#closing !== undefined)
-      throw new SillokError('CLOSED', 'the store is closed')
+    if (part === undefined || this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
     return part
   }
 
@@ -261,8 +256,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#env.clock.after(
       keepAliveMs,
       () => {
-        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)
-          return
+        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined) return
         const handles = [...this.#sessions].map(({ id, epoch }) => ({ session: id, epoch }))
         this.#keepAlive()
         if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
@@ -284,10 +278,7 @@ function checkSessionOptions(options: SessionOptions): void {
     throw new SillokError('INVALID', 'the name of a session is a non-empty string')
   }
   if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
-    throw new SillokError(
-      'TOO_LARGE',
-      `the name of a session has at most ${limits.sessionNameBytesMax} bytes`,
-    )
+    throw new SillokError('TOO_LARGE', `the name of a session has at most ${limits.sessionNameBytesMax} bytes`)
   }
   if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
     throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
@@ -296,3 +287,4 @@ function checkSessionOptions(options: SessionOptions): void {
     throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
   }
 }
+

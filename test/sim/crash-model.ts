@@ -53,9 +53,7 @@ export class CrashModel {
     const states = this.possible(key)
     const fits = states.some(state => {
       if (state === undefined || seen === undefined) return state === seen
-      return (
-        isDeepStrictEqual(state.document, seen.document) && (state.version ?? seen.version) === seen.version
-      )
+      return isDeepStrictEqual(state.document, seen.document) && (state.version ?? seen.version) === seen.version
     })
     if (!fits) return `${key}: ${JSON.stringify(seen)} is none of ${JSON.stringify(states)}`
     this.#states.set(key, [seen])

@@ -81,9 +81,7 @@ export class CrashWorld {
         await this.#clock.run(this.#live(life === this.#options.lives))
       } catch (error) {
         const where = `seed ${this.#options.seed}, life ${life} at ${this.#clock.monotonicMs()} ms`
-        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, {
-          cause: error,
-        })
+        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
       }
     }
     return this.report
@@ -148,8 +146,7 @@ export class CrashWorld {
       if (found?.id !== id) throw new Error(`tag ${tag} is held by ${id}, its claim names ${found?.id}`)
     }
     const wrongSlots = await store.scrub()
-    if (wrongSlots.length > 0)
-      throw new Error(`digests of slots ${wrongSlots.join(', ')} do not fit the rows`)
+    if (wrongSlots.length > 0) throw new Error(`digests of slots ${wrongSlots.join(', ')} do not fit the rows`)
     await this.#importer.resume(store)
   }
 

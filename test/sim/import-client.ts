@@ -72,9 +72,7 @@ export class ImportClient {
     // Every fifth row asks for the value of the row before it, and is refused.
     const tag = `row ${row % 5 === 0 ? row - 1 : row}`
     try {
-      const { version } = await session
-        .collection<Row>('places')
-        .insert({ id: `r${row}`, tag }, { sequence: row })
+      const { version } = await session.collection<Row>('places').insert({ id: `r${row}`, tag }, { sequence: row })
       this.#report.acknowledged += 1
       return version
     } catch (error) {

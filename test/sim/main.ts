@@ -31,9 +31,7 @@ for (; total.crashes < Number(values.crashes); worlds++) {
     await world.run()
   } catch (error) {
     console.error(error)
-    console.error(
-      `after ${total.crashes + world.report.crashes} crashes; again: npm run sim -- --crashes 1 --seed ${seed}`,
-    )
+    console.error(`after ${total.crashes + world.report.crashes} crashes; again: npm run sim -- --crashes 1 --seed ${seed}`)
     process.exit(1)
   }
   for (const name of Object.keys(total) as (keyof WorldReport)[]) total[name] += world.report[name]
