@@ -1,5 +1,13 @@
 /** The public face of sillok. */
-export { type Code, type ErrorDetails, errorTable, isSillokError, type Outcome, type Retry, SillokError } from './base/errors.js'
+export {
+  type Code,
+  type ErrorDetails,
+  errorTable,
+  isSillokError,
+  type Outcome,
+  type Retry,
+  SillokError,
+} from './base/errors.js'
 export { limits } from './base/limits.js'
 export type { DocumentKey } from './base/tuple.js'
 export type { Numbering } from './machine/command.js'

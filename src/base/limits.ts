@@ -22,7 +22,9 @@ export const limits = {
   entryBytesMax: 4 * MiB,
   /** Body of one batch of the write-ahead log, and one frame. */
   walBatchBytesMax: 4 * MiB + 64 * KiB,
-  /** Proposed and not yet committed, per partition; all partitions of a node together at most half the ring. */
+  /**
+   * Proposed and not yet committed, per partition; all partitions of a node together at most half the ring.
+   */
   uncommittedBytesMax: 8 * MiB,
   /** A batch starts on this boundary: no write touches a sector of an acknowledged batch. */
   walBlockBytes: 4 * KiB,
@@ -54,8 +56,11 @@ export const limits = {
   /** A registration older than this, in log time, is a delayed copy. */
   registerAgeMsMax: 30_000,
   sessionNameBytesMax: 256,
+  /** The digest that names the input of a caller-numbered session. */
+  sessionInputBytesMax: 1024,
   collectionsMax: 1024,
   constraintsPerCollectionMax: 32,
+  fieldsPerConstraintMax: 32,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */
   pendingCommandsMax: 65_536,

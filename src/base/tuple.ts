@@ -1,9 +1,9 @@
 /**
  * Tuples of values as bytes that compare, byte by byte, as the values do.
  *
- * The order: null < false < true < numbers < dates < text < bytes < arrays. Numbers by value (integers and fractions
- * mixed), dates by time, text by code point (not by UTF-16 unit as JavaScript does), bytes as bytes, arrays element by
- * element, and what is a prefix of another stands before it.
+ * The order: null < false < true < numbers < dates < text < bytes < arrays. Numbers by value (integers and
+ * fractions mixed), dates by time, text by code point (not by UTF-16 unit as JavaScript does), bytes as
+ * bytes, arrays element by element, and what is a prefix of another stands before it.
  *
  *   01 null   02 false   03 true
  *   20 number   8 bytes: the IEEE double, big-endian, sign bit flipped; all bits flipped if negative
@@ -12,8 +12,8 @@
  *   50 bytes    each 00 written as 00 FF, then 00
  *   60 array    its elements, then 00
  *
- * No type code is 00 or FF, so an end stands before whatever could follow. One value has one form: -0 is 0; NaN,
- * infinities and ill-formed text are refused (INVALID). After the tuple layer of FoundationDB.
+ * No type code is 00 or FF, so an end stands before whatever could follow. One value has one form: -0 is 0;
+ * NaN, infinities and ill-formed text are refused (INVALID). After the tuple layer of FoundationDB.
  */
 import { SillokError } from './errors.js'
 import { limits } from './limits.js'
@@ -79,8 +79,8 @@ export function decodeTuple(bytes: Uint8Array): TupleValue[] {
 }
 
 /**
- * A document's key as one tuple element. A key is a text (not empty, well-formed) or a safe integer, else INVALID;
- * encoded at most `limits.keyBytesMax` bytes, else TOO_LARGE.
+ * A document's key as one tuple element. A key is a text (not empty, well-formed) or a safe integer, else
+ * INVALID; encoded at most `limits.keyBytesMax` bytes, else TOO_LARGE.
  */
 export function encodeKey(key: DocumentKey): Buffer {
   if (typeof key === 'string') {

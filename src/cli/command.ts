@@ -1,9 +1,10 @@
 /**
  * The shape of a verb. Each stands in a file of its own in `commands/`, named like the verb, which exports
  * `command`; `main.ts` lists them. A verb writes its result with `printRows` or `printOne`, throws what
- * fails, and ends.
+ * fails, and ends with an exit code.
  */
 import type { Argv } from 'yargs'
+import type { ExitCode } from './failure.js'
 import type { OutputFormat, Sink } from './output.js'
 
 /** What a verb is given: where results and remarks go, and in which form. */
@@ -26,6 +27,9 @@ export interface Command {
   readonly summary: string
   /** Declares options and positionals. */
   declare(yargs: Argv): Argv
-  /** Carries the verb out. When it resolves, everything is done and closed; failures are thrown. */
-  run(given: Arguments, terminal: Terminal): Promise<void>
+  /**
+   * Carries the verb out. When it resolves, with the exit code, everything is done and closed; failures are
+   * thrown.
+   */
+  run(given: Arguments, terminal: Terminal): Promise<ExitCode>
 }

@@ -3,7 +3,8 @@
  *
  * Every failure names its code, what it means for the request, its causes, and what to do next. The exit
  * codes are part of the interface: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command
- * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time.
+ * may work later), 4 conflict, 5 not found, 70 a bug of ours, 124 no answer in time, 130 and 143 stopped by a
+ * signal after what was in flight was ended.
  */
 import { InvariantError } from '../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../base/errors.js'
@@ -20,6 +21,8 @@ export const exitCodes = {
   notFound: 5,
   bug: 70,
   timedOut: 124,
+  interrupted: 130,
+  terminated: 143,
 } as const
 
 /** One of the exit codes. */
@@ -60,13 +63,13 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   REGISTER_TOO_OLD: advice(unavailable, 'run the command again'),
   SESSION_INPUT_CHANGED: advice(conflict, 'use the input of the first run, or another session name'),
   OVERLOADED: advice(unavailable, 'try again later, or with fewer requests in flight'),
-  TIMED_OUT: advice(timedOut, 'run it again with the same request id: it takes effect at most once'),
-  ABORTED: advice(failed, 'run it again with the same request id: it takes effect at most once'),
+  TIMED_OUT: advice(timedOut, 'run it again in the same session: it takes effect at most once'),
+  ABORTED: advice(failed, 'run it again in the same session: it takes effect at most once'),
   NOT_LEADER: advice(unavailable, 'try again: another node leads'),
   LEADERSHIP_LOST: advice(unavailable, 'run the command again'),
   UNAVAILABLE: advice(unavailable, 'check that a majority of the nodes runs and can be reached'),
   CLOSED: advice(failed, 'open the store again'),
-  CLOSED_WHILE_WAITING: advice(failed, 'open the store and run it again with the same request id'),
+  CLOSED_WHILE_WAITING: advice(failed, 'open the store and run it again in the same session'),
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
   DISK_FAILED: advice(failed, 'look at the disk and the system log before you open the store again'),
   DAMAGED: advice(failed, 'do not delete anything: repair from another replica, a backup, or by salvage'),

@@ -6,12 +6,32 @@
  */
 import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
+import { command as bench } from './commands/bench.js'
+import { command as define } from './commands/define.js'
+import { command as remove } from './commands/delete.js'
+import { command as demo } from './commands/demo.js'
+import { command as get } from './commands/get.js'
+import { command as importFile } from './commands/import.js'
+import { command as put } from './commands/put.js'
+import { command as scan } from './commands/scan.js'
+import { command as status } from './commands/status.js'
 import { releaseVersion, command as version } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
 import { UsageError } from './usage.js'
 
-const commands: readonly Command[] = [version]
+const commands: readonly Command[] = [
+  define,
+  importFile,
+  put,
+  get,
+  remove,
+  scan,
+  status,
+  demo,
+  bench,
+  version,
+]
 
 /**
  * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
@@ -33,7 +53,9 @@ export async function run(
       help = text
     })
     if (help !== '') await out.write(`${help}\n`)
-    else if (chosen !== undefined) await chosen.command.run(chosen.given, terminalFor(chosen.given, out, err))
+    else if (chosen !== undefined) {
+      return await chosen.command.run(chosen.given, terminalFor(chosen.given, out, err))
+    }
     return exitCodes.ok
   } catch (error) {
     const text = err.isTerminal || !wantsJson(chosen?.given) ? failureText(error) : `${failureJson(error)}\n`

@@ -1,6 +1,6 @@
 /**
- * A document as bytes: one MessagePack map. What is stored comes back equal, or it was refused; these bytes are made
- * once, by the leader, and stored by every replica as they came.
+ * A document as bytes: one MessagePack map. What is stored comes back equal, or it was refused; these bytes
+ * are made once, by the leader, and stored by every replica as they came.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -11,8 +11,8 @@ import { documentValueLimits, isPlainObject } from './value.js'
 export type Document = Record<string, unknown>
 
 /**
- * The document's bytes. INVALID unless it is a plain object of what may be stored (the path is named); TOO_LARGE
- * above `limits.documentBytesMax`, with the measured size in `details.bytes`.
+ * The document's bytes. INVALID unless it is a plain object of what may be stored (the path is named);
+ * TOO_LARGE above `limits.documentBytesMax`, with the measured size in `details.bytes`.
  */
 export function encodeDocument(value: unknown): Buffer {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || !isPlainObject(value)) {

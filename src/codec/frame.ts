@@ -9,8 +9,8 @@
  *  16  u32 crc      of the 16 bytes before: checked before the length is believed
  *  20  body
  *
- * All little-endian, no padding. A frame that fails a check is DAMAGED, one over the maximum TOO_LARGE; after either
- * nothing behind it can be found, so a reader stays failed. A CRC finds accidents, not forgery.
+ * All little-endian, no padding. A frame that fails a check is DAMAGED, one over the maximum TOO_LARGE; after
+ * either nothing behind it can be found, so a reader stays failed. A CRC finds accidents, not forgery.
  */
 import { assert } from '../base/assert.js'
 import { crc32, crc32Parts } from '../base/checksum.js'
@@ -30,7 +30,10 @@ export interface Frame {
   readonly body: Buffer
 }
 
-/** The head of a frame whose body is the parts, one after the other: to be written before them, without a copy. */
+/**
+ * The head of a frame whose body is the parts, one after the other: to be written before them, without a
+ * copy.
+ */
 export function frameHead(kind: number, stream: number, ...parts: readonly Uint8Array[]): Buffer {
   let length = 0
   for (const part of parts) length += part.length
@@ -97,8 +100,8 @@ function damaged(message: string): SillokError {
 }
 
 /**
- * Frames out of a stream of chunks, however cut. Holds at most one frame's bytes and the last chunk's rest, if `next`
- * is called until it answers undefined after each `push`.
+ * Frames out of a stream of chunks, however cut. Holds at most one frame's bytes and the last chunk's rest,
+ * if `next` is called until it answers undefined after each `push`.
  */
 export class FrameReader {
   readonly #bodyBytesMax: number
@@ -124,7 +127,9 @@ export class FrameReader {
     this.#pendingBytes += chunk.length
   }
 
-  /** The next whole frame, undefined until more bytes come. Throws DAMAGED or TOO_LARGE, from then on always. */
+  /**
+   * The next whole frame, undefined until more bytes come. Throws DAMAGED or TOO_LARGE, from then on always.
+   */
   next(): Frame | undefined {
     if (this.#failure !== undefined) throw this.#failure
     try {
@@ -158,7 +163,9 @@ export class FrameReader {
     return frame
   }
 
-  /** The first chunk, made to hold at least `bytes`; whole chunks are joined only when the frame is complete. */
+  /**
+   * The first chunk, made to hold at least `bytes`; whole chunks are joined only when the frame is complete.
+   */
   #front(bytes: number): Buffer {
     let held = 0
     let count = 0

@@ -1,9 +1,9 @@
 /**
- * MessagePack, strict in both directions: only plain values (see `value`) go in, only plain values come out, and the
- * same input in the same field order gives the same bytes, in every release.
+ * MessagePack, strict in both directions: only plain values (see `value`) go in, only plain values come out,
+ * and the same input in the same field order gives the same bytes, in every release.
  *
- * Bytes of others are walked first (see `walk`): no extension is ever run, no record is ever compiled, and memory is
- * bounded by the budgets. Any MessagePack library can read what is written here.
+ * Bytes of others are walked first (see `walk`): no extension is ever run, no record is ever compiled, and
+ * memory is bounded by the budgets. Any MessagePack library can read what is written here.
  */
 import { addExtension, Packr } from 'msgpackr'
 import { SillokError } from '../base/errors.js'
@@ -44,8 +44,8 @@ addExtension({
 })
 
 /**
- * The value's bytes. INVALID names the path of what may not be stored or is over a budget; TOO_LARGE carries the
- * measured size (`details.bytes`).
+ * The value's bytes. INVALID names the path of what may not be stored or is over a budget; TOO_LARGE carries
+ * the measured size (`details.bytes`).
  */
 export function packStrict(value: unknown, budget: ValueLimits = documentValueLimits): Buffer {
   const bytes = packr.pack(checkValue(value, budget) ? marked(value) : value)
@@ -62,8 +62,8 @@ export function packStrict(value: unknown, budget: ValueLimits = documentValueLi
 }
 
 /**
- * The value in bytes of others: INVALID names the offset of what is not acceptable, TOO_LARGE if they are over the
- * budget. Shares no memory with them.
+ * The value in bytes of others: INVALID names the offset of what is not acceptable, TOO_LARGE if they are
+ * over the budget. Shares no memory with them.
  */
 export function unpackStrict(bytes: Uint8Array, budget: ValueLimits = documentValueLimits): unknown {
   checkBytes(bytes, budget)

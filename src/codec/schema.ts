@@ -1,12 +1,15 @@
 /**
- * Shapes for decoded values of unknown origin: a shape gives back the typed value, or throws INVALID with the path
- * and what was expected. Objects are taken strictly: an unknown field is refused, a known one must be the object's
- * own; what comes back is a new object with the known fields only.
+ * Shapes for decoded values of unknown origin: a shape gives back the typed value, or throws INVALID with the
+ * path and what was expected. Objects are taken strictly: an unknown field is refused, a known one must be
+ * the object's own; what comes back is a new object with the known fields only.
  */
 import { SillokError } from '../base/errors.js'
 import { isPlainObject, pathText } from './value.js'
 
-/** Where a value stands: a chain up to the outermost, made of small objects because few paths are ever printed. */
+/**
+ * Where a value stands: a chain up to the outermost, made of small objects because few paths are ever
+ * printed.
+ */
 type Path = { readonly parent: Path; readonly key: string | number } | undefined
 
 /** Reads a value at a path as T. */
@@ -87,6 +90,7 @@ export function number(): Shape<number> {
   return shape('a number', (value): value is number => Number.isFinite(value))
 }
 
+/** true or false. */
 export function boolean(): Shape<boolean> {
   return shape('true or false', (value): value is boolean => typeof value === 'boolean')
 }
@@ -116,6 +120,7 @@ export function record(): Shape<Record<string, unknown>> {
   return shape('an object', isRecord)
 }
 
+/** What the shape takes, or null. */
 export function nullable<T>(inner: Shape<T>): Shape<T | null> {
   return (value, path) => (value === null ? null : inner(value, path))
 }

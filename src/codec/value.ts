@@ -1,7 +1,8 @@
 /**
- * What may be stored and sent: null, booleans, finite numbers (-0 too), well-formed text, dates, bytes (Uint8Array,
- * Buffer) and arrays and plain objects of these. What passes comes back equal from its bytes (a Buffer as
- * Uint8Array, an object without prototype as a plain one); everything else is refused by name and path.
+ * What may be stored and sent: null, booleans, finite numbers (-0 too), well-formed text, dates, bytes
+ * (Uint8Array, Buffer) and arrays and plain objects of these. What passes comes back equal from its bytes (a
+ * Buffer as Uint8Array, an object without prototype as a plain one); everything else is refused by name and
+ * path.
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
@@ -27,7 +28,9 @@ export const documentValueLimits: ValueLimits = {
 /** The field name that no object can hold safely in JavaScript. */
 export const refusedFieldName = '__proto__'
 
-/** True for `{…}`, `Object.create(null)` and their like from another realm; false for instances of classes. */
+/**
+ * True for `{…}`, `Object.create(null)` and their like from another realm; false for instances of classes.
+ */
 export function isPlainObject(value: object): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype) return true
@@ -36,8 +39,8 @@ export function isPlainObject(value: object): value is Record<string, unknown> {
 }
 
 /**
- * Throws INVALID with the path of what may not be stored (`$.address.tags[3]`), TOO_LARGE when the text and bytes
- * alone are many times over the budget. True if a -0 is somewhere inside.
+ * Throws INVALID with the path of what may not be stored (`$.address.tags[3]`), TOO_LARGE when the text and
+ * bytes alone are many times over the budget. True if a -0 is somewhere inside.
  */
 export function checkValue(value: unknown, budget: ValueLimits): boolean {
   return new ValueCheck(value, budget).run()
@@ -54,7 +57,7 @@ export function pathText(path: readonly (string | number)[]): string {
 }
 
 const allowed =
-  'allowed are null, booleans, finite numbers, well-formed text, dates, bytes, and arrays and plain objects of these'
+  'allowed are null, booleans, finite numbers, well-formed text, dates, bytes, arrays and plain objects'
 
 // Far above it encoding only to measure is not worth its memory.
 const measuredFactor = 4

@@ -1,10 +1,10 @@
 /**
- * A strict walk over MessagePack bytes, before any object is built from them: bytes of others cost no more than
- * their own length and cannot make anything but plain values.
+ * A strict walk over MessagePack bytes, before any object is built from them: bytes of others cost no more
+ * than their own length and cannot make anything but plain values.
  *
- * Accepted: nil, booleans, integers within 2^53, finite floats, UTF-8 text, bytes, arrays, maps with text keys, each
- * key once and none `__proto__`, and the timestamp (extension -1) in whole milliseconds. Refused: every other type
- * byte and extension, what ends early or late, and what is over a budget.
+ * Accepted: nil, booleans, integers within 2^53, finite floats, UTF-8 text, bytes, arrays, maps with text
+ * keys, each key once and none `__proto__`, and the timestamp (extension -1) in whole milliseconds. Refused:
+ * every other type byte and extension, what ends early or late, and what is over a budget.
  */
 import { isUtf8 } from 'node:buffer'
 import { SillokError } from '../base/errors.js'
@@ -26,7 +26,10 @@ let depthMax = 0
 const keys: number[] = []
 let keyCount = 0
 
-/** Throws INVALID, with the offset, unless the bytes are exactly one acceptable value; TOO_LARGE if over `bytesMax`. */
+/**
+ * Throws INVALID, with the offset, unless the bytes are exactly one acceptable value; TOO_LARGE if over
+ * `bytesMax`.
+ */
 export function checkBytes(source: Uint8Array, budget: ValueLimits): void {
   if (source.length > budget.bytesMax) {
     throw new SillokError('TOO_LARGE', `a value of ${source.length} bytes; at most ${budget.bytesMax}`, {

@@ -3,6 +3,7 @@ import { SillokError } from '../base/errors.js'
 import type { FolderLock } from './environment.js'
 import { pathSteps } from './memory-tree.js'
 
+/** The folders that one process holds; a path is compared without its empty steps. */
 export class FolderLocks {
   readonly #held = new Set<string>()
 

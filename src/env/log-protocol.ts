@@ -1,8 +1,8 @@
 /**
  * What the log thread and its owner share: one command slot and one buffer.
  *
- * The owner fills buffer and slot, raises `command` and wakes the thread; the thread does it, fills the answer, sets
- * `answered` to the command's number and wakes the owner. One command at a time.
+ * The owner fills buffer and slot, raises `command` and wakes the thread; the thread does it, fills the
+ * answer, sets `answered` to the command's number and wakes the owner. One command at a time.
  */
 import { limits } from '../base/limits.js'
 

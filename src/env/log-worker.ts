@@ -1,6 +1,7 @@
 /**
- * The log thread: waits for a command, writes, syncs, answers. Synchronous calls on a thread of its own, so that neither
- * the event loop nor the thread pool (which the key-value store fills) stands between a batch and the disk.
+ * The log thread: waits for a command, writes, syncs, answers. Synchronous calls on a thread of its own, so
+ * that neither the event loop nor the thread pool (which the key-value store fills) stands between a batch
+ * and the disk.
  */
 import { fdatasyncSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'

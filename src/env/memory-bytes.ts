@@ -7,6 +7,7 @@
 const chunkBytes = 16 * 1024
 const zeros = Buffer.alloc(chunkBytes)
 
+/** The bytes of one file. Offsets and lengths are safe integers; memory is taken for written chunks only. */
 export class MemoryBytes {
   #chunks: (Buffer | undefined)[] = []
   /** Chunks that no clone shares. */

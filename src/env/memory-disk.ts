@@ -4,6 +4,7 @@ import type { Disk, DiskFile, LogDevice } from './disk.js'
 import { MemoryBytes } from './memory-bytes.js'
 import { Folder, MemoryTree } from './memory-tree.js'
 
+/** A disk of its own: nothing is shared with another one, nothing fails for want of space. */
 export class MemoryDisk implements Disk {
   readonly #tree = new MemoryTree<MemoryBytes>()
 

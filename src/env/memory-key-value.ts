@@ -1,8 +1,8 @@
 /**
  * Key-value stores in memory, for stores without files; what the simulated one is built on too.
  *
- * A store belongs to its folder: a file `CURRENT` in it names the store, so that renaming or removing the folder on the
- * disk does to the store what it does to a real one.
+ * A store belongs to its folder: a file `CURRENT` in it names the store, so that renaming or removing the
+ * folder on the disk does to the store what it does to a real one.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -45,6 +45,7 @@ class MemorySnapshot implements KeyValueSnapshot {
   async close(): Promise<void> {}
 }
 
+/** The door over rows in memory; what a write and the waiting mean is the backend's. */
 export class MemoryKeyValueStore implements KeyValueStore {
   readonly #backend: MemoryBackend
   #open = true
@@ -124,7 +125,9 @@ export function applyChanges(rows: MemoryRows, changes: readonly RowChange[]): v
   }
 }
 
-/** The name of the store in that folder: the one that its `CURRENT` file holds, or a fresh one, written there. */
+/**
+ * The name of the store in that folder: the one that its `CURRENT` file holds, or a fresh one, written there.
+ */
 export async function storeName(disk: Disk, folder: string, fresh: () => string): Promise<string> {
   await disk.makeFolder(folder)
   const path = joinPath(folder, 'CURRENT')

@@ -1,7 +1,8 @@
 /**
  * Sorted rows in memory with cheap frozen views: what the in-memory and the simulated key-value stores hold.
  *
- * Leaves of at most 128 rows in one list. A view shares leaves and list; whoever writes next copies what it touches.
+ * Leaves of at most 128 rows in one list. A view shares leaves and list; whoever writes next copies what it
+ * touches.
  */
 import type { KeyRange } from './key-value.js'
 
@@ -19,6 +20,7 @@ const leafRowsMax = 128
 /** One counter for all: a generation belongs to one holder only. */
 let generations = 0
 
+/** Rows by key, in byte order. The buffers that are put there, and those that come out, are not copied. */
 export class MemoryRows {
   #leaves: Leaf[] = []
   #listShared = false

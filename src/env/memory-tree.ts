@@ -21,6 +21,7 @@ export function pathSteps(path: string): string[] {
   return path.split('/').filter(step => step !== '' && step !== '.')
 }
 
+/** The names under one root; what a file is, is the caller's. */
 export class MemoryTree<File extends object> {
   readonly root: Folder<File>
 
@@ -28,7 +29,9 @@ export class MemoryTree<File extends object> {
     this.root = root
   }
 
-  /** What stands at the path, undefined if nothing does. FOLDER_UNUSABLE if a file stands where a folder must. */
+  /**
+   * What stands at the path, undefined if nothing does. FOLDER_UNUSABLE if a file stands where a folder must.
+   */
   find(path: string): File | Folder<File> | undefined {
     let node: File | Folder<File> | undefined = this.root
     for (const step of pathSteps(path)) {
@@ -64,7 +67,10 @@ export class MemoryTree<File extends object> {
     return { folder, name }
   }
 
-  /** Makes the folders that are missing along the path; tells where each step stands, top down, and which are new. */
+  /**
+   * Makes the folders that are missing along the path; tells where each step stands, top down, and which are
+   * new.
+   */
   makeFolder(path: string): { place: Place<File>; node: Folder<File>; made: boolean }[] {
     const steps: { place: Place<File>; node: Folder<File>; made: boolean }[] = []
     let folder = this.root

@@ -1,10 +1,13 @@
-/** The system's time. Timers never fire early, and may be longer than the 24.8 days that setTimeout can count. */
+/**
+ * The system's time. Timers never fire early, and may be longer than the 24.8 days that setTimeout can count.
+ */
 import type { MonotonicMs, WallMs } from '../base/ids.js'
 import type { Clock, Timer } from './clock.js'
 
 /** The longest delay that setTimeout takes. */
 const delayMsMax = 2 ** 31 - 1
 
+/** The clock of this process. */
 export class RealClock implements Clock {
   monotonicMs(): MonotonicMs {
     return performance.now()

@@ -1,9 +1,9 @@
 /**
  * Files of the operating system. Relative paths are relative to the working directory.
  *
- * A name is durable when its folder was synced: the folder is opened read-only and fsynced (on Windows, which cannot,
- * nothing is done). After a failed sync every later sync of that open file fails too, because the system would report
- * success while the bytes are gone.
+ * A name is durable when its folder was synced: the folder is opened read-only and fsynced (on Windows, which
+ * cannot, nothing is done). After a failed sync every later sync of that open file fails too, because the
+ * system would report success while the bytes are gone.
  */
 import fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -18,6 +18,7 @@ const closeFile = promisify(fs.close)
 const syncFile = promisify(fs.fsync)
 const { readdir, stat, mkdir, rename, rm } = fs.promises
 
+/** The disk of this machine. Its thread starts with the first log device and ends with `close`. */
 export class RealDisk implements Disk {
   #thread: LogThread | undefined
 

@@ -1,4 +1,7 @@
-/** An open file of the operating system. Every count that the system returns is compared; short work is continued. */
+/**
+ * An open file of the operating system. Every count that the system returns is compared; short work is
+ * continued.
+ */
 import fs from 'node:fs'
 import { promisify } from 'node:util'
 import { assert } from '../base/assert.js'
@@ -13,6 +16,7 @@ const ftruncate = promisify(fs.ftruncate)
 const fdatasync = promisify(fs.fdatasync)
 const closeFile = promisify(fs.close)
 
+/** A file by its descriptor, which `close` gives back; any use after that is refused. */
 export class RealFile implements DiskFile {
   readonly #descriptor: number
   readonly #path: string

@@ -1,6 +1,6 @@
 /**
- * The lock of a data folder: a tiny `level` database in `<folder>/lock`, whose file LOCK is held by the system for this
- * process (Node itself has no flock), and released by the system when the process dies.
+ * The lock of a data folder: a tiny `level` database in `<folder>/lock`, whose file LOCK is held by the
+ * system for this process (Node itself has no flock), and released by the system when the process dies.
  */
 import { Level } from 'level'
 import { isSillokError } from '../base/errors.js'
@@ -10,8 +10,8 @@ import { folderInUse } from './folder-locks.js'
 import { levelError } from './level-errors.js'
 
 /**
- * Holds the folder, which is made if missing. FOLDER_IN_USE while another process, or another holder in this one,
- * does; FOLDER_UNUSABLE when nothing can be written there.
+ * Holds the folder, which is made if missing. FOLDER_IN_USE while another process, or another holder in this
+ * one, does; FOLDER_UNUSABLE when nothing can be written there.
  */
 export async function lockFolder(disk: Disk, folder: string): Promise<FolderLock> {
   await disk.makeFolder(folder)

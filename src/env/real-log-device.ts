@@ -1,9 +1,9 @@
 /**
  * Log devices of the real disk: one thread for all of one disk, started with the first.
  *
- * Measured on 2 cores (p50 of 4 KiB): bare write + fdatasync on the main thread 165 us, this 208 us, answers by
- * postMessage 227 us; spinning before the wait gained nothing. Answers come by Atomics.waitAsync, which does not hold
- * the process: the thread is referenced while a command is under way, and only then.
+ * Measured on 2 cores (p50 of 4 KiB): bare write + fdatasync on the main thread 165 us, this 208 us, answers
+ * by postMessage 227 us; spinning before the wait gained nothing. Answers come by Atomics.waitAsync, which
+ * does not hold the process: the thread is referenced while a command is under way, and only then.
  */
 import { close } from 'node:fs'
 import { constants } from 'node:os'
@@ -133,7 +133,9 @@ export class LogThread {
   }
 }
 
-/** A file behind the log thread. After DISK_FAILED every commit fails alike: the file is not to be trusted. */
+/**
+ * A file behind the log thread. After DISK_FAILED every commit fails alike: the file is not to be trusted.
+ */
 export class RealLogDevice implements LogDevice {
   readonly #thread: LogThread
   readonly #descriptor: number

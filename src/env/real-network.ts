@@ -1,8 +1,9 @@
 /**
  * Messages over WebSockets. Compression is off; a message is at most one frame of the protocol.
  *
- * What waits to be sent is counted here, per connection, as it is handed over and written out; the library's own count
- * is looked at too. A connection that breaks the protocol is closed, as is one whose other side is gone.
+ * What waits to be sent is counted here, per connection, as it is handed over and written out; the library's
+ * own count is looked at too. A connection that breaks the protocol is closed, as is one whose other side is
+ * gone.
  */
 import type { AddressInfo } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -62,6 +63,7 @@ class RealConnection implements Connection {
   }
 }
 
+/** WebSockets on this machine's addresses, without encryption of their own. */
 export class RealNetwork implements Network {
   async listen(address: Address, accept: (connection: Connection) => void): Promise<Listener> {
     const { host, port } = parts(address)

@@ -1,16 +1,20 @@
 /**
- * Case folding of Unicode 15.0, statuses C and F: the default, full folding. Generated from CaseFolding.txt by
- * test/fixtures/generate-case-folding.ts; do not edit. A claim names this version, so it is never exchanged: a newer
- * table comes as a new rule beside it.
+ * Case folding of Unicode 15.0, statuses C and F: the default, full folding. Generated from
+ * CaseFolding.txt by test/fixtures/generate-case-folding.ts; do not edit. A claim names this version, so it
+ * is never exchanged: a newer table comes as a new rule beside it.
  *
- * Source: CaseFolding-15.0.0.txt of the Unicode Character Database, (c) 2022 Unicode, Inc., under the Unicode
- * License Agreement - Data Files and Software (https://www.unicode.org/license.txt); shortened and reshaped here.
+ * Source: CaseFolding-15.0.0.txt of the Unicode Character Database, (c) 2022 Unicode, Inc., under the
+ * Unicode License Agreement - Data Files and Software (https://www.unicode.org/license.txt); shortened and
+ * reshaped here.
  */
 
 /** The version of Unicode that the tables are of. */
 export const caseFoldingVersion = '15.0'
 
-/** One to one: `first-last` or, every second one, `first=last`, in hexadecimal; then the distance, in decimal. */
+/**
+ * One to one: `first-last` or, every second one, `first=last`, in hexadecimal; then the distance, in
+ * decimal.
+ */
 export const commonFoldings = `
 41-5a+32 b5+775 c0-d6+32 d8-de+32 100=12e+1 132=136+1 139=147+1 14a=176+1 178-121 179=17d+1 17f-268
 181+210 182=184+1 186+206 187+1 189-18a+205 18b+1 18e+79 18f+202 190+203 191+1 193+205 194+207

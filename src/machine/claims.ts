@@ -4,8 +4,8 @@
  *   key     c | u32be constraint | the normalised values as a tuple
  *   value   u16 n | key of the holder, encoded | u16 n | rule | raw values as a tuple
  *
- * A document that lacks a field of the constraint, or has null there, claims nothing. Only null, booleans, numbers,
- * strings, dates and bytes can be unique values.
+ * A document that lacks a field of the constraint, or has null there, claims nothing. Only null, booleans,
+ * numbers, strings, dates and bytes can be unique values.
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
@@ -13,7 +13,7 @@ import { limits } from '../base/limits.js'
 import { decodeTuple, encodeTuple, type TupleValue } from '../base/tuple.js'
 import type { RowKey } from '../codec/row.js'
 import { claimPrefix } from './keys.js'
-import { type NormalizeStep, type Normalizer, normalizer } from './normalize.js'
+import { type Normalizer, type NormalizeStep, normalizer } from './normalize.js'
 import type { CollectionSchema, ConstraintSchema } from './schema.js'
 
 /** A unique value that a document wants to hold. */
@@ -32,11 +32,15 @@ export interface HeldClaim {
   readonly raw: readonly TupleValue[]
 }
 
-/** What the document claims under the collection's constraints. Throws INVALID or TOO_LARGE, naming the field. */
+/**
+ * What the document claims under the collection's constraints. Throws INVALID or TOO_LARGE, naming the field.
+ */
 export function claimsOf(schema: CollectionSchema, document: Record<string, unknown>): Claim[] {
   const claims: Claim[] = []
   for (const constraint of schema.unique) {
-    const values = constraint.fields.map(({ field }) => (Object.hasOwn(document, field) ? document[field] : null))
+    const values = constraint.fields.map(({ field }) =>
+      Object.hasOwn(document, field) ? document[field] : null,
+    )
     const claim = claimOf(constraint, values)
     if (claim !== null) claims.push(claim)
   }
@@ -79,9 +83,13 @@ function checkValue(constraint: ConstraintSchema, field: string, value: unknown)
   const scalar = type === 'string' || type === 'number' || type === 'boolean'
   if (scalar || value instanceof Date || value instanceof Uint8Array) return value as TupleValue
   const allowed = 'a string, number, boolean, date or bytes'
-  throw new SillokError('INVALID', `constraint ${constraint.name}: field ${field} must be ${allowed}, not ${type}`)
+  throw new SillokError(
+    'INVALID',
+    `constraint ${constraint.name}: field ${field} must be ${allowed}, not ${type}`,
+  )
 }
 
+/** The claim's row: one per constraint and normalised value. */
 export function claimKeyOf(constraint: ConstraintId, value: Buffer): RowKey {
   return claimPrefix(constraint) + value.toString('latin1')
 }
@@ -98,6 +106,7 @@ export function encodeClaim(claim: Claim, holder: Buffer): Buffer {
   return bytes
 }
 
+/** Reads what `encodeClaim` wrote. */
 export function decodeClaim(value: Buffer): HeldClaim {
   const holderEnd = 2 + value.readUInt16LE(0)
   const ruleEnd = holderEnd + 2 + value.readUInt16LE(holderEnd)

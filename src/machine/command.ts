@@ -23,8 +23,8 @@ import type {
 } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
-import type { Reply } from './reply.js'
 import type { Claim } from './claims.js'
+import type { Reply } from './reply.js'
 import type { Definition } from './schema.js'
 
 /** One document operation. `document` is its msgpack form. */
@@ -40,6 +40,11 @@ export interface Operation {
   claims?: readonly Claim[]
 }
 
+/** What the answer to a write says: per operation, whether the document was there before. */
+export interface WriteValue {
+  readonly existed: readonly boolean[]
+}
+
 /** What ties a command to a session. */
 export interface SessionMark {
   readonly session: SessionId
@@ -48,6 +53,10 @@ export interface SessionMark {
   /** The smallest sequence number whose answer the holder has not seen. */
   readonly lowWater: Sequence
   readonly numbering: Numbering
+  /**
+   * Where the reply is kept: a function of the request's bytes alone, the slot of the first key named (P12).
+   */
+  readonly slot: SlotId
   /** Binds the sequence number to the request: 16 bytes of a SHA-256. */
   readonly hash: Buffer
 }
@@ -55,13 +64,14 @@ export interface SessionMark {
 /** Who numbers the commands of a session: this library (from 1 in each epoch) or the caller (for ever). */
 export type Numbering = 'library' | 'caller'
 
+/** Document operations: one, or an atomic batch. */
 export interface Write {
   readonly type: 'write'
   readonly operations: readonly Operation[]
-  readonly slot: SlotId
   readonly mark: SessionMark | undefined
 }
 
+/** Makes a data partition know a session, or a newer epoch of it. */
 export interface OpenSession {
   readonly type: 'openSession'
   readonly session: SessionId
@@ -79,12 +89,14 @@ export interface MetaFeed {
   readonly ended: readonly SessionId[]
 }
 
+/** Creates a collection. */
 export interface Define {
   readonly type: 'define'
   readonly name: string
   readonly definition: Definition
 }
 
+/** Registers a session, or resumes a named one. */
 export interface Register {
   readonly type: 'register'
   readonly nonce: string
@@ -95,11 +107,13 @@ export interface Register {
   readonly issuedAt: LogTime
 }
 
+/** Says that these sessions are in use. */
 export interface KeepAlive {
   readonly type: 'keepAlive'
   readonly sessions: readonly (readonly [SessionId, SessionEpoch])[]
 }
 
+/** Ends sessions. */
 export interface EndSessions {
   readonly type: 'endSessions'
   /** Ends those that are idle for too long, or, with `closed`, those that their holder closed. */
@@ -107,6 +121,7 @@ export interface EndSessions {
   readonly closed: boolean
 }
 
+/** Everything that can be asked of a partition. */
 export type Command = Write | OpenSession | MetaFeed | Define | Register | KeepAlive | EndSessions
 
 /** What decide made of a command. */

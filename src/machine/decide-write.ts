@@ -4,16 +4,16 @@
  * Either every operation of the command is drafted, or the whole command is refused and nothing is.
  */
 import { assert } from '../base/assert.js'
-import { isSillokError } from '../base/errors.js'
-import { decodeKey } from '../base/tuple.js'
-import { factBytes } from '../codec/facts.js'
-import { decodeDocument } from '../codec/document.js'
 import { entryHeadBytes } from '../base/entry.js'
+import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
+import { decodeKey } from '../base/tuple.js'
+import { decodeDocument } from '../codec/document.js'
+import { factBytes } from '../codec/facts.js'
 import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
 import type { Decision, Operation, Write } from './command.js'
-import { type Current, Draft } from './draft.js'
 import { encodeDocumentRow, heldClaims } from './documents.js'
+import { type Current, Draft } from './draft.js'
 import { documentPrefix, schemaKey } from './keys.js'
 import { type Refused, type Reply, refuse } from './reply.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
@@ -23,10 +23,11 @@ import type { DecideContext, View } from './view.js'
 /** Bytes at the start of a document's row key: kind and collection. */
 const documentPrefixBytes = 5
 
+/** Every operation as facts, or the first refusal. */
 export function decideWrite(write: Write, view: View, context: DecideContext): Decision {
   const draft = new Draft(view, context.version)
   if (write.mark !== undefined) {
-    const checked = checkMark(draft, write, write.mark)
+    const checked = checkMark(draft, write.mark)
     if (checked !== undefined) return checked
   }
   const existed: boolean[] = []
@@ -46,9 +47,12 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
   return finish(draft, write, reply)
 }
 
-/** A reply that must be kept is an entry, also a refusal; without a session nothing changed means nothing to log. */
+/**
+ * A reply that must be kept is an entry, also a refusal; without a session nothing changed means nothing to
+ * log.
+ */
 function finish(draft: Draft, write: Write, reply: Reply): Decision {
-  if (write.mark !== undefined) keepReply(draft, write, write.mark, reply)
+  if (write.mark !== undefined) keepReply(draft, write.mark, reply)
   const facts = draft.facts()
   return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
 }
@@ -152,7 +156,11 @@ function taken(draft: Draft, schema: CollectionSchema, claim: Claim, holder: Buf
   assert(row !== null, `claim of ${claim.constraint.name} without its document`)
   const key = decodeKey(holder)
   const message = `${schema.name}.${claim.constraint.name}: held by ${JSON.stringify(key)}`
-  return refuse('UNIQUE_TAKEN', message, { constraint: claim.constraint.name, holder: key, version: row.version })
+  return refuse('UNIQUE_TAKEN', message, {
+    constraint: claim.constraint.name,
+    holder: key,
+    version: row.version,
+  })
 }
 
 function documentRowKey(schema: CollectionSchema, key: Buffer): string {

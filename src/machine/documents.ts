@@ -5,9 +5,10 @@
  *
  * The list of claims is kept so that releasing them never normalises again under a newer rule.
  */
+
+import type { RowKey } from '../codec/row.js'
 import type { Claim } from './claims.js'
 import { claimKeyOf } from './claims.js'
-import type { RowKey } from '../codec/row.js'
 
 const noClaims = Buffer.from([0])
 

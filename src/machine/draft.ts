@@ -1,7 +1,8 @@
 /**
  * A decision in the making: the view, the rows that it would change, and the rows that it still needs.
  *
- * Each row is named by one fact, however often a batch touches it; `prev` is the row that stands before the entry.
+ * Each row is named by one fact, however often a batch touches it; `prev` is the row that stands before the
+ * entry.
  */
 import type { Version } from '../base/ids.js'
 import type { DeleteRangeFact, Fact } from '../codec/facts.js'
@@ -19,6 +20,7 @@ interface Change {
   readonly before: Row | null
 }
 
+/** One decision: make it, ask it, take its facts, forget it. */
 export class Draft {
   readonly view: View
   readonly #version: Version
@@ -31,7 +33,9 @@ export class Draft {
     this.#version = version
   }
 
-  /** The row, null if there is none, undefined if it must be loaded first (then the draft remembers to ask). */
+  /**
+   * The row, null if there is none, undefined if it must be loaded first (then the draft remembers to ask).
+   */
   get(key: RowKey): Current | null | undefined {
     const change = this.#changes.get(key)
     if (change !== undefined) {

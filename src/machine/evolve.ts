@@ -8,7 +8,9 @@ import { SillokError } from '../base/errors.js'
 import type { LogTime } from '../base/ids.js'
 import { decodeFacts, type Facts } from '../codec/facts.js'
 
-/** The facts of the entry: none for an empty one. Throws UPGRADE_REQUIRED for what this release does not know. */
+/**
+ * The facts of the entry: none for an empty one. Throws UPGRADE_REQUIRED for what this release does not know.
+ */
 export function evolve(entry: Entry): Facts {
   if (entry.level > entryLevel) throw unknown(entry, `format level ${entry.level}`)
   if (entry.kind === entryKinds.facts) return decodeFacts(entryBody(entry))

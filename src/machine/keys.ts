@@ -14,15 +14,18 @@
 import type { CollectionId, ConstraintId, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import type { RowKey } from '../codec/row.js'
 
+/** Four bytes, big-endian, one character each. */
 export function uint32Text(value: number): string {
   return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
 }
 
+/** Six bytes, big-endian, one character each. */
 export function uint48Text(value: number): string {
   const high = Math.floor(value / 2 ** 32)
   return String.fromCharCode((high >>> 8) & 255, high & 255) + uint32Text(value % 2 ** 32)
 }
 
+/** Reads what `uint48Text` wrote, at that place. */
 export function uint48FromText(text: string, at: number): number {
   let value = 0
   for (let i = at; i < at + 6; i++) value = value * 256 + text.charCodeAt(i)
@@ -44,36 +47,48 @@ export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, 
   return replyPrefix(slot, session) + uint32Text(epoch) + uint48Text(sequence)
 }
 
+/** What all kept replies of a session in a slot begin with. */
 export function replyPrefix(slot: SlotId, session: SessionId): RowKey {
   return `s${String.fromCharCode(slot)}${uint48Text(session)}`
 }
 
+/** The row of counters, in meta. */
 export const counterKey: RowKey = 'mi'
+/** The row that says how far a data partition has taken meta's log. */
 export const metaCursorKey: RowKey = 'mx'
+/** What all schema rows begin with. */
 export const schemaPrefix: RowKey = 'ms'
+/** What all rows of registered sessions begin with. */
 export const registeredPrefix: RowKey = 'mr'
+/** What all rows of opened sessions begin with. */
 export const openedPrefix: RowKey = 'mo'
 
+/** The schema of a collection. */
 export function schemaKey(collection: CollectionId): RowKey {
   return schemaPrefix + uint32Text(collection)
 }
 
+/** The row that gives the number of a collection. */
 export function collectionNameKey(name: string): RowKey {
   return `mn${utf8Text(name)}`
 }
 
+/** A registered session, in meta. */
 export function registeredKey(session: SessionId): RowKey {
   return registeredPrefix + uint48Text(session)
 }
 
+/** The row that says who holds the name. */
 export function sessionNameKey(name: string): RowKey {
   return `mu${utf8Text(name)}`
 }
 
+/** The row that says which session a registration made. */
 export function nonceKey(nonce: string): RowKey {
   return `mw${utf8Text(nonce)}`
 }
 
+/** A session that a data partition has opened. */
 export function openedKey(session: SessionId): RowKey {
   return openedPrefix + uint48Text(session)
 }

@@ -7,9 +7,9 @@
  *   fold   full case folding (CaseFolding.txt C and F of one fixed version of Unicode), then nfc again: not a
  *          language's lower-casing (ß is ss; Turkish i is not special)
  *
- * The rule's name holds all that the result depends on and is stored with each claim: same name, same result, in
- * every release and on every Node. Only nfc and nfkc come from the JavaScript engine: they are stable for all
- * characters that were assigned when the engine was built. Values other than text pass unchanged.
+ * The rule's name holds all that the result depends on and is stored with each claim: same name, same result,
+ * in every release and on every Node. Only nfc and nfkc come from the JavaScript engine: they are stable for
+ * all characters that were assigned when the engine was built. Values other than text pass unchanged.
  */
 import { SillokError } from '../base/errors.js'
 import { caseFoldingVersion, commonFoldings, fullFoldings } from './case-folding.js'
@@ -17,6 +17,7 @@ import { caseFoldingVersion, commonFoldings, fullFoldings } from './case-folding
 /** The steps by name. */
 export const normalizeSteps = ['trim', 'nfc', 'nfkc', 'fold'] as const
 
+/** One of the steps. */
 export type NormalizeStep = (typeof normalizeSteps)[number]
 
 /** Number of what the steps mean; a change of any of them raises it. */
@@ -55,7 +56,8 @@ export function normalizer(steps: readonly NormalizeStep[]): Normalizer {
   return value => {
     if (typeof value !== 'string') return value
     if (isAscii(value)) {
-      // Of ASCII, both trims take the same characters, and folding is lower-casing; the order does not matter.
+      // Of ASCII, both trims take the same characters, and folding is lower-casing; the order does not
+      // matter.
       const trimmed = trims ? value.trim() : value
       return folds ? trimmed.toLowerCase() : trimmed
     }

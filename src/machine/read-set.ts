@@ -1,4 +1,7 @@
-/** Which rows a command will look at, as far as its bytes and the schema in memory tell: what to load before decide. */
+/**
+ * Which rows a command will look at, as far as its bytes and the schema in memory tell: what to load before
+ * decide.
+ */
 import { isSillokError } from '../base/errors.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
@@ -10,30 +13,31 @@ import { schemaOfRow } from './schema.js'
 /** Looks a row up in memory: undefined if it may stand on disk only. */
 export type InMemory = (key: RowKey) => Row | null | undefined
 
-/** Keys of the rows to load. decide may ask for more: those that only a loaded row names. */
-export function missingRows(command: Command, inMemory: InMemory): RowKey[] {
-  if (command.type !== 'write') return []
-  const missing: RowKey[] = []
+/** Adds the keys of the rows to load. decide may ask for more: those that only a loaded row names. */
+export function missingRows(command: Command, inMemory: InMemory, missing: RowKey[]): void {
+  if (command.type !== 'write') return
   for (const operation of command.operations) {
     if (inMemory(operation.key) === undefined) missing.push(operation.key)
     for (const key of claimKeys(operation, inMemory)) {
       if (inMemory(key) === undefined) missing.push(key)
     }
   }
-  return missing
 }
+
+const none: RowKey[] = []
 
 /** The claims of the new document; computed once and kept with the operation. */
 function claimKeys(operation: Operation, inMemory: InMemory): RowKey[] {
+  if (operation.document === undefined) return none
   const row = inMemory(schemaKey(operation.collection))
-  if (!row || operation.document === undefined) return []
+  if (!row) return none
   const schema = schemaOfRow(row)
-  if (schema.unique.length === 0) return []
+  if (schema.unique.length === 0) return none
   try {
     operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
   } catch (error) {
     // decide meets the same value and refuses the command.
-    if (isSillokError(error)) return []
+    if (isSillokError(error)) return none
     throw error
   }
   return operation.claims.map(claim => claim.key)

@@ -1,8 +1,8 @@
 /**
  * The register of sessions, in meta: who exists, which epoch a name has, when each was last heard of.
  *
- * A session ends only here, by an entry; its id is the index of the entry that made it, so it is never given out
- * twice. All times are log times of meta.
+ * A session ends only here, by an entry; its id is the index of the entry that made it, so it is never given
+ * out twice. All times are log times of meta.
  */
 import type { LogTime, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
@@ -27,20 +27,25 @@ export interface Counters {
   readonly sessions: number
 }
 
+/** The counters of a store in which nothing was ever defined. */
 export const noCounters: Counters = { collections: 0, constraints: 0, sessions: 0 }
 
+/** The value of an `mr` row. */
 export function encodeRegistered(registered: Registered): Buffer {
   return packStrict(registered)
 }
 
+/** Reads the value of an `mr` row. */
 export function decodeRegistered(value: Buffer): Registered {
   return unpackTrusted(value) as Registered
 }
 
+/** The value of the `mi` row. */
 export function encodeCounters(counters: Counters): Buffer {
   return packStrict(counters)
 }
 
+/** Reads the value of the `mi` row. */
 export function decodeCounters(value: Buffer): Counters {
   return unpackTrusted(value) as Counters
 }
@@ -58,6 +63,7 @@ export function encodeSessionId(session: SessionId): Buffer {
   return bytes
 }
 
+/** Reads what `encodeSessionId` wrote. */
 export function decodeSessionId(value: Buffer): SessionId {
   return value.readUIntLE(0, 6)
 }

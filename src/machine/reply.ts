@@ -24,8 +24,10 @@ export interface Refused {
   readonly details: ErrorDetails
 }
 
+/** The answer to a command. */
 export type Reply = Done | Refused
 
+/** A refusal with the code, for people and for programs. */
 export function refuse(code: Code, message: string, details: ErrorDetails = {}): Refused {
   return { ok: false, code, message, details }
 }

@@ -14,7 +14,9 @@ import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 /** One field of a unique constraint; its own steps replace those of the constraint. */
 export type UniqueField = string | { readonly field: string; readonly normalize?: readonly NormalizeStep[] }
 
-/** A unique constraint as written: no two documents may have equal values in these fields, after the steps. */
+/**
+ * A unique constraint as written: no two documents may have equal values in these fields, after the steps.
+ */
 export interface UniqueDefinition {
   readonly fields: readonly UniqueField[]
   readonly normalize?: readonly NormalizeStep[]
@@ -64,7 +66,11 @@ function checkUnique(where: string, constraint: string, rule: unknown): void {
   checkName(`${where}: a constraint`, constraint)
   const place = `${where}: unique.${constraint}`
   const { fields, normalize } = checkFields(place, rule, ['fields', 'normalize'])
-  if (!Array.isArray(fields) || fields.length === 0) throw invalid(`${place}: fields must name at least one field`)
+  if (!Array.isArray(fields) || fields.length === 0)
+    throw invalid(`${place}: fields must name at least one field`)
+  if (fields.length > limits.fieldsPerConstraintMax) {
+    throw invalid(`${place}: at most ${limits.fieldsPerConstraintMax} fields`)
+  }
   checkSteps(place, normalize)
   for (const field of fields as unknown[]) {
     if (typeof field === 'string') checkName(`${place}: a field`, field)
@@ -97,7 +103,8 @@ function checkName(what: string, name: unknown): void {
 function checkFields(where: string, value: unknown, allowed: readonly string[]): Record<string, unknown> {
   if (!isPlain(value)) throw invalid(`${where} must be an object, not ${show(value)}`)
   for (const name of Object.keys(value)) {
-    if (!allowed.includes(name)) throw invalid(`${where}: unknown ${show(name)}; allowed: ${allowed.join(', ')}`)
+    if (!allowed.includes(name))
+      throw invalid(`${where}: unknown ${show(name)}; allowed: ${allowed.join(', ')}`)
   }
   return value
 }
@@ -150,6 +157,7 @@ export function encodeSchema(schema: CollectionSchema): Buffer {
   return packStrict(schema)
 }
 
+/** Reads the value of a schema row. */
 export function decodeSchema(value: Buffer): CollectionSchema {
   return unpackTrusted(value) as CollectionSchema
 }

@@ -1,17 +1,17 @@
 /**
  * Exactly-once inside one slot: kept replies, epochs and lowWater.
  *
- * A reply row is named by (slot, session, epoch, sequence); a caller-numbered session keeps its rows under epoch 0,
- * for all epochs, because a row number means the same request for ever. Checks run in this order: kept reply,
- * epoch, lowWater (DESIGN 8), so a retry gets its first answer as long as it is kept.
+ * A reply row is named by (slot, session, epoch, sequence); a caller-numbered session keeps its rows under
+ * epoch 0, for all epochs, because a row number means the same request for ever. Checks run in this order:
+ * kept reply, epoch, lowWater (DESIGN 8), so a retry gets its first answer as long as it is kept.
  *
- * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that brings the
- * numbered end from meta. It never guesses (P13).
+ * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that
+ * brings the numbered end from meta. It never guesses (P13).
  */
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
-import type { Decision, Numbering, SessionMark, Write } from './command.js'
+import type { Decision, Numbering, SessionMark } from './command.js'
 import type { Draft } from './draft.js'
 import { metaCursorKey, openedKey, replyKey, replyPrefix, uint32Text } from './keys.js'
 import { decodeReply, encodeReply, type Refused, type Reply, refuse, sameRequest } from './reply.js'
@@ -30,6 +30,7 @@ export function encodeOpened(opened: Opened): Buffer {
   return bytes
 }
 
+/** Reads the value of an `mo` row. */
 export function decodeOpened(value: Buffer): Opened {
   return { epoch: value.readUInt32LE(0), numbering: value[4] === 1 ? 'caller' : 'library' }
 }
@@ -40,8 +41,8 @@ function keptEpoch(mark: SessionMark): SessionEpoch {
 }
 
 /** What the session says about the command before it is looked at: undefined means go on. */
-export function checkMark(draft: Draft, write: Write, mark: SessionMark): Decision | undefined {
-  const kept = draft.view.reply(write.slot, mark.session, keptEpoch(mark), mark.sequence)
+export function checkMark(draft: Draft, mark: SessionMark): Decision | undefined {
+  const kept = draft.view.reply(mark.slot, mark.session, keptEpoch(mark), mark.sequence)
   if (kept !== undefined) {
     if (!sameRequest(kept.row, mark.hash)) {
       const message = `sequence ${mark.sequence} of session ${mark.session} was another request`
@@ -55,32 +56,39 @@ export function checkMark(draft: Draft, write: Write, mark: SessionMark): Decisi
   if (row === null) return { type: 'openFirst', session: mark.session }
   const opened = decodeOpened(row.value)
   if (mark.epoch > opened.epoch) return { type: 'openFirst', session: mark.session }
-  const refused = checkOrder(draft, write, mark, opened)
+  const refused = checkOrder(draft, mark, opened)
   return refused && { type: 'answer', reply: refused }
 }
 
-function checkOrder(draft: Draft, write: Write, mark: SessionMark, opened: Opened): Refused | undefined {
+function checkOrder(draft: Draft, mark: SessionMark, opened: Opened): Refused | undefined {
   const { session, epoch, sequence, lowWater } = mark
   if (epoch < opened.epoch) {
-    return refuse('FENCED', `session ${session} was resumed by another holder`, { session, epoch: opened.epoch })
+    return refuse('FENCED', `session ${session} was resumed by another holder`, {
+      session,
+      epoch: opened.epoch,
+    })
   }
-  if (sequence < Math.max(lowWater, draft.view.lowWater(write.slot, session, keptEpoch(mark)))) {
-    return refuse('ALREADY_ACKNOWLEDGED', `sequence ${sequence} of session ${session} was acknowledged before`)
+  if (sequence < Math.max(lowWater, draft.view.lowWater(mark.slot, session, keptEpoch(mark)))) {
+    return refuse(
+      'ALREADY_ACKNOWLEDGED',
+      `sequence ${sequence} of session ${session} was acknowledged before`,
+    )
   }
   if (sequence >= lowWater + limits.sessionWindow) {
-    const message = `sequence ${sequence} is ${limits.sessionWindow} or more beyond the smallest unanswered, ${lowWater}`
+    const beyond = `${limits.sessionWindow} or more beyond the smallest unanswered, ${lowWater}`
+    const message = `sequence ${sequence} is ${beyond}`
     return refuse('WINDOW_FULL', message)
   }
   return undefined
 }
 
 /** Keeps the reply, and drops those below lowWater in the same slot. */
-export function keepReply(draft: Draft, write: Write, mark: SessionMark, reply: Reply): void {
+export function keepReply(draft: Draft, mark: SessionMark, reply: Reply): void {
   const epoch = keptEpoch(mark)
-  const key = replyKey(write.slot, mark.session, epoch, mark.sequence)
+  const key = replyKey(mark.slot, mark.session, epoch, mark.sequence)
   draft.put(key, encodeReply(reply, mark.hash, mark.lowWater))
-  const from = replyKey(write.slot, mark.session, epoch, 0)
-  dropReplies(draft, write.slot, mark.session, from, replyKey(write.slot, mark.session, epoch, mark.lowWater))
+  const from = replyKey(mark.slot, mark.session, epoch, 0)
+  dropReplies(draft, mark.slot, mark.session, from, replyKey(mark.slot, mark.session, epoch, mark.lowWater))
 }
 
 function dropReplies(draft: Draft, slot: number, session: SessionId, from: RowKey, to: RowKey): void {
@@ -102,6 +110,7 @@ export function metaCursor(draft: Draft): LogIndex | undefined {
   return row === undefined ? undefined : row === null ? 0 : row.value.readUIntLE(0, 6)
 }
 
+/** The value of the `mx` row: u48 index. */
 export function encodeCursor(index: LogIndex): Buffer {
   const bytes = Buffer.alloc(6)
   bytes.writeUIntLE(index, 0, 6)

@@ -1,8 +1,9 @@
 /**
- * What decide may look at: the applied state of the partition and this leader's own proposals in flight, as one.
+ * What decide may look at: the applied state of the partition and this leader's own proposals in flight, as
+ * one.
  *
- * A row is there, known to be absent (null), or not in memory (undefined): then decide answers with the keys that it
- * needs and is asked again when they are loaded (P18).
+ * A row is there, known to be absent (null), or not in memory (undefined): then decide answers with the keys
+ * that it needs and is asked again when they are loaded (P18).
  */
 import type { LogIndex, LogTime, Sequence, SessionEpoch, SessionId, SlotId, Version } from '../base/ids.js'
 import type { Row, RowKey } from '../codec/row.js'
@@ -20,11 +21,15 @@ export interface RangeSum {
   readonly sum1: number
 }
 
+/** What decide may ask. Nothing here waits. */
 export interface View {
   get(key: RowKey): Row | null | undefined
   /** Kept replies are always in memory. */
   reply(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): KeptReply | undefined
-  /** The highest lowWater that came with a reply still kept, 0 without one. It was the highest ever logged here. */
+  /**
+   * The highest lowWater that came with a reply still kept, 0 without one. It was the highest ever logged
+   * here.
+   */
   lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence
   /** Sum over the kept replies of one session in one slot with from <= key < to. */
   sumReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): RangeSum

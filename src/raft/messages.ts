@@ -5,7 +5,10 @@
 import type { Entry } from '../base/entry.js'
 import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
 
-/** Must be durable before a message that depends on it leaves. `commit` is a hint and forces no sync by itself. */
+/**
+ * Must be durable before a message that depends on it leaves. `commit` is a hint and forces no sync by
+ * itself.
+ */
 export interface HardState {
   readonly term: Term
   /** The replica that got this replica's vote in `term`; 0 for none. */
@@ -14,8 +17,8 @@ export interface HardState {
 }
 
 /**
- * To the log, in order. When entries and hard state are durable (one sync), step each of `responses`; not before:
- * they are this replica's acknowledgement to itself (thesis 3.8).
+ * To the log, in order. When entries and hard state are durable (one sync), step each of `responses`; not
+ * before: they are this replica's acknowledgement to itself (thesis 3.8).
  */
 export interface StorageAppend {
   readonly type: 'storageAppend'
@@ -51,6 +54,7 @@ export interface StorageApplied {
   readonly index: LogIndex
 }
 
+/** What the log answers: stepped when the append's batch is durable. */
 export type StorageResponse = StorageAppended | VoteStored
 
 /** What `step` takes. */
@@ -66,8 +70,8 @@ export interface ReadState {
 }
 
 /**
- * The output of the protocol since the last one. Carry out `messages` in their order; they may be in flight at once.
- * `readStates` may be used as soon as that index is applied.
+ * The output of the protocol since the last one. Carry out `messages` in their order; they may be in flight
+ * at once. `readStates` may be used as soon as that index is applied.
  */
 export interface Ready {
   readonly messages: readonly Outbound[]
@@ -76,6 +80,7 @@ export interface Ready {
   readonly soft: SoftState | undefined
 }
 
+/** What may be lost: role and term as they are now. */
 export interface SoftState {
   readonly role: 'follower' | 'candidate' | 'leader'
   readonly term: Term

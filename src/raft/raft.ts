@@ -1,27 +1,39 @@
 /**
  * The Raft protocol of one replica as a pure state machine: no clock, no I/O, no promise; chance comes in.
  *
- * This release runs groups with one voter: a replica that elects itself through the same durable vote, appends
- * through the same storage messages and commits by the same rule as a group of many, with a quorum of one. A
- * configuration with other voters is refused.
+ * This release runs groups with one voter: a replica that elects itself through the same durable vote,
+ * appends through the same storage messages and commits by the same rule as a group of many, with a quorum of
+ * one. A configuration with other voters is refused.
  *
- * Invariants (asserted): applied <= applying <= commit <= stable <= last with one voter; term, commit and applied
- * never fall; a leader appends only; entries of older terms are committed only through one of its own (paper 5.4.2).
- * Source: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm"; Ongaro's thesis 3.4 to 3.8, 6.4.
+ * Invariants (asserted): applied <= applying <= commit <= stable <= last with one voter; term, commit and
+ * applied never fall; a leader appends only; entries of older terms are committed only through one of its own
+ * (paper 5.4.2). Source: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm";
+ * Ongaro's thesis 3.4 to 3.8, 6.4.
  */
 import { assert } from '../base/assert.js'
 import { type Entry, entryKinds, sealEntry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, PartitionId, ReplicaId, Term } from '../base/ids.js'
 import type { Random } from '../base/random.js'
-import type { HardState, Inbound, Outbound, ReadState, Ready, SoftState, StorageResponse } from './messages.js'
+import type {
+  HardState,
+  Inbound,
+  Outbound,
+  ReadState,
+  Ready,
+  SoftState,
+  StorageResponse,
+} from './messages.js'
 
+/** What a replica starts with. */
 export interface RaftOptions {
   readonly partition: PartitionId
   readonly replica: ReplicaId
   readonly voters: readonly ReplicaId[]
   readonly random: Random
-  /** Ticks without a leader before a follower campaigns: a random number from this to twice this, less one. */
+  /**
+   * Ticks without a leader before a follower campaigns: a random number from this to twice this, less one.
+   */
   readonly electionTicks: number
   /** Bytes of entries that may be proposed and not yet committed. */
   readonly uncommittedBytesMax: number
@@ -41,6 +53,7 @@ export type Proposed =
   | { readonly index: LogIndex; readonly term: Term; readonly entry: Entry }
   | { readonly dropped: 'notLeader' | 'uncommittedFull' }
 
+/** Where the replica stands. */
 export interface RaftStatus {
   readonly role: SoftState['role']
   readonly term: Term
@@ -49,6 +62,7 @@ export interface RaftStatus {
   readonly lastIndex: LogIndex
 }
 
+/** One replica of a group: step it, tick it, propose to it, and carry out each Ready. */
 export class Raft {
   readonly #options: RaftOptions
   #role: SoftState['role'] = 'follower'
@@ -150,8 +164,8 @@ export class Raft {
   }
 
   /**
-   * Appends an entry whose bytes are room for the head and then the body. It is in the log of this leader when the
-   * call returns, not durable, not committed: wait for (index, term) to be applied.
+   * Appends an entry whose bytes are room for the head and then the body. It is in the log of this leader
+   * when the call returns, not durable, not committed: wait for (index, term) to be applied.
    */
   propose(bytes: Buffer, kind: number): Proposed {
     if (this.#role !== 'leader') return { dropped: 'notLeader' }
@@ -217,7 +231,10 @@ export class Raft {
     return { type: 'storageAppend', hardState, entries, responses }
   }
 
-  /** A changed term or vote must be stored before anything depends on it; a commit index alone waits for company. */
+  /**
+   * A changed term or vote must be stored before anything depends on it; a commit index alone waits for
+   * company.
+   */
   #mustStoreHardState(): boolean {
     return this.#hardStateHanded.term !== this.#term || this.#hardStateHanded.vote !== this.#vote
   }
@@ -277,7 +294,10 @@ export class Raft {
     this.#applied = index
   }
 
-  /** A quorum of one confirms itself; before the first commit of its term a leader may not know the commit index. */
+  /**
+   * A quorum of one confirms itself; before the first commit of its term a leader may not know the commit
+   * index.
+   */
   #answerReads(): void {
     if (this.#role !== 'leader' || this.#commit < this.#termStart) return
     for (const token of this.#waitingReads) this.#readStates.push({ token, index: this.#commit })

@@ -1,26 +1,27 @@
 /**
  * The way in for commands on the leader: queue, prefetch, decide, propose.
  *
- * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's later
- * ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is loaded before
- * (P18). Everything that arrives in one turn of the event loop shares its load and its entry in the log's batch.
+ * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's
+ * later ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is
+ * loaded before (P18). Everything that arrives in one turn of the event loop shares its load and its entry in
+ * the log's batch.
  */
+import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import type { Loaded } from '../state/loaded.js'
-import type { Answer } from './waiters.js'
+import type { Asker } from './waiters.js'
 
 /** A command on its way, and who asked. */
-export interface Ticket {
+export interface Ticket extends Asker {
   readonly command: Command
   /** Commands with the same sender are decided in call order. */
   readonly sender: object
   /** What the command weighs against the limit of waiting bytes. */
   readonly bytes: number
-  readonly answer: Answer
 }
 
 /** What came of trying to decide a ticket. */
@@ -32,20 +33,24 @@ export type Verdict =
 
 /** The part of the replica that decides. */
 export interface Decider {
-  /** Rows of this command that are not in memory. */
-  missing(command: Command): RowKey[]
+  /** Adds the keys of this command's rows that are not in memory. */
+  missing(command: Command, keys: RowKey[]): void
   load(keys: readonly RowKey[]): Promise<Loaded>
   loadSync(keys: readonly RowKey[]): Loaded
   /** Decides and proposes, or says what is missing. */
   decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict
   /** Called after tickets were decided: what they proposed may go out. */
   decided(): void
+  /** Told of what must not happen: the replica stops. */
+  failed(error: unknown): void
 }
 
 /** Tickets of one sender that arrived in one turn. */
 interface Batch {
   readonly tickets: readonly Ticket[]
   readonly loading: Promise<Loaded> | undefined
+  /** Place of the first ticket that is not decided. */
+  next: number
 }
 
 interface Lane {
@@ -56,6 +61,7 @@ interface Lane {
 /** Tickets that one turn takes on; more wait for the next, so that other work gets its share. */
 const turnTicketsMax = 1024
 
+/** The queue of one partition on its leader. */
 export class Admission {
   readonly #clock: Clock
   readonly #decider: Decider
@@ -93,13 +99,18 @@ export class Admission {
     this.#schedule()
   }
 
-  /** Answers everything that was not decided yet: it never will be. */
+  /** Answers everything that was not decided yet: it never will be, nor will what comes later. */
   fail(error: SillokError): void {
-    this.#refusal = error
-    const waiting = [...this.#arrived, ...[...this.#lanes.values()].flatMap(lane => lane.batches.flatMap(b => b.tickets))]
-    this.#arrived = []
+    this.#refusal = new SillokError(error.code, error.message, { outcome: 'not-applied', cause: error })
+    const waiting = this.#arrived.splice(0)
+    for (const lane of this.#lanes.values()) {
+      for (const batch of lane.batches.splice(0)) waiting.push(...batch.tickets.slice(batch.next))
+    }
     this.#lanes.clear()
-    for (const ticket of waiting) ticket.answer(error)
+    for (const ticket of waiting) {
+      this.#leave(ticket)
+      ticket.answer(this.#refusal)
+    }
   }
 
   #overload(ticket: Ticket): SillokError | undefined {
@@ -129,31 +140,43 @@ export class Admission {
   #enqueue(sender: object, tickets: Ticket[]): void {
     const lane = this.#lanes.get(sender) ?? { batches: [], running: false }
     this.#lanes.set(sender, lane)
-    const missing = tickets.flatMap(ticket => this.#decider.missing(ticket.command))
-    const lone = missing.length > 0 && tickets.length === 1 && lane.batches.length === 0
-    if (!lane.running && lane.batches.length === 0 && (missing.length === 0 || lone)) {
-      this.#decideAtOnce(lane, sender, tickets, lone ? this.#decider.loadSync(missing) : undefined)
-      return
+    const missing: RowKey[] = []
+    for (const ticket of tickets) this.#decider.missing(ticket.command, missing)
+    const idle = !lane.running && lane.batches.length === 0
+    if (idle && missing.length === 0) {
+      this.#decideAtOnce(lane, sender, tickets, [])
+    } else if (idle && tickets.length === 1) {
+      this.#decideLone(lane, sender, tickets, missing)
+    } else {
+      const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
+      loading?.catch(() => {})
+      lane.batches.push({ tickets, loading, next: 0 })
+      this.#start(lane, sender)
     }
-    const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
-    loading?.catch(() => {})
-    lane.batches.push({ tickets, loading })
-    this.#start(lane, sender)
+  }
+
+  /** A lone command reads its rows at once: cheaper than a trip through the pool of threads. */
+  #decideLone(lane: Lane, sender: object, tickets: readonly Ticket[], missing: readonly RowKey[]): void {
+    try {
+      const loaded = this.#decider.loadSync(missing)
+      this.#decideAtOnce(lane, sender, tickets, [loaded])
+      loaded.release()
+    } catch (error) {
+      this.#lanes.delete(sender)
+      for (const ticket of tickets) this.#reject(ticket, error)
+    }
   }
 
   /** Nothing to wait for: decided in this very turn; what still has to wait goes the long way. */
-  #decideAtOnce(lane: Lane, sender: object, tickets: Ticket[], loaded: Loaded | undefined): void {
-    const held = loaded === undefined ? [] : [loaded]
+  #decideAtOnce(lane: Lane, sender: object, tickets: readonly Ticket[], held: readonly Loaded[]): void {
     let at = 0
-    for (; at < tickets.length; at++) {
-      const ticket = tickets[at]
-      if (ticket === undefined) break
+    for (const ticket of tickets) {
       if (this.#decide(ticket, held).type !== 'settled') break
+      at += 1
     }
-    loaded?.release()
     if (at === tickets.length) this.#lanes.delete(sender)
     else {
-      lane.batches.push({ tickets: tickets.slice(at), loading: undefined })
+      lane.batches.push({ tickets, loading: undefined, next: at })
       this.#start(lane, sender)
     }
   }
@@ -167,44 +190,53 @@ export class Admission {
         if (lane.batches.length === 0) this.#lanes.delete(sender)
         else this.#start(lane, sender)
       },
-      error => {
-        throw error
-      },
+      error => this.#decider.failed(error),
     )
   }
 
   async #run(lane: Lane): Promise<void> {
     for (let batch = lane.batches[0]; batch !== undefined; batch = lane.batches[0]) {
       const held: Loaded[] = []
-      const pending = [...batch.tickets]
       try {
         if (batch.loading !== undefined) held.push(await batch.loading)
       } catch (error) {
-        for (const ticket of pending.splice(0)) this.#reject(ticket, error)
+        this.#rejectAll(lane, batch, error)
       }
-      while (pending.length > 0 && lane.batches[0] === batch) await this.#decideSome(pending, held)
+      while (lane.batches[0] === batch && batch.next < batch.tickets.length) {
+        await this.#decideSome(lane, batch, held)
+      }
       for (const loaded of held) loaded.release()
       if (lane.batches[0] === batch) lane.batches.shift()
       this.#decider.decided()
     }
   }
 
-  /** Decides from the front until something must be waited for, and waits for it. */
-  async #decideSome(pending: Ticket[], held: Loaded[]): Promise<void> {
-    for (let ticket = pending[0]; ticket !== undefined; ticket = pending[0]) {
+  /** Decides on until something must be waited for, and waits for it. */
+  async #decideSome(lane: Lane, batch: Batch, held: Loaded[]): Promise<void> {
+    while (batch.next < batch.tickets.length) {
+      const ticket = must(batch.tickets[batch.next], 'a ticket')
       const verdict = this.#decide(ticket, held)
-      if (verdict.type === 'settled') pending.shift()
-      else {
-        this.#decider.decided()
-        try {
-          if (verdict.type === 'wait') await verdict.until
-          else held.push(await this.#decider.load(verdict.keys))
-        } catch (error) {
-          pending.shift()
-          this.#reject(ticket, error)
-        }
-        return
+      if (verdict.type === 'settled') {
+        batch.next += 1
+        continue
       }
+      this.#decider.decided()
+      try {
+        if (verdict.type === 'wait') await verdict.until
+        else held.push(await this.#decider.load(verdict.keys))
+      } catch (error) {
+        if (lane.batches[0] !== batch) return
+        batch.next += 1
+        this.#reject(ticket, error)
+      }
+      return
+    }
+  }
+
+  #rejectAll(lane: Lane, batch: Batch, error: unknown): void {
+    if (lane.batches[0] !== batch) return
+    for (; batch.next < batch.tickets.length; batch.next++) {
+      this.#reject(must(batch.tickets[batch.next], 'a ticket'), error)
     }
   }
 

@@ -1,8 +1,8 @@
 /**
  * All replicas of a process over one write-ahead log: meta and the data partitions of a node.
  *
- * Owns the ticker (one per process), the feeds from meta, and the order of opening and closing. When the log's disk
- * fails, everything stops: no caller is answered from then on but by that error.
+ * Owns the ticker (one per process), the feeds from meta, and the order of opening and closing. When the
+ * log's disk fails, everything stops: no caller is answered from then on but by that error.
  */
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
@@ -14,12 +14,14 @@ import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
+import { asFailure } from './failure.js'
 import { refuseForeign, takeIdentity } from './identity.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
-import { asFailure, createPartition, type OpenedReplica, openReplica } from './open-replica.js'
+import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import type { Replica } from './replica.js'
 import { SessionDirectory } from './session-directory.js'
 
+/** What a host is opened with. */
 export interface HostOptions {
   readonly env: Environment
   readonly folder: string
@@ -33,10 +35,13 @@ export interface HostOptions {
 
 const tickMs = 100
 const expiryMs = 30_000
+/** How long a closing host waits for what is in flight, say on a full disk. */
+const drainMs = 5_000
 
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
 
+/** One node in this process: open it, use its replicas, close it. */
 export class Host {
   readonly #options: HostOptions
   readonly #lock: FolderLock
@@ -56,9 +61,9 @@ export class Host {
   }
 
   /**
-   * Opens the folder, or makes it. When it resolves every replica leads, and its state shows everything that was
-   * ever acknowledged. Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DAMAGED
-   * (naming what is lost), DISK_FULL; then nothing is held.
+   * Opens the folder, or makes it. When it resolves every replica leads, and its state shows everything that
+   * was ever acknowledged. Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED,
+   * DAMAGED (naming what is lost), DISK_FULL; then nothing is held.
    */
   static async open(options: HostOptions): Promise<Host> {
     const { env, folder } = options
@@ -122,8 +127,8 @@ export class Host {
   }
 
   /**
-   * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go. Once
-   * more waits for the same. What the disk refuses on the way does not keep the folder.
+   * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go.
+   * Once more waits for the same. What the disk refuses on the way does not keep the folder.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -146,7 +151,8 @@ export class Host {
       diskFull: full => this.#diskFull(full),
     })
     for (const partition of [metaPartition, dataPartition]) {
-      if (!this.#wal.partitions().includes(partition)) await createPartition(this.#wal, partition, this.#limits)
+      if (!this.#wal.partitions().includes(partition))
+        await createPartition(this.#wal, partition, this.#limits)
     }
     await this.#openReplicas(this.#wal, clusterEpoch)
     await Promise.all([...this.#replicas.values()].map(({ replica }) => ready(replica)))
@@ -181,7 +187,9 @@ export class Host {
     for (const { replica, last } of this.#replicas.values()) replica.start(last)
   }
 
-  /** Committed entries of a partition: from the segments, and what they do not have yet from the log's tail. */
+  /**
+   * Committed entries of a partition: from the segments, and what they do not have yet from the log's tail.
+   */
   async *#committed(
     partition: PartitionId,
     from: LogIndex,
@@ -206,7 +214,8 @@ export class Host {
   }
 
   #applied(partition: PartitionId): void {
-    if (partition === metaPartition && this.#closing === undefined) for (const feed of this.#feeds) feed.notify()
+    if (partition === metaPartition && this.#closing === undefined)
+      for (const feed of this.#feeds) feed.notify()
   }
 
   #release(partition: PartitionId): void {
@@ -217,7 +226,9 @@ export class Host {
   }
 
   #diskFull(full: boolean): void {
-    const error = full ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some') : undefined
+    const error = full
+      ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some')
+      : undefined
     for (const { replica } of this.#replicas.values()) replica.refuse(error)
   }
 
@@ -263,7 +274,7 @@ export class Host {
       }
     }
     if (this.#failure === undefined) {
-      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain())
+      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain(drainMs))
     }
     for (const { replica, segments, state, record } of this.#replicas.values()) {
       await attempt(() => state.close(this.#failure === undefined ? { record } : {}))
@@ -283,6 +294,7 @@ export class Host {
   }
 }
 
+/** One partition in the status of a host. */
 export interface PartitionStatus extends ReturnType<Replica['status']> {
   readonly partition: PartitionId
   readonly checkpoint: LogIndex

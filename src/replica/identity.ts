@@ -3,8 +3,8 @@
  *
  *   one line of JSON {format, cluster, clusterEpoch, node, incarnation, crc}; crc covers the JSON without it
  *
- * States that a crash can leave: no IDENT and perhaps IDENT.new (nothing was acknowledged: begins anew); IDENT whole.
- * A folder without IDENT that holds anything else is somebody else's and is refused, untouched.
+ * States that a crash can leave: no IDENT and perhaps IDENT.new (nothing was acknowledged: begins anew);
+ * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched.
  */
 import { crc32 } from '../base/checksum.js'
 import { SillokError } from '../base/errors.js'
@@ -14,6 +14,7 @@ import { type Disk, joinPath } from '../env/disk.js'
 /** The folder format that this release reads and writes. */
 export const folderFormat = 1
 
+/** What IDENT says. */
 export interface Identity {
   readonly format: number
   readonly cluster: string

@@ -1,6 +1,6 @@
 /**
- * What decide sees on a leader: its proposals in flight, over the applied state, over the rows that were loaded for
- * the command. In that order, at any later moment, the newest one wins (P18).
+ * What decide sees on a leader: its proposals in flight, over the applied state, over the rows that were
+ * loaded for the command. In that order, at any later moment, the newest one wins (P18).
  */
 import type { LogIndex, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'
@@ -15,6 +15,7 @@ import type { Overlay, PendingReplies } from './overlay.js'
 /** Remembered lowWaters beyond which all are forgotten and found again. */
 const lowWatersMax = 100_000
 
+/** The view of one leader; set `loaded` before each decision. */
 export class LeaderView implements View {
   readonly #overlay: Overlay
   readonly #state: State

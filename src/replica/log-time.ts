@@ -1,8 +1,8 @@
 /**
  * Log time: what the leader stamps its entries with, in milliseconds.
  *
- * It never goes back, goes on only while this replica leads, and a stall of the process moves it by one step at most:
- * sessions must not expire because a process slept (thesis 6.3; LogCabin's cluster clock).
+ * It never goes back, goes on only while this replica leads, and a stall of the process moves it by one step
+ * at most: sessions must not expire because a process slept (thesis 6.3; LogCabin's cluster clock).
  */
 import type { LogTime } from '../base/ids.js'
 import type { Clock } from '../env/clock.js'
@@ -10,6 +10,7 @@ import type { Clock } from '../env/clock.js'
 /** The most that one step may add: twice the ticker's period. */
 const stepMsMax = 200
 
+/** The log time of one partition. */
 export class LogClock {
   readonly #clock: Clock
   #time: LogTime = 0
@@ -29,7 +30,9 @@ export class LogClock {
     this.#at = running ? this.#clock.monotonicMs() : undefined
   }
 
-  /** Moves on by what passed since the last call, a stall clamped. Called by the ticker and by every stamp. */
+  /**
+   * Moves on by what passed since the last call, a stall clamped. Called by the ticker and by every stamp.
+   */
   advance(): void {
     if (this.#at === undefined) return
     const now = this.#clock.monotonicMs()

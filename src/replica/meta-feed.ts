@@ -1,13 +1,14 @@
 /**
- * Brings meta's log to a data partition: reads meta's committed entries above the partition's cursor and proposes
- * what concerns it, in order (P22).
+ * Brings meta's log to a data partition: reads meta's committed entries above the partition's cursor and
+ * proposes what concerns it, in order (P22).
  *
- * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any point
- * costs only work.
+ * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any
+ * point costs only work.
  */
+
+import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, SessionId } from '../base/ids.js'
-import type { Entry } from '../base/entry.js'
 import { type RowKey, rowValue } from '../codec/row.js'
 import { evolve } from '../machine/evolve.js'
 import { metaCursorKey, registeredPrefix, schemaPrefix, uint48FromText } from '../machine/keys.js'
@@ -16,6 +17,7 @@ import type { Replica } from './replica.js'
 /** Ends of sessions that one command carries: its facts stay far below the limit of an entry. */
 const endedPerFeedMax = 64
 
+/** Between whom, and how to read. */
 export interface MetaFeedOptions {
   readonly meta: Replica
   readonly target: Replica
@@ -23,6 +25,7 @@ export interface MetaFeedOptions {
   readonly read: (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
 }
 
+/** The channel from meta to one data partition. */
 export class MetaFeed {
   readonly #options: MetaFeedOptions
   readonly #sender = {}

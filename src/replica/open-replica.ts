@@ -1,8 +1,8 @@
 /**
  * Puts a replica together from what a crash left: write-ahead log, segments, state.
  *
- * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries are in
- * synced segments); the state is at or behind the log. Anything else is damage and is refused.
+ * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries
+ * are in synced segments); the state is at or behind the log. Anything else is damage and is refused.
  */
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
@@ -28,8 +28,10 @@ import {
 } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
+import { asFailure } from './failure.js'
 import { Replica } from './replica.js'
 
+/** What a replica is put together from. */
 export interface OpenReplicaOptions {
   readonly env: Environment
   readonly folder: string
@@ -73,6 +75,7 @@ export function append(wal: Wal, partition: PartitionId, registers: readonly Reg
   })
 }
 
+/** The replica, not yet started. Rejects with DAMAGED, naming what is missing, or what the disk says. */
 export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
   const { env, wal, partition } = options
   const created = wal.register(partition, registerKinds.created)
@@ -195,13 +198,6 @@ async function openState(options: OpenReplicaOptions, folder: string, lastIndex:
   })
   if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
   return state
-}
-
-/** What stopped a part, as the error that callers get. */
-export function asFailure(error: unknown): SillokError {
-  if (error instanceof SillokError) return error
-  const message = `an invariant is broken: ${error instanceof Error ? error.message : String(error)}`
-  return new SillokError('STOPPED', message, { cause: error })
 }
 
 function damaged(partition: PartitionId, what: string): SillokError {

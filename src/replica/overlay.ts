@@ -1,8 +1,8 @@
 /**
  * This leader's own proposals in flight: rows that later decisions see and nobody else does.
  *
- * A structure of its own, never part of the memtable: it is cleared in the very step in which Raft changes role or
- * term, before anything is applied (P19), and each entry leaves it when it is applied.
+ * A structure of its own, never part of the memtable: it is cleared in the very step in which Raft changes
+ * role or term, before anything is applied (P19), and each entry leaves it when it is applied.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex, LogTime, Term, Version } from '../base/ids.js'
@@ -33,6 +33,7 @@ export interface PendingReplies {
 /** Length of a reply key's prefix: kind, slot, session. */
 export const replyPrefixLength = 8
 
+/** The proposals in flight of one leader, in index order. */
 export class Overlay {
   #entries: InFlight[] = []
   #head = 0
@@ -51,7 +52,10 @@ export class Overlay {
   /** Takes the facts of a proposal in, in index order, and returns the rows of its put facts. */
   add(index: LogIndex, term: Term, time: LogTime, facts: readonly Fact[], version: Version): readonly Row[] {
     const last = this.#entries.at(-1)
-    assert(this.#size === 0 || last === undefined || index > last.index, () => `overlay: ${index} after ${last?.index}`)
+    assert(
+      this.#size === 0 || last === undefined || index > last.index,
+      () => `overlay: ${index} after ${last?.index}`,
+    )
     const rows: Row[] = []
     for (const fact of facts) {
       if (fact.op === 'deleteRange') this.#window(fact.from).ranges.push({ fact, index })

@@ -15,6 +15,7 @@ interface Read {
   readonly passed: Passed
 }
 
+/** The reads of one partition that wait for their round. */
 export class ReadBarrier {
   #asking: Read[] = []
   readonly #rounds = new Map<number, Read[]>()
@@ -32,7 +33,8 @@ export class ReadBarrier {
     this.#asking = []
     const token = readIndex()
     if (token === undefined) {
-      for (const read of reads) read.passed(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
+      for (const read of reads)
+        read.passed(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
     } else this.#rounds.set(token, reads)
   }
 

@@ -4,13 +4,19 @@
  *   storageAppend   to the write-ahead log; its responses are stepped when the batch is durable, not before
  *   storageApply    to the segments (bytes) and the state (facts); callers get their replies
  *
- * Applied are only entries that are committed and durable here. On a change of role or term the proposals in flight
- * are forgotten before anything else happens (P19).
+ * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
+ * flight are forgotten before anything else happens (P19).
  */
 import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import { type LogIndex, type PartitionId, type ReplicaId, type Version, versionsPerEpoch } from '../base/ids.js'
+import {
+  type LogIndex,
+  type PartitionId,
+  type ReplicaId,
+  type Version,
+  versionsPerEpoch,
+} from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
@@ -18,7 +24,7 @@ import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
 import { evolve } from '../machine/evolve.js'
-import { missingRows } from '../machine/read-set.js'
+import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { Outbound, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions } from '../raft/raft.js'
@@ -29,15 +35,17 @@ import { hardStateRegister } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
+import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
-import { type Answer, Waiters } from './waiters.js'
+import { type Asker, Waiters } from './waiters.js'
 
 /** Entries that are applied between two looks at the clock. */
 const entriesPerLook = 64
 
+/** What a replica works with. */
 export interface ReplicaOptions {
   readonly partition: PartitionId
   readonly replica: ReplicaId
@@ -57,6 +65,7 @@ export interface ReplicaOptions {
   readonly failed: (error: SillokError) => void
 }
 
+/** One partition on this node: submit commands, wait for reads, tick, close. */
 export class Replica implements Decider {
   readonly partition: PartitionId
   readonly state: State
@@ -64,6 +73,7 @@ export class Replica implements Decider {
   readonly #raft: Raft
   readonly #overlay = new Overlay()
   readonly #view: LeaderView
+  readonly #inMemory: InMemory = key => this.#view.inMemory(key)
   readonly #time: LogClock
   readonly #waiters = new Waiters()
   readonly #reads = new ReadBarrier()
@@ -72,6 +82,7 @@ export class Replica implements Decider {
   /** Entries up to this one are handed out for application, in order. */
   #target: LogIndex
   #applying = false
+  #closing = false
   #failure: SillokError | undefined
 
   constructor(options: ReplicaOptions) {
@@ -118,7 +129,7 @@ export class Replica implements Decider {
   /** Submits a command of the store's own and resolves with its reply, or rejects with its refusal. */
   call(command: Command, sender: object): Promise<Extract<Reply, { ok: true }>> {
     return new Promise((resolve, reject) => {
-      const answer: Answer = result => {
+      const answer: Asker['answer'] = result => {
         if (result instanceof SillokError) reject(result)
         else if (result.ok) resolve(result)
         else reject(new SillokError(result.code, result.message, { details: result.details }))
@@ -139,13 +150,15 @@ export class Replica implements Decider {
 
   /** Refuses new commands with this error, or admits them again. */
   refuse(error: SillokError | undefined): void {
-    this.#admission.refusal = this.#failure ?? error
+    if (this.#failure !== undefined) return
+    this.#admission.refusal = this.#closing ? new SillokError('CLOSED', 'the store is closed') : error
   }
 
   tick(): void {
     this.#time.advance()
     this.#raft.tick()
     this.pump()
+    this.#makeRoom()
     this.state.maintain(this.#options.record)
   }
 
@@ -173,11 +186,15 @@ export class Replica implements Decider {
     this.#reads.fail(error)
   }
 
-  /** Admits no more, and resolves when everything in flight is answered. */
-  async drain(): Promise<void> {
-    this.#admission.refusal = new SillokError('CLOSED', 'the store is closed')
+  /** Admits no more, and resolves when everything in flight is answered, or when the time is over. */
+  async drain(ms: number): Promise<void> {
+    const { clock } = this.#options
+    const until = clock.monotonicMs() + ms
+    this.#closing = true
+    this.refuse(undefined)
     while (this.#failure === undefined && !(this.#waiters.isEmpty && this.#admission.waitingCount === 0)) {
-      await this.#soon()
+      if (clock.monotonicMs() > until) return
+      await new Promise<void>(resolve => clock.after(1, resolve))
     }
   }
 
@@ -194,8 +211,8 @@ export class Replica implements Decider {
 
   // --- Decider: what admission asks for
 
-  missing(command: Command): RowKey[] {
-    return missingRows(command, key => this.#view.inMemory(key))
+  missing(command: Command, keys: RowKey[]): void {
+    missingRows(command, this.#inMemory, keys)
   }
 
   load(keys: readonly RowKey[]): Promise<Loaded> {
@@ -204,6 +221,10 @@ export class Replica implements Decider {
 
   loadSync(keys: readonly RowKey[]): Loaded {
     return this.state.loadSync(keys)
+  }
+
+  failed(error: unknown): void {
+    this.#stop(error)
   }
 
   decided(): void {
@@ -234,7 +255,7 @@ export class Replica implements Decider {
         const { term } = proposed
         const rows = this.#overlay.add(index, term, time, decision.facts, this.#versionAt(index))
         this.#view.proposed(decision.facts, rows)
-        this.#waiters.add(index, term, decision.reply, ticket.answer)
+        this.#waiters.add(index, term, decision.reply, ticket)
         break
       }
       case 'answer': {
@@ -243,7 +264,7 @@ export class Replica implements Decider {
         break
       }
       case 'latch':
-        this.#waiters.latch(decision.index, ticket.answer)
+        this.#waiters.latch(decision.index, ticket)
         break
       case 'replay':
         ticket.answer(decision.reply)
@@ -257,16 +278,22 @@ export class Replica implements Decider {
     if (this.#raft.role !== 'candidate') this.#reads.begin(() => this.#raft.readIndex())
   }
 
-  /** Before the first entry of its term is applied a leader decides nothing; without leadership nobody does. */
+  /**
+   * Before the first entry of its term is applied a leader decides nothing; without leadership nobody does.
+   */
   #undecided(ticket: Ticket): Verdict {
     if (this.#raft.role !== 'follower') return { type: 'wait', until: this.#room() }
     ticket.answer(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
     return { type: 'settled' }
   }
 
-  /** Resolves after the next application. */
+  /** Resolves after the next application or tick: what had no room may look again. */
   #room(): Promise<void> {
     return new Promise(resolve => this.#roomWaiters.push(resolve))
+  }
+
+  #makeRoom(): void {
+    for (const resolve of this.#roomWaiters.splice(0)) resolve()
   }
 
   #versionAt(index: LogIndex): Version {
@@ -372,7 +399,7 @@ export class Replica implements Decider {
   #appliedThrough(): void {
     this.#raft.step({ type: 'storageApplied', index: this.state.applied })
     this.#reads.applied(this.state.applied)
-    for (const resolve of this.#roomWaiters.splice(0)) resolve()
+    this.#makeRoom()
     this.#options.applied()
     this.state.maintain(this.#options.record)
   }
@@ -382,13 +409,17 @@ export class Replica implements Decider {
   }
 
   #stop(error: unknown): void {
-    if (!(error instanceof SillokError)) throw error
-    this.#options.failed(error)
+    this.#options.failed(asFailure(error))
   }
 }
 
 /** What was proposed may still commit: nobody may be told that it was not applied. */
 function widened(error: SillokError): SillokError {
-  if (error.code === 'CLOSED') return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
-  return new SillokError(error.code, error.message, { outcome: 'unknown', details: error.details, cause: error })
+  if (error.code === 'CLOSED')
+    return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
+  return new SillokError(error.code, error.message, {
+    outcome: 'unknown',
+    details: error.details,
+    cause: error,
+  })
 }

@@ -1,8 +1,9 @@
 /**
- * The register of sessions as the rest of the node uses it: register, resume, open in a partition, keep alive, end.
+ * The register of sessions as the rest of the node uses it: register, resume, open in a partition, keep
+ * alive, end.
  *
- * Only meta begins and ends sessions. A partition opens one after a linearizable look at meta, and looks again when
- * its cursor has passed that look (P13).
+ * Only meta begins and ends sessions. A partition opens one after a linearizable look at meta, and looks
+ * again when its cursor has passed that look (P13).
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
@@ -12,6 +13,7 @@ import { registeredKey, registeredPrefix, uint48FromText } from '../machine/keys
 import { decodeRegistered, isIdle, type Registered } from '../machine/registry.js'
 import type { Replica } from './replica.js'
 
+/** What a session is registered with. */
 export interface Registration {
   readonly nonce: string
   readonly name: string | undefined
@@ -19,6 +21,7 @@ export interface Registration {
   readonly input: string | undefined
 }
 
+/** A session and the epoch under which its holder has it. */
 export interface SessionHandle {
   readonly session: SessionId
   readonly epoch: SessionEpoch
@@ -27,6 +30,7 @@ export interface SessionHandle {
 /** Sessions that one entry may end. */
 const endedPerEntryMax = 64
 
+/** The register of sessions, for the rest of the node. */
 export class SessionDirectory {
   readonly #meta: Replica
   readonly #sender = {}
@@ -43,8 +47,8 @@ export class SessionDirectory {
   }
 
   /**
-   * Makes the partition know the session under the epoch that meta has now: from then on older holders are fenced
-   * there. Rejects with SESSION_EXPIRED when meta does not know it.
+   * Makes the partition know the session under the epoch that meta has now: from then on older holders are
+   * fenced there. Rejects with SESSION_EXPIRED when meta does not know it.
    */
   async open(target: Replica, session: SessionId): Promise<void> {
     for (;;) {
@@ -81,10 +85,14 @@ export class SessionDirectory {
       await this.#meta.call({ type: 'endSessions', sessions: idle, closed: false }, this.#sender)
       idle = []
     }
-    for await (const page of this.#meta.state.scan({ gte: registeredPrefix, lt: `${registeredPrefix}\xff` })) {
+    for await (const page of this.#meta.state.scan({
+      gte: registeredPrefix,
+      lt: `${registeredPrefix}\xff`,
+    })) {
       for (const [key, row] of page) {
         const registered = decodeRegistered(rowValue(row))
-        if (isIdle(registered, time)) idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
+        if (isIdle(registered, time))
+          idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
         if (idle.length >= endedPerEntryMax) await end()
       }
     }

@@ -8,15 +8,20 @@ import type { LogIndex, Term } from '../base/ids.js'
 import type { Reply } from '../machine/reply.js'
 
 /** Gets the answer to a command, once. */
-export type Answer = (result: Reply | SillokError) => void
+export interface Asker {
+  answer(result: Reply | SillokError): void
+}
 
 interface Waiter {
   readonly index: LogIndex
   readonly term: Term
   readonly reply: Reply
-  readonly answers: Answer[]
+  readonly asker: Asker
+  /** Duplicates of the request. */
+  latched: Asker[] | undefined
 }
 
+/** The callers of one partition, in index order. */
 export class Waiters {
   #queue: Waiter[] = []
   #head = 0
@@ -26,18 +31,18 @@ export class Waiters {
   }
 
   /** Waits for a proposal of this replica; in index order. */
-  add(index: LogIndex, term: Term, reply: Reply, answer: Answer): void {
+  add(index: LogIndex, term: Term, reply: Reply, asker: Asker): void {
     const last = this.#queue.at(-1)
     assert(last === undefined || last.index < index, () => `waiters: ${index} after ${last?.index}`)
-    this.#queue.push({ index, term, reply, answers: [answer] })
+    this.#queue.push({ index, term, reply, asker, latched: undefined })
   }
 
   /** Waits for the same entry as somebody else: a duplicate of a request in flight. */
-  latch(index: LogIndex, answer: Answer): void {
+  latch(index: LogIndex, asker: Asker): void {
     for (let i = this.#head; i < this.#queue.length; i++) {
       const waiter = this.#queue[i]
       if (waiter?.index === index) {
-        waiter.answers.push(answer)
+        waiter.latched = [...(waiter.latched ?? []), asker]
         return
       }
     }
@@ -52,8 +57,10 @@ export class Waiters {
       this.#head += 1
       this.#compact()
       const own = waiter.index === index && waiter.term === term
-      const result = own ? waiter.reply : new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
-      for (const answer of waiter.answers) answer(result)
+      const result = own
+        ? waiter.reply
+        : new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
+      tell(waiter, result)
     }
   }
 
@@ -62,7 +69,7 @@ export class Waiters {
     const rest = this.#queue.slice(this.#head)
     this.#queue = []
     this.#head = 0
-    for (const waiter of rest) for (const answer of waiter.answers) answer(error)
+    for (const waiter of rest) tell(waiter, error)
   }
 
   #compact(): void {
@@ -74,4 +81,9 @@ export class Waiters {
       this.#head = 0
     }
   }
+}
+
+function tell(waiter: Waiter, result: Reply | SillokError): void {
+  waiter.asker.answer(result)
+  if (waiter.latched !== undefined) for (const asker of waiter.latched) asker.answer(result)
 }

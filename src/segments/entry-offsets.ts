@@ -1,15 +1,16 @@
 /**
  * Where each entry of one segment stands in its file: from index to bytes.
  *
- * Always holds: offsets are relative to the end of the header, begin at 0 and grow by at least an entry's head; the
- * end of the last entry is known. Four bytes per entry, whether the segment is open (it grows) or sealed (read from
- * the footer).
+ * Always holds: offsets are relative to the end of the header, begin at 0 and grow by at least an entry's
+ * head; the end of the last entry is known. Four bytes per entry, whether the segment is open (it grows) or
+ * sealed (read from the footer).
  */
 import { assert } from '../base/assert.js'
 import { entryHeadBytes } from '../base/entry.js'
 import type { LogIndex } from '../base/ids.js'
 import { headerBytes } from './segment-header.js'
 
+/** Where each entry of one segment begins. */
 export class EntryOffsets {
   readonly firstIndex: LogIndex
   #starts: Uint32Array
@@ -80,7 +81,10 @@ export class EntryOffsets {
     return index === this.lastIndex ? headerBytes + this.#end : this.start(index + 1)
   }
 
-  /** The last entry up to `through` such that all from `from` fit into the bytes; `from - 1` if not even that one. */
+  /**
+   * The last entry up to `through` such that all from `from` fit into the bytes; `from - 1` if not even that
+   * one.
+   */
   lastWithin(from: LogIndex, through: LogIndex, bytesMax: number): LogIndex {
     const limit = this.start(from) + bytesMax
     let low = from - 1

@@ -1,9 +1,9 @@
 /**
  * What the write-ahead log remembers of a partition's segments, so that a crash can be told from damage.
  *
- * A mark is recorded after the bytes that it names are durable and before anybody counts on them. Bytes that a mark
- * names must be there, or they are damaged; bytes that no mark names may be anything, and the write-ahead log still
- * holds their entries.
+ * A mark is recorded after the bytes that it names are durable and before anybody counts on them. Bytes that
+ * a mark names must be there, or they are damaged; bytes that no mark names may be anything, and the
+ * write-ahead log still holds their entries.
  */
 import type { LogIndex } from '../base/ids.js'
 

@@ -1,8 +1,8 @@
 /**
  * Work that waits for room on a full disk: tried again, at the same place, each second.
  *
- * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is tried once
- * more and then fails with DISK_FULL. Any other error passes at once.
+ * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is
+ * tried once more and then fails with DISK_FULL. Any other error passes at once.
  *
  * Source: research/pitfalls.md P25, research/consensus.md 2.6.
  */
@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../env/clock.js'
 /** Pause between two tries. */
 const retryMs = 1000
 
+/** Waits out a full disk. */
 export class Patience {
   readonly #clock: Clock
   #hurried = false

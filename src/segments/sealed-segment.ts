@@ -1,7 +1,8 @@
 /**
  * A sealed segment: an immutable file with a footer.
  *
- * Opening one checks header and footer only; every entry is checked when it is read, and the whole by `findings`.
+ * Opening one checks header and footer only; every entry is checked when it is read, and the whole by
+ * `findings`.
  */
 import { createHash } from 'node:crypto'
 import { crc32 } from '../base/checksum.js'
@@ -83,8 +84,8 @@ export async function loadSealed(disk: Disk, folder: string, segment: SealedSegm
 }
 
 /**
- * Reads the entries `from` to `through`, all of which the handle's table knows. Throws DAMAGED naming the first one
- * that is not whole, valid and in its place.
+ * Reads the entries `from` to `through`, all of which the handle's table knows. Throws DAMAGED naming the
+ * first one that is not whole, valid and in its place.
  */
 export async function readEntries(
   path: string,
@@ -113,8 +114,8 @@ export interface ContentDigest {
 }
 
 /**
- * Reads all content up to entry `through` and says what is wrong with it: every bad entry, the header, the digest.
- * Nothing is found in a healthy segment.
+ * Reads all content up to entry `through` and says what is wrong with it: every bad entry, the header, the
+ * digest. Nothing is found in a healthy segment.
  */
 export async function contentFindings(
   path: string,

@@ -1,9 +1,9 @@
 /**
  * The running account of one open segment's bytes: checksums, offsets and term runs of all that was written.
  *
- * Always holds: CRC and SHA-256 cover exactly the header and the entries added, in order; the entries have one
- * partition, one step of the index between them, and a valid CRC each. The state of the SHA-256 lives in memory only:
- * after opening, the bytes on disk are added again.
+ * Always holds: CRC and SHA-256 cover exactly the header and the entries added, in order; the entries have
+ * one partition, one step of the index between them, and a valid CRC each. The state of the SHA-256 lives in
+ * memory only: after opening, the bytes on disk are added again.
  */
 import { createHash } from 'node:crypto'
 import { assert } from '../base/assert.js'
@@ -20,6 +20,7 @@ import { damaged, encodeHeader, headerBytes, type SegmentHeader } from './segmen
 /** Bytes read at once. */
 const pieceBytes = 1024 * 1024
 
+/** Header and entries of one segment, as they grow. */
 export class SegmentContent {
   readonly header: SegmentHeader
   readonly headerBytes: Buffer
@@ -89,8 +90,8 @@ export class SegmentContent {
 }
 
 /**
- * The entries that lie one after the other in the bytes, from `index` on; stops at the first that is not whole and
- * valid. `used` bytes were entries.
+ * The entries that lie one after the other in the bytes, from `index` on; stops at the first that is not
+ * whole and valid. `used` bytes were entries.
  */
 export function decodeRun(
   bytes: Buffer,
@@ -110,8 +111,9 @@ export function decodeRun(
 }
 
 /**
- * Reads header and entries of an open segment again, up to `length` bytes. Throws DAMAGED at the first byte that is
- * not the whole and valid entry that must stand there. The caller compares CRC and last index with its mark.
+ * Reads header and entries of an open segment again, up to `length` bytes. Throws DAMAGED at the first byte
+ * that is not the whole and valid entry that must stand there. The caller compares CRC and last index with
+ * its mark.
  */
 export async function readContent(
   name: string,

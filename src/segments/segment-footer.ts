@@ -7,8 +7,9 @@
  *                   24 u32 content bytes: header and entries | 28 SHA-256 of the content
  *                   60 u32 CRC of all of the footer before it | 64 8 bytes magic "sillokSF"
  *
- * All little-endian. A file is sealed if its last 72 bytes are such a trailer and everything fits its length; a crash
- * can leave any part of a footer in a file that is still named `open-…`, where it is cut off.
+ * All little-endian. A file is sealed if its last 72 bytes are such a trailer and everything fits its
+ * length; a crash can leave any part of a footer in a file that is still named `open-…`, where it is cut
+ * off.
  */
 import { assert } from '../base/assert.js'
 import { crc32, crc32Parts } from '../base/checksum.js'
@@ -64,7 +65,10 @@ export function encodeFooter(offsets: EntryOffsets, runs: readonly TermRun[], sh
   return Buffer.concat([table, list, trailer])
 }
 
-/** Reads the footer of the file named `name`. Throws DAMAGED unless it is whole, valid and fits the file's length. */
+/**
+ * Reads the footer of the file named `name`. Throws DAMAGED unless it is whole, valid and fits the file's
+ * length.
+ */
 export async function readFooter(name: string, file: DiskFile): Promise<SegmentFooter> {
   const size = await file.size()
   const trailerAt = size - trailerBytes

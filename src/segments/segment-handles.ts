@@ -1,8 +1,8 @@
 /**
  * Open files of segments with their offset tables: a bounded number, the least recently used closed first.
  *
- * Always holds: a handle is not closed while it is in use; the open segment's handle is held by its writer for as long
- * as it is open, so a rename never comes between a reader and the file.
+ * Always holds: a handle is not closed while it is in use; the open segment's handle is held by its writer
+ * for as long as it is open, so a rename never comes between a reader and the file.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -25,6 +25,7 @@ interface Slot {
 /** Files that may be open at once for one partition, those in use apart. */
 const handlesMax = 16
 
+/** The open files of sealed segments: a bounded number of them. */
 export class SegmentHandles {
   /** By the segment's first index; the most recently used last. */
   readonly #slots = new Map<LogIndex, Slot>()

@@ -8,9 +8,9 @@
  *  24  u64      index of its first entry
  *  32  u32      CRC of the 32 bytes before
  *
- * All little-endian. The entries follow, as encoded, one after the other. No node, no time, no compression: the file
- * is the same on every replica. Names (`open-<first>.seg`, `<first>-<last>.seg`, 20 digits each) say what to expect
- * and are never trusted: header and footer repeat it.
+ * All little-endian. The entries follow, as encoded, one after the other. No node, no time, no compression:
+ * the file is the same on every replica. Names (`open-<first>.seg`, `<first>-<last>.seg`, 20 digits each)
+ * say what to expect and are never trusted: header and footer repeat it.
  *
  * Source: research/pitfalls.md P24, research/consensus.md 2.2.
  */
@@ -59,7 +59,10 @@ export function encodeHeader(header: SegmentHeader): Buffer {
   return bytes
 }
 
-/** Reads a header. Throws DAMAGED naming the file, or VERSION_UNSUPPORTED for a valid header of another format. */
+/**
+ * Reads a header. Throws DAMAGED naming the file, or VERSION_UNSUPPORTED for a valid header of another
+ * format.
+ */
 export function decodeHeader(file: string, bytes: Buffer): SegmentHeader {
   if (bytes.length < headerBytes) throw damaged(file, bytes.length, 'the header is cut short')
   if (!bytes.subarray(0, 8).equals(magic)) throw damaged(file, 0, 'the header has no magic')

@@ -1,12 +1,13 @@
 /**
  * The committed log of one partition: sealed segments, the open one, and what waits in memory to be written.
  *
- * Always holds: entries have no gap from `firstIndex` to `lastIndex`; what a read returns is what was appended, or the
- * read throws DAMAGED naming file and byte; a sealed file is a function of the entries, the partition, the cluster
- * epoch and `cutBytes` alone, so it has the same bytes on every replica.
+ * Always holds: entries have no gap from `firstIndex` to `lastIndex`; what a read returns is what was
+ * appended, or the read throws DAMAGED naming file and byte; a sealed file is a function of the entries, the
+ * partition, the cluster epoch and `cutBytes` alone, so it has the same bytes on every replica.
  *
- * A later write shares a disk sector with the synced bytes before it: a sector is taken to be written whole or not at
- * all. Where a disk breaks that, the mark's CRC tells on open, and another replica has the segment.
+ * A later write shares a disk sector with the synced bytes before it: a sector is taken to be written whole
+ * or not at all. Where a disk breaks that, the mark's CRC tells on open, and another replica has the
+ * segment.
  *
  * Source: DESIGN section 6, research/consensus.md 2.1 to 2.3, research/pitfalls.md P1, P24.
  */
@@ -57,6 +58,7 @@ export interface ReadLimits {
   readonly through?: LogIndex
 }
 
+/** The segments of one partition: append, sync, read, verify. */
 export class SegmentLog {
   /** The first entry of the log. */
   readonly firstIndex: LogIndex = 1
@@ -71,9 +73,9 @@ export class SegmentLog {
   }
 
   /**
-   * Opens the folder. Then `lastIndex` is at least the last recorded index, and all entries after it must be appended
-   * again from the write-ahead log. Throws DAMAGED when recorded bytes are missing or wrong, as far as header, footer
-   * and the open segment show; VERSION_UNSUPPORTED; and what the disk throws.
+   * Opens the folder. Then `lastIndex` is at least the last recorded index, and all entries after it must be
+   * appended again from the write-ahead log. Throws DAMAGED when recorded bytes are missing or wrong, as far
+   * as header, footer and the open segment show; VERSION_UNSUPPORTED; and what the disk throws.
    */
   static async open(options: SegmentLogOptions): Promise<SegmentLog> {
     const { disk, folder, recorded } = options
@@ -93,7 +95,9 @@ export class SegmentLog {
     return this.#writer.syncedIndex
   }
 
-  /** Encoded bytes of entries in memory that no file holds yet: what a host must bound before it commits more. */
+  /**
+   * Encoded bytes of entries in memory that no file holds yet: what a host must bound before it commits more.
+   */
   get pendingBytes(): number {
     return this.#writer.pendingBytes
   }
@@ -107,24 +111,25 @@ export class SegmentLog {
   }
 
   /**
-   * Takes committed entries, in index order without gaps (asserted); those up to `lastIndex` are there already and
-   * skipped. Returns at once; the bytes must not change any more. Written and synced later: see `sync`.
+   * Takes committed entries, in index order without gaps (asserted); those up to `lastIndex` are there
+   * already and skipped. Returns at once; the bytes must not change any more. Written and synced later: see
+   * `sync`.
    */
   append(entries: readonly Entry[]): void {
     this.#writer.append(entries)
   }
 
   /**
-   * When it resolves, everything appended before the call is durable and recorded. Waits while the disk is full.
-   * Rejects with the error that ended the writing.
+   * When it resolves, everything appended before the call is durable and recorded. Waits while the disk is
+   * full. Rejects with the error that ended the writing.
    */
   sync(): Promise<void> {
     return this.#writer.sync()
   }
 
   /**
-   * The entries from `from` on, at least one unless `from` lies after `lastIndex` or `through`. Each one's CRC, index
-   * and partition were checked. Throws DAMAGED naming file and byte.
+   * The entries from `from` on, at least one unless `from` lies after `lastIndex` or `through`. Each one's
+   * CRC, index and partition were checked. Throws DAMAGED naming file and byte.
    */
   async read(from: LogIndex, { bytesMax, through = Number.MAX_SAFE_INTEGER }: ReadLimits): Promise<Entry[]> {
     assert(
@@ -147,7 +152,10 @@ export class SegmentLog {
     return entries
   }
 
-  /** All entries from `from` to `through` (or what is the last one now), in pieces of about 1 MiB, one read ahead. */
+  /**
+   * All entries from `from` to `through` (or what is the last one now), in pieces of about 1 MiB, one read
+   * ahead.
+   */
   async *chunks(from: LogIndex, through: LogIndex = this.lastIndex): AsyncGenerator<Entry[], void, void> {
     const last = Math.min(through, this.lastIndex)
     let next = this.#ahead(from, last)
@@ -183,7 +191,9 @@ export class SegmentLog {
     return findings
   }
 
-  /** Syncs and closes all files. Rejects, everything closed, when the last entries could not be made durable. */
+  /**
+   * Syncs and closes all files. Rejects, everything closed, when the last entries could not be made durable.
+   */
   close(): Promise<void> {
     return this.#writer.close()
   }

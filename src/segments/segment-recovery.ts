@@ -4,11 +4,11 @@
  * What a crash can leave, and what is made of it:
  * - an open segment longer than its mark: cut to the mark; the rest is refilled from the write-ahead log;
  * - an open segment without a mark: left lying, overwritten when it is refilled;
- * - one sealed segment after the recorded ones: kept if all of it validates, otherwise named open again and treated
- *   like the two above;
+ * - one sealed segment after the recorded ones: kept if all of it validates, otherwise named open again and
+ *   treated like the two above;
  * - the newest recorded seal still under its open name (only after a sync of the folder that lied): renamed.
- * Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files that no crash can
- * explain. Nothing is removed here.
+ * Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files that no
+ * crash can explain. Nothing is removed here.
  *
  * Source: research/pitfalls.md P1, P24, research/consensus.md 2.3.
  */

@@ -1,13 +1,15 @@
 /**
- * Writes committed entries behind the commit path: into the open segment, synced, sealed where the content says so.
+ * Writes committed entries behind the commit path: into the open segment, synced, sealed where the content
+ * says so.
  *
- * Always holds: one step at a time (write, sync or seal), in the order of the entries; an entry leaves memory only
- * after it was written; `syncedIndex` grows only after its mark was recorded. The steps of a seal: footer written,
- * file synced, renamed, folder synced, mark recorded; a crash between any two leaves what segment-recovery reads.
- * A new file's name is made durable with its first sync.
+ * Always holds: one step at a time (write, sync or seal), in the order of the entries; an entry leaves
+ * memory only after it was written; `syncedIndex` grows only after its mark was recorded. The steps of a
+ * seal: footer written, file synced, renamed, folder synced, mark recorded; a crash between any two leaves
+ * what segment-recovery reads. A new file's name is made durable with its first sync.
  *
- * A full disk stops nothing for ever: the step is tried again each second, at the same place. Any other error ends
- * the writer: it is told once, waiting syncs are rejected, the entries stay in memory and in the write-ahead log.
+ * A full disk stops nothing for ever: the step is tried again each second, at the same place. Any other
+ * error ends the writer: it is told once, waiting syncs are rejected, the entries stay in memory and in the
+ * write-ahead log.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'
@@ -60,6 +62,7 @@ interface Waiter {
 const writeBytesMax = 1024 * 1024
 const writeBytesMin = 256 * 1024
 
+/** Writes behind, in order: entries, syncs, marks, seals. */
 export class SegmentWriter {
   readonly sealed: SealedSegment[]
   readonly #options: WriterOptions

@@ -1,8 +1,8 @@
 /**
  * Simulated time: nothing waits; the clock jumps to the next event.
  *
- * Same calls, same order: events fire by (time, order of the call). Between two moments every promise that can go on
- * does so (a turn of the real event loop). Events of one moment fire together, then promises go on.
+ * Same calls, same order: events fire by (time, order of the call). Between two moments every promise that
+ * can go on does so (a turn of the real event loop). Events of one moment fire together, then promises go on.
  */
 import { assert } from '../base/assert.js'
 import type { MonotonicMs, WallMs } from '../base/ids.js'
@@ -18,6 +18,7 @@ interface Event {
 /** Turns of the event loop with nothing to fire before a world counts as stuck. */
 const quietTurnsMax = 3
 
+/** The clock of a simulated world. Time stands still unless one of the `run` verbs is under way. */
 export class SimClock implements Clock {
   #nowMs = 0
   #sequence = 0
@@ -66,8 +67,8 @@ export class SimClock implements Clock {
   }
 
   /**
-   * Lets the world go on until the promise settles, and settles likewise. Throws "stuck" when only idle timers, or
-   * nothing, is left. What an event throws comes out here.
+   * Lets the world go on until the promise settles, and settles likewise. Throws "stuck" when only idle
+   * timers, or nothing, is left. What an event throws comes out here.
    */
   async run<T>(work: Promise<T> | (() => Promise<T>)): Promise<T> {
     const promise = typeof work === 'function' ? work() : work
@@ -112,10 +113,14 @@ export class SimClock implements Clock {
 
   #stuck(): string {
     const idle = this.#heap.length - this.#stopped
-    return `stuck: nothing is left to happen at ${this.#nowMs} ms after ${this.#fired} events (idle timers: ${idle})`
+    const when = `at ${this.#nowMs} ms, after ${this.#fired} events`
+    return `stuck: nothing is left to happen ${when}, but ${idle} idle timers`
   }
 
-  /** Fires all events of the next moment that were there before it; false if only idle ones, or none, are left. */
+  /**
+   * Fires all events of the next moment that were there before it; false if only idle ones, or none, are
+   * left.
+   */
   #fireNext(): boolean {
     if (this.#busy === 0) return false
     const end = this.#sequence

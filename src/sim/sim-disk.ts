@@ -1,9 +1,10 @@
 /**
  * A simulated disk: files and folders in memory, with every freedom that the door to files leaves to a crash.
  *
- * One object is the disk as one process sees it. After `crash` no operation of it ever settles, as nothing happens in
- * a dead process; `restart` gives the disk that the next process finds, as often as wanted, each time another legal
- * outcome. Writes are seen by reads at once and answered after a latency. Chance comes from the given Random only.
+ * One object is the disk as one process sees it. After `crash` no operation of it ever settles, as nothing
+ * happens in a dead process; `restart` gives the disk that the next process finds, as often as wanted, each
+ * time another legal outcome. Writes are seen by reads at once and answered after a latency. Chance comes
+ * from the given Random only.
  *
  * mode 'all'   the process died, the machine lives: everything is readable, and what was unsynced still is;
  * mode 'none'  power loss: only what was durable is there;
@@ -41,6 +42,7 @@ interface Operation<T> {
   finish?(value: T): void
 }
 
+/** One disk as one process has it, with verbs for faults beside those of the door. */
 export class SimDisk implements Disk {
   readonly #options: SimDiskOptions
   readonly #random: Random
@@ -82,7 +84,10 @@ export class SimDisk implements Disk {
     this.#options.onCrash?.(mode)
   }
 
-  /** Crashes at the n-th operation from now (1: the next): before it, or after it without an answer, wholly done or not. */
+  /**
+   * Crashes at the n-th operation from now (1: the next): before it, or after it without an answer, wholly
+   * done or not.
+   */
   crashAt(operations: number, mode: CrashMode): void {
     assert(operations >= 1, () => `crash at operation ${operations}`)
     this.#crashPoint = { operation: this.#operations + operations, mode }
@@ -101,7 +106,10 @@ export class SimDisk implements Disk {
     this.#full = full
   }
 
-  /** The next sync or commit fails with DISK_FAILED; what it should have made durable never is, but stays readable. */
+  /**
+   * The next sync or commit fails with DISK_FAILED; what it should have made durable never is, but stays
+   * readable.
+   */
   failNextSync(): void {
     this.#failSyncs++
   }

@@ -1,8 +1,9 @@
 /**
  * The bytes of one simulated file: what reads see, what is durable, and the writes between the two.
  *
- * A crash leaves any subset of the 512-byte sectors of the unsynced writes; a sector is never torn. A sector that was
- * written twice may hold the older of the two. The length is one between the durable and the newest one.
+ * A crash leaves any subset of the 512-byte sectors of the unsynced writes; a sector is never torn. A sector
+ * that was written twice may hold the older of the two. The length is one between the durable and the newest
+ * one.
  */
 import type { Random } from '../base/random.js'
 import { MemoryBytes } from '../env/memory-bytes.js'
@@ -17,6 +18,7 @@ type Change =
   | { readonly sequence: number; readonly offset: number; readonly bytes: Buffer }
   | { readonly sequence: number; readonly truncate: number }
 
+/** One file on the medium; who may touch it, and when, is the disk's. */
 export class SimFile {
   #cached: MemoryBytes
   #durable: MemoryBytes

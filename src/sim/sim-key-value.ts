@@ -1,10 +1,11 @@
 /**
  * Simulated key-value stores, with what was measured of LevelDB's faults.
  *
- * A crash keeps or drops each unsynced batch whole, also from the middle. A synced write makes itself and everything
- * before it durable; with `rotationLoss` only what is in the current log or was compacted before it, as LevelDB leaves
- * batches of a log that it closed at `writeBufferBytes` unsynced until their table is written. An empty batch does
- * nothing, synced or not. A failing write rejects and may have happened. Opening makes what is found durable.
+ * A crash keeps or drops each unsynced batch whole, also from the middle. A synced write makes itself and
+ * everything before it durable; with `rotationLoss` only what is in the current log or was compacted before
+ * it, as LevelDB leaves batches of a log that it closed at `writeBufferBytes` unsynced until their table is
+ * written. An empty batch does nothing, synced or not. A failing write rejects and may have happened. Opening
+ * makes what is found durable.
  */
 import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -93,6 +94,7 @@ class StoredRows {
   }
 }
 
+/** All stores of one process, with verbs for faults beside that of the door. */
 export class SimKeyValueStores implements KeyValueStores {
   readonly #options: SimKeyValueOptions
   readonly #random: Random
@@ -204,7 +206,7 @@ export class SimKeyValueStores implements KeyValueStores {
       const ms = 0.01 + 1.99 * this.#random.fraction() ** 3
       await new Promise<void>(resolve => this.#options.clock.after(ms, resolve))
     } else {
-      await undefined
+      await Promise.resolve()
     }
     return this.#crashed === undefined ? undefined : never()
   }

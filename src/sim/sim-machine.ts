@@ -1,6 +1,6 @@
 /**
- * One simulated machine under one seed: disk and key-value stores that outlive the processes, and the environment of
- * the process that runs on it now.
+ * One simulated machine under one seed: disk and key-value stores that outlive the processes, and the
+ * environment of the process that runs on it now.
  */
 import type { Random } from '../base/random.js'
 import type { Environment } from '../env/environment.js'
@@ -20,6 +20,7 @@ export interface SimMachineOptions extends Omit<SimDiskOptions, 'clock' | 'rando
   readonly wallSkewMs?: number
 }
 
+/** Processes come and go by `crash` and `restart`; disk and stores stay, as far as the crash left them. */
 export class SimMachine {
   readonly #options: SimMachineOptions
   #disk: SimDisk

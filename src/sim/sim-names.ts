@@ -1,9 +1,9 @@
 /**
  * Names of a simulated disk: what is seen, and what is durable.
  *
- * A change of names (create, rename, remove) is durable once each folder that it touches is synced; until then a
- * crash keeps it whole or drops it whole, in any combination with others. A rename is atomic: one of the two names
- * stands, never both or neither.
+ * A change of names (create, rename, remove) is durable once each folder that it touches is synced; until
+ * then a crash keeps it whole or drops it whole, in any combination with others. A rename is atomic: one of
+ * the two names stands, never both or neither.
  */
 import { assert } from '../base/assert.js'
 import type { Random } from '../base/random.js'
@@ -64,6 +64,7 @@ class NameTable {
   }
 }
 
+/** The names on one medium: what the tree shows, with the changes that are not durable yet. */
 export class SimNames {
   readonly tree: MemoryTree<SimFile>
   #durable = new NameTable()
@@ -97,8 +98,8 @@ export class SimNames {
   }
 
   /**
-   * The folder is synced: its changes up to the mark are durable, and what must come before them; with `only`, no
-   * more than the names of these nodes.
+   * The folder is synced: its changes up to the mark are durable, and what must come before them; with
+   * `only`, no more than the names of these nodes.
    */
   harden(folder: Folder<SimFile>, mark: number, only?: ReadonlySet<Node>): void {
     const names = new Map<Folder<SimFile>, Set<string>>()
@@ -122,7 +123,9 @@ export class SimNames {
     for (const change of ready) this.#sweep(change)
   }
 
-  /** The names as they are found after a crash, with each file as `convert` gives it; this one stays as it is. */
+  /**
+   * The names as they are found after a crash, with each file as `convert` gives it; this one stays as it is.
+   */
   afterCrash(mode: CrashMode, random: Random, convert: (file: SimFile) => SimFile): SimNames {
     const table = this.#durable.clone()
     if (mode === 'any') for (const change of this.#anySubset(random)) table.apply(change)

@@ -4,8 +4,9 @@
  *   u32 crc (of the rest) | u16 format | u64 index C | u32 n | { u8 n | table's name | u64 size | u32 crc }*
  *   | u32 digest sums, two per slot
  *
- * When it is recorded, all rows up to C stand in synced tables: `!ckpt` = C was written after them, compacted into a
- * table with them, and a synced write that follows has succeeded, which fails if the table could not be written.
+ * When it is recorded, all rows up to C stand in synced tables: `!ckpt` = C was written after them, compacted
+ * into a table with them, and a synced write that follows has succeeded, which fails if the table could not
+ * be written.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'
@@ -17,6 +18,7 @@ import { digestWords } from './digests.js'
 import { markKeys, markRow } from './flush.js'
 import type { TableRecord } from './tables.js'
 
+/** What the log records of a checkpoint. */
 export interface Checkpoint {
   /** All rows up to here are in the store; replay begins after it. */
   readonly index: LogIndex
@@ -31,6 +33,7 @@ export const emptyCheckpoint: Checkpoint = { index: 0, digests: new Uint32Array(
 const format = 1
 const headBytes = 18
 
+/** The bytes that the log records. */
 export function encodeCheckpoint({ index, digests, tables }: Checkpoint): Buffer {
   assert(digests.length === digestWords, () => `${digests.length} digest words`)
   const size = tables.reduce((sum, { name }) => sum + 13 + name.length, headBytes + 4 * digestWords)
@@ -50,7 +53,9 @@ export function encodeCheckpoint({ index, digests, tables }: Checkpoint): Buffer
   return bytes
 }
 
-/** Throws DAMAGED if the bytes are not what `encodeCheckpoint` made, VERSION_UNSUPPORTED for a later format. */
+/**
+ * Throws DAMAGED if the bytes are not what `encodeCheckpoint` made, VERSION_UNSUPPORTED for a later format.
+ */
 export function decodeCheckpoint(bytes: Buffer): Checkpoint {
   if (bytes.length < headBytes || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) {
     throw new SillokError('DAMAGED', `the recorded checkpoint of ${bytes.length} bytes fails its check`)
@@ -73,8 +78,8 @@ export function decodeCheckpoint(bytes: Buffer): Checkpoint {
 }
 
 /**
- * Forces everything up to index, flushed before, into synced tables, and proves it. The success of `compact` alone
- * proves nothing: on a full disk it resolves and no table is there.
+ * Forces everything up to index, flushed before, into synced tables, and proves it. The success of `compact`
+ * alone proves nothing: on a full disk it resolves and no table is there.
  */
 export async function proveCheckpoint(store: KeyValueStore, index: LogIndex): Promise<void> {
   const mark = store.batch()

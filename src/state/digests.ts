@@ -1,9 +1,9 @@
 /**
- * The digests of a partition: per slot, and one for the partition's own rows, the sums of the hash pairs of all its
- * rows, each modulo 2^32. Equal states have equal digests, whatever order made them.
+ * The digests of a partition: per slot, and one for the partition's own rows, the sums of the hash pairs of
+ * all its rows, each modulo 2^32. Equal states have equal digests, whatever order made them.
  *
- * Kept up blindly: a fact names the hash pair of the row that it replaces, so no row is read. Stored in our own
- * checkpoint record only, never in the key-value store, whose faults they shall show.
+ * Kept up blindly: a fact names the hash pair of the row that it replaces, so no row is read. Stored in our
+ * own checkpoint record only, never in the key-value store, whose faults they shall show.
  */
 import { crc32 } from '../base/checksum.js'
 import { type SlotId, slotCount } from '../base/ids.js'
@@ -13,6 +13,7 @@ import { digestCount, partitionSlot, type RowKey } from '../codec/row.js'
 /** Two sums per digest, one after the other. */
 export const digestWords = 2 * digestCount
 
+/** One partition's digests, kept up by the facts' own hash pairs; never reads a row. */
 export class Digests {
   /** Sums: those of slot n stand at 2n and 2n + 1. Unsigned, so that they wrap by themselves. */
   readonly #sums: Uint32Array

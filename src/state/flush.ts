@@ -1,9 +1,11 @@
 /**
- * Writes one frozen generation into the key-value store: rows, then session rows, in batches of at most 1 MiB.
+ * Writes one frozen generation into the key-value store: rows, then session rows, in batches of at most 1
+ * MiB.
  *
- * Every batch, and so the last one too, carries `!applied` = F, the index up to which the generation reaches. Batches
- * may vanish from the middle in a crash; whichever survive, `!applied` is never below the newest row that is there.
- * So it says "as new as F", not "complete to F": completeness is what the checkpoint and the replay give.
+ * Every batch, and so the last one too, carries `!applied` = F, the index up to which the generation reaches.
+ * Batches may vanish from the middle in a crash; whichever survive, `!applied` is never below the newest row
+ * that is there. So it says "as new as F", not "complete to F": completeness is what the checkpoint and the
+ * replay give.
  */
 import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
@@ -39,6 +41,7 @@ export function readMark(key: Buffer, bytes: Buffer | undefined): LogIndex | und
   return version
 }
 
+/** One frozen generation and where it goes. */
 export interface FlushJob {
   readonly store: KeyValueStore
   readonly clock: Clock
@@ -52,7 +55,9 @@ export interface FlushJob {
   readonly batchBytes: number
 }
 
-/** When it resolves, the generation was written whole, not yet durably. After a failure it may be repeated. */
+/**
+ * When it resolves, the generation was written whole, not yet durably. After a failure it may be repeated.
+ */
 export async function writeGeneration(job: FlushJob): Promise<void> {
   const writer = new BatchWriter(job)
   for (const [key, form] of job.generation.forms()) {
@@ -65,7 +70,7 @@ export async function writeGeneration(job: FlushJob): Promise<void> {
     if (value === undefined) writer.delete(key)
     else writer.put(key, value)
     if (writer.isFull) await writer.write()
-    else if (writer.isLate) await writer.pause()
+    else if (writer.isOver) await writer.pause()
   }
   await writer.write()
 }
@@ -92,8 +97,13 @@ class BatchWriter {
     return this.#bytes >= this.#job.batchBytes
   }
 
+  /** Looks at the clock now and then. */
   get isLate(): boolean {
-    if (this.#rows % rowsPerLook !== 0) return false
+    return this.#rows % rowsPerLook === 0 && this.isOver
+  }
+
+  /** This slice of work has lasted long enough. */
+  get isOver(): boolean {
     return this.#job.clock.monotonicMs() - this.#since > limits.sliceMs
   }
 

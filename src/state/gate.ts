@@ -1,11 +1,15 @@
 /**
  * A gate that lets a fixed number of tasks through at a time; the others wait in order.
  *
- * Shared by all replicas of a node: one flush or checkpoint at a time, two bulk reads at a time (the key-value store
- * has one pool of threads and one compaction thread for the whole process).
+ * Shared by all replicas of a node: one flush or checkpoint at a time, two bulk reads at a time (the
+ * key-value store has one pool of threads and one compaction thread for the whole process).
  */
 import { assert } from '../base/assert.js'
 
+/**
+ * Lets `limit` tasks run at a time; first come, first served. A failing task gives its place on like any
+ * other.
+ */
 export class Gate {
   readonly #limit: number
   #inside = 0

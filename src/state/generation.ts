@@ -1,9 +1,10 @@
 /**
- * One generation of the memtable: the rows that changed above one applied index and up to another, newest first per
- * key. The active one takes facts; a frozen one never changes again and is being flushed.
+ * One generation of the memtable: the rows that changed above one applied index and up to another, newest
+ * first per key. The active one takes facts; a frozen one never changes again and is being flushed.
  *
- * A row keeps its older forms only while a reader that needs them is open. Keys are sorted for scans in runs that
- * merge as they grow, so that a scan under writes costs what was written since the last one, not the whole.
+ * A row keeps its older forms only while a reader that needs them is open. Keys are sorted for scans in runs
+ * that merge as they grow, so that a scan under writes costs what was written since the last one, not the
+ * whole.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -21,6 +22,7 @@ export interface RowForm {
 /** What a row costs in memory besides its key and bytes: measured, about. */
 const rowOverheadBytes = 160
 
+/** The rows that changed in (from, upTo]; reading it costs one map lookup, whatever its size. */
 export class Generation {
   /** Rows of this generation changed above this index. */
   readonly from: LogIndex
@@ -68,8 +70,8 @@ export class Generation {
   }
 
   /**
-   * Takes a row, or null for its absence, at an index not below any before. Forms that a reader at `newestReader` or
-   * below may still need are kept. `born`: the key had no row before, anywhere.
+   * Takes a row, or null for its absence, at an index not below any before. Forms that a reader at
+   * `newestReader` or below may still need are kept. `born`: the key had no row before, anywhere.
    */
   set(key: RowKey, row: Row | null, index: LogIndex, newestReader: LogIndex, born: boolean): void {
     assert(this.#upTo === undefined, 'a frozen generation takes no rows')
@@ -105,7 +107,9 @@ export class Generation {
     return this.#forms.entries()
   }
 
-  /** Sorts some of the keys that are in no run yet; false when none is left. A step of about a millisecond. */
+  /**
+   * Sorts some of the keys that are in no run yet; false when none is left. A step of about a millisecond.
+   */
   sortSome(): boolean {
     if (this.#tail.length === 0) return false
     const runs = this.#runs.slice()

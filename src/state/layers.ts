@@ -1,9 +1,10 @@
 /**
- * What a read of documents and claims goes through, newest first: the active generation, the frozen one while it is
- * being flushed, and a snapshot of the key-value store at the applied index of the last flush.
+ * What a read of documents and claims goes through, newest first: the active generation, the frozen one while
+ * it is being flushed, and a snapshot of the key-value store at the applied index of the last flush.
  *
- * A flushed generation is forgotten here. A view that was taken before keeps it, through the chain of generations
- * from the first one above the view's snapshot: so what is read through a view is right at any later moment.
+ * A flushed generation is forgotten here. A view that was taken before keeps it, through the chain of
+ * generations from the first one above the view's snapshot: so what is read through a view is right at any
+ * later moment.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -11,7 +12,10 @@ import type { Row, RowKey } from '../codec/row.js'
 import type { KeyValueSnapshot, KeyValueStore } from '../env/key-value.js'
 import { Generation } from './generation.js'
 
-/** The store as of the flush at `index`, and all that changed since. Held by loads and scans; closed with the last. */
+/**
+ * The store as of the flush at `index`, and all that changed since. Held by loads and scans; closed with the
+ * last.
+ */
 export interface View {
   readonly index: LogIndex
   readonly snapshot: KeyValueSnapshot
@@ -20,6 +24,7 @@ export interface View {
   holders: number
 }
 
+/** All that reads and flushes share. Nothing here waits; only `close` does. */
 export class Layers {
   readonly #store: KeyValueStore
   #active: Generation
@@ -75,7 +80,10 @@ export class Layers {
     return frozen
   }
 
-  /** The frozen generation is in the store, whole: takes the snapshot that holds it. No write may be under way. */
+  /**
+   * The frozen generation is in the store, whole: takes the snapshot that holds it. No write may be under
+   * way.
+   */
   flushDone(): void {
     const index = this.#frozen?.upTo
     assert(index !== undefined, 'no frozen generation')

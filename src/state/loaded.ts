@@ -1,13 +1,14 @@
 /**
  * Rows read from the key-value store for commands that wait, all from one snapshot, and what changed since.
  *
- * However many flushes lie between, a row is what memory knows, otherwise what `get` says: every change since the
- * snapshot hangs on the view that is held here.
+ * However many flushes lie between, a row is what memory knows, otherwise what `get` says: every change since
+ * the snapshot hangs on the view that is held here.
  */
 import { assert } from '../base/assert.js'
 import type { Row, RowKey } from '../codec/row.js'
 import { changeSince, type Layers, type View } from './layers.js'
 
+/** The result of a load; `release` it when the commands that waited for it are decided. */
 export class Loaded {
   readonly #layers: Layers
   readonly #rows: ReadonlyMap<RowKey, Row | null>

@@ -1,9 +1,9 @@
 /**
- * When and how the state of a replica goes from memory to the key-value store: flushes and checkpoints, one at a time
- * on the whole node.
+ * When and how the state of a replica goes from memory to the key-value store: flushes and checkpoints, one
+ * at a time on the whole node.
  *
- * A full disk is waited for: the frozen generation stays in memory and is written again. Any other failed write ends
- * it: memory stays right, nothing is written any more, and the owner is told once.
+ * A full disk is waited for: the frozen generation stays in memory and is written again. Any other failed
+ * write ends it: memory stays right, nothing is written any more, and the owner is told once.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
@@ -22,6 +22,7 @@ import type { SessionWindows } from './windows.js'
 /** Makes the bytes durable in the write-ahead log. */
 export type RecordCheckpoint = (bytes: Buffer) => Promise<void>
 
+/** What maintenance works on. */
 export interface MaintenanceParts {
   readonly disk: Disk
   readonly clock: Clock
@@ -47,6 +48,7 @@ interface Frozen {
   readonly appliedBytes: number
 }
 
+/** Flushes and checkpoints of one replica: one at a time, in the order asked for, behind the node's gate. */
 export class Maintenance {
   readonly #parts: MaintenanceParts
   /** One at a time here, besides the node's gate. */
@@ -124,7 +126,10 @@ export class Maintenance {
     })
   }
 
-  /** Waits for what runs; then nothing is written any more. With `record`: a last checkpoint, space permitting. */
+  /**
+   * Waits for what runs; then nothing is written any more. With `record`: a last checkpoint, space
+   * permitting.
+   */
   async close(record?: RecordCheckpoint): Promise<void> {
     this.#retry?.stop()
     this.#retry = undefined

@@ -1,9 +1,10 @@
 /**
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
- * Not trusted: it refuses to open, misses what the recorded checkpoint proves, is ahead of the log, or a mark or a
- * session row fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the
- * fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ * Not trusted: it refuses to open, misses what the recorded checkpoint proves, is ahead of the log, or a mark
+ * or a session row fails its check. Then the folder goes to quarantine and the log is replayed from its first
+ * entry; the fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken
+ * for damage.
  */
 import { isSillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
@@ -12,11 +13,12 @@ import type { Disk } from '../env/disk.js'
 import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
 import { markKeys, markRow, readMark } from './flush.js'
+import { PartitionRows } from './partition-rows.js'
 import { quarantine } from './quarantine.js'
 import { compareTables, removeDamaged } from './tables.js'
-import { PartitionRows } from './partition-rows.js'
 import { SessionWindows } from './windows.js'
 
+/** Where the store is, and what the log knows of it. */
 export interface StoreOptions {
   readonly disk: Disk
   readonly keyValue: KeyValueStores
@@ -30,6 +32,7 @@ export interface StoreOptions {
   readonly damaged?: string
 }
 
+/** A store that is trusted as far as the checkpoint says; what came after it must be replayed. */
 export interface OpenedStore {
   readonly store: KeyValueStore
   /** Where replay starts from. */
@@ -112,7 +115,9 @@ async function checkStore(
   }
 }
 
-/** What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check. */
+/**
+ * What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check.
+ */
 async function readResident(
   store: KeyValueStore,
 ): Promise<{ windows: SessionWindows; partitionRows: PartitionRows } | string> {

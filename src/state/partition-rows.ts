@@ -1,8 +1,8 @@
 /**
  * The partition's own rows (schema, cursors, sessions), all in memory: every decision looks at them.
  *
- * They are stored and flushed like any other row; this is a second, complete copy of the newest ones. Their number is
- * bounded by the limits on collections and sessions.
+ * They are stored and flushed like any other row; this is a second, complete copy of the newest ones. Their
+ * number is bounded by the limits on collections and sessions.
  */
 import { keyText, type Row, type RowKey, readRow, rowKinds } from '../codec/row.js'
 
@@ -13,6 +13,7 @@ export function isPartitionRow(key: RowKey): boolean {
   return key.charCodeAt(0) === partitionKind
 }
 
+/** The newest form of every row of kind `m`, as of the applied index. */
 export class PartitionRows {
   readonly #rows = new Map<RowKey, Row>()
 

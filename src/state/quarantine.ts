@@ -1,8 +1,8 @@
 /**
  * Puts a folder that is not to be trusted aside, as evidence, and makes room for a fresh one.
  *
- * It is renamed to `<folder>-quarantine-<n>`; the newest two are kept. A crash leaves it under one of the two names:
- * under the old one the fault is found again. Nothing is ever repaired in place.
+ * It is renamed to `<folder>-quarantine-<n>`; the newest two are kept. A crash leaves it under one of the two
+ * names: under the old one the fault is found again. Nothing is ever repaired in place.
  */
 import type { Disk } from '../env/disk.js'
 import { joinPath } from '../env/disk.js'

@@ -1,9 +1,9 @@
 /**
  * An ordered walk over the rows of the state as of one applied index, in pages.
  *
- * It merges a snapshot of the key-value store with the generations above it; what changes meanwhile is not seen. The
- * view is taken when the scan is made and given back at its end, on an error or when it is closed: iterate it or
- * close it. Kept replies and the store's own marks are never shown.
+ * It merges a snapshot of the key-value store with the generations above it; what changes meanwhile is not
+ * seen. The view is taken when the scan is made and given back at its end, on an error or when it is closed:
+ * iterate it or close it. Kept replies and the store's own marks are never shown.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -15,6 +15,7 @@ import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
 import { type Generation, lowerBound } from './generation.js'
 import { generationsAbove, type Layers, type View } from './layers.js'
 
+/** Which rows, in which direction: gte <= key < lt, keys by bytes. */
 export interface ScanRange {
   /** First key; without it from the beginning. */
   readonly gte?: RowKey
@@ -41,6 +42,7 @@ interface Cursor {
 /** Rows between two looks at the clock. */
 const rowsPerLook = 64
 
+/** Yields every row of the range as of `index`, once, in order; holds its view until it ends. */
 export class Scan implements AsyncIterableIterator<ScanPage> {
   /** The applied index of the view. */
   readonly index: LogIndex
@@ -135,7 +137,9 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     return cursors
   }
 
-  /** Lets the event loop go on when this slice has lasted long enough; resolves with the slice's beginning. */
+  /**
+   * Lets the event loop go on when this slice has lasted long enough; resolves with the slice's beginning.
+   */
   async #pauseIfLate(since: number): Promise<number> {
     if (this.#clock.monotonicMs() - since <= limits.sliceMs) return since
     await new Promise<void>(resolve => this.#clock.soon(resolve))
@@ -188,7 +192,10 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     return best
   }
 
-  /** The row under the key as of the scan's index, null if it is hidden or gone; moves all that stand at the key. */
+  /**
+   * The row under the key as of the scan's index, null if it is hidden or gone; moves all that stand at the
+   * key.
+   */
   #take(cursors: readonly Cursor[], key: RowKey): Row | null {
     let row: Row | null | undefined
     for (const cursor of cursors) {

@@ -10,6 +10,7 @@ import { lowerBound } from './generation.js'
 /** Bytes of the key under which a window is stored: kind, slot, session. */
 export const storedKeyLength = 8
 
+/** One window; its rows are found by full key or by epoch and sequence. */
 export class SessionWindow {
   readonly slot: SlotId
   readonly session: SessionId

@@ -1,11 +1,13 @@
 /**
  * The state of one replica: all rows of its partition as of the applied index.
  *
- * Applied facts go to a memtable in generations over a key-value store that is not trusted: a read is memory, then
- * the store's snapshot of the last flush, each row checked. Kept replies are in memory whole. Applying reads nothing.
+ * Applied facts go to a memtable in generations over a key-value store that is not trusted: a read is memory,
+ * then the store's snapshot of the last flush, each row checked. Kept replies are in memory whole. Applying
+ * reads nothing.
  *
- * After a crash the store may be ahead of the recorded checkpoint, and have holes: every fact since then is applied
- * again, each row converges by itself, and reads wait until `isReadable`. What does not fit goes to quarantine.
+ * After a crash the store may be ahead of the recorded checkpoint, and have holes: every fact since then is
+ * applied again, each row converges by itself, and reads wait until `isReadable`. What does not fit goes to
+ * quarantine.
  */
 import { assert, must } from '../base/assert.js'
 import type { LogIndex, Version } from '../base/ids.js'
@@ -18,12 +20,13 @@ import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js
 import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
-import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
+import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
 import type { SessionWindows } from './windows.js'
 
+/** What a state is opened with. */
 export interface StateOptions extends StoreOptions {
   readonly clock: Clock
   /** The node's own: lets one flush or checkpoint through at a time. */
@@ -41,6 +44,7 @@ const replyKind = 0x73
 /** Bulk reads in the store's pool of threads at a time. */
 const loadsMax = 2
 
+/** The state of one replica. Lookups and applying never wait; only loads, scans and maintenance do. */
 export class State {
   readonly #store: KeyValueStore
   readonly #clock: Clock
@@ -84,8 +88,9 @@ export class State {
   }
 
   /**
-   * Opens the state as of the recorded checkpoint, or as of nothing with the reason in `rebuilt`; all entries from
-   * `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE, DISK_FULL.
+   * Opens the state as of the recorded checkpoint, or as of nothing with the reason in `rebuilt`; all entries
+   * from `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE,
+   * DISK_FULL.
    */
   static async open(
     options: StateOptions,
@@ -142,8 +147,8 @@ export class State {
   }
 
   /**
-   * Reads rows that memory does not know, all from one snapshot; release the result. Rejects with DAMAGED, naming the
-   * key, when a row fails its check: then open again with `damaged`.
+   * Reads rows that memory does not know, all from one snapshot; release the result. Rejects with DAMAGED,
+   * naming the key, when a row fails its check: then open again with `damaged`.
    */
   async load(keys: readonly RowKey[]): Promise<Loaded> {
     assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
@@ -176,8 +181,8 @@ export class State {
   }
 
   /**
-   * Applies the facts of the next entry, blindly. `rows`: those of the put facts, in their order, if the proposer
-   * still has them; otherwise they are made here.
+   * Applies the facts of the next entry, blindly. `rows`: those of the put facts, in their order, if the
+   * proposer still has them; otherwise they are made here.
    */
   apply(index: LogIndex, facts: readonly Fact[], version: Version, rows?: readonly Row[]): void {
     assert(index === this.#applied + 1, () => `apply ${index} after ${this.#applied}`)
@@ -220,7 +225,10 @@ export class State {
     this.#applied = index
   }
 
-  /** All rows in the range as of now, in key order, in pages. Iterate it or close it. Kept replies are not shown. */
+  /**
+   * All rows in the range as of now, in key order, in pages. Iterate it or close it. Kept replies are not
+   * shown.
+   */
   scan(range: ScanRange): Scan {
     assert(this.isReadable, () => `scan at ${this.#applied}, below the store's ${this.#newest}`)
     const scan: Scan = new Scan(this.#layers, this.#store, this.#clock, this.#applied, range, () => {
@@ -235,7 +243,9 @@ export class State {
     return this.#digests.copy()
   }
 
-  /** Computes all digests from the rows as of now and resolves with the slots that differ: none, or damage. */
+  /**
+   * Computes all digests from the rows as of now and resolves with the slots that differ: none, or damage.
+   */
   async scrub(): Promise<{ readonly index: LogIndex; readonly slots: readonly number[] }> {
     const expected = this.digests()
     const counted = new Digests(new Uint32Array(digestWords))
@@ -255,8 +265,8 @@ export class State {
   }
 
   /**
-   * Makes everything applied durable in the store's tables, proves it and records it through `record`, which must
-   * make the bytes durable. Does nothing and resolves with false unless one is due or forced.
+   * Makes everything applied durable in the store's tables, proves it and records it through `record`, which
+   * must make the bytes durable. Does nothing and resolves with false unless one is due or forced.
    */
   async checkpoint(record: RecordCheckpoint, options?: { readonly force?: boolean }): Promise<boolean> {
     return await this.#maintenance.checkpoint(record, options)
@@ -267,7 +277,10 @@ export class State {
     this.#maintenance.maintain(record)
   }
 
-  /** Ends all scans and closes the store; with `record` after a last checkpoint, so that the next open replays nothing. */
+  /**
+   * Ends all scans and closes the store; with `record` after a last checkpoint, so that the next open replays
+   * nothing.
+   */
   async close(options: { readonly record?: RecordCheckpoint } = {}): Promise<void> {
     try {
       await this.#maintenance.close(options.record)

@@ -2,16 +2,16 @@
  * Checks a LevelDB table file by the checksums that LevelDB wrote into it and does not verify itself.
  *
  *   { block | u8 type | u32 masked crc32c of block and type }*  footer
- *   footer (48)   varint offset and size of the meta-index block, then of the index block | zeros | u64 magic
- *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the meta-index
- *                 likewise of the filter; both may be compressed (type 1: snappy)
+ *   footer (48)   varint offset and size of the meta-index block, and of the index block | zeros | u64 magic
+ *   index block   rows whose values are handles (varint offset, varint size) of the data blocks; the
+ *                 meta-index likewise of the filter; type 0: nothing is compressed, else it is not ours
  *
- * Every block is checked, index and filter included, and together they must cover the file to its footer: a flipped
- * bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md; snappy, format_description.txt.
+ * Every block is checked, index and filter included, and together they must cover the file to its footer: a
+ * flipped bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md.
  */
 import { limits } from '../base/limits.js'
 import type { Disk, DiskFile } from '../env/disk.js'
-import { crc32c, maskCrc32c } from './crc32c.js'
+import { type Crc32c, loadCrc32c, maskCrc32c } from './crc32c.js'
 
 const footerBytes = 48
 const trailerBytes = 5
@@ -30,18 +30,19 @@ export async function isFinishedTable(file: DiskFile): Promise<boolean> {
 
 /** True if the table is whole: every byte before the footer is covered by a checksum that holds. */
 export async function checkTable(disk: Disk, path: string): Promise<boolean> {
+  const crc32c = await loadCrc32c()
   const file = await disk.open(path)
   try {
     const footer = await readFooter(file)
     if (footer === undefined) return false
     const blocks = [footer.metaIndex, footer.index]
     for (const handle of [footer.metaIndex, footer.index]) {
-      const block = await readBlock(file, handle)
+      const block = await readBlock(file, handle, crc32c)
       const handles = block && indexedHandles(block)
       if (handles === undefined) return false
       blocks.push(...handles)
     }
-    return await checkBlocks(file, blocks, footer.start)
+    return await checkBlocks(file, blocks, footer.start, crc32c)
   } finally {
     await file.close()
   }
@@ -63,8 +64,11 @@ async function readFooter(
   return { metaIndex, index, start }
 }
 
-/** All blocks in the order of the file: each follows the one before, the last ends at the footer, all CRCs hold. */
-async function checkBlocks(file: DiskFile, blocks: Handle[], end: number): Promise<boolean> {
+/**
+ * All blocks in the order of the file: each follows the one before, the last ends at the footer, all CRCs
+ * hold.
+ */
+async function checkBlocks(file: DiskFile, blocks: Handle[], end: number, crc32c: Crc32c): Promise<boolean> {
   blocks.sort((left, right) => left.offset - right.offset)
   let covered = 0
   let slice: Buffer = Buffer.alloc(0)
@@ -77,25 +81,27 @@ async function checkBlocks(file: DiskFile, blocks: Handle[], end: number): Promi
       slice = await file.read(offset, Math.min(end - offset, Math.max(limits.flushBatchBytesMax, size + 5)))
       if (slice.length < size + trailerBytes) return false
     }
-    if (!blockHolds(slice.subarray(offset - sliceStart, next - sliceStart))) return false
+    if (!blockHolds(slice.subarray(offset - sliceStart, next - sliceStart), crc32c)) return false
     covered = next
   }
   return covered === end
 }
 
-function blockHolds(block: Buffer): boolean {
+function blockHolds(block: Buffer, crc32c: Crc32c): boolean {
   const body = block.subarray(0, block.length - 4)
   return maskCrc32c(crc32c(body)) === block.readUInt32LE(block.length - 4)
 }
 
-/** The block's content, uncompressed; undefined if it does not validate. */
-async function readBlock(file: DiskFile, { offset, size }: Handle): Promise<Buffer | undefined> {
+/** The block's content; undefined if it does not validate or is compressed. */
+async function readBlock(
+  file: DiskFile,
+  { offset, size }: Handle,
+  crc32c: Crc32c,
+): Promise<Buffer | undefined> {
   if (offset + size > (await file.size())) return undefined
   const block = await file.read(offset, size + trailerBytes)
-  if (block.length < size + trailerBytes || !blockHolds(block)) return undefined
-  const type = block[size]
-  if (type === 0) return block.subarray(0, size)
-  return type === 1 ? unsnap(block.subarray(0, size)) : undefined
+  if (block.length < size + trailerBytes || !blockHolds(block, crc32c)) return undefined
+  return block[size] === 0 ? block.subarray(0, size) : undefined
 }
 
 /** The handles that are the values of an index block's rows. */
@@ -145,39 +151,4 @@ class Varints {
     const size = this.next()
     return offset === undefined || size === undefined ? undefined : { offset, size }
   }
-}
-
-/** Raw snappy, decoded; undefined if it is malformed. */
-export function unsnap(packed: Buffer): Buffer | undefined {
-  const reader = new Varints(packed)
-  const size = reader.next()
-  if (size === undefined || size > 64 * limits.flushBatchBytesMax) return undefined
-  const bytes = Buffer.alloc(size)
-  let from = reader.at
-  let to = 0
-  while (from < packed.length) {
-    const tag = packed[from++] as number
-    const kind = tag & 3
-    if (kind === 0) {
-      const extra = Math.max(0, (tag >> 2) - 59)
-      if (from + extra > packed.length) return undefined
-      const length = (extra === 0 ? tag >> 2 : packed.readUIntLE(from, extra)) + 1
-      from += extra
-      if (from + length > packed.length || to + length > size) return undefined
-      packed.copy(bytes, to, from, from + length)
-      from += length
-      to += length
-      continue
-    }
-    const wide = kind === 3 ? 4 : kind
-    if (from + wide > packed.length) return undefined
-    const low = packed.readUIntLE(from, wide)
-    const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1
-    const back = kind === 1 ? ((tag >> 5) << 8) | low : low
-    from += wide
-    if (back === 0 || back > to || to + length > size) return undefined
-    // Byte by byte: a copy may read what it writes.
-    for (const end = to + length; to < end; to++) bytes[to] = bytes[to - back] as number
-  }
-  return to === size ? bytes : undefined
 }

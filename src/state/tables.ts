@@ -1,11 +1,11 @@
 /**
- * The table files of a replica's key-value folder: their list for a checkpoint, and their comparison before the store
- * is opened (after that it is too late: compaction gives damaged rows new checksums).
+ * The table files of a replica's key-value folder: their list for a checkpoint, and their comparison before
+ * the store is opened (after that it is too late: compaction gives damaged rows new checksums).
  *
- * A table named in the checkpoint must have the size and CRC that were recorded. Any other, made since or under a
- * number that was given out again after a crash, must hold by LevelDB's own checksums. One that does neither is
- * renamed out of LevelDB's sight: a crash leaves half-written tables that nothing refers to, and LevelDB itself
- * refuses to open when one that it needs is missing.
+ * A table named in the checkpoint must have the size and CRC that were recorded. Any other, made since or
+ * under a number that was given out again after a crash, must hold by LevelDB's own checksums. One that does
+ * neither is renamed out of LevelDB's sight: a crash leaves half-written tables that nothing refers to, and
+ * LevelDB itself refuses to open when one that it needs is missing.
  */
 import { crc32 } from '../base/checksum.js'
 import { isSillokError } from '../base/errors.js'
@@ -44,7 +44,9 @@ export async function listTables(
   return tables
 }
 
-/** Compaction removes tables and writes new ones at any moment: one that is gone or unfinished is not listed. */
+/**
+ * Compaction removes tables and writes new ones at any moment: one that is gone or unfinished is not listed.
+ */
 async function measureIfThere(disk: Disk, folder: string, name: string): Promise<TableRecord | undefined> {
   try {
     return await measure(disk, folder, name)
@@ -74,7 +76,10 @@ async function fileCrc(file: DiskFile): Promise<number> {
   }
 }
 
-/** Compares all tables before the store is opened. Resolves with the names of those that were put out of sight. */
+/**
+ * Compares all tables before the store is opened. Resolves with the names of those that were put out of
+ * sight.
+ */
 export async function compareTables(
   disk: Disk,
   folder: string,

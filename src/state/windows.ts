@@ -1,12 +1,12 @@
 /**
- * Kept replies: per slot and session, what each request was answered. All in memory; in the key-value store one row
- * per slot and session, so that a busy session costs one write per flush.
+ * Kept replies: per slot and session, what each request was answered. All in memory; in the key-value store
+ * one row per slot and session, so that a busy session costs one write per flush.
  *
  *   key    s | slot | u48be session
  *   value  u32 crc (of key and the rest) | { u32 epoch | u48 sequence | u64 version | u32 length | value }*
  *
- * A flush takes each window as it was when the generation was frozen: a window that changes before it is written is
- * encoded first. An empty window is a deleted row.
+ * A flush takes each window as it was when the generation was frozen: a window that changes before it is
+ * written is encoded first. An empty window is a deleted row.
  */
 import { assert } from '../base/assert.js'
 import { crc32Parts } from '../base/checksum.js'
@@ -17,10 +17,14 @@ import { SessionWindow, storedKeyLength } from './session-window.js'
 
 const entryHead = 22
 
+/** All windows of a replica, and which of them the next flush must write. */
 export class SessionWindows {
   readonly #slots: Map<SessionId, SessionWindow>[]
   #dirty = new Set<SessionWindow>()
-  /** Windows of the frozen generation that are not in the store yet; their bytes where they have changed since. */
+  /**
+   * Windows of the frozen generation that are not in the store yet; their bytes where they have changed
+   * since.
+   */
   #frozen = new Map<SessionWindow, Buffer | undefined>()
 
   constructor() {

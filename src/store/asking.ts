@@ -1,18 +1,38 @@
 /**
  * From a call to its answer: hands a command to the partition and waits, with deadline and signal.
  *
- * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller.
+ * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller. One promise
+ * and one object per call: this is on the way of every write.
  */
+import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
-import type { Command, SessionMark, Write } from '../machine/command.js'
+import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
+import type { Ticket } from '../replica/admission.js'
 import type { Replica } from '../replica/replica.js'
+import { callRefusal } from './check-options.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
+import { Wait } from './wait.js'
 
-/** Told what became of the request itself, whenever that is known. */
-export type Observed = (result: Reply | SillokError) => void
+/** Who asks, and what the caller gets of the answer. */
+export interface Request<R> {
+  /** Commands with the same sender are decided in call order. */
+  readonly sender: object
+  readonly finish: (done: Done) => R
+  /** Told when the request itself is answered, whoever still waits for it. */
+  readonly observed?: () => void
+}
 
+/** A call whose turn has not come yet. */
+export interface Queued {
+  /** True until deadline or signal ended the wait, or it was sent. */
+  readonly isWaiting: boolean
+  /** Hands the command to the partition; only while it waits. */
+  send(command: Command, bytes: number): void
+}
+
+/** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines
@@ -22,68 +42,93 @@ export class Asking {
     this.#deadlines = deadlines
   }
 
-  /** Asks the partition. Resolves with the answer of a request that took effect, rejects with any other. */
-  ask(command: Command, bytes: number, sender: object, options: CallOptions, observed?: Observed): Promise<Done> {
+  /**
+   * Asks the partition; `bytes` is what the command weighs against the limit of waiting bytes. Resolves with
+   * what `finish` makes of the answer, rejects if the request was refused.
+   */
+  ask<R>(command: Command, bytes: number, request: Request<R>, options: CallOptions): Promise<R> {
+    return this.askLater(request, options, queued => queued.send(command, bytes))
+  }
+
+  /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
+  askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
+    const refused = callRefusal(options)
+    if (refused !== undefined) return Promise.reject(refused)
     return new Promise((resolve, reject) => {
-      const wait = this.#wait(options, reject)
-      if (wait === undefined) return
-      const answer = (result: Reply | SillokError): void => {
-        observed?.(result)
-        if (!wait()) return
-        if (result instanceof SillokError) reject(result)
-        else if (result.ok) resolve(result)
-        else reject(new SillokError(result.code, result.message, { details: result.details }))
-      }
-      this.#replica.submit({ command, sender, bytes, answer })
+      enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
     })
   }
 
   /** Resolves when a linearizable read may be done. */
   barrier(options: CallOptions): Promise<void> {
+    const refused = callRefusal(options)
+    if (refused !== undefined) return Promise.reject(refused)
     return new Promise((resolve, reject) => {
-      const wait = this.#wait(options, reject)
-      if (wait === undefined) return
+      const wait = new Wait(this.#deadlines, options, reject)
       this.#replica.readBarrier(error => {
-        if (wait()) error === undefined ? resolve() : reject(error)
+        if (!wait.end()) return
+        if (error === undefined) resolve()
+        else reject(error)
       })
     })
   }
+}
 
-  /** Begins to wait; the function that it returns ends the wait, and is true if it was still on. */
-  #wait(options: CallOptions, reject: (error: SillokError) => void): (() => boolean) | undefined {
-    const { signal, deadlineMs } = options
-    if (signal?.aborted) {
-      reject(new SillokError('ABORTED', 'the signal was aborted before the call', { outcome: 'not-applied' }))
-      return undefined
-    }
-    if (deadlineMs !== undefined && !(deadlineMs > 0)) {
-      reject(new SillokError('INVALID', `deadlineMs must be a positive number, not ${deadlineMs}`))
-      return undefined
-    }
-    const waiting = this.#deadlines.begin(deadlineMs, () => {
-      signal?.removeEventListener('abort', abort)
-      reject(new SillokError('TIMED_OUT', 'no answer before the deadline'))
-    })
-    const abort = (): void => {
-      if (this.#deadlines.settle(waiting)) {
-        reject(new SillokError('ABORTED', 'the signal stopped the waiting', { cause: signal?.reason }))
-      }
-    }
-    if (signal === undefined) return () => this.#deadlines.settle(waiting)
-    signal.addEventListener('abort', abort, { once: true })
-    return () => {
-      signal.removeEventListener('abort', abort)
-      return this.#deadlines.settle(waiting)
-    }
+/** A request on its way. */
+class Call<R> extends Wait implements Ticket, Queued {
+  readonly #replica: Replica
+  readonly #request: Request<R>
+  readonly #resolve: (result: R) => void
+  readonly #refuse: (error: SillokError) => void
+  #command: Command | undefined
+  bytes = 0
+
+  constructor(
+    replica: Replica,
+    deadlines: Deadlines,
+    request: Request<R>,
+    options: CallOptions,
+    resolve: (result: R) => void,
+    reject: (error: SillokError) => void,
+  ) {
+    super(deadlines, options, reject)
+    this.#replica = replica
+    this.#request = request
+    this.#resolve = resolve
+    this.#refuse = reject
+  }
+
+  get command(): Command {
+    return must(this.#command, 'the command of a call that was sent')
+  }
+
+  get sender(): object {
+    return this.#request.sender
+  }
+
+  get isWaiting(): boolean {
+    return !this.settled && !this.sent
+  }
+
+  send(command: Command, bytes: number): void {
+    this.sent = true
+    this.#command = command
+    this.bytes = bytes
+    this.#replica.submit(this)
+  }
+
+  answer(result: Reply | SillokError): void {
+    this.#request.observed?.()
+    if (!this.end()) return
+    if (result instanceof SillokError) this.#refuse(result)
+    else if (result.ok) this.#resolve(this.#request.finish(result))
+    else this.#refuse(new SillokError(result.code, result.message, { details: result.details }))
   }
 }
 
-/** A write command with what it weighs. */
-export function weigh(write: Write): number {
+/** What a write weighs. */
+export function weigh(operations: Write['operations']): number {
   let bytes = 64
-  for (const operation of write.operations) bytes += operation.key.length + (operation.document?.length ?? 0)
+  for (const { key, document } of operations) bytes += key.length + (document?.length ?? 0)
   return bytes
 }
-
-/** What a writer adds to a command: nothing, or the mark of a session. */
-export type Marking = (write: Omit<Write, 'mark'>) => { mark: SessionMark | undefined; observed?: Observed }

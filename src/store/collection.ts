@@ -1,16 +1,22 @@
 /**
- * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per request.
+ * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
+ * request.
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type DocumentKey, decodeKey, encodeKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
-import { keyText, type Row, type RowKey, rowValue, slotOfKey } from '../codec/row.js'
+import { keyText, type Row, type RowKey, rowValue } from '../codec/row.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
-import type { Operation } from '../machine/command.js'
+import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
+import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import type { State } from '../state/state.js'
+import { checkScan } from './check-options.js'
+
+import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
   Deleted,
@@ -24,9 +30,7 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
-import { KeyLocks } from './key-locks.js'
 import type { Writer } from './writer.js'
-import type { State } from '../state/state.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -45,6 +49,7 @@ export type InsertResult =
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
+/** The documents of one collection. */
 export class Collection<T extends object = Record<string, unknown>> {
   readonly name: string
   readonly #parts: CollectionParts
@@ -57,11 +62,11 @@ export class Collection<T extends object = Record<string, unknown>> {
 
   /**
    * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
-   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not applied).
+   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
+   * applied).
    */
-  async insert(document: T, options: InsertOptions = {}): Promise<Written> {
-    const { version } = await this.#write(this.#documentOperation('insert', document), options)
-    return { version }
+  insert(document: T, options: InsertOptions = {}): Promise<Written> {
+    return this.#write(() => this.#documentOperation('insert', document, {}), options, written)
   }
 
   /** Inserts all, each on its own: one result per document, in order. Rejects only if the store stops. */
@@ -88,24 +93,25 @@ export class Collection<T extends object = Record<string, unknown>> {
     return results
   }
 
-  /** Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as insert. */
-  async put(document: T, options: WriteOptions = {}): Promise<Put> {
-    const { version, existed } = await this.#write(this.#documentOperation('put', document, options), options)
-    return { version, existed }
+  /**
+   * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
+   * insert.
+   */
+  put(document: T, options: WriteOptions = {}): Promise<Put> {
+    return this.#write(() => this.#documentOperation('put', document, options), options, changed)
   }
 
   /** Removes a document and releases its unique values. */
-  async delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
-    const { version, existed } = await this.#write(this.#keyOperation('delete', key, options), options)
-    return { version, existed }
+  delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
+    return this.#write(() => this.#keyOperation('delete', key, options), options, changed)
   }
 
   /**
-   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On a
-   * missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store to one
-   * key wait for each other and spend no tries. `change` may be called several times and may be async.
+   * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On
+   * a missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store
+   * to one key wait for each other and spend no tries. `change` may be called several times and may be async.
    */
-  update(
+  async update(
     key: DocumentKey,
     change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
     options: CallOptions = {},
@@ -130,7 +136,7 @@ export class Collection<T extends object = Record<string, unknown>> {
   async getMany(keys: readonly DocumentKey[], options: ReadOptions = {}): Promise<(T | undefined)[]> {
     const rowKeys = keys.map(key => this.#rowKey(key))
     await this.#parts.reader.at(options)
-    const rows = await Promise.all(rowKeys.map(key => this.#parts.reader.row(key)))
+    const rows = await Promise.all(rowKeys.map(async key => this.#parts.reader.row(key)))
     return rows.map(row => (row === null ? undefined : versioned<T>(row).document))
   }
 
@@ -141,8 +147,8 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * The document that holds the unique value: one value, or a list with one per field of the constraint. Values are
-   * normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
+   * The document that holds the unique value: one value, or a list with one per field of the constraint.
+   * Values are normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
    */
   async getBy(constraint: string, value: unknown, options: ReadOptions = {}): Promise<T | undefined> {
     const rule = this.#schema().unique.find(({ name }) => name === constraint)
@@ -161,7 +167,8 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of the view.
+   * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
+   * the view.
    */
   async *scan(options: ScanOptions = {}): AsyncGenerator<T, void, undefined> {
     for await (const row of this.#rows(options)) yield versioned<T>(row).document
@@ -175,21 +182,24 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {
-    const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
-    if (!(limit >= 0)) throw new SillokError('INVALID', `limit must be a number from 0, not ${limit}`)
+    checkScan(options)
+    const { limit = Number.POSITIVE_INFINITY, reverse = false, signal } = options
     const range = scanRange(documentPrefix(this.#schema().id), options)
     await this.#parts.reader.at(options)
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
     for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
-      options.signal?.throwIfAborted()
+      if (signal?.aborted)
+        throw new SillokError('ABORTED', 'the signal stopped the scan', { cause: signal.reason })
       for (const [, row] of page) {
         yield row
         left -= 1
         if (left === 0) return
       }
     }
+    // A store that is closed ends its scans: what was seen must not pass for the whole.
+    this.#schema()
   }
 
   async #update(
@@ -203,19 +213,26 @@ export class Collection<T extends object = Record<string, unknown>> {
       if (document === undefined) return undefined
       const operation = this.#documentOperation('put', document, { ifVersion: current?.version ?? null })
       if (operation.key !== this.#rowKey(key)) {
-        throw new SillokError('INVALID', `update: the new document has another key than ${JSON.stringify(key)}`)
+        throw new SillokError(
+          'INVALID',
+          `update: the new document has another key than ${JSON.stringify(key)}`,
+        )
       }
       try {
-        const { version } = await this.#write(operation, options)
+        const { version } = await this.#write(() => operation, options, written)
         return { document, version }
       } catch (error) {
-        const again = error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
+        const again =
+          error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
         if (!again) throw error
       }
     }
   }
 
-  /** Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read again. */
+  /**
+   * Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read
+   * again.
+   */
   async #holder(claimKey: RowKey): Promise<T | undefined> {
     for (;;) {
       const claim = await this.#parts.reader.row(claimKey)
@@ -226,14 +243,16 @@ export class Collection<T extends object = Record<string, unknown>> {
     }
   }
 
-  async #write(operation: Operation, options: WriteOptions): Promise<Put> {
-    const slot = slotOfKey(Buffer.from(operation.key.slice(5), 'latin1'))
-    const done = await this.#parts.writer.write({ type: 'write', operations: [operation], slot }, options)
-    const { existed } = done.value as { existed: readonly boolean[] }
-    return { version: done.version, existed: existed[0] === true }
+  /** What is wrong with the arguments rejects, it does not throw. */
+  #write<R>(operation: () => Operation, options: WriteOptions, finish: (done: Done) => R): Promise<R> {
+    try {
+      return this.#parts.writer.write([operation()], options, finish)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions = {}): Operation {
+  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions): Operation {
     return documentOperation(this.#schema(), op, document, options.ifVersion)
   }
 
@@ -277,6 +296,14 @@ export function keyOperation(
   const rowKey = documentPrefix(schema.id) + keyText(encodeKey(key))
   const operation = { op, collection: schema.id, key: rowKey }
   return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
+}
+
+function written({ version }: Done): Written {
+  return { version }
+}
+
+function changed({ version, value }: Done): Put {
+  return { version, existed: (value as WriteValue).existed[0] === true }
 }
 
 function checkVersion(version: number | null): number | null {

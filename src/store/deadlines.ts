@@ -1,15 +1,19 @@
 /**
- * Deadlines of calls: most have the default one, so they end in the order in which they began and share one timer.
+ * Deadlines of calls: most have the default one, so they end in the order in which they began and share one
+ * timer.
  */
 import type { Clock, Timer } from '../env/clock.js'
 
 /** A call that waits. */
 export interface Waiting {
-  readonly at: number
-  readonly expired: () => void
+  /** When it ends, on the monotonic clock. */
+  at: number
   settled: boolean
+  /** The deadline passed. */
+  expired(): void
 }
 
+/** The deadlines of one store. */
 export class Deadlines {
   readonly #clock: Clock
   readonly #defaultMs: number
@@ -22,13 +26,11 @@ export class Deadlines {
     this.#defaultMs = defaultMs
   }
 
-  /** Calls `expired` after the time, unless `settle` comes first. */
-  begin(ms: number | undefined, expired: () => void): Waiting {
-    const at = this.#clock.monotonicMs() + (ms ?? this.#defaultMs)
-    const waiting: Waiting = { at, expired, settled: false }
+  /** Calls `expired` after the time, the default one if undefined, unless `settle` comes first. */
+  begin(waiting: Waiting, ms: number | undefined): void {
+    waiting.at = this.#clock.monotonicMs() + (ms ?? this.#defaultMs)
     if (ms === undefined) this.#enqueue(waiting)
     else this.#clock.after(ms, () => this.#expire(waiting), { idle: true })
-    return waiting
   }
 
   /** True the first time: the call is answered, its deadline means nothing any more. */

@@ -5,6 +5,7 @@ import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
 import { Store, type StoreListeners } from './store.js'
 
+/** Where the store lives, and who listens while it is opened. */
 export type OpenOptions = StoreListeners &
   (
     | {
@@ -21,11 +22,11 @@ export type OpenOptions = StoreListeners &
 /**
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
  *
- * Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DISK_FULL, or DAMAGED, which names
- * what is lost: a damaged log is never shortened. Close the store to let the folder go.
+ * Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DISK_FULL, or DAMAGED,
+ * which names what is lost: a damaged log is never shortened. Close the store to let the folder go.
  */
 export async function open(options: OpenOptions): Promise<Store> {
-  const { memory = false, ...rest } = options as { memory?: boolean; dir?: unknown } & StoreListeners
+  const { memory = false, ...rest } = (options ?? {}) as { memory?: boolean; dir?: unknown } & StoreListeners
   if (memory) return openIn(memoryEnvironment(), 'memory', rest)
   if (typeof rest.dir !== 'string' || rest.dir === '') {
     throw new SillokError('INVALID', 'open needs { dir: folder } or { memory: true }')

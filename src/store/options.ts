@@ -6,12 +6,15 @@ import type { DocumentKey } from '../base/tuple.js'
  * How fresh a read must be.
  *
  * - `linearizable` (default): shows everything that was acknowledged, to anybody, before the call.
- * - `session`: shows at least what this store wrote and saw. On one node as fresh as `stale`, which it includes.
+ * - `session`: shows at least what this store wrote and saw. On one node as fresh as `stale`, which it
+ *   includes.
  * - `stale`: what this node has applied; no waiting.
  */
 export type ReadLevel = 'linearizable' | 'session' | 'stale'
 
-/** How long a call waits. When either ends the wait the request may still take effect: the outcome is unknown. */
+/**
+ * How long a call waits. When either ends the wait the request may still take effect: the outcome is unknown.
+ */
 export interface CallOptions {
   /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
   readonly deadlineMs?: number
@@ -19,10 +22,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+/** How a read waits, and how fresh it must be. */
 export interface ReadOptions extends CallOptions {
   readonly level?: ReadLevel
 }
 
+/** How a write waits, and under which condition it holds. */
 export interface WriteOptions extends CallOptions {
   /** Only if the document has this version; null: only if it is absent. Otherwise CONFLICT. */
   readonly ifVersion?: Version | null
@@ -39,11 +44,13 @@ export interface Written {
   readonly version: Version
 }
 
+/** An answered put. */
 export interface Put extends Written {
   /** True if the key was there before. */
   readonly existed: boolean
 }
 
+/** An answered delete. */
 export interface Deleted extends Written {
   /** False if there was nothing to delete. */
   readonly existed: boolean

@@ -16,8 +16,10 @@ export function scanRange(prefix: RowKey, options: ScanOptions): { gte: RowKey; 
   }
   if (gte !== undefined && gt !== undefined) throw new SillokError('INVALID', 'scan: gte or gt, not both')
   if (lt !== undefined && lte !== undefined) throw new SillokError('INVALID', 'scan: lt or lte, not both')
-  const first = gt !== undefined ? after(prefix, gt) : gte !== undefined ? prefix + keyText(encodeKey(gte)) : prefix
-  const end = lte !== undefined ? after(prefix, lte) : lt !== undefined ? prefix + keyText(encodeKey(lt)) : undefined
+  const first =
+    gt !== undefined ? after(prefix, gt) : gte !== undefined ? prefix + keyText(encodeKey(gte)) : prefix
+  const end =
+    lte !== undefined ? after(prefix, lte) : lt !== undefined ? prefix + keyText(encodeKey(lt)) : undefined
   const range = { gte: first, lt: end ?? `${prefix}\xff` }
   return range.gte < range.lt ? range : undefined
 }

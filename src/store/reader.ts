@@ -5,6 +5,7 @@ import type { Row, RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
+import { checkRead } from './check-options.js'
 import type { ReadOptions } from './options.js'
 
 interface Wanted {
@@ -13,6 +14,7 @@ interface Wanted {
   readonly reject: (error: unknown) => void
 }
 
+/** Reads rows of the data partition. */
 export class Reader {
   readonly #clock: Clock
   readonly #state: State
@@ -27,11 +29,15 @@ export class Reader {
 
   /** Resolves when the state may be read at that level. */
   async at(options: ReadOptions): Promise<void> {
+    checkRead(options)
     if (options.level === 'stale' || options.level === 'session') return
     await this.#asking.barrier(options)
   }
 
-  /** The row as the state has it now, null if there is none. Rejects with DAMAGED if its bytes fail their check. */
+  /**
+   * The row as the state has it now, null if there is none. Rejects with DAMAGED if its bytes fail their
+   * check.
+   */
   row(key: RowKey): Row | null | Promise<Row | null> {
     const known = this.#state.lookup(key)
     if (known !== undefined) return known

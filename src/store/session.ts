@@ -1,23 +1,26 @@
 /**
- * A client session: its writes take effect exactly once, also across restarts of the process if it has a name.
+ * A client session: its writes take effect exactly once, also across restarts of the process if it has a
+ * name.
  *
- * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as the session
- * lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
+ * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as
+ * the session lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
  * Source: Raft thesis 6.3.
  */
 import { createHash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import type { Numbering, Write } from '../machine/command.js'
+import { keyBytes, slotOfRow } from '../codec/row.js'
+import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import type { Asking } from './asking.js'
-import { weigh } from './asking.js'
+import { type Queued, weigh } from './asking.js'
 import type { Collection } from './collection.js'
 import type { WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
 
+/** What a session is opened with. */
 export interface SessionOptions {
   /** Survives restarts of the process: opening the same name again resumes the session. */
   readonly name?: string
@@ -38,12 +41,15 @@ export interface SessionParts {
 }
 
 /** A write that waits for room in the window. */
-interface Queued {
-  readonly write: Omit<Write, 'mark'>
-  readonly options: WriteOptions
-  readonly resolve: (done: Promise<Done>) => void
+interface QueuedWrite {
+  readonly operations: readonly Operation[]
+  readonly bytes: number
+  readonly queued: Queued
+  /** Given when it is sent: one that gives up before leaves no hole. */
+  sequence: Sequence
 }
 
+/** A session: write through `session.collection(name)`. */
 export class Session implements Writer, AsyncDisposable {
   /** The session's number; the same for all holders of its name. */
   readonly id: number
@@ -52,7 +58,9 @@ export class Session implements Writer, AsyncDisposable {
   readonly numbering: Numbering
   readonly #parts: SessionParts
   readonly #answered = new Set<Sequence>()
-  readonly #queue: Queued[] = []
+  readonly #queue = new Set<QueuedWrite>()
+  #queuedBytes = 0
+  #sending = false
   #next: Sequence = 1
   #lowWater: Sequence
   #closed = false
@@ -67,8 +75,9 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /**
-   * The smallest sequence number whose answer may still be asked for. After resuming a caller-numbered session: send
-   * everything from here on again, in the same form; what was executed is answered from its kept reply.
+   * The smallest sequence number whose answer may still be asked for. After resuming a caller-numbered
+   * session: send everything from here on again, in the same form; what was executed is answered from its
+   * kept reply.
    */
   get lowWater(): Sequence {
     return this.#lowWater
@@ -80,12 +89,14 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /**
-   * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go. A later
-   * request with such a number is ALREADY_ACKNOWLEDGED.
+   * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go.
+   * A later request with such a number is ALREADY_ACKNOWLEDGED.
    */
   release(through: Sequence): void {
-    if (this.numbering !== 'caller') throw new SillokError('INVALID', 'release: this library numbers the session itself')
-    if (!Number.isSafeInteger(through) || through < 0) throw new SillokError('INVALID', `not a sequence: ${through}`)
+    if (this.numbering !== 'caller')
+      throw new SillokError('INVALID', 'release: this library numbers the session itself')
+    if (!Number.isSafeInteger(through) || through < 0)
+      throw new SillokError('INVALID', `not a sequence: ${through}`)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
   }
 
@@ -105,14 +116,30 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 
-  write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done> {
+  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)
-    if (this.numbering === 'caller') return this.#send(write, options, options.sequence ?? 0)
-    if (this.#queue.length === 0 && this.#hasRoom()) return this.#send(write, options, this.#next++)
-    return new Promise((resolve: (done: Promise<Done> | Done) => void) => {
-      this.#queue.push({ write, options, resolve })
+    const { asking } = this.#parts
+    const bytes = weigh(operations)
+    if (this.numbering === 'caller') {
+      const command = this.#mark(operations, options.sequence ?? 0)
+      return asking.ask(command, bytes, { sender: this, finish }, options)
+    }
+    if (this.#queue.size > 0 && this.#isFull(bytes)) {
+      return Promise.reject(new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`))
+    }
+    let own: QueuedWrite | undefined
+    const observed = (): void => this.#answer(own?.sequence ?? 0)
+    return asking.askLater({ sender: this, finish, observed }, options, queued => {
+      own = { operations, bytes, queued, sequence: 0 }
+      this.#queue.add(own)
+      this.#queuedBytes += bytes
+      this.#sendQueued()
     })
+  }
+
+  #isFull(bytes: number): boolean {
+    return this.#queue.size >= limits.pendingCommandsMax || this.#queuedBytes + bytes > limits.pendingBytesMax
   }
 
   #refusal(options: WriteOptions): SillokError | undefined {
@@ -130,31 +157,45 @@ export class Session implements Writer, AsyncDisposable {
     return this.#next < this.#lowWater + limits.sessionWindow
   }
 
-  #send(write: Omit<Write, 'mark'>, options: WriteOptions, sequence: Sequence): Promise<Done> {
+  #mark(operations: readonly Operation[], sequence: Sequence): Write {
     const { session, epoch } = this.#parts.handle
-    const hash = requestHash(write)
-    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering: this.numbering, hash }
-    const command: Write = { ...write, mark }
-    const observed = this.numbering === 'library' ? () => this.#answer(sequence) : undefined
-    return this.#parts.asking.ask(command, weigh(command), this, options, observed)
+    const { numbering } = this
+    const slot = slotOfRow(keyBytes(operations[0]?.key ?? ''))
+    const hash = requestHash(operations)
+    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering, slot, hash }
+    return { type: 'write', operations, mark }
+  }
+
+  /**
+   * Sends what the window has room for. An answer may come within the call: the loop goes on, nothing is
+   * nested.
+   */
+  #sendQueued(): void {
+    if (this.#sending) return
+    this.#sending = true
+    for (const own of this.#queue) {
+      if (!this.#hasRoom()) break
+      this.#queue.delete(own)
+      this.#queuedBytes -= own.bytes
+      if (!own.queued.isWaiting) continue
+      own.sequence = this.#next++
+      own.queued.send(this.#mark(own.operations, own.sequence), own.bytes)
+    }
+    this.#sending = false
   }
 
   /** The answer came, or never will: the number is done with, and what waits for room may go. */
   #answer(sequence: Sequence): void {
     this.#answered.add(sequence)
     while (this.#answered.delete(this.#lowWater)) this.#lowWater += 1
-    while (this.#queue.length > 0 && this.#hasRoom()) {
-      const queued = this.#queue.shift()
-      if (queued !== undefined) queued.resolve(this.#send(queued.write, queued.options, this.#next++))
-    }
+    this.#sendQueued()
   }
 }
 
-
 /** Binds a sequence number to the request: what is asked for, not how or when. */
-function requestHash(write: Omit<Write, 'mark'>): Buffer {
+function requestHash(operations: readonly Operation[]): Buffer {
   const hash = createHash('sha256')
-  for (const { op, collection, key, document, ifVersion } of write.operations) {
+  for (const { op, collection, key, document, ifVersion } of operations) {
     const condition = ifVersion === undefined ? '' : String(ifVersion)
     hash.update(`${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`)
     hash.update(key, 'latin1')

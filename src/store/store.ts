@@ -5,16 +5,17 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
+import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
-import { slotOfKey } from '../codec/row.js'
+import { isWellFormed } from '../base/text.js'
 import type { Environment } from '../env/environment.js'
-import type { Operation } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
-import { lowWaterOf } from '../machine/reply.js'
+import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
-import { Collection, documentOperation, keyOperation } from './collection.js'
+import { stepOperation } from './batch-steps.js'
+import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { KeyLocks } from './key-locks.js'
 import type { BatchStep, CallOptions, Written } from './options.js'
@@ -22,7 +23,9 @@ import { Reader } from './reader.js'
 import { Session, type SessionOptions } from './session.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-/** Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt. */
+/**
+ * Events: `failed` (error) once when the store stops by itself, `rebuilt` (reason) when state was rebuilt.
+ */
 export interface StoreEvents {
   failed: [error: SillokError]
   rebuilt: [reason: string]
@@ -42,6 +45,7 @@ export interface StoreStatus {
 /** How often live sessions tell meta that they live: a quarter of an idle session's life. */
 const keepAliveMs = limits.sessionIdleMs / 4
 
+/** An open store. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   readonly folder: string
   readonly #env: Environment
@@ -85,53 +89,64 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking)
     store.#writer = new PlainWriter(store.#asking)
-    await store.#loadSchemas()
+    try {
+      await store.#loadSchemas()
+    } catch (error) {
+      await host.close()
+      throw error
+    }
     store.#keepAlive()
     return store
   }
 
   /**
-   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the definition.
-   * The same definition again makes no entry; any other is INVALID, with no effect.
+   * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
+   * definition. The same definition again makes no entry; any other is INVALID, with no effect.
    */
   async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
     const checked = checkDefinition(name, definition)
     const command = { type: 'define', name, definition: checked } as const
-    const reply = await this.#open(this.#metaAsking).ask(command, 1024, this, options)
-    const { collection } = reply.value as { collection: number }
+    const finish = ({ value }: Done): number => (value as { collection: number }).collection
+    const request = { sender: this, finish }
+    const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
     if (row) this.#schemas.set(name, schemaOfRow(row))
   }
 
-  /** The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it is. */
+  /**
+   * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
+   * is.
+   */
   collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
     return this.#collection<T>(name, undefined)
   }
 
   /**
-   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the ones
-   * before them. Rejects as the single operations do.
+   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
+   * ones before them. Rejects as the single operations do.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
-    if (!Array.isArray(steps) || steps.length === 0) throw new SillokError('INVALID', 'a batch needs at least one step')
+    if (!Array.isArray(steps) || steps.length === 0)
+      throw new SillokError('INVALID', 'a batch needs at least one step')
     if (steps.length > limits.batchCommandsMax) {
-      throw new SillokError('TOO_LARGE', `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`)
+      throw new SillokError(
+        'TOO_LARGE',
+        `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
+      )
     }
-    const operations = steps.map((step, i) => this.#operation(step, i))
+    const operations = steps.map((step, i) => stepOperation(step, i, name => this.#schema(name)))
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
     }
-    const slot = slotOfKey(Buffer.from(operations[0]?.key.slice(5) ?? '', 'latin1'))
-    const done = await this.#open(this.#writer).write({ type: 'write', operations, slot }, options)
-    return { version: done.version }
+    return await this.#open(this.#writer).write(operations, options, ({ version }) => ({ version }))
   }
 
   /**
-   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every partition.
-   * Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
+   * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
+   * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
    */
   async session(options: SessionOptions = {}): Promise<Session> {
     checkSessionOptions(options)
@@ -168,15 +183,20 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Digests of the documents and claims, as one text: equal texts mean equal contents and versions, at the applied
-   * index of the data partition.
+   * Digests of all documents, claims and kept replies, as one text, at the applied index of the data
+   * partition: equal texts mean equal contents and versions. Which sessions are open is not part of it.
    */
   digest(): string {
-    const pairs = this.#open(this.#host).digests(dataPartition)
+    const pairs = this.#open(this.#host)
+      .digests(dataPartition)
+      .subarray(0, 2 * slotCount)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 
-  /** Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is well. */
+  /**
+   * Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is
+   * well.
+   */
   scrub(): Promise<readonly number[]> {
     return this.#open(this.#host).scrub(dataPartition)
   }
@@ -201,7 +221,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #open<T>(part: T | undefined): T {
-    if (part === undefined || this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
+    if (part === undefined || this.#closing !== undefined)
+      throw new SillokError('CLOSED', 'the store is closed')
     return part
   }
 
@@ -221,15 +242,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const schema = this.#schemas.get(name)
     if (schema !== undefined) return schema
     throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
-  }
-
-  #operation(step: BatchStep, place: number): Operation {
-    const schema = this.#schema(step.in)
-    if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
-    if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
-    if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
-    if ('check' in step) return keyOperation(schema, 'check', step.check, step.ifVersion)
-    throw new SillokError('INVALID', `step ${place} of the batch: insert, put, delete or check, and in`)
   }
 
   /** The highest lowWater that any slot has logged for the session. */
@@ -256,7 +268,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#env.clock.after(
       keepAliveMs,
       () => {
-        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined) return
+        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)
+          return
         const handles = [...this.#sessions].map(({ id, epoch }) => ({ session: id, epoch }))
         this.#keepAlive()
         if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
@@ -277,8 +290,14 @@ function checkSessionOptions(options: SessionOptions): void {
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new SillokError('INVALID', 'the name of a session is a non-empty string')
   }
+  if (name !== undefined && !isWellFormed(name)) {
+    throw new SillokError('INVALID', 'the name of a session must be well-formed text')
+  }
   if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
-    throw new SillokError('TOO_LARGE', `the name of a session has at most ${limits.sessionNameBytesMax} bytes`)
+    throw new SillokError(
+      'TOO_LARGE',
+      `the name of a session has at most ${limits.sessionNameBytesMax} bytes`,
+    )
   }
   if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
     throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
@@ -286,5 +305,10 @@ function checkSessionOptions(options: SessionOptions): void {
   if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
     throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
   }
+  if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
+    throw new SillokError(
+      'TOO_LARGE',
+      `input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`,
+    )
+  }
 }
-

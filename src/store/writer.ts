@@ -2,17 +2,19 @@
  * Who writes: the store itself, or a session. Commands of one writer are decided in call order.
  */
 import { SillokError } from '../base/errors.js'
-import type { Write } from '../machine/command.js'
+import type { Operation } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import type { Asking } from './asking.js'
 import { weigh } from './asking.js'
 import type { WriteOptions } from './options.js'
 
+/** Sends document operations: all of them take effect, or none. */
 export interface Writer {
-  write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done>
+  /** Resolves with what `finish` makes of the answer. */
+  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R>
 }
 
-/** Writes without a session: a retry by the caller is a new request. */
+/** Writes of the store itself, without a session: a retry by the caller is a new request. */
 export class PlainWriter implements Writer {
   readonly #asking: Asking
 
@@ -20,12 +22,12 @@ export class PlainWriter implements Writer {
     this.#asking = asking
   }
 
-  write(write: Omit<Write, 'mark'>, options: WriteOptions): Promise<Done> {
+  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     if (options.sequence !== undefined) {
       const message = 'sequence: only a caller-numbered session takes it, see db.session'
       return Promise.reject(new SillokError('INVALID', message))
     }
-    const command: Write = { ...write, mark: undefined }
-    return this.#asking.ask(command, weigh(command), this, options)
+    const command = { type: 'write', operations, mark: undefined } as const
+    return this.#asking.ask(command, weigh(operations), { sender: this, finish }, options)
   }
 }

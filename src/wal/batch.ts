@@ -15,14 +15,16 @@
  *
  * A record is u32 (kind | length << 8), then its bytes:
  *
- *   entry, copy   the entry as encoded (base/entry). An entry replaces the tail from its index on; a copy does not:
+ *   entry, copy   the entry as encoded (base/entry). An entry replaces the tail from its index on; a copy
+ * does not:
  *                 it says again what an older file holds, so that the older file may go
  *   register      u32 partition, u32 register kind, payload. `restated`: the same, known before this batch
  *   cut           u32 partition: no entry of it written so far counts any more
  *   floor         u64 file: older files are not needed
  *   voided        u64 file, u64 batch: that file ends before that batch, whatever follows there
  *
- * States after a crash: the last batch may be there in any subset of its sectors. It begins at 4 KiB, so no write
+ * States after a crash: the last batch may be there in any subset of its sectors. It begins at 4 KiB, so no
+ * write
  * touches a sector of the batch before. Source: pitfalls P4, P5, P26.
  */
 import { assert } from '../base/assert.js'
@@ -158,6 +160,7 @@ export function rawRecord(kind: number, ...parts: readonly Uint8Array[]): Buffer
   return Buffer.concat([head, ...parts])
 }
 
+/** A register that was known before this batch. */
 export function restatedRecord(partition: PartitionId, kind: number, payload: Uint8Array): Buffer {
   const head = Buffer.allocUnsafe(8)
   head.writeUInt32LE(partition, 0)
@@ -165,18 +168,21 @@ export function restatedRecord(partition: PartitionId, kind: number, payload: Ui
   return rawRecord(recordKinds.restated, head, payload)
 }
 
+/** Ends all entries of the partition that are written so far. */
 export function cutRecord(partition: PartitionId): Buffer {
   const bytes = Buffer.allocUnsafe(4)
   bytes.writeUInt32LE(partition, 0)
   return rawRecord(recordKinds.cut, bytes)
 }
 
+/** Older files than that one are not needed. */
 export function floorRecord(file: FileSequence): Buffer {
   const bytes = Buffer.allocUnsafe(8)
   writeIndex(bytes, file, 0)
   return rawRecord(recordKinds.floor, bytes)
 }
 
+/** The file ends before that batch. */
 export function voidedRecord(file: FileSequence, batch: BatchSequence): Buffer {
   const bytes = Buffer.allocUnsafe(16)
   writeIndex(bytes, file, 0)
@@ -209,33 +215,51 @@ export function decodeBatch(bytes: Buffer, offset: number, salt?: Buffer): Batch
   }
 }
 
-/** One record: its kind, its bytes without the head, and the whole as it stands. */
-export interface RawRecord {
+/** One record, where it stands: bytes are cut out only when asked for. */
+export class RawRecord {
   readonly kind: number
-  readonly bytes: Buffer
-  readonly whole: Buffer
+  readonly body: Buffer
+  /** Of its bytes, behind the record's head. */
+  readonly start: number
+  readonly end: number
+
+  constructor(kind: number, body: Buffer, start: number, end: number) {
+    this.kind = kind
+    this.body = body
+    this.start = start
+    this.end = end
+  }
+
+  get bytes(): Buffer {
+    return this.body.subarray(this.start, this.end)
+  }
+
+  /** The record with its head. */
+  get whole(): Buffer {
+    return this.body.subarray(this.start - recordHeadBytes, this.end)
+  }
 }
 
-/** The records of a batch, in order. DAMAGED if they do not fill the body; VERSION_UNSUPPORTED for an unknown kind. */
-export function batchRecords(batch: Batch): RawRecord[] {
-  const { body } = batch
+/**
+ * The records of a batch, in order; `body` may be a copy of the batch's. DAMAGED if they do not fill the
+ * body;
+ * VERSION_UNSUPPORTED for an unknown kind.
+ */
+export function batchRecords(batch: Batch, body = batch.body): RawRecord[] {
   const records: RawRecord[] = []
   let offset = 0
   while (offset + recordHeadBytes <= body.length) {
     const head = body.readUInt32LE(offset)
     const kind = head % 256
-    const end = offset + recordHeadBytes + Math.floor(head / 256)
+    const start = offset + recordHeadBytes
+    const end = start + Math.floor(head / 256)
     if (end > body.length) break
     if (kind < recordKinds.entry || kind > recordKinds.voided) {
       throw new SillokError('VERSION_UNSUPPORTED', `a record of kind ${kind} in batch ${batch.sequence}`, {
         details: { batch: batch.sequence, file: batch.file, kind },
       })
     }
-    records.push({
-      kind,
-      bytes: body.subarray(offset + recordHeadBytes, end),
-      whole: body.subarray(offset, end),
-    })
+    records.push(new RawRecord(kind, body, start, end))
     offset = end
   }
   if (offset !== body.length || records.length !== batch.recordCount) {

@@ -1,10 +1,13 @@
 /**
  * The loop that makes batches and brings them to the disk, one at a time.
  *
- * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of their
- * batch; after a failure nothing is written. While one batch is in flight, everything else waits for the next.
+ * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of
+ * their
+ * batch; after a failure nothing is written. While one batch is in flight, everything else waits for the
+ * next.
  *
- * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it holds
+ * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what
+ * it holds
  * is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
  *
  * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
@@ -51,7 +54,9 @@ interface Filled {
 const queueSlackMax = 4096
 /** Room for registers of releases that do not raise the floor, each in a batch of its own. */
 const marksReserveBytes = 6 * limits.walBlockBytes
+const askMs = 1000
 
+/** One per log; owns the queue of appends. */
 export class CommitLoop {
   readonly #options: LoopOptions
   readonly #writer: LogWriter
@@ -70,9 +75,12 @@ export class CommitLoop {
   #running = Promise.resolve()
   #scheduled = false
   #witnessTimer: Timer | undefined
+  #askTimer: Timer | undefined
   #witnessDue = false
   #closeDue = false
   #stalled = false
+  /** Bytes copied since an append was taken or something was released. */
+  #copiedBytes = 0
   #closing = false
   #error: SillokError | undefined
 
@@ -125,7 +133,7 @@ export class CommitLoop {
     this.#schedule()
   }
 
-  /** Takes registers of a release, and looks whether a file became free; `done` when the registers are durable. */
+  /** Takes registers of a release, and looks whether a file became free; `done`: they are durable. */
   released(controls: readonly Control[], done: Done | undefined): void {
     const error = this.#error
     if (error !== undefined) {
@@ -133,6 +141,7 @@ export class CommitLoop {
       return
     }
     if (done !== undefined) this.#controlDones.push(done)
+    this.#copiedBytes = 0
     for (const control of controls) {
       this.#controls.push(control)
       this.#controlBytes += registerHeadBytes + control.register.payload.length
@@ -144,7 +153,6 @@ export class CommitLoop {
   kick(): void {
     if (this.#busy || this.#error !== undefined) return
     this.#busy = true
-    this.#witnessTimer?.stop()
     this.#running = this.#run().catch(error => this.#fail(error))
   }
 
@@ -161,7 +169,12 @@ export class CommitLoop {
       this.kick()
       await this.#running
     }
+    this.#stopTimers()
+  }
+
+  #stopTimers(): void {
     this.#witnessTimer?.stop()
+    this.#askTimer?.stop()
   }
 
   #schedule(): void {
@@ -178,6 +191,7 @@ export class CommitLoop {
       const plan = this.#plan()
       this.#noteStall(plan === 'stalled')
       if (plan === 'stalled' || plan === 'nothing') break
+      this.#witnessTimer?.stop()
       if (plan === 'rotate') await this.#rotate()
       else await this.#writeBatch(plan)
     }
@@ -203,13 +217,21 @@ export class CommitLoop {
       this.#witnessDue = false
       return 'nothing'
     }
-    if (next === undefined || !ring.copyingHelps || ring.usage.bytesIn(ring.floor) === 0) return 'stalled'
+    if (next === undefined || !this.#copyingHelps()) return 'stalled'
     return this.#fit('copy', batchLength(fixed + ring.usage.largestIn(ring.floor)))
+  }
+
+  /** Copying round and round without room for an append would wear the disk out for nothing. */
+  #copyingHelps(): boolean {
+    const ring = this.#ring
+    const futile = this.#copiedBytes > 2 * ring.ringBytes
+    return !futile && ring.usage.bytesIn(ring.floor) > 0 && ring.copyingHelps(this.#reserveBytes())
   }
 
   #fit(plan: Plan, need: number): Plan {
     if (need <= this.#ring.roomBytes) return plan
-    if (this.#ring.openFiles === 0) return 'stalled'
+    const needed = plan !== 'batch' || this.#closeDue
+    if (this.#ring.openFiles === 0 && !(needed && this.#ring.mayOvershoot)) return 'stalled'
     assert(need <= this.#ring.usableBytes, () => `a batch of ${need} bytes does not fit a file`)
     return 'rotate'
   }
@@ -270,7 +292,11 @@ export class CommitLoop {
       this.#controls = []
       this.#controlBytes = 0
     }
-    if (plan === 'copy') spent += this.#copy(room - spent)
+    if (plan === 'copy') {
+      const copied = this.#copy(room - spent)
+      this.#copiedBytes += copied
+      spent += copied
+    }
     let floor = ring.floor
     const floorCost = this.#floorCost()
     if (controlsFit && floorCost > 0 && spent + floorCost <= room) {
@@ -303,6 +329,7 @@ export class CommitLoop {
       this.#waitingBytes -= item.bytes
       this.#maker.append(item, file)
       items.push(item)
+      this.#copiedBytes = 0
     }
     if (this.#taken === this.#queue.length || this.#taken > queueSlackMax) {
       this.#queue = this.#queue.slice(this.#taken)
@@ -332,6 +359,10 @@ export class CommitLoop {
     const old = ring.current
     const file = await this.#writer.insist(() => ring.take(old.sequence + 1))
     ring.needed.push(file)
+    /** What a release brought must stand where the release is told. */
+    for (const { log, register } of this.#controls) log.written.set(register.kind, register.payload)
+    this.#controls = []
+    this.#controlBytes = 0
     const floor = ring.nextFloor()
     const batches = splitOpening([
       ...ring.restate(),
@@ -386,11 +417,21 @@ export class CommitLoop {
     }
   }
 
+  /** While appends wait for room, the host is asked at once and then every second. */
   #noteStall(stalled: boolean): void {
-    if (stalled && !this.#stalled) {
-      this.#options.clock.soon(() => this.#ask(this.#ring.current.sequence))
-    }
+    const began = stalled && !this.#stalled
     this.#stalled = stalled
+    if (began) this.#askAgain(0)
+  }
+
+  #askAgain(ms: number): void {
+    const fire = (): void => {
+      if (!this.#stalled) return
+      this.#ask(this.#ring.current.sequence)
+      this.#askAgain(askMs)
+    }
+    this.#askTimer?.stop()
+    this.#askTimer = this.#options.clock.after(ms, fire)
   }
 
   #giveUp(error: SillokError): void {
@@ -404,7 +445,7 @@ export class CommitLoop {
 
   #fail(cause: unknown): void {
     this.#busy = false
-    this.#witnessTimer?.stop()
+    this.#stopTimers()
     if (isSillokError(cause, 'CLOSED_WHILE_WAITING')) {
       this.#error = cause
     } else {

@@ -1,9 +1,12 @@
 /**
  * Opens what an earlier process left: checks the chain, replays it, and puts the last batch beyond doubt.
  *
- * By the rule "never begin n+1 before n is synced", only the last batch n can be missing on the disk although it was
- * read (a failed sync leaves it in the cache). So after anything but a clean close, n counts only once it stands in a
- * new file, whose opening is: the state before n, the mark that the old file ends before n, and the records of n. A
+ * By the rule "never begin n+1 before n is synced", only the last batch n can be missing on the disk
+ * although it was
+ * read (a failed sync leaves it in the cache). So after anything but a clean close, n counts only once it
+ * stands in a
+ * new file, whose opening is: the state before n, the mark that the old file ends before n, and the records
+ * of n. A
  * crash in between leaves an opening that is not whole; the old file stands, and the next open does it again.
  * After a clean close the last batch holds nothing; it is written again in place.
  *
@@ -39,7 +42,7 @@ export interface Recovered {
 /** Reads and checks everything; writes nothing. DAMAGED, VERSION_UNSUPPORTED, FOREIGN_FOLDER. */
 export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const scan = await scanFolder(disk, folder)
-  const replay = new Replay()
+  const replay = new Replay(scan.released)
   const newest = scan.chain.at(-1)
   if (newest === undefined) {
     const position = { sequence: 0, crc: 0 }
@@ -59,7 +62,10 @@ export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   return { scan, clean, position: { sequence: first - 1, crc }, last, lastSequence: first, replay }
 }
 
-/** Makes the recovered log ready for writing: in the ring, its partitions in `logs`, the last batch beyond doubt. */
+/**
+ * Makes the recovered log ready for writing: in the ring, its partitions in `logs`, the last batch
+ * beyond doubt.
+ */
 export async function settle(
   recovered: Recovered,
   at: {
@@ -116,10 +122,9 @@ async function rewriteLast(
   for (const record of last) replay.record(record, sequence)
   for (const log of replay.finish(ring.usage)) logs.set(log.id, log)
   ring.needed.push(file)
-  const statements = [...ring.restate(), ...restated]
-  // What comes from the last batch is no part of later openings.
-  ring.openingBytes = openingLength(splitOpening(statements))
-  const batches = splitOpening([...statements, ...last.map(record => record.whole)])
+  const heads = [...ring.restate(), ...restated]
+  const batches = splitOpening([...heads, ...last.map(record => record.whole)])
+  ring.openingBytes = openingLength(splitOpening(heads))
   for (const batch of batches) {
     writer.batch.begin()
     for (const record of batch) writer.batch.raw(record)

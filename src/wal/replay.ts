@@ -1,12 +1,14 @@
 /**
  * Builds the state of all partitions from the batches, in their order.
  *
- * Each opening begins the registers anew, for it restates all of them. Entries are kept by index while batches are
- * read, because an older entry may come as a copy after a newer one; in the end those above what is released must
+ * Each opening begins the registers anew, for it restates all of them. Entries are kept by index while
+ * batches are
+ * read, because an older entry may come as a copy after a newer one; in the end those above what is released
+ * must
  * be without gaps, otherwise something is missing: DAMAGED.
  */
 import { must } from '../base/assert.js'
-import { decodeEntry, type Entry } from '../base/entry.js'
+import { decodeEntry, type Entry, readIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { FileSequence, LogIndex, PartitionId } from '../base/ids.js'
 import { type Batch, batchFlags, batchRecords, type RawRecord, recordKinds, restatedRecord } from './batch.js'
@@ -34,15 +36,29 @@ class FoundPartition {
     if (index > this.last) this.last = index
   }
 
+  /** An entry that is released in the end: it counts only for what it replaced. */
+  pass(index: LogIndex, copy: boolean): void {
+    if (copy) return
+    for (let old = index; old <= this.last; old++) this.entries.delete(old)
+    this.last = index
+  }
+
   clear(): void {
     this.entries.clear()
     this.last = 0
   }
 }
 
+/** Collects what batches say, then makes the partitions. */
 export class Replay {
   readonly #partitions = new Map<PartitionId, FoundPartition>()
+  readonly #released: ReadonlyMap<PartitionId, LogIndex>
   #opening: FileSequence = 0
+
+  /** `released`: what the newest batches tell, so that most entries need not be looked at. */
+  constructor(released: ReadonlyMap<PartitionId, LogIndex>) {
+    this.#released = released
+  }
 
   /** Takes all records of the batch. */
   batch(batch: Batch): void {
@@ -56,7 +72,7 @@ export class Replay {
       for (const partition of this.#partitions.values()) partition.registers.clear()
     }
     const own: RawRecord[] = []
-    for (const record of batchRecords(batch)) {
+    for (const record of batchRecords(batch, Buffer.from(batch.body))) {
       if (record.kind === recordKinds.restated) this.#register(record.bytes)
       else if (record.kind < recordKinds.floor) own.push(record)
     }
@@ -64,15 +80,22 @@ export class Replay {
   }
 
   /** Takes one record that is no restatement; entries get that file as their home. */
-  record({ kind, bytes }: RawRecord, file: FileSequence): void {
+  record(record: RawRecord, file: FileSequence): void {
+    const { kind, body, start, end } = record
     if (kind === recordKinds.register) {
-      if (bytes.readUInt32LE(4) === registerKinds.destroyed) this.#destroy(bytes.readUInt32LE(0))
-      this.#register(bytes)
+      if (body.readUInt32LE(start + 4) === registerKinds.destroyed) this.#destroy(body.readUInt32LE(start))
+      this.#register(record.bytes)
     } else if (kind === recordKinds.cut) {
-      this.#partition(bytes.readUInt32LE(0)).clear()
+      this.#partition(body.readUInt32LE(start)).clear()
     } else if (kind === recordKinds.entry || kind === recordKinds.copy) {
-      const entry = decodeEntry(bytes)
-      if (entry?.bytes.length !== bytes.length) {
+      const id = body.readUInt32LE(start + 8)
+      const index = readIndex(body, start + 16)
+      if (index <= (this.#released.get(id) ?? 0)) {
+        this.#partition(id).pass(index, kind === recordKinds.copy)
+        return
+      }
+      const entry = decodeEntry(body, start)
+      if (entry?.bytes.length !== end - start) {
         throw new SillokError('DAMAGED', `an entry in file ${file} of the log is malformed`, {
           details: { file },
         })
@@ -90,7 +113,7 @@ export class Replay {
     return records
   }
 
-  /** The partitions, with bytes of their own. */
+  /** The partitions. Their entries share the bytes of a batch. */
   finish(usage: Usage): PartitionLog[] {
     const logs: PartitionLog[] = []
     for (const [id, found] of this.#partitions) {
@@ -133,9 +156,8 @@ function finishPartition(id: PartitionId, found: FoundPartition, usage: Usage): 
   log.tail.truncate(released, false)
   for (let index = released + 1; index <= found.last; index++) {
     const { entry, file } = must(found.entries.get(index) ?? missing(id, index, found.last), 'an entry')
-    const own = { ...entry, bytes: Buffer.from(entry.bytes) }
-    log.tail.push(own)
-    log.tail.written(own, file)
+    log.tail.push(entry)
+    log.tail.written(entry, file)
   }
   return log
 }

@@ -1,11 +1,14 @@
 /**
  * The files of the log: those that are needed, the next one, and those that may be used again.
  *
- * Always: the needed files are floor … current, ascending. The floor rises only when a durable batch said so, and
- * only above files whose entries are released or copied. Files below it are renamed and used again: their bytes stay
+ * Always: the needed files are floor … current, ascending. The floor rises only when a durable batch said
+ * so, and
+ * only above files whose entries are released or copied. Files below it are renamed and used again: their
+ * bytes stay
  * as they are until the first batch of their next use, and never validate under its salt.
  *
- * States after a crash: files below the floor under any name; a spare of any length up to the full one, blank or with
+ * States after a crash: files below the floor under any name; a spare of any length up to the full one,
+ * blank or with
  * its old content; a current file whose opening is not whole. Recovery tells them apart by header and floor.
  *
  * Source: pitfalls P1 and P26, research/consensus 2.5.
@@ -28,6 +31,7 @@ export interface RingOptions {
   readonly filesMax: number
 }
 
+/** The files of one log. */
 export class Ring {
   readonly usage = new Usage()
   /** Needed files, oldest first; the last one is the current one. */
@@ -60,6 +64,15 @@ export class Ring {
     return this.oldest.sequence
   }
 
+  /**
+   * True if one file more than the ring holds may be taken, to give up old ones that nothing in the ring has
+   * room to
+   * give up: its opening tells the floor.
+   */
+  get mayOvershoot(): boolean {
+    return this.needed.length <= this.#options.filesMax
+  }
+
   /** Bytes left in the current file. */
   get roomBytes(): number {
     return Math.max(0, this.current.sizeBytes - this.current.offset)
@@ -75,6 +88,11 @@ export class Ring {
     return this.needed.length + this.#free.length + (this.#spare === undefined ? 0 : 1)
   }
 
+  /** Bytes of the whole ring. */
+  get ringBytes(): number {
+    return this.#options.filesMax * this.#options.fileBytes
+  }
+
   /** Bytes for batches in a new file, after its opening. */
   get usableBytes(): number {
     return this.#options.fileBytes - openingOffset - this.openingBytes
@@ -87,7 +105,8 @@ export class Ring {
   }
 
   /**
-   * Bytes that batches may take before the oldest file must have been given up, if clearing it is to stay possible
+   * Bytes that batches may take before the oldest file must have been given up, if clearing it is to stay
+   * possible
    * and `reserve` bytes are to be left for it.
    */
   allowance(reserve: number): number {
@@ -105,9 +124,14 @@ export class Ring {
     return room - copies - reserve
   }
 
-  /** True if copying the oldest file's entries on gains room in the long run: half the ring at most is needed. */
-  get copyingHelps(): boolean {
-    return this.usage.total() <= (this.#options.filesMax - 2) * this.usableBytes
+  /**
+   * True if copying old entries on gains room: the needed ones, packed, leave a quarter of a file besides
+   * `reserve`
+   * and one file to copy to.
+   */
+  copyingHelps(reserve: number): boolean {
+    const perFile = this.usableBytes - this.usage.largest()
+    return this.usage.total() <= (this.#options.filesMax - 1) * perFile - reserve - this.usableBytes / 4
   }
 
   /** Newest of the files that should be given up soon: there are still files to switch to meanwhile. */
@@ -148,7 +172,11 @@ export class Ring {
 
   /** Gets the next file ready, in the background. */
   prepare(): void {
-    if (this.#spare !== undefined || this.#preparing !== undefined || this.openFiles === 0) return
+    if (this.openFiles > 0) this.#prepare()
+  }
+
+  #prepare(): void {
+    if (this.#spare !== undefined || this.#preparing !== undefined) return
     this.#prepareError = undefined
     this.#preparing = this.#makeSpare(this.current.sequence + 1)
       .catch(error => {
@@ -159,9 +187,12 @@ export class Ring {
       })
   }
 
-  /** The next file, open, with a new salt; the current one from now on. Rejects as the disk does, and may be repeated. */
+  /**
+   * The next file, open, with a new salt; the current one from now on. Rejects as the disk does, and
+   * may be repeated.
+   */
   async take(sequence: FileSequence): Promise<WalFile> {
-    this.prepare()
+    this.#prepare()
     await this.#preparing
     if (this.#prepareError !== undefined) {
       const error = this.#prepareError

@@ -1,8 +1,10 @@
 /**
  * Reads the files of a log folder and says of each what it is: part of the log, or free to be used again.
  *
- * A file counts when its opening is whole. Batches are looked for at 4 KiB boundaries only and under the file's own
- * salt, so neither a caller's bytes nor an earlier use of the file pass for a batch. A bad batch that a valid one
+ * A file counts when its opening is whole. Batches are looked for at 4 KiB boundaries only and under the
+ * file's own
+ * salt, so neither a caller's bytes nor an earlier use of the file pass for a batch. A bad batch that a
+ * valid one
  * follows, in this file or a later one, was acknowledged: damage, never cut off.
  *
  * Source: research/consensus 2.4, pitfalls P4, P5, P26.
@@ -10,10 +12,11 @@
 
 import { readIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import type { BatchSequence, FileSequence } from '../base/ids.js'
+import type { BatchSequence, FileSequence, LogIndex, PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { type Batch, batchFlags, batchRecords, decodeBatch, recordKinds } from './batch.js'
+import { registerKinds } from './registers.js'
 import { decodeFileHeader, isWalFileName, openingOffset, walFileName } from './wal-file.js'
 
 /** One file as it was found. */
@@ -42,9 +45,14 @@ export interface FolderScan {
   readonly free: FileScan[]
   readonly floor: FileSequence
   readonly voided: ReadonlyMap<FileSequence, BatchSequence>
+  /** Entries up to there are released, by the newest batches. */
+  readonly released: ReadonlyMap<PartitionId, LogIndex>
 }
 
-/** Makes all durable that an earlier process may have left in the cache: what is read must not vanish later. */
+/**
+ * Makes all durable that an earlier process may have left in the cache: what is read must not vanish
+ * later.
+ */
 export async function syncAll(disk: Disk, folder: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const file = await disk.open(joinPath(folder, name))
@@ -122,7 +130,7 @@ function scanBatches(file: Omit<FileScan, 'counts'>, bytes: Buffer): FileScan {
 function sortFiles(folder: string, files: readonly FileScan[]): FolderScan {
   const newest = files.filter(file => file.counts).reduce(newer, undefined)
   if (newest === undefined) return newFolder(folder, files)
-  const { floor, voided } = readNewest(newest)
+  const { floor, voided, released } = readNewest(newest)
   const isVoid = (file: FileScan): boolean => {
     const from = voided.get(file.sequence ?? 0)
     return from !== undefined && (file.batches[0]?.sequence ?? from) >= from
@@ -137,7 +145,7 @@ function sortFiles(folder: string, files: readonly FileScan[]): FolderScan {
   }
   chain.sort((a, b) => sequenceOf(a) - sequenceOf(b))
   for (const file of chain) cutVoid(file, voided)
-  return { chain, free, floor, voided }
+  return { chain, free, floor, voided, released }
 }
 
 function newer(best: FileScan | undefined, file: FileScan): FileScan {
@@ -152,20 +160,26 @@ function newFolder(folder: string, files: readonly FileScan[]): FolderScan {
       details: { file: suspect.path, offset: openingOffset, batch: undefined },
     })
   }
-  return { chain: [], free: [...files], floor: 1, voided: new Map() }
+  return { chain: [], free: [...files], floor: 1, voided: new Map(), released: new Map() }
 }
 
-/** The newest file restates what is void; any of its batches may raise the floor. */
-function readNewest(file: FileScan): Pick<FolderScan, 'floor' | 'voided'> {
+/** The newest file restates what is void and released; any of its batches may say more. */
+function readNewest(file: FileScan): Pick<FolderScan, 'floor' | 'voided' | 'released'> {
   let floor: FileSequence = 1
   const voided = new Map<FileSequence, BatchSequence>()
+  const released = new Map<PartitionId, LogIndex>()
   for (const batch of file.batches) {
-    for (const { kind, bytes } of batchRecords(batch)) {
-      if (kind === recordKinds.floor) floor = readIndex(bytes, 0)
-      if (kind === recordKinds.voided) voided.set(readIndex(bytes, 0), readIndex(bytes, 8))
+    for (const { kind, body, start } of batchRecords(batch)) {
+      if (kind === recordKinds.floor) floor = readIndex(body, start)
+      if (kind === recordKinds.voided) voided.set(readIndex(body, start), readIndex(body, start + 8))
+      if (kind !== recordKinds.register && kind !== recordKinds.restated) continue
+      const partition = body.readUInt32LE(start)
+      const register = body.readUInt32LE(start + 4)
+      if (register === registerKinds.released) released.set(partition, readIndex(body, start + 8))
+      if (register === registerKinds.destroyed && kind === recordKinds.register) released.delete(partition)
     }
   }
-  return { floor, voided }
+  return { floor, voided, released }
 }
 
 function cutVoid(file: FileScan, voided: ReadonlyMap<FileSequence, BatchSequence>): void {

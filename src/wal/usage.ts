@@ -1,4 +1,7 @@
-/** How much of each file of the log is still needed: bytes of entries that stand nowhere else. Always exact. */
+/**
+ * How much of each file of the log is still needed: bytes of entries that stand nowhere else. Always
+ * exact.
+ */
 import { assert } from '../base/assert.js'
 import type { FileSequence } from '../base/ids.js'
 import { recordHeadBytes } from './batch.js'
@@ -10,6 +13,7 @@ interface FileUsage {
   largest: number
 }
 
+/** Needed bytes by file. */
 export class Usage {
   readonly #files = new Map<FileSequence, FileUsage>()
 
@@ -42,6 +46,13 @@ export class Usage {
 
   largestIn(file: FileSequence): number {
     return this.#files.get(file)?.largest ?? 0
+  }
+
+  /** Length of the largest entry in any file that holds needed ones. */
+  largest(): number {
+    let bytes = 0
+    for (const usage of this.#files.values()) bytes = Math.max(bytes, usage.largest)
+    return bytes
   }
 
   total(): number {

@@ -1,6 +1,6 @@
 /**
- * Damage to the state folders of real stores, one closed cleanly and one killed: whatever bit is turned in LevelDB's
- * files, and wherever its MANIFEST is cut, a store that opens shows exactly what was acknowledged.
+ * Damage to the state folders of real stores, one closed cleanly and one killed: whatever bit is turned in
+ * LevelDB's files, and wherever its MANIFEST is cut, a store that opens shows exactly what was acknowledged.
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

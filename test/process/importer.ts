@@ -1,6 +1,6 @@
 /**
- * An importer in a process that may be killed: a caller-numbered named session. On resuming it sends everything again
- * from lowWater: what was answered gets the same answer again, the rest takes effect once.
+ * An importer in a process that may be killed: a caller-numbered named session. On resuming it sends
+ * everything again from lowWater: what was answered gets the same answer again, the rest takes effect once.
  */
 
 import type { Random } from '../../src/base/random.js'

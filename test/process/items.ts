@@ -1,6 +1,6 @@
 /**
- * The documents of the process tests: each a function of its key and of the number of the write that made it, so that
- * two numbers stand for the whole document and any wrong byte shows.
+ * The documents of the process tests: each a function of its key and of the number of the write that made it,
+ * so that two numbers stand for the whole document and any wrong byte shows.
  */
 import { crc32 } from '../../src/base/checksum.js'
 

@@ -1,6 +1,6 @@
 /**
- * One store on a real folder whose processes are killed again and again, at any moment of opening, checking, writing
- * and closing; each process first compares everything with what the ones before were told.
+ * One store on a real folder whose processes are killed again and again, at any moment of opening, checking,
+ * writing and closing; each process first compares everything with what the ones before were told.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -72,7 +72,9 @@ export class KillWorld {
     this.#folder = mkdtempSync(path.join(tmpdir(), 'sillok-kills-'))
   }
 
-  /** Kills as often as asked for, then closes once more and checks. Keeps the folder if something is wrong. */
+  /**
+   * Kills as often as asked for, then closes once more and checks. Keeps the folder if something is wrong.
+   */
   async run(): Promise<KillReport> {
     while (this.report.kills < this.#options.kills) await this.#live(this.#moment())
     await this.#live({ after: 'never', delayMs: 0 }, 50)

@@ -1,6 +1,6 @@
 /**
- * What the parent knows of a store whose processes it kills: everything that was acknowledged, and the writes that were
- * in flight. Each key has one write in flight at most.
+ * What the parent knows of a store whose processes it kills: everything that was acknowledged, and the writes
+ * that were in flight. Each key has one write in flight at most.
  */
 import type { Change, Known, Line, RowAnswer, Unknown } from './protocol.js'
 

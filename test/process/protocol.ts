@@ -1,8 +1,8 @@
 /**
  * What a child process tells its parent: one JSON object a line, on descriptor 3, written at once.
  *
- * What a process wrote before SIGKILL can still be read, so a line that is written before a call, or after its answer,
- * tells the parent exactly that much.
+ * What a process wrote before SIGKILL can still be read, so a line that is written before a call, or after
+ * its answer, tells the parent exactly that much.
  */
 import { writeSync } from 'node:fs'
 

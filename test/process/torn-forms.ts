@@ -30,7 +30,10 @@ interface Form {
   readonly what: string
 }
 
-/** `start`: where the batch begins in these bytes. Before it stands a file's header, which is never torn in a sector. */
+/**
+ * `start`: where the batch begins in these bytes. Before it stands a file's header, which is never torn in a
+ * sector.
+ */
 function* tornForms(bytes: Buffer, start: number, step: number): Generator<Form> {
   const zeros = Buffer.alloc(bytes.length)
   const isNear = (at: number): boolean => at >= start && at < start + nearBytes
@@ -59,8 +62,8 @@ function* tornForms(bytes: Buffer, start: number, step: number): Generator<Form>
 }
 
 /**
- * Tears the last, unanswered batch in all forms; near its begin every `step` bytes. In each the store opens with
- * everything that was acknowledged, and the batch's writes are all there exactly if its bytes are.
+ * Tears the last, unanswered batch in all forms; near its begin every `step` bytes. In each the store opens
+ * with everything that was acknowledged, and the batch's writes are all there exactly if its bytes are.
  */
 export async function tearLast(
   seed: string,
@@ -86,8 +89,8 @@ export async function tearLast(
 }
 
 /**
- * Changes every `step`-th byte of an acknowledged batch that something follows: each time the store refuses, naming
- * the damage, and leaves the log as it is. Resolves with how many were tried.
+ * Changes every `step`-th byte of an acknowledged batch that something follows: each time the store refuses,
+ * naming the damage, and leaves the log as it is. Resolves with how many were tried.
  */
 export async function damageAcknowledged(
   seed: string,

@@ -1,6 +1,6 @@
 /**
- * A store on a simulated machine, stopped with a known last batch in its write-ahead log, and that batch torn or
- * damaged in every way of a kind: what was acknowledged is there, or the store refuses to open.
+ * A store on a simulated machine, stopped with a known last batch in its write-ahead log, and that batch torn
+ * or damaged in every way of a kind: what was acknowledged is there, or the store refuses to open.
  */
 
 import type { Limits } from '../../src/base/limits.js'
@@ -54,7 +54,10 @@ export class TornWorld {
     this.#machine = new SimMachine({ clock: this.#clock, random: new Random(seed), latency: 'none' })
   }
 
-  /** Runs the store to its end; `writes`: how many documents the last batch brings, `before`: writes before it. */
+  /**
+   * Runs the store to its end; `writes`: how many documents the last batch brings, `before`: writes before
+   * it.
+   */
   async prepare(follower: Follower, writes: number, before = 12): Promise<void> {
     await this.#clock.run(this.#run(follower, writes, before))
     this.place = await this.#findLast(before + 1)
@@ -142,7 +145,9 @@ export class TornWorld {
     return new Promise(resolve => this.#clock.after(ms, resolve))
   }
 
-  /** The batch that holds the last writes: the last one whose records name the last write's key and number. */
+  /**
+   * The batch that holds the last writes: the last one whose records name the last write's key and number.
+   */
   async #findLast(write: number): Promise<Place> {
     const clock = new SimClock()
     const disk = this.#machine.disk.restart({ clock })

@@ -1,6 +1,6 @@
 /**
- * The child of the kill tests: opens the store, compares everything with what its parent knows, then writes with many
- * writers at once until its time is over or it is killed. `writer-program.js <file of options>`.
+ * The child of the kill tests: opens the store, compares everything with what its parent knows, then writes
+ * with many writers at once until its time is over or it is killed. `writer-program.js <file of options>`.
  */
 import { readFileSync } from 'node:fs'
 import type { Limits } from '../../src/base/limits.js'

@@ -1,8 +1,8 @@
 /**
  * What the store must show after a crash: for each document the states that it may be in.
  *
- * An acknowledged change leaves one possible state. One that was in flight at the crash leaves two: before and after.
- * Whatever the reopened store shows is then the only one.
+ * An acknowledged change leaves one possible state. One that was in flight at the crash leaves two: before
+ * and after. Whatever the reopened store shows is then the only one.
  */
 import { isDeepStrictEqual } from 'node:util'
 
@@ -53,7 +53,9 @@ export class CrashModel {
     const states = this.possible(key)
     const fits = states.some(state => {
       if (state === undefined || seen === undefined) return state === seen
-      return isDeepStrictEqual(state.document, seen.document) && (state.version ?? seen.version) === seen.version
+      return (
+        isDeepStrictEqual(state.document, seen.document) && (state.version ?? seen.version) === seen.version
+      )
     })
     if (!fits) return `${key}: ${JSON.stringify(seen)} is none of ${JSON.stringify(states)}`
     this.#states.set(key, [seen])

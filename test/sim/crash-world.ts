@@ -1,6 +1,7 @@
 /**
- * One simulated machine whose process is crashed again and again under load, also while it recovers; after each
- * crash everything that was acknowledged must be there, once, and what was not must be there whole or not at all.
+ * One simulated machine whose process is crashed again and again under load, also while it recovers; after
+ * each crash everything that was acknowledged must be there, once, and what was not must be there whole or
+ * not at all.
  */
 import { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
@@ -29,6 +30,18 @@ export interface WorldReport {
   rebuilt: number
 }
 
+export function emptyReport(): WorldReport {
+  return {
+    crashes: 0,
+    cleanCloses: 0,
+    crashesInRecovery: 0,
+    acknowledged: 0,
+    refused: 0,
+    replayed: 0,
+    rebuilt: 0,
+  }
+}
+
 interface Place {
   readonly id: string
   readonly tag: string
@@ -44,15 +57,7 @@ const clientCount = 6
 const keysPerClient = 8
 
 export class CrashWorld {
-  readonly report: WorldReport = {
-    crashes: 0,
-    cleanCloses: 0,
-    crashesInRecovery: 0,
-    acknowledged: 0,
-    refused: 0,
-    replayed: 0,
-    rebuilt: 0,
-  }
+  readonly report = emptyReport()
   readonly #options: WorldOptions
   readonly #random: Random
   readonly #clock = new SimClock()
@@ -81,7 +86,9 @@ export class CrashWorld {
         await this.#clock.run(this.#live(life === this.#options.lives))
       } catch (error) {
         const where = `seed ${this.#options.seed}, life ${life} at ${this.#clock.monotonicMs()} ms`
-        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        })
       }
     }
     return this.report
@@ -95,11 +102,13 @@ export class CrashWorld {
       this.#crashed = () => resolve('crashed')
     })
     const mode = this.#random.pick(['all', 'none', 'any', 'any'] as const)
-    const spread = this.#random.pick([40, 400, 1500])
-    if (!last) this.#machine.crashAt(1 + this.#random.below(spread), mode)
+    const early = this.#random.chance(0.3)
+    const operations = 1 + this.#random.below(this.#random.pick([20, 200, 800]))
+    if (!last && early) this.#machine.crashAt(operations, mode)
     const life = async (): Promise<'closed'> => {
       const store = await Store.open(env, 'data', { rebuilt: () => this.report.rebuilt++ }, this.#limits())
       opened = true
+      if (!last && !early) this.#machine.crashAt(operations, mode)
       await store.define('places', definition)
       await this.#check(store)
       await this.#work(store)
@@ -146,7 +155,8 @@ export class CrashWorld {
       if (found?.id !== id) throw new Error(`tag ${tag} is held by ${id}, its claim names ${found?.id}`)
     }
     const wrongSlots = await store.scrub()
-    if (wrongSlots.length > 0) throw new Error(`digests of slots ${wrongSlots.join(', ')} do not fit the rows`)
+    if (wrongSlots.length > 0)
+      throw new Error(`digests of slots ${wrongSlots.join(', ')} do not fit the rows`)
     await this.#importer.resume(store)
   }
 

@@ -1,7 +1,7 @@
 /**
- * An importer in a crash world: a caller-numbered named session that sends numbered rows, is cut off by crashes, and
- * on resuming sends everything again from lowWater. A row that was answered gets the same answer again; a row that
- * was not answered takes effect exactly once.
+ * An importer in a crash world: a caller-numbered named session that sends numbered rows, is cut off by
+ * crashes, and on resuming sends everything again from lowWater. A row that was answered gets the same answer
+ * again; a row that was not answered takes effect exactly once.
  */
 import type { Random } from '../../src/base/random.js'
 import { isSillokError, type Session, type Store } from '../../src/index.js'
@@ -72,7 +72,9 @@ export class ImportClient {
     // Every fifth row asks for the value of the row before it, and is refused.
     const tag = `row ${row % 5 === 0 ? row - 1 : row}`
     try {
-      const { version } = await session.collection<Row>('places').insert({ id: `r${row}`, tag }, { sequence: row })
+      const { version } = await session
+        .collection<Row>('places')
+        .insert({ id: `r${row}`, tag }, { sequence: row })
       this.#report.acknowledged += 1
       return version
     } catch (error) {

@@ -1,4 +1,7 @@
-/** `npm run soak -- <verb> --count N --seed S`: the long forms of the process tests; one line of figures, or the fault. */
+/**
+ * `npm run soak -- <verb> --count N --seed S`: the long forms of the process tests; one line of figures, or
+ * the fault.
+ */
 import { parseArgs } from 'node:util'
 import { limits } from '../../src/base/limits.js'
 import { DamageWorld } from '../process/damage-world.js'

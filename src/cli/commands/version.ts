@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { assert } from '../../base/assert.js'
 import { entryLevel } from '../../base/entry.js'
 import type { Command } from '../command.js'
+import { exitCodes } from '../failure.js'
 import { printOne } from '../output.js'
 
 /** Prints release, format level, Node and platform. */
@@ -18,6 +19,7 @@ export const command: Command = {
       platform: `${process.platform} ${process.arch}`,
     }
     await printOne(fields, terminal.format, terminal.out)
+    return exitCodes.ok
   },
 }
 

@@ -28,7 +28,9 @@ export interface Record {
 
 type Overrides = Partial<SegmentLogOptions>
 
-/** Opens the log as the record says; marks take two operations of the disk, so a crash comes before and after. */
+/**
+ * Opens the log as the record says; marks take two operations of the disk, so a crash comes before and after.
+ */
 export function openLog(disk: SimDisk, record: Record, overrides: Overrides = {}): Promise<SegmentLog> {
   return SegmentLog.open({
     disk,

@@ -1,4 +1,6 @@
-/** The laws of a partition's segments: same bytes everywhere, reads that are right or refuse, no entry lost. */
+/**
+ * The laws of a partition's segments: same bytes everywhere, reads that are right or refuse, no entry lost.
+ */
 import t from 'tap'
 import { encodeEntry } from '../../../src/base/entry.js'
 import { isSillokError } from '../../../src/base/errors.js'

@@ -1,8 +1,7 @@
 /** What the state must be: a map of rows, changed by the same random entries. */
 
-import { entryHeadBytes } from '../../../src/base/entry.js'
 import type { Random } from '../../../src/base/random.js'
-import { encodeFacts, type Fact } from '../../../src/codec/facts.js'
+import type { Fact } from '../../../src/codec/facts.js'
 import { digestCount, keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
 import { SessionWindow } from '../../../src/state/session-window.js'
 
@@ -143,9 +142,4 @@ export function allKeys(): RowKey[] {
     keys.push(`d\0\0\0\u0001\u0002k\u00ff${i}\0`, `d\0\0\0\u0002\u0002k\u00ff${i}\0`)
   }
   return keys
-}
-
-/** Bytes of an entry's body: for tests that go through the encoding. */
-export function bodyOf(facts: readonly Fact[]): Buffer {
-  return encodeFacts(0, facts).subarray(entryHeadBytes)
 }

@@ -1,4 +1,7 @@
-/** The state of a replica on a simulated machine against a model: crashes, replays, flushes and readers at random. */
+/**
+ * The state of a replica on a simulated machine against a model: crashes, replays, flushes and readers at
+ * random.
+ */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
@@ -113,7 +116,7 @@ t.test('a load that straddles flushes never shows an old row', async t => {
   await inWorld('straddle', async world => {
     world.write(200)
     await world.state.flush()
-    const keys = allKeys()
+    const keys = allKeys().filter(key => !key.startsWith('m'))
     world.write(5)
     const known = keys.filter(key => world.state.lookup(key) !== undefined)
     // Two bulk reads at a time: this one waits for its turn, over a flush.
@@ -208,7 +211,7 @@ t.test('a store that is not to be trusted goes to quarantine and is built again'
     ['beyond the log', async world => void world.log.pop()],
     ['proves index', async world => world.machine.keyValue.dropRow(folderOf, Buffer.from('!ckpt'))],
     ['a mark fails', async world => world.machine.keyValue.flipValue(folderOf, Buffer.from('!applied'), 40)],
-    ['session row', async world => flipSession(world)],
+    ['73.* fails its check', async world => flipSession(world)],
     ['missing or empty', async world => await world.machine.disk.remove(folderOf)],
   ]
   for (const [reason, harm] of cases) {
@@ -221,7 +224,7 @@ t.test('a store that is not to be trusted goes to quarantine and is built again'
       world.machine.crash('all')
       world.machine.restart()
       await world.open()
-      t.match(world.rebuilt, reason)
+      t.match(world.rebuilt, new RegExp(reason))
       t.equal(world.replayed, world.log.length, 'everything is replayed')
       await world.compare(t, 'after the rebuild')
       const names = await world.machine.disk.list('node')

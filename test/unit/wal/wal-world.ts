@@ -1,7 +1,8 @@
 /**
  * A log on a simulated disk, driven by a seeded workload, beside a model of what must be there.
  *
- * The model holds what was acknowledged, and the appends that wait. After a crash the log must equal the model after
+ * The model holds what was acknowledged, and the appends that wait. After a crash the log must equal the
+ * model after
  * some prefix of the waiting appends.
  */
 import assert from 'node:assert/strict'
@@ -148,7 +149,6 @@ export class World {
   failed: Error[] = []
   full: boolean[] = []
   asked = 0
-  ringFullSeen = 0
 
   constructor(options: WorldOptions) {
     this.options = options
@@ -230,13 +230,16 @@ export class World {
       return
     }
     const term = own.entries.get(own.last)?.term ?? 1
-    if (own.last > own.released && random.chance(0.04)) return this.conflict(partition, own, term + 1)
-    if (random.chance(0.01)) return this.install(partition, own, term)
-    if (random.chance(0.006) && this.options.uncommitted === undefined) {
+    const steady = this.options.uncommitted !== undefined
+    if (own.last > own.released && random.chance(0.04)) {
+      this.conflict(partition, own, term + 1)
+    } else if (random.chance(0.01) && !steady) {
+      this.install(partition, own, term)
+    } else if (random.chance(0.006) && !steady) {
       this.append({ partition, registers: [destroyedRegister({ highestReplicaId: this.acknowledged })] })
-      return
+    } else {
+      this.extend(partition, own.last + 1, term)
     }
-    this.extend(partition, own.last + 1, term)
   }
 
   extend(partition: number, from: number, term: number): void {
@@ -275,7 +278,14 @@ export class World {
       for (let j = 0; j < gust && i < appends; j++, i++) this.step()
       if (this.random.chance(0.3)) this.log.kick()
       await this.pause(this.random.chance(0.1) ? 60 : this.random.fraction() * 4)
-      if (this.log.status().ringFull) this.ringFullSeen++
+      for (
+        let waits = 0;
+        !disk.dead && !this.log.status().full && this.log.status().waitingBytes > 20_000;
+        waits++
+      ) {
+        assert(waits < 10_000 || this.failed.length > 0, `appends wait for ever, seed ${this.options.seed}`)
+        await this.pause(1)
+      }
     }
   }
 

@@ -1,0 +1,48 @@
+/** `sillok define`: creates a collection from its definition; the same definition again changes nothing. */
+import { readFile } from 'node:fs/promises'
+import { limits } from '../../base/limits.js'
+import { systemError } from '../../env/system-errors.js'
+import { checkDefinition } from '../../machine/schema.js'
+import type { Arguments, Command } from '../command.js'
+import { declareFolder, folderOf, withStore } from '../embedded.js'
+import { exitCodes } from '../failure.js'
+import { printOne } from '../output.js'
+import { UsageError } from '../usage.js'
+import { neededText, parseJson, readInput, textOf } from '../words.js'
+
+/** Makes the folder if there is none, and prints the name that is defined then. */
+export const command: Command = {
+  usage: 'define <name> [file]',
+  summary: 'create a collection: its key field and unique constraints, as JSON',
+  declare: yargs =>
+    declareFolder(yargs)
+      .positional('name', { type: 'string', describe: 'name of the collection' })
+      .positional('file', { type: 'string', describe: 'file with the definition, - for standard input' })
+      .option('json', { type: 'string', requiresArg: true, describe: 'the definition itself' })
+      .example('$0 define users --json \'{"key":"id","unique":{"email":{"fields":["email"]}}}\'', ''),
+  async run(given, terminal) {
+    const folder = folderOf(given)
+    const name = neededText(given, 'name')
+    const { text, from } = await definitionText(given)
+    // Checked before the folder is made: a wrong definition leaves nothing behind.
+    const definition = checkDefinition(name, parseJson(text, from))
+    await withStore(folder, terminal.err, store => store.define(name, definition))
+    await printOne({ defined: name }, terminal.format, terminal.out)
+    return exitCodes.ok
+  },
+}
+
+async function definitionText(given: Arguments): Promise<{ text: string; from: string }> {
+  const json = textOf(given, 'json')
+  const file = textOf(given, 'file')
+  if ((json === undefined) === (file === undefined))
+    throw new UsageError('give a file, - or --json, one of them')
+  if (json !== undefined) return { text: json, from: 'the definition' }
+  if (file === '-') return { text: await readInput(limits.documentBytesMax), from: 'standard input' }
+  const path = neededText(given, 'file')
+  try {
+    return { text: await readFile(path, 'utf8'), from: path }
+  } catch (error) {
+    throw systemError(error, 'read', path)
+  }
+}

@@ -1,0 +1,61 @@
+/** `sillok get`: one document, by its key or by a unique value. */
+import { SillokError } from '../../base/errors.js'
+import type { Collection } from '../../store/collection.js'
+import type { Arguments, Command } from '../command.js'
+import { declareFolder, withPresentStore } from '../embedded.js'
+import { exitCodes } from '../failure.js'
+import { type Fields, printOne } from '../output.js'
+import { UsageError } from '../usage.js'
+import { isGiven, keyOf, neededText, textOf, textsOf } from '../words.js'
+
+/** Prints the document; a missing one is NOT_FOUND, exit code 5. */
+export const command: Command = {
+  usage: 'get <collection> <value..>',
+  summary: 'print a document, by key or with --by by a unique value',
+  declare: yargs =>
+    declareFolder(yargs)
+      .positional('collection', { type: 'string', describe: 'name of the collection' })
+      .positional('value', {
+        type: 'string',
+        array: true,
+        describe: 'the key; with --by one value for each field of the constraint',
+      })
+      .option('by', { type: 'string', requiresArg: true, describe: 'unique constraint that is looked up' })
+      .option('number', { type: 'boolean', describe: 'the values are whole numbers' })
+      .option('with-version', {
+        type: 'boolean',
+        describe: 'print {version, document}, for put --if-version',
+      })
+      .example('$0 get users u1', '')
+      .example('$0 get users --by email kim@example.com', ''),
+  async run(given, terminal) {
+    const fields = await withPresentStore(given, terminal, store =>
+      find(store.collection(neededText(given, 'collection')), given),
+    )
+    await printOne(fields, terminal.format, terminal.out)
+    return exitCodes.ok
+  },
+}
+
+async function find(collection: Collection, given: Arguments): Promise<Fields> {
+  const words = textsOf(given, 'value')
+  const values = words.map(word => keyOf(word, isGiven(given, 'number')))
+  const by = textOf(given, 'by')
+  const [key, ...more] = values
+  if (by === undefined && more.length > 0) throw new UsageError('get takes one key; --by names a constraint')
+  if (key === undefined) throw new UsageError('name a key')
+  const asked = `${collection.name} ${by === undefined ? '' : `by ${by} `}${words.join(' ')}`
+  if (isGiven(given, 'with-version')) {
+    if (by !== undefined) throw new UsageError('--with-version goes with a key, not with --by')
+    const found = await collection.getVersioned(key)
+    if (found === undefined) throw missing(asked)
+    return { version: found.version, document: found.document }
+  }
+  const document = by === undefined ? await collection.get(key) : await collection.getBy(by, values)
+  if (document === undefined) throw missing(asked)
+  return document
+}
+
+function missing(asked: string): SillokError {
+  return new SillokError('NOT_FOUND', `no document ${asked}`)
+}

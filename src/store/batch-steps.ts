@@ -1,0 +1,49 @@
+/**
+ * Steps of an atomic batch, as operations. A step says one thing: one verb, the collection, and for some a
+ * condition; a field that is not known might have been meant as a condition, so it is refused.
+ */
+import { SillokError } from '../base/errors.js'
+import type { Operation } from '../machine/command.js'
+import type { CollectionSchema } from '../machine/schema.js'
+import { documentOperation, keyOperation } from './collection.js'
+import type { BatchStep } from './options.js'
+
+const verbs = ['insert', 'put', 'delete', 'check'] as const
+
+/**
+ * The step at that place as an operation. Throws INVALID, naming the place, or what the document or key
+ * deserves.
+ */
+export function stepOperation(
+  step: BatchStep,
+  place: number,
+  schemaOf: (name: string) => CollectionSchema,
+): Operation {
+  checkStep(step, place)
+  const schema = schemaOf(step.in)
+  if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
+  if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
+  if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
+  return keyOperation(schema, 'check', step.check, step.ifVersion)
+}
+
+function checkStep(step: BatchStep, place: number): void {
+  const where = `step ${place} of the batch`
+  if (typeof step !== 'object' || step === null) throw invalid(`${where} is not an object`)
+  const named = verbs.filter(verb => verb in step)
+  if (named.length !== 1)
+    throw invalid(`${where}: one of insert, put, delete or check, not ${named.length} of them`)
+  if (typeof step.in !== 'string') throw invalid(`${where}: in must name its collection`)
+  const [verb] = named
+  for (const field of Object.keys(step)) {
+    const known = field === verb || field === 'in' || (field === 'ifVersion' && verb !== 'insert')
+    if (!known) throw invalid(`${where}: ${verb} takes no ${field}`)
+  }
+  if (verb === 'check' && (step as { ifVersion?: unknown }).ifVersion === undefined) {
+    throw invalid(`${where}: check needs ifVersion, a version or null`)
+  }
+}
+
+function invalid(message: string): SillokError {
+  return new SillokError('INVALID', message)
+}

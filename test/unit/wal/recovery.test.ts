@@ -1,0 +1,220 @@
+/** The laws of opening a log: crashes, failed syncs, damage, foreign bytes. */
+import t from 'tap'
+import { isSillokError, type SillokError } from '../../../src/base/errors.js'
+import { BatchWriter, decodeBatch } from '../../../src/wal/batch.js'
+import { encodeFileHeader } from '../../../src/wal/wal-file.js'
+import { created, difference, entryOf, folder, World } from './wal-world.js'
+
+const { SEED } = process.env
+const seed = SEED ?? String(Date.now() % 1e6)
+t.comment(`seed ${seed}`)
+
+async function refusal(work: Promise<unknown>): Promise<SillokError | undefined> {
+  try {
+    await work
+    return undefined
+  } catch (error) {
+    return isSillokError(error) ? error : undefined
+  }
+}
+
+t.test('what was acknowledged is there after a crash at any moment, and one after it', async t => {
+  for (let round = 0; round < 60; round++) {
+    const world = new World({ seed: `${seed}/${round}`, partitions: 1 + (round % 5) })
+    for (const mode of ['all', 'none', 'any', 'any'] as const) {
+      world.disk.crashAt(1 + world.random.below(120), mode)
+      await world.run(async () => {
+        await world.open()
+        world.check()
+        await world.work(1000)
+      })
+      t.strictSame(world.failed, [], `round ${round}`)
+      world.disk = world.disk.restart()
+    }
+  }
+})
+
+t.test('uncommitted entries survive crashes at any moment, copied or not', async t => {
+  for (let round = 0; round < 25; round++) {
+    const world = new World({ seed: `${seed}/${round}`, partitions: 2, uncommitted: [7] })
+    let begun = false
+    for (const mode of ['none', 'any', 'all', 'any'] as const) {
+      world.disk.crashAt(begun ? 100 + world.random.below(150) : 400, mode)
+      await world.run(async () => {
+        await world.open()
+        world.check()
+        if (!begun) {
+          const entries = [1, 2, 3, 4].map(index => entryOf(7, index, 1, Buffer.alloc(5000, index)))
+          world.append({ partition: 7, registers: [created], entries })
+        }
+        begun = true
+        await world.work(2000)
+      })
+      world.disk = world.disk.restart()
+    }
+    t.strictSame(world.failed, [])
+  }
+})
+
+t.test('a batch whose sync failed counts after open only if it survives a power loss', async t => {
+  for (let round = 0; round < 20; round++) {
+    const world = new World({ seed: `${seed}/${round}` })
+    await world.run(async () => {
+      await world.open()
+      await world.work(12 + round)
+      await world.drain()
+      await world.pause(30)
+      world.disk.failNextSync()
+      world.step()
+      await world.pause(20)
+    })
+    const killed = world.disk.restart()
+    await world.clock.run(world.open(killed))
+    const before = world.waiting.length
+    world.check()
+    t.equal(before, 1)
+    t.equal(difference(world.log, world.model), undefined)
+    killed.crash('none')
+    await world.clock.run(world.open(killed.restart()))
+    t.equal(difference(world.log, world.model), undefined, 'what was read is on the disk since the open')
+  }
+})
+
+t.test('a clean close whose sync failed never looks like damage later', async t => {
+  const world = new World({ seed })
+  await world.clock.run(async () => {
+    const wal = await world.open()
+    await world.work(20)
+    await world.drain()
+    world.disk.failNextSync()
+    await wal.close()
+    await world.open(world.disk.restart())
+    world.check()
+    await world.work(5)
+    await world.drain()
+    world.disk.crash('none')
+  })
+  await world.clock.run(world.open(world.disk.restart()))
+  world.check()
+  t.pass()
+})
+
+t.test('a batch inside an entry passes for no batch', async t => {
+  const world = new World({ seed })
+  const forge = (salt: Buffer, sequence: number, previousCrc: number): Buffer => {
+    const writer = new BatchWriter()
+    writer.begin()
+    const place = { sequence, file: 1, salt, previousCrc, flags: 0, openingCount: 0 }
+    return Buffer.from(writer.finish(place).bytes)
+  }
+  await world.run(async () => {
+    const wal = await world.open()
+    world.append({ partition: 1, registers: [created] })
+    await world.drain()
+    const fake = forge(Buffer.alloc(8, 7), wal.status().batchSequence + 2, 0)
+    /** The body begins 48 + 4 + 32 bytes into the batch: the fake batch stands on a boundary. */
+    const body = Buffer.concat([Buffer.alloc(4096 - 84), fake, Buffer.alloc(100)])
+    world.append({ partition: 1, entries: [entryOf(1, 1, 1, body)] })
+    await world.drain()
+  })
+  const path = `${folder}/wal-0000000000000001`
+  const bytes = world.disk.bytesOf(path)
+  const forged: number[] = []
+  for (let offset = 4096; offset < bytes.length; offset += 4096) {
+    if (decodeBatch(bytes, offset)?.salt.equals(Buffer.alloc(8, 7))) forged.push(offset)
+  }
+  t.equal(forged.length, 1, 'it stands on a boundary and its CRC holds')
+  world.disk.flip(path, ((forged[0] ?? 0) - 100) * 8)
+  await world.clock.run(world.open(world.disk.restart()))
+  t.equal(world.log.tail(1).lastIndex, 0, 'torn, not damaged')
+})
+
+t.test('batches of an earlier use of a file never come back', async t => {
+  let stale = 0
+  for (let round = 0; round < 12; round++) {
+    const world = new World({ seed: `${seed}/${round}`, entryBytesMax: 200 })
+    await world.run(async () => {
+      await world.open()
+      await world.work(250 + 10 * round)
+      await world.drain()
+      world.disk.crash('all')
+    })
+    const disk = world.disk.restart()
+    for (const name of await world.clock.run(disk.list(folder))) {
+      const bytes = disk.bytesOf(`${folder}/${name}`)
+      const files = new Set<number>()
+      for (let offset = 4096; offset < bytes.length; offset += 4096) {
+        const batch = decodeBatch(bytes, offset)
+        if (batch !== undefined) files.add(batch.file)
+      }
+      if (files.size > 1) stale++
+    }
+    await world.clock.run(world.open(disk))
+    world.check()
+  }
+  t.ok(stale > 0, 'some files hold batches of an earlier use')
+})
+
+t.test('damage is named: file, offset, batch, and what is lost where', async t => {
+  const world = new World({ seed })
+  await world.run(async () => {
+    await world.open()
+    world.append({ partition: 1, registers: [created], entries: [entryOf(1, 1, 1, 'a')] })
+    await world.drain()
+    world.append({ partition: 1, entries: [entryOf(1, 2, 1, 'b')] })
+    await world.drain()
+    world.append({ partition: 1, entries: [entryOf(1, 3, 1, 'c')] })
+    await world.drain()
+  })
+  const path = `${folder}/wal-0000000000000001`
+  world.disk.flip(path, (4096 * 3 + 60) * 8)
+  const error = await refusal(world.clock.run(world.open(world.disk.restart())))
+  t.equal(error?.code, 'DAMAGED')
+  t.match(error?.details, { file: path, offset: 4096 * 3, batch: 3, laterBatches: 1 })
+  t.match(error?.details, { partitions: [{ partition: 1, lastBefore: 1, firstAfter: 3 }] })
+})
+
+t.test('a missing file is damage', async t => {
+  const world = new World({ seed, honourWanted: false })
+  await world.run(async () => {
+    await world.open()
+    await world.work(45)
+    await world.drain()
+    await world.log.close()
+  })
+  const names = await world.clock.run(world.disk.list(folder))
+  const used = names.filter(name => world.disk.bytesOf(`${folder}/${name}`).readUInt32LE(0) !== 0)
+  t.ok(used.length > 2)
+  for (const name of used.slice(0, -1)) {
+    const disk = world.disk.restart()
+    const error = await refusal(
+      world.clock.run(async () => {
+        await disk.remove(`${folder}/${name}`)
+        await world.open(disk)
+      }),
+    )
+    t.equal(error?.code, 'DAMAGED', name)
+  }
+})
+
+t.test('a folder without anything of ours is foreign, an unused one is new', async t => {
+  const world = new World({ seed })
+  world.disk.setBytes(`${folder}/holiday.jpg`, Buffer.from('beach'))
+  const error = await refusal(world.clock.run(world.open()))
+  t.equal(error?.code, 'FOREIGN_FOLDER')
+  world.disk.setBytes(`${folder}/wal-0000000000000001`, Buffer.alloc(5000))
+  await world.clock.run(world.open())
+  t.strictSame(world.log.partitions(), [])
+})
+
+t.test('a file of an unknown format is refused by name', async t => {
+  const world = new World({ seed })
+  const header = encodeFileHeader({ sequence: 1, salt: Buffer.alloc(8) })
+  const { crc32 } = await import('../../../src/base/checksum.js')
+  header.writeUInt16LE(9, 8)
+  header.writeUInt32LE(crc32(header.subarray(4, 32)), 0)
+  world.disk.setBytes(`${folder}/wal-0000000000000001`, header)
+  const error = await refusal(world.clock.run(world.open()))
+  t.equal(error?.code, 'VERSION_UNSUPPORTED')
+  t.match(error?.details, { format: 9 })
+})
