@@ -158,7 +158,7 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
   })
 }
 
-/** The log may forget what the mark names. A full ring waits for this, so it must not wait for room in the ring. */
+/** The log may forget what the mark names. A full ring waits for this, so it goes ahead of appends. */
 function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
   return new Promise((resolve, reject) => {
     wal.release(partition, mark.lastIndex, [markRegister(mark)], error =>

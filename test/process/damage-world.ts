@@ -68,7 +68,7 @@ export class DamageWorld {
     this.#random = new Random(seed)
   }
 
-  /** Makes the stores: closed cleanly, killed at work, and killed again, when LevelDB has made tables of its log. */
+  /** Makes the stores: closed cleanly, killed at work, killed again when LevelDB made tables of its log. */
   async prepare(workMs = 1500): Promise<void> {
     const atWork: Moment = { after: 'checked', delayMs: workMs }
     const clean = await this.#original('clean', [{ after: 'never', delayMs: 0 }], workMs)

@@ -1,4 +1,4 @@
-/** The child of the open-time test: writes entries with fresh keys until it is killed. `fill-program.js <options>` */
+/** The child of the open-time test: writes entries with fresh keys until it is killed. */
 import { open } from '../../src/index.js'
 import { runChild, tell } from './protocol.js'
 

@@ -1,4 +1,4 @@
-/** A full disk and a read-only folder: refusals say what they mean, service resumes by itself, nothing is lost. */
+/** A full disk, a read-only folder: refusals mean what they say, service resumes by itself, nothing is lost. */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-/** Real processes and real files: kills, named sessions, damage, a busy log. `npm run soak` does the same for longer. */
+/** Real processes, real files: kills, named sessions, damage, a busy log. `npm run soak` goes further. */
 import t from 'tap'
 import { DamageWorld } from './damage-world.js'
 import { KillWorld } from './kill-world.js'

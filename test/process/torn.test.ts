@@ -1,4 +1,4 @@
-/** The last batch of the write-ahead log, torn and damaged, as a whole store meets it. `npm run soak -- torn`: all. */
+/** The log's last batch, torn and damaged, as a whole store meets it. `npm run soak -- torn` tries every byte. */
 import t from 'tap'
 import { damageAcknowledged, tearLast } from './torn-forms.js'
 
