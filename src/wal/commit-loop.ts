@@ -47,10 +47,13 @@ type Plan = 'batch' | 'release' | 'copy' | 'rotate' | 'stalled' | 'nothing'
 /** What went into a batch. */
 interface Filled {
   readonly floor: FileSequence
-  readonly items: readonly Waiting[]
+  /** Whom to answer. */
+  readonly dones: readonly Done[]
 }
 
 const queueSlackMax = 4096
+/** Room for registers of releases that do not raise the floor, each in a batch of its own. */
+const marksReserveBytes = 6 * limits.walBlockBytes
 const askMs = 1000
 
 /** One per log; owns the queue of appends. */
@@ -64,12 +67,9 @@ export class CommitLoop {
   /** Items at the front of the queue that are in a batch. */
   #taken = 0
   #waitingBytes = 0
-  #inFlight: readonly Waiting[] = []
-  /** Those who wait for the registers of their release, which are in the batch. */
-  #releasing: Done[] = []
+  #inFlight: readonly Done[] = []
   #controls: Control[] = []
-  /** Those who wait for `#controls`. */
-  #released: Done[] = []
+  #controlDones: Done[] = []
   #controlBytes = 0
   #busy = false
   #running = Promise.resolve()
@@ -133,16 +133,15 @@ export class CommitLoop {
     this.#schedule()
   }
 
-  /** Takes registers of a release, and looks whether a file became free. */
-  released(controls: readonly Control[], done?: Done): void {
-    this.#copiedBytes = 0
-    if (done !== undefined) {
-      if (this.#error !== undefined) {
-        done(this.#error)
-        return
-      }
-      this.#released.push(done)
+  /** Takes registers of a release, and looks whether a file became free; `done`: they are durable. */
+  released(controls: readonly Control[], done: Done | undefined): void {
+    const error = this.#error
+    if (error !== undefined) {
+      if (done !== undefined) this.#options.clock.soon(() => done(error))
+      return
     }
+    if (done !== undefined) this.#controlDones.push(done)
+    this.#copiedBytes = 0
     for (const control of controls) {
       this.#controls.push(control)
       this.#controlBytes += registerHeadBytes + control.register.payload.length
@@ -210,6 +209,10 @@ export class CommitLoop {
     const need = batchLength(together <= limits.walBatchBytesMax ? together : fixed)
     if (need <= ring.allowance(this.#reserveBytes())) return this.#fit('batch', need)
     if (helps) return this.#fit('release', batchLength(fixed))
+    const marksRoom = ring.allowance(this.#reserveBytes() - marksReserveBytes)
+    // The next release, which may help, waits for these marks.
+    if (this.#controls.length > 0 && batchLength(fixed) <= marksRoom)
+      return this.#fit('release', batchLength(fixed))
     if (next === undefined && this.#witnessDue) {
       this.#witnessDue = false
       return 'nothing'
@@ -253,7 +256,11 @@ export class CommitLoop {
   #reserveBytes(): number {
     if (this.#ring.openFiles >= 2) return 0
     const perPartition = 8 * releasedBytes
-    return batchLength(this.#fixedBytes() + this.#logs.size * perPartition) + 3 * limits.walBlockBytes
+    return (
+      batchLength(this.#fixedBytes() + this.#logs.size * perPartition) +
+      marksReserveBytes +
+      3 * limits.walBlockBytes
+    )
   }
 
   async #writeBatch(plan: Plan): Promise<void> {
@@ -276,10 +283,14 @@ export class CommitLoop {
     const room = Math.min(limits.walBatchBytesMax, ring.roomBytes - batchHeadBytes)
     let spent = used + this.#maker.repeatBytes
     const controlsFit = spent + this.#controlBytes <= room
+    let dones: Done[] = []
     if (controlsFit) {
+      dones = this.#controlDones
+      this.#controlDones = []
       spent += this.#controlBytes
       for (const control of this.#controls) this.#maker.control(control)
-      this.#takeControls()
+      this.#controls = []
+      this.#controlBytes = 0
     }
     if (plan === 'copy') {
       const copied = this.#copy(room - spent)
@@ -294,8 +305,9 @@ export class CommitLoop {
       spent += floorCost
     }
     const items = plan === 'batch' ? this.#takeItems(Math.min(room, this.#allowedBytes()) - spent) : []
-    this.#inFlight = items
-    return { floor, items }
+    for (const item of items) dones.push(item.done)
+    this.#inFlight = dones
+    return { floor, dones }
   }
 
   /** Length that the batch's records may have without taking what is reserved. */
@@ -347,16 +359,17 @@ export class CommitLoop {
     const old = ring.current
     const file = await this.#writer.insist(() => ring.take(old.sequence + 1))
     ring.needed.push(file)
-    // What a release brought must stand where the release is told.
+    /** What a release brought must stand where the release is told. */
     for (const { log, register } of this.#controls) log.written.set(register.kind, register.payload)
-    this.#takeControls()
+    this.#controls = []
+    this.#controlBytes = 0
     const floor = ring.nextFloor()
     const batches = splitOpening([
       ...ring.restate(),
       ...[...this.#logs.values()].flatMap(log => log.restate()),
     ])
     ring.openingBytes = openingLength(batches)
-    let filled: Filled = { floor, items: [] }
+    let filled: Filled = { floor, dones: [] }
     for (const [i, batch] of batches.entries()) {
       this.#maker.begin()
       for (const record of batch) this.#maker.raw(record)
@@ -369,7 +382,7 @@ export class CommitLoop {
     }
     await old.device?.close()
     old.device = undefined
-    this.#durable({ floor: Math.max(floor, filled.floor), items: filled.items }, batchFlags.opening)
+    this.#durable({ floor: Math.max(floor, filled.floor), dones: filled.dones }, batchFlags.opening)
     ring.prepare()
     this.#ask(ring.oldFile())
   }
@@ -380,8 +393,7 @@ export class CommitLoop {
       this.#ring.prepare()
     }
     this.#inFlight = []
-    for (const done of this.#releasing.splice(0)) done()
-    for (const item of filled.items) item.done()
+    for (const done of filled.dones) done()
     if ((flags & (batchFlags.witness | batchFlags.cleanClose)) === 0) this.#startWitness()
   }
 
@@ -422,20 +434,13 @@ export class CommitLoop {
     this.#askTimer = this.#options.clock.after(ms, fire)
   }
 
-  #takeControls(): void {
-    this.#releasing.push(...this.#released.splice(0))
-    this.#controls = []
-    this.#controlBytes = 0
-  }
-
   #giveUp(error: SillokError): void {
-    for (const done of [...this.#releasing.splice(0), ...this.#released.splice(0)]) done(error)
-    const waiting = [...this.#inFlight, ...this.#queue.slice(this.#taken)]
+    const waiting = [...this.#inFlight, ...this.#queue.slice(this.#taken).map(item => item.done)]
     this.#inFlight = []
     this.#queue = []
     this.#taken = 0
     this.#waitingBytes = 0
-    for (const item of waiting) item.done(error)
+    for (const done of waiting) done(error)
   }
 
   #fail(cause: unknown): void {
@@ -449,5 +454,6 @@ export class CommitLoop {
       this.#options.failed(cause instanceof Error ? cause : this.#error)
     }
     this.#giveUp(this.#error)
+    for (const done of this.#controlDones.splice(0)) done(this.#error)
   }
 }

@@ -142,17 +142,15 @@ export class Wal {
   }
 
   /**
-   * Entries up to index are committed and stand in synced segments; they must be durable here. Registers that
-   * say where they stand (segmentSynced, segmentSealed) come with it: they are written before the entries may
-   * go, and ahead of appends that wait. So a release is never held up by a full ring. `done` is called when
-   * the registers are durable, or with the error that stopped the log.
+   * Entries up to index are committed and stand in synced segments; they must be durable here. Registers
+   * that say where they stand (segmentSynced, segmentSealed) come with it: they are written before the
+   * entries may go, and ahead of appends that wait. So a release is never held up by a full ring. `done` is
+   * called when the registers are durable, or as for an append.
    */
   release(partition: PartitionId, index: LogIndex, registers: readonly Register[] = [], done?: Done): void {
     const log = this.#logs.get(partition)
-    if (log === undefined || !log.exists) {
-      done?.()
-      return
-    }
+    assert(log?.exists === true || done === undefined, () => `release of ${partition}, which is not here`)
+    if (log === undefined || !log.exists) return
     log.tail.release(index)
     if (index > log.released) log.released = index
     for (const { kind, payload } of registers) log.registers.set(kind, payload)

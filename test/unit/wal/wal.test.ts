@@ -417,3 +417,25 @@ t.test('a restatement larger than a batch spans several, and counts only whole',
   world.check()
   t.equal(world.log.partitions().length, 150)
 })
+
+t.test('a last batch that fills most of a file is recovered, and as large ones follow', async t => {
+  const world = new World({ seed })
+  const extend = (index: number): void => {
+    world.append({ partition: 0, entries: [entryOf(0, index, 1, world.random.bytes(50_000))] })
+  }
+  for (let round = 0; round < 4; round++) {
+    await world.run(async () => {
+      await world.open()
+      world.check()
+      if (round === 0) world.append({ partition: 0, registers: [created] })
+      extend(2 * round + 1)
+      await world.drain()
+      extend(2 * round + 2)
+      await world.drain()
+    })
+    t.strictSame(world.errors, [])
+    t.strictSame(world.failed, [])
+    world.disk.crash('all')
+    world.disk = world.disk.restart()
+  }
+})
