@@ -169,15 +169,6 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
   })
 }
 
-/** The log may forget what the mark names. A full ring waits for this, so it goes ahead of appends. */
-function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
-  return new Promise((resolve, reject) => {
-    wal.release(partition, mark.lastIndex, [markRegister(mark)], error =>
-      error === undefined ? resolve() : reject(error),
-    )
-  })
-}
-
 function recordedMarks(wal: Wal, partition: PartitionId): RecordedMarks {
   const synced = wal.register(partition, registerKinds.segmentSynced)
   const sealed = wal.register(partition, registerKinds.segmentSealed)
