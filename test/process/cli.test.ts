@@ -100,7 +100,7 @@ t.test('documents come in by standard input and go out by standard output', asyn
     await sillok(folder, ['bench', 'put', 'raw-sync', '--concurrency', '8', '--duration', '0.3', '--json']),
     {
       exit: 0,
-      out: /^\{"machine":\{.*"runs":\[\{"workload":"put","nodes":1,"concurrency":8,"opsPerSecond":[1-9].*\}\n$/,
+      out: /^\{"machine":\{.*"runs":\[\{"workload":"put",.*"concurrency":8,"opsPerSecond":[1-9].*\}\n$/,
     },
   )
 })
