@@ -2,9 +2,9 @@
  * The lock of a data folder: a tiny `level` database in `<folder>/lock`, whose file LOCK is held by the
  * system for this process (Node itself has no flock), and released by the system when the process dies.
  *
- * A second holder in this process never gets as far as LOCK: LevelDB would open it, see that it is held and close it
- * again, and the system drops all locks of a process on a file when the process closes any descriptor of it. Then
- * another process could write to the folder too.
+ * A second holder in this process never gets as far as LOCK: LevelDB would open it, see that it is held and
+ * close it again, and the system drops all locks of a process on a file when the process closes any
+ * descriptor of it. Then another process could write to the folder too.
  */
 import { stat } from 'node:fs/promises'
 import { Level } from 'level'
@@ -14,7 +14,9 @@ import type { FolderLock } from './environment.js'
 import { folderInUse } from './folder-locks.js'
 import { levelError } from './level-errors.js'
 
-/** Folders that this process holds or is about to hold, by device and file number: a link is the same folder. */
+/**
+ * Folders that this process holds or is about to hold, by device and file number: a link is the same folder.
+ */
 const held = new Set<string>()
 
 /**

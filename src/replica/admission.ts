@@ -52,7 +52,7 @@ interface Batch {
   /** Place of the first ticket that is not decided. */
   next: number
   /** What that ticket waits for, if it was tried already. */
-  tried?: Verdict
+  tried: Verdict | undefined
 }
 
 interface Lane {
@@ -152,7 +152,7 @@ export class Admission {
     } else {
       const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
       loading?.catch(() => {})
-      lane.batches.push({ tickets, loading, next: 0 })
+      lane.batches.push({ tickets, loading, next: 0, tried: undefined })
       this.#start(lane, sender)
     }
   }
@@ -216,7 +216,7 @@ export class Admission {
     while (batch.next < batch.tickets.length) {
       const ticket = must(batch.tickets[batch.next], 'a ticket')
       const verdict = batch.tried ?? this.#decide(ticket, held)
-      delete batch.tried
+      batch.tried = undefined
       if (verdict.type === 'settled') {
         batch.next += 1
         continue

@@ -27,8 +27,8 @@ export interface Identity {
 const beginnings = new Set(['lock', 'IDENT.new'])
 
 /**
- * Throws before anything is touched if the folder is not one of this release: FOREIGN_FOLDER, VERSION_UNSUPPORTED,
- * DAMAGED.
+ * Throws before anything is touched if the folder is not one of this release: FOREIGN_FOLDER,
+ * VERSION_UNSUPPORTED, DAMAGED.
  */
 export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
   const names = await disk.list(folder)

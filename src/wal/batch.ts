@@ -24,7 +24,8 @@
  *   voided        u64 file, u64 batch: that file ends before that batch, whatever follows there
  *
  * States after a crash: the last batch may be there in any subset of its sectors. It begins at 4 KiB, so no
- * write touches a sector of the batch before. Source: pitfalls P4, P5, P26.
+ * write
+ * touches a sector of the batch before. Source: pitfalls P4, P5, P26.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'
@@ -159,6 +160,7 @@ export function rawRecord(kind: number, ...parts: readonly Uint8Array[]): Buffer
   return Buffer.concat([head, ...parts])
 }
 
+/** A register that was known before this batch. */
 export function restatedRecord(partition: PartitionId, kind: number, payload: Uint8Array): Buffer {
   const head = Buffer.allocUnsafe(8)
   head.writeUInt32LE(partition, 0)
@@ -166,18 +168,21 @@ export function restatedRecord(partition: PartitionId, kind: number, payload: Ui
   return rawRecord(recordKinds.restated, head, payload)
 }
 
+/** Ends all entries of the partition that are written so far. */
 export function cutRecord(partition: PartitionId): Buffer {
   const bytes = Buffer.allocUnsafe(4)
   bytes.writeUInt32LE(partition, 0)
   return rawRecord(recordKinds.cut, bytes)
 }
 
+/** Older files than that one are not needed. */
 export function floorRecord(file: FileSequence): Buffer {
   const bytes = Buffer.allocUnsafe(8)
   writeIndex(bytes, file, 0)
   return rawRecord(recordKinds.floor, bytes)
 }
 
+/** The file ends before that batch. */
 export function voidedRecord(file: FileSequence, batch: BatchSequence): Buffer {
   const bytes = Buffer.allocUnsafe(16)
   writeIndex(bytes, file, 0)
@@ -237,7 +242,8 @@ export class RawRecord {
 
 /**
  * The records of a batch, in order; `body` may be a copy of the batch's. DAMAGED if they do not fill the
- * body; VERSION_UNSUPPORTED for an unknown kind.
+ * body;
+ * VERSION_UNSUPPORTED for an unknown kind.
  */
 export function batchRecords(batch: Batch, body = batch.body): RawRecord[] {
   const records: RawRecord[] = []

@@ -2,11 +2,13 @@
  * The loop that makes batches and brings them to the disk, one at a time.
  *
  * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of
- * their batch; after a failure nothing is written. While one batch is in flight, everything else waits for
- * the next.
+ * their
+ * batch; after a failure nothing is written. While one batch is in flight, everything else waits for the
+ * next.
  *
- * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it
- * holds is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
+ * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what
+ * it holds
+ * is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
  *
  * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
  */
@@ -45,12 +47,16 @@ type Plan = 'batch' | 'release' | 'copy' | 'rotate' | 'stalled' | 'nothing'
 /** What went into a batch. */
 interface Filled {
   readonly floor: FileSequence
-  readonly items: readonly Waiting[]
+  /** Whom to answer. */
+  readonly dones: readonly Done[]
 }
 
 const queueSlackMax = 4096
+/** Room for registers of releases that do not raise the floor, each in a batch of its own. */
+const marksReserveBytes = 6 * limits.walBlockBytes
 const askMs = 1000
 
+/** One per log; owns the queue of appends. */
 export class CommitLoop {
   readonly #options: LoopOptions
   readonly #writer: LogWriter
@@ -61,8 +67,9 @@ export class CommitLoop {
   /** Items at the front of the queue that are in a batch. */
   #taken = 0
   #waitingBytes = 0
-  #inFlight: readonly Waiting[] = []
+  #inFlight: readonly Done[] = []
   #controls: Control[] = []
+  #controlDones: Done[] = []
   #controlBytes = 0
   #busy = false
   #running = Promise.resolve()
@@ -126,8 +133,14 @@ export class CommitLoop {
     this.#schedule()
   }
 
-  /** Takes registers of a release, and looks whether a file became free. */
-  released(controls: readonly Control[]): void {
+  /** Takes registers of a release, and looks whether a file became free; `done`: they are durable. */
+  released(controls: readonly Control[], done: Done | undefined): void {
+    const error = this.#error
+    if (error !== undefined) {
+      if (done !== undefined) this.#options.clock.soon(() => done(error))
+      return
+    }
+    if (done !== undefined) this.#controlDones.push(done)
     this.#copiedBytes = 0
     for (const control of controls) {
       this.#controls.push(control)
@@ -196,6 +209,10 @@ export class CommitLoop {
     const need = batchLength(together <= limits.walBatchBytesMax ? together : fixed)
     if (need <= ring.allowance(this.#reserveBytes())) return this.#fit('batch', need)
     if (helps) return this.#fit('release', batchLength(fixed))
+    const marksRoom = ring.allowance(this.#reserveBytes() - marksReserveBytes)
+    // The next release, which may help, waits for these marks.
+    if (this.#controls.length > 0 && batchLength(fixed) <= marksRoom)
+      return this.#fit('release', batchLength(fixed))
     if (next === undefined && this.#witnessDue) {
       this.#witnessDue = false
       return 'nothing'
@@ -239,7 +256,11 @@ export class CommitLoop {
   #reserveBytes(): number {
     if (this.#ring.openFiles >= 2) return 0
     const perPartition = 8 * releasedBytes
-    return batchLength(this.#fixedBytes() + this.#logs.size * perPartition) + 3 * limits.walBlockBytes
+    return (
+      batchLength(this.#fixedBytes() + this.#logs.size * perPartition) +
+      marksReserveBytes +
+      3 * limits.walBlockBytes
+    )
   }
 
   async #writeBatch(plan: Plan): Promise<void> {
@@ -262,7 +283,10 @@ export class CommitLoop {
     const room = Math.min(limits.walBatchBytesMax, ring.roomBytes - batchHeadBytes)
     let spent = used + this.#maker.repeatBytes
     const controlsFit = spent + this.#controlBytes <= room
+    let dones: Done[] = []
     if (controlsFit) {
+      dones = this.#controlDones
+      this.#controlDones = []
       spent += this.#controlBytes
       for (const control of this.#controls) this.#maker.control(control)
       this.#controls = []
@@ -281,8 +305,9 @@ export class CommitLoop {
       spent += floorCost
     }
     const items = plan === 'batch' ? this.#takeItems(Math.min(room, this.#allowedBytes()) - spent) : []
-    this.#inFlight = items
-    return { floor, items }
+    for (const item of items) dones.push(item.done)
+    this.#inFlight = dones
+    return { floor, dones }
   }
 
   /** Length that the batch's records may have without taking what is reserved. */
@@ -344,7 +369,7 @@ export class CommitLoop {
       ...[...this.#logs.values()].flatMap(log => log.restate()),
     ])
     ring.openingBytes = openingLength(batches)
-    let filled: Filled = { floor, items: [] }
+    let filled: Filled = { floor, dones: [] }
     for (const [i, batch] of batches.entries()) {
       this.#maker.begin()
       for (const record of batch) this.#maker.raw(record)
@@ -357,7 +382,7 @@ export class CommitLoop {
     }
     await old.device?.close()
     old.device = undefined
-    this.#durable({ floor: Math.max(floor, filled.floor), items: filled.items }, batchFlags.opening)
+    this.#durable({ floor: Math.max(floor, filled.floor), dones: filled.dones }, batchFlags.opening)
     ring.prepare()
     this.#ask(ring.oldFile())
   }
@@ -368,7 +393,7 @@ export class CommitLoop {
       this.#ring.prepare()
     }
     this.#inFlight = []
-    for (const item of filled.items) item.done()
+    for (const done of filled.dones) done()
     if ((flags & (batchFlags.witness | batchFlags.cleanClose)) === 0) this.#startWitness()
   }
 
@@ -410,12 +435,12 @@ export class CommitLoop {
   }
 
   #giveUp(error: SillokError): void {
-    const waiting = [...this.#inFlight, ...this.#queue.slice(this.#taken)]
+    const waiting = [...this.#inFlight, ...this.#queue.slice(this.#taken).map(item => item.done)]
     this.#inFlight = []
     this.#queue = []
     this.#taken = 0
     this.#waitingBytes = 0
-    for (const item of waiting) item.done(error)
+    for (const done of waiting) done(error)
   }
 
   #fail(cause: unknown): void {
@@ -429,5 +454,6 @@ export class CommitLoop {
       this.#options.failed(cause instanceof Error ? cause : this.#error)
     }
     this.#giveUp(this.#error)
+    for (const done of this.#controlDones.splice(0)) done(this.#error)
   }
 }

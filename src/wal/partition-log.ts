@@ -3,7 +3,8 @@
  * them.
  *
  * Always: a register's written payload was the newest one when the last batch was made; a file's restatement
- * is made of written payloads only, so it never speaks of what a later batch brings.
+ * is made
+ * of written payloads only, so it never speaks of what a later batch brings.
  */
 import { assert } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
@@ -43,6 +44,7 @@ const none: readonly never[] = []
 /** Records that a truncation adds: cut and released. */
 const truncationBytes = 2 * registerHeadBytes + 8
 
+/** Registers and tail of one partition. */
 export class PartitionLog {
   readonly id: PartitionId
   readonly tail: PartitionTail

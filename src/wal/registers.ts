@@ -1,11 +1,13 @@
 /**
  * Registers: what the log remembers per partition besides entries. A register is (partition, kind) ->
- * payload, and the last one wins; the head of every file restates all of them, so the restatement is complete
- * by construction.
+ * payload, and the
+ * last one wins; the head of every file restates all of them, so the restatement is complete by construction.
  *
  * The log itself looks into three kinds only: `created` and `truncation` shape the tail, `destroyed` drops
- * all else. The other payloads are stored as they come. Numbers are little-endian. A payload that a reader
- * cannot take apart is DAMAGED: it passed the batch's CRC, so it was written wrong.
+ * all else.
+ * The other payloads are stored as they come. Numbers are little-endian. A payload that a reader cannot take
+ * apart
+ * is DAMAGED: it passed the batch's CRC, so it was written wrong.
  *
  * Source: pitfalls P23 and P26.
  */
@@ -87,68 +89,82 @@ export interface Destroyed {
   readonly highestReplicaId: ReplicaId
 }
 
+/** The register that says that a replica is here: first of its partition. */
 export function createdRegister(value: Created): Register {
   return { kind: registerKinds.created, payload: numbers(value.replicaId, value.cutBytes) }
 }
 
+/** What `createdRegister` wrote. */
 export function decodeCreated(payload: Buffer): Created {
   const [replicaId, cutBytes] = parts(payload, 2, 'created')
   return { replicaId, cutBytes }
 }
 
+/** The register of Raft's hard state; repeated by the log in the batch after it. */
 export function hardStateRegister(value: HardState): Register {
   return { kind: registerKinds.hardState, payload: numbers(value.term, value.vote, value.commit) }
 }
 
+/** What `hardStateRegister` wrote. */
 export function decodeHardState(payload: Buffer): HardState {
   const [term, vote, commit] = parts(payload, 3, 'hard state')
   return { term, vote, commit }
 }
 
+/** The register that says where the log begins; it drops the tail up to there, or all of it. */
 export function truncationRegister(value: Truncation): Register {
   return { kind: registerKinds.truncation, payload: numbers(value.index, value.term) }
 }
 
+/** What `truncationRegister` wrote. */
 export function decodeTruncation(payload: Buffer): Truncation {
   const [index, term] = parts(payload, 2, 'truncation')
   return { index, term }
 }
 
+/** The register of the open segment; hand it over with the release of its entries. */
 export function segmentSyncedRegister(value: SegmentSynced): Register {
   const payload = numbers(value.firstIndex, value.lastIndex, value.length, value.crc)
   return { kind: registerKinds.segmentSynced, payload }
 }
 
+/** What `segmentSyncedRegister` wrote. */
 export function decodeSegmentSynced(payload: Buffer): SegmentSynced {
   const [firstIndex, lastIndex, length, crc] = parts(payload, 4, 'segment synced')
   return { firstIndex, lastIndex, length, crc }
 }
 
+/** The register of the newest sealed segment; hand it over with the release of its entries. */
 export function segmentSealedRegister(value: SegmentSealed): Register {
   assert(value.sha256.length === 32, () => `a SHA-256 of ${value.sha256.length} bytes`)
   const payload = Buffer.concat([numbers(value.firstIndex, value.lastIndex), value.sha256])
   return { kind: registerKinds.segmentSealed, payload }
 }
 
+/** What `segmentSealedRegister` wrote. */
 export function decodeSegmentSealed(payload: Buffer): SegmentSealed {
   if (payload.length !== 48) throw malformed('segment sealed', payload)
   const [firstIndex, lastIndex] = parts(payload.subarray(0, 16), 2, 'segment sealed')
   return { firstIndex, lastIndex, sha256: payload.subarray(16) }
 }
 
+/** The register that keeps a replica from voting. */
 export function recoveringRegister(value: Recovering): Register {
   return { kind: registerKinds.recovering, payload: numbers(value.fromIndex) }
 }
 
+/** What `recoveringRegister` wrote. */
 export function decodeRecovering(payload: Buffer): Recovering {
   const [fromIndex] = parts(payload, 1, 'recovering')
   return { fromIndex }
 }
 
+/** The tombstone; drops everything else of the partition. */
 export function destroyedRegister(value: Destroyed): Register {
   return { kind: registerKinds.destroyed, payload: numbers(value.highestReplicaId) }
 }
 
+/** What `destroyedRegister` wrote. */
 export function decodeDestroyed(payload: Buffer): Destroyed {
   const [highestReplicaId] = parts(payload, 1, 'destroyed')
   return { highestReplicaId }

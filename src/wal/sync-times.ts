@@ -10,6 +10,7 @@ export interface SyncStatus {
   readonly maxMs: number
 }
 
+/** The last 1,024 samples. */
 export class SyncTimes {
   readonly #samples: number[] = []
   #count = 0

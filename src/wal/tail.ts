@@ -1,12 +1,15 @@
 /**
  * The one copy in memory of a partition's entries that are in the log and not released.
  *
- * Two views. The *logical* one is what callers see: it follows each append at once. The *written* one is what
- * the files hold, in the order of the batches. They differ by the appends that wait. An entry that a waiting
- * append replaced or dropped is kept aside until that append is written: until then its file is needed.
+ * Two views. The *logical* one is what callers see: it follows each append at once. The *written* one is
+ * what the
+ * files hold, in the order of the batches. They differ by the appends that wait. An entry that a waiting
+ * append
+ * replaced or dropped is kept aside until that append is written: until then its file is needed.
  *
  * Always: the logical entries are firstIndex … lastIndex without gaps; an entry with a home is in that file,
- * and the usage of that file counts it.
+ * and
+ * the usage of that file counts it.
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
@@ -31,6 +34,7 @@ const unwritten: FileSequence = 0
 /** Released slots that may pile up before the arrays are cut. */
 const slackMax = 1024
 
+/** The tail with both of its views. */
 export class PartitionTail implements Tail {
   readonly #usage: Usage
   #entries: (Entry | undefined)[] = []
@@ -82,7 +86,8 @@ export class PartitionTail implements Tail {
   }
 
   /**
-   * A truncation was appended: entries up to base are not needed once it is written, without `keep` none is.
+   * A truncation was appended: entries up to base are not needed once it is written, without `keep`
+   * none is.
    */
   truncate(base: LogIndex, keep: boolean): void {
     if (!keep) {

@@ -1,5 +1,6 @@
 /**
- * How much of each file of the log is still needed: bytes of entries that stand nowhere else. Always exact.
+ * How much of each file of the log is still needed: bytes of entries that stand nowhere else. Always
+ * exact.
  */
 import { assert } from '../base/assert.js'
 import type { FileSequence } from '../base/ids.js'
@@ -12,6 +13,7 @@ interface FileUsage {
   largest: number
 }
 
+/** Needed bytes by file. */
 export class Usage {
   readonly #files = new Map<FileSequence, FileUsage>()
 

@@ -68,11 +68,13 @@ export class DamageWorld {
     this.#random = new Random(seed)
   }
 
-  /** Makes the stores: two killed at work, one of them then closed cleanly. */
+  /** Makes the stores: closed cleanly, killed at work, killed again when LevelDB made tables of its log. */
   async prepare(workMs = 1500): Promise<void> {
-    const clean = await this.#original('clean', { after: 'never', delayMs: 0 }, workMs)
-    const killed = await this.#original('killed', { after: 'checked', delayMs: workMs }, 60_000)
-    this.#originals = [clean, killed]
+    const atWork: Moment = { after: 'checked', delayMs: workMs }
+    const clean = await this.#original('clean', [{ after: 'never', delayMs: 0 }], workMs)
+    const killed = await this.#original('killed', [atWork], 60_000)
+    const twice = await this.#original('killed twice', [atWork, { after: 'checked', delayMs: 100 }], 60_000)
+    this.#originals = [clean, killed, twice]
     this.report.logBytes = this.#bytesOf('log')
     this.report.tableBytes = this.#bytesOf('table')
     this.report.manifestBytes = this.#bytesOf('manifest')
@@ -104,21 +106,24 @@ export class DamageWorld {
     rmSync(this.#folder, { recursive: true })
   }
 
-  async #original(name: string, moment: Moment, workMs: number): Promise<Original> {
+  async #original(name: string, moments: readonly Moment[], workMs: number): Promise<Original> {
     const folder = path.join(this.#folder, name)
     const model = new Model()
-    const options: WriterOptions = {
-      folder,
-      seed: `${this.#seed}/${name}`,
-      life: 1,
-      writers: 48,
-      workMs,
-      limits,
-      expected: model.expected(),
+    for (const [at, moment] of moments.entries()) {
+      const options: WriterOptions = {
+        folder,
+        seed: `${this.#seed}/${name}`,
+        life: at + 1,
+        writers: 48,
+        workMs,
+        limits,
+        expected: model.expected(),
+      }
+      const file = path.join(this.#folder, 'options.json')
+      writeFileSync(file, JSON.stringify(options))
+      await live('writer-program', file, moment, line => model.take(line))
     }
-    const file = path.join(this.#folder, 'options.json')
-    writeFileSync(file, JSON.stringify(options))
-    await live('writer-program', file, moment, line => model.take(line))
+    // What became of the writes in flight is in the log: it is the same in every copy.
     const copy = path.join(this.#folder, 'whole')
     cpSync(folder, copy, { recursive: true })
     await open(copy, async store => checkStore(store, model.expected(), line => model.take(line)))

@@ -71,7 +71,7 @@ export async function tearLast(
   step: number,
 ): Promise<TornReport> {
   const world = kind === 'opening' ? await openingWorld(seed, 'nothing') : new TornWorld(seed)
-  if (kind !== 'opening') await world.prepare('nothing', kind === 'small' ? 6 : 120)
+  if (kind !== 'opening') await world.prepare('nothing', kind === 'small' ? 6 : 40)
   world.takeHeader()
   const whole = world.bytes()
   const start = kind === 'opening' ? openingOffset : 0

@@ -3,8 +3,13 @@
  * the fault.
  */
 import { parseArgs } from 'node:util'
+import { limits } from '../../src/base/limits.js'
 import { DamageWorld } from '../process/damage-world.js'
 import { type KillReport, KillWorld } from '../process/kill-world.js'
+import { measureOpen } from '../process/open-time.js'
+import { ResumeWorld } from '../process/resume-world.js'
+import { fillRing } from '../process/ring.js'
+import { damageAcknowledged, tearLast } from '../process/torn-forms.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,7 +62,36 @@ async function damage({ seed, count = 500 }: Asked): Promise<object> {
   return { logBits: count, tableBits: count, manifestCuts: cuts, ...world.report }
 }
 
-const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = { kills, damage }
+async function torn({ seed }: Asked): Promise<object> {
+  const report: Record<string, unknown> = {}
+  for (const kind of ['small', 'large', 'opening'] as const) report[kind] = await tearLast(seed, kind, 1)
+  for (const follower of ['witness', 'batch', 'close'] as const) {
+    report[`refused before ${follower}`] = await damageAcknowledged(seed, follower, 1)
+    report[`refused before ${follower}, opening`] = await damageAcknowledged(seed, follower, 1, true)
+  }
+  return report
+}
+
+async function resume({ seed, count = 20 }: Asked): Promise<object> {
+  return await new ResumeWorld(seed).run(count)
+}
+
+async function ring({ count = 64 }: Asked): Promise<object> {
+  return await fillRing(count, limits.walFileBytesEmbedded, 60_000)
+}
+
+async function open({ seed, count = 1_000_000 }: Asked): Promise<object> {
+  return await measureOpen(seed, count, 5)
+}
+
+const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
+  kills,
+  damage,
+  torn,
+  resume,
+  ring,
+  open,
+}
 
 async function main(): Promise<void> {
   const [name = ''] = positionals

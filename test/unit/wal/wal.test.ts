@@ -151,7 +151,7 @@ t.test('every hard state is repeated in the first batch after it, after openings
     }
     /** After a batch that is overwritten nobody can tell what was a repetition. */
     if ((batch.flags & batchFlags.opening) !== 0) carries.set(batch.sequence, all)
-    else if (before !== undefined) carries.set(batch.sequence, fresh)
+    else if (repeated !== undefined) carries.set(batch.sequence, fresh)
   }
   t.ok(batches.length > 10)
 })
@@ -402,17 +402,40 @@ t.test('a restatement larger than a batch spans several, and counts only whole',
     await world.drain()
     world.disk.crash('none')
   })
-  for (let again = 0; again < 12; again++) {
-    const disk = world.disk.restart()
-    if (again % 3 !== 0) disk.crashAt(20 + world.random.below(12), 'any')
+  const crashed = world.disk
+  const whole = crashed.restart()
+  await world.clock.run(world.open(whole))
+  for (let before = 0; before < 5; before++) {
+    const disk = crashed.restart()
+    disk.crashAt(whole.operations - before, world.random.pick(['all', 'none', 'any'] as const))
     world.disk = disk
-    await world.run(async () => {
-      await world.open(disk)
-      world.check()
-      disk.crash('any')
-    })
+    await world.run(() => world.open(disk))
+    await world.clock.run(world.open(disk.restart()))
+    world.check()
   }
   await world.clock.run(world.open(world.disk.restart()))
   world.check()
   t.equal(world.log.partitions().length, 150)
+})
+
+t.test('a last batch that fills most of a file is recovered, and as large ones follow', async t => {
+  const world = new World({ seed })
+  const extend = (index: number): void => {
+    world.append({ partition: 0, entries: [entryOf(0, index, 1, world.random.bytes(50_000))] })
+  }
+  for (let round = 0; round < 4; round++) {
+    await world.run(async () => {
+      await world.open()
+      world.check()
+      if (round === 0) world.append({ partition: 0, registers: [created] })
+      extend(2 * round + 1)
+      await world.drain()
+      extend(2 * round + 2)
+      await world.drain()
+    })
+    t.strictSame(world.errors, [])
+    t.strictSame(world.failed, [])
+    world.disk.crash('all')
+    world.disk = world.disk.restart()
+  }
 })
