@@ -15,7 +15,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { crc32 } from '../../../src/base/checksum.js'
 import { Random } from '../../../src/base/random.js'
-import { open, type SillokError } from '../../../src/index.js'
+import type { Disk } from '../../../src/env/disk.js'
+import { limits, open, SillokError } from '../../../src/index.js'
 import { Host } from '../../../src/replica/host.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
@@ -292,6 +293,64 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
       await store.close()
     })
   }
+})
+
+/** The same disk, on which nothing fits into segments while `full` says so. */
+function segmentsWithoutRoom(disk: Disk, full: () => boolean): Disk {
+  const bound = <T extends object>(target: T, own: Partial<T>): T =>
+    new Proxy(target, {
+      get: (_, name) => {
+        const value = Reflect.get(own, name) ?? Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  const open: Disk['open'] = async (path, options) => {
+    const file = await disk.open(path, options)
+    if (!path.includes('segments')) return file
+    const write: typeof file.write = async (buffers, offset) => {
+      if (full()) throw new SillokError('DISK_FULL', 'no space left')
+      await file.write(buffers, offset)
+    }
+    return bound(file, { write })
+  }
+  return bound(disk, { open })
+}
+
+t.test('a ring of log files that is full because segments had no room goes on when there is some', async t => {
+  const clock = new SimClock()
+  const machine = new SimMachine({ clock, random: new Random(seed), latency: 'none' })
+  const env = machine.environment
+  await clock.run(async () => {
+    let full = false
+    const small = {
+      walFileBytesEmbedded: limits.walBatchBytesMax + 256 * 1024,
+      segmentCutBytes: 1024 * 1024,
+      segmentSyncBytes: 256 * 1024,
+    } as unknown as Partial<typeof limits>
+    const disk = segmentsWithoutRoom(env.disk, () => full)
+    const store = await Store.open({ ...env, disk }, 'data', {}, small)
+    await store.define('a', { key: 'id' })
+    const rows = store.collection('a')
+    full = true
+    const v = 'x'.repeat(200_000)
+    let answered = true
+    let writing: Promise<string> = Promise.resolve('')
+    for (let id = 0; id < 400 && answered; id++) {
+      answered = false
+      writing = codeOf(rows.put({ id, v })).then(code => {
+        answered = true
+        return code
+      })
+      await Promise.race([writing, pass(machine, 300)])
+    }
+    t.equal(answered, false, 'the ring is full')
+    full = false
+    await Promise.race([writing, pass(machine, 10_000)])
+    t.equal(answered, true, 'and empties itself')
+    t.equal(await codeOf(rows.put({ id: 'after' })), 'done')
+    t.strictSame(await store.scrub(), [])
+    await store.close()
+  })
 })
 
 t.test(
