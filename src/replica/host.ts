@@ -52,6 +52,8 @@ export class Host {
   #wal: Wal | undefined
   #sessions: SessionDirectory | undefined
   #failure: SillokError | undefined
+  #logFull = false
+  #refusing = false
   #closing: Promise<void> | undefined
 
   private constructor(options: HostOptions, lock: FolderLock) {
@@ -148,7 +150,10 @@ export class Host {
       witnessMs: this.#limits.walWitnessMs,
       wanted: partition => this.#release(partition),
       failed: error => this.#fail(asFailure(error)),
-      diskFull: full => this.#diskFull(full),
+      diskFull: full => {
+        this.#logFull = full
+        this.#refuseIfFull()
+      },
     })
     for (const partition of [metaPartition, dataPartition]) {
       if (!this.#wal.partitions().includes(partition))
@@ -225,7 +230,12 @@ export class Host {
       .catch((error: unknown) => this.#fail(asFailure(error)))
   }
 
-  #diskFull(full: boolean): void {
+  /** The log found no space; or it has room in no file, because the segments found none. */
+  #refuseIfFull(): void {
+    const waits = [...this.#replicas.values()].some(({ segments }) => segments.waitsForSpace)
+    const full = this.#logFull || (waits && must(this.#wal, 'the log').isRingFull)
+    if (full === this.#refusing) return
+    this.#refusing = full
     const error = full
       ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some')
       : undefined
@@ -233,6 +243,7 @@ export class Host {
   }
 
   #tick(): void {
+    this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
   }
 

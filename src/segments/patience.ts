@@ -16,10 +16,16 @@ const retryMs = 1000
 export class Patience {
   readonly #clock: Clock
   #hurried = false
+  #waits = false
   #pause: { readonly timer: Timer; readonly end: () => void } | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /** True from a full disk until the work was done. */
+  get waits(): boolean {
+    return this.#waits
   }
 
   /** Does the work, as often as DISK_FULL makes it necessary. The work must be fit to be repeated. */
@@ -27,10 +33,13 @@ export class Patience {
     for (;;) {
       const last = this.#hurried
       try {
-        return await work()
+        const value = await work()
+        this.#waits = false
+        return value
       } catch (error) {
         if (last || !isSillokError(error, 'DISK_FULL')) throw error
       }
+      this.#waits = true
       if (!this.#hurried) await this.#wait()
     }
   }

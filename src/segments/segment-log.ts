@@ -102,6 +102,11 @@ export class SegmentLog {
     return this.#writer.pendingBytes
   }
 
+  /** The disk is full: entries are tried again until there is room for them. */
+  get waitsForSpace(): boolean {
+    return this.#writer.waitsForSpace
+  }
+
   /** Files, and their bytes. */
   status(): { readonly segments: number; readonly bytes: number } {
     const { sealed, content } = this.#writer

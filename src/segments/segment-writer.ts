@@ -120,6 +120,11 @@ export class SegmentWriter {
     return this.#pendingBytes
   }
 
+  /** The disk is full: what is to be written is tried again until there is room. */
+  get waitsForSpace(): boolean {
+    return this.#patience.waits
+  }
+
   /** The open segment's account, undefined between a seal and the next write. */
   get content(): SegmentContent | undefined {
     return this.#open?.content

@@ -182,6 +182,11 @@ export class Wal {
     return destroyed.map(log => log.id).sort((a, b) => a - b)
   }
 
+  /** Appends wait until the oldest file is given up. */
+  get isRingFull(): boolean {
+    return this.#loop.stalled
+  }
+
   status(): WalStatus {
     return {
       filesCount: this.#ring.filesCount,

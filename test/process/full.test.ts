@@ -1,4 +1,4 @@
-/** A full disk, a read-only folder: refusals mean what they say, service resumes by itself, nothing is lost. */
+/** A full disk, a read-only folder: refusals mean what they say, service resumes, nothing is lost. */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -71,6 +71,11 @@ t.test('a log whose ring is full because the segments found no space goes on whe
     ringFull = (store.status().wal as { ringFull: boolean }).ringFull
     t.comment(isSillokError(error) ? error.code : error)
     t.ok(isSillokError(error), 'a full disk ends in a named error')
+    const refused = await write(1, 5000)
+    t.ok(
+      isSillokError(refused, 'DISK_FULL') && refused.outcome === 'not-applied',
+      'refused before it is proposed',
+    )
     full = false
     await new Promise<void>(resolve => clock.after(3000, resolve))
     t.equal(await write(200, 5000), undefined, 'service resumes')

@@ -1,5 +1,5 @@
 /**
- * A process with named sessions is killed with writes in flight; another resumes the names. Copies of the first
+ * A process with named sessions is killed with writes in flight; another resumes them. Copies of the first
  * one's requests that arrive late are answered as before, or fenced; what is sent again takes effect once.
  */
 import assert from 'node:assert/strict'
@@ -92,7 +92,7 @@ export class ResumeWorld {
     this.#answers.set(row, answer)
   }
 
-  /** What the killed holder may have had in flight arrives after a new one has come: rows that it must not make. */
+  /** What the killed holder had in flight arrives after a new one has come: it must not take effect. */
   async #lateCopies(epochs: ReadonlyMap<string, number>): Promise<Set<string>> {
     const env = realEnvironment()
     const host = await Host.open({ env, folder: this.#folder })

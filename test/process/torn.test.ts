@@ -1,4 +1,4 @@
-/** The log's last batch, torn and damaged, as a whole store meets it. `npm run soak -- torn` tries every byte. */
+/** The log's last batch, torn and damaged, as a whole store meets it. `npm run soak -- torn`: every byte. */
 import t from 'tap'
 import { damageAcknowledged, tearLast } from './torn-forms.js'
 
