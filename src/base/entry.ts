@@ -63,7 +63,8 @@ export function sealEntry(
   writeIndex(bytes, head.index, 16)
   writeIndex(bytes, head.term, 24)
   bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0)
-  return { ...head, level: entryLevel, bytes }
+  const { partition, index, term, kind } = head
+  return { partition, index, term, level: entryLevel, kind, bytes }
 }
 
 /** Encodes an entry around a copy of the body. */
@@ -99,7 +100,8 @@ export function decodeEntry(bytes: Buffer, offset = 0): Entry | undefined {
 
 /** Writes a safe integer as 8 bytes, little-endian. */
 export function writeIndex(bytes: Buffer, value: number, offset: number): void {
-  assert(Number.isSafeInteger(value) && value >= 0, () => `not an index: ${value}`)
+  // On the way of every write: the message is made only when it is needed, without a closure.
+  if (!Number.isSafeInteger(value) || value < 0) assert(false, `not an index: ${value}`)
   bytes.writeUInt32LE(value % 2 ** 32, offset)
   bytes.writeUInt32LE(Math.floor(value / 2 ** 32), offset + 4)
 }

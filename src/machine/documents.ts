@@ -10,11 +10,16 @@ import type { RowKey } from '../codec/row.js'
 import type { Claim } from './claims.js'
 import { claimKeyOf } from './claims.js'
 
-const noClaims = Buffer.from([0])
+function withoutClaims(document: Buffer): Buffer {
+  const value = Buffer.allocUnsafe(1 + document.length)
+  value[0] = 0
+  value.set(document, 1)
+  return value
+}
 
 /** The value of a document's row. */
 export function encodeDocumentRow(claims: readonly Claim[], document: Buffer): Buffer {
-  if (claims.length === 0) return Buffer.concat([noClaims, document])
+  if (claims.length === 0) return withoutClaims(document)
   const parts: Buffer[] = [Buffer.from([claims.length])]
   for (const claim of claims) {
     const head = Buffer.allocUnsafe(6)

@@ -27,6 +27,8 @@ export class Draft {
   readonly #changes = new Map<RowKey, Change>()
   readonly #ranges: DeleteRangeFact[] = []
   readonly #needs: RowKey[] = []
+  #lookedAt: RowKey | undefined
+  #found: Row | null | undefined
 
   constructor(view: View, version: Version) {
     this.view = view
@@ -41,7 +43,7 @@ export class Draft {
     if (change !== undefined) {
       return change.value === null ? null : { version: this.#version, value: change.value }
     }
-    const row = this.view.get(key)
+    const row = this.#look(key)
     if (row === undefined) this.#needs.push(key)
     return row ? { version: row.version, value: rowValue(row) } : row
   }
@@ -89,13 +91,22 @@ export class Draft {
     return facts
   }
 
+  /** The view's row; a row that is looked at and then changed is found once. */
+  #look(key: RowKey): Row | null | undefined {
+    if (key !== this.#lookedAt) {
+      this.#lookedAt = key
+      this.#found = this.view.get(key)
+    }
+    return this.#found
+  }
+
   #change(key: RowKey, value: Buffer | null): void {
     const change = this.#changes.get(key)
     if (change !== undefined) {
       this.#changes.set(key, { value, before: change.before })
       return
     }
-    const before = this.view.get(key)
+    const before = this.#look(key)
     if (before === undefined) this.#needs.push(key)
     else this.#changes.set(key, { value, before })
   }
