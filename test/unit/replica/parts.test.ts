@@ -26,7 +26,9 @@ t.test(
     const asker = (name: string) => ({
       answer: (result: Reply | SillokError): void => {
         told.push(
-          `${name}: ${result instanceof SillokError ? `${result.code} ${result.outcome}` : result.ok && result.version}`,
+          `${name}: ${
+            result instanceof SillokError ? `${result.code} ${result.outcome}` : result.ok && result.version
+          }`,
         )
       },
     })

@@ -270,7 +270,9 @@ export class World {
     this.append({ partition, registers })
   }
 
-  /** What is not released may fill half of the ring: a host whose log holds more releases before it goes on. */
+  /**
+   * What is not released may fill half of the ring: a host whose log holds more releases before it goes on.
+   */
   stayWithinBudget(): void {
     const { tailBytes, waitingBytes } = this.log.status()
     const ringBytes = (this.options.fileBytes ?? 64 * 1024) * (this.options.filesMax ?? 4)
