@@ -1,6 +1,6 @@
 /**
- * What a partition must answer, computed in another way: documents in a Map, unique values found by looking at all of
- * them, sessions as lists of answers.
+ * What a partition must answer, computed in another way: documents in a Map, unique values found by looking
+ * at all of them, sessions as lists of answers.
  */
 export interface Place {
   readonly id: string

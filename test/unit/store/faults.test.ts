@@ -139,7 +139,10 @@ t.test('a read-only folder is unusable', async t => {
     const { open } = await import(${JSON.stringify(entry)})
     const codes = []
     for (const dir of process.argv.slice(1)) {
-      try { await open({ dir }); codes.push('opened') } catch (error) { codes.push(error.code + ' ' + error.outcome) }
+      await open({ dir }).then(
+        () => codes.push('opened'),
+        error => codes.push(error.code + ' ' + error.outcome),
+      )
     }
     console.log(codes.join())`
   const dirs = [join(dir, 'locked'), join(dir, 'locked', 'below')]
@@ -316,7 +319,7 @@ function segmentsWithoutRoom(disk: Disk, full: () => boolean): Disk {
   return bound(disk, { open })
 }
 
-t.test('a ring of log files that is full because segments had no room goes on when there is some', async t => {
+t.test('a log that is full because segments had no room goes on when there is some', async t => {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random(seed), latency: 'none' })
   const env = machine.environment

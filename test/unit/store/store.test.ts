@@ -10,10 +10,10 @@ import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import { encodeDocument } from '../../../src/codec/document.js'
 import { makeRow, type Row } from '../../../src/codec/row.js'
+import { Collection, limits, open, type Store, type Versioned } from '../../../src/index.js'
 import { type Claim, claimsOf, encodeClaim } from '../../../src/machine/claims.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import { compileDefinition } from '../../../src/machine/schema.js'
-import { Collection, limits, open, type Store, type Versioned } from '../../../src/index.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
