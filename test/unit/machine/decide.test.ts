@@ -1,7 +1,4 @@
-/**
- * decide against an independent oracle, over random commands; what it logs converges, digests and rounds
- * agree.
- */
+/** decide against an independent oracle, over random commands; what it logs converges, digests agree. */
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'

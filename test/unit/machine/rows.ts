@@ -1,6 +1,4 @@
-/**
- * A partition's rows in a Map: what decide sees, and what evolve does to them. Simple, to be obviously right.
- */
+/** A partition's rows in a Map: what decide sees, and what evolve does to them. Obviously right. */
 import type { Fact } from '../../../src/codec/facts.js'
 import { keyBytes, makeRow, partitionSlot, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
 import type { Command, Decision } from '../../../src/machine/command.js'
@@ -88,9 +86,7 @@ export class Rows implements View {
     return decide(command, this, { index, version: index, time: this.time })
   }
 
-  /**
-   * Decides with some rows on disk only, which are loaded as they are asked for; tells in how many rounds.
-   */
+  /** Decides with some rows on disk only, which are loaded as they are asked for; tells the rounds. */
   decideInRounds(
     command: Command,
     isHidden: (key: RowKey) => boolean,

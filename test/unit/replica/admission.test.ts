@@ -1,6 +1,4 @@
-/**
- * The way in for commands: order per sender, loads, bounds; against a decider that does what the test says.
- */
+/** The way in for commands: order per sender, loads, bounds; the decider does what the test says. */
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'

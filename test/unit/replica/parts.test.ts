@@ -25,11 +25,8 @@ t.test(
     const told: string[] = []
     const asker = (name: string) => ({
       answer: (result: Reply | SillokError): void => {
-        told.push(
-          `${name}: ${
-            result instanceof SillokError ? `${result.code} ${result.outcome}` : result.ok && result.version
-          }`,
-        )
+        const failed = result instanceof SillokError && `${result.code} ${result.outcome}`
+        told.push(`${name}: ${failed || (result as { version: number }).version}`)
       },
     })
     const reply = (version: number): Reply => ({ ok: true, version, value: null })

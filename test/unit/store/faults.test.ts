@@ -139,8 +139,10 @@ t.test('a read-only folder is unusable', async t => {
     const { open } = await import(${JSON.stringify(entry)})
     const codes = []
     for (const dir of process.argv.slice(1)) {
-      try { await open({ dir }); codes.push('opened') }
-      catch (error) { codes.push(error.code + ' ' + error.outcome) }
+      await open({ dir }).then(
+        () => codes.push('opened'),
+        error => codes.push(error.code + ' ' + error.outcome),
+      )
     }
     console.log(codes.join())`
   const dirs = [join(dir, 'locked'), join(dir, 'locked', 'below')]
@@ -317,45 +319,42 @@ function segmentsWithoutRoom(disk: Disk, full: () => boolean): Disk {
   return bound(disk, { open })
 }
 
-t.test(
-  'a ring of log files that is full because segments had no room goes on when there is some',
-  async t => {
-    const clock = new SimClock()
-    const machine = new SimMachine({ clock, random: new Random(seed), latency: 'none' })
-    const env = machine.environment
-    await clock.run(async () => {
-      let full = false
-      const small = {
-        walFileBytesEmbedded: limits.walBatchBytesMax + 256 * 1024,
-        segmentCutBytes: 1024 * 1024,
-        segmentSyncBytes: 256 * 1024,
-      } as unknown as Partial<typeof limits>
-      const disk = segmentsWithoutRoom(env.disk, () => full)
-      const store = await Store.open({ ...env, disk }, 'data', {}, small)
-      await store.define('a', { key: 'id' })
-      const rows = store.collection('a')
-      full = true
-      const v = 'x'.repeat(200_000)
-      let answered = true
-      let writing: Promise<string> = Promise.resolve('')
-      for (let id = 0; id < 400 && answered; id++) {
-        answered = false
-        writing = codeOf(rows.put({ id, v })).then(code => {
-          answered = true
-          return code
-        })
-        await Promise.race([writing, pass(machine, 300)])
-      }
-      t.equal(answered, false, 'the ring is full')
-      full = false
-      await Promise.race([writing, pass(machine, 10_000)])
-      t.equal(answered, true, 'and empties itself')
-      t.equal(await codeOf(rows.put({ id: 'after' })), 'done')
-      t.strictSame(await store.scrub(), [])
-      await store.close()
-    })
-  },
-)
+t.test('a log that is full because segments had no room goes on when there is some', async t => {
+  const clock = new SimClock()
+  const machine = new SimMachine({ clock, random: new Random(seed), latency: 'none' })
+  const env = machine.environment
+  await clock.run(async () => {
+    let full = false
+    const small = {
+      walFileBytesEmbedded: limits.walBatchBytesMax + 256 * 1024,
+      segmentCutBytes: 1024 * 1024,
+      segmentSyncBytes: 256 * 1024,
+    } as unknown as Partial<typeof limits>
+    const disk = segmentsWithoutRoom(env.disk, () => full)
+    const store = await Store.open({ ...env, disk }, 'data', {}, small)
+    await store.define('a', { key: 'id' })
+    const rows = store.collection('a')
+    full = true
+    const v = 'x'.repeat(200_000)
+    let answered = true
+    let writing: Promise<string> = Promise.resolve('')
+    for (let id = 0; id < 400 && answered; id++) {
+      answered = false
+      writing = codeOf(rows.put({ id, v })).then(code => {
+        answered = true
+        return code
+      })
+      await Promise.race([writing, pass(machine, 300)])
+    }
+    t.equal(answered, false, 'the ring is full')
+    full = false
+    await Promise.race([writing, pass(machine, 10_000)])
+    t.equal(answered, true, 'and empties itself')
+    t.equal(await codeOf(rows.put({ id: 'after' })), 'done')
+    t.strictSame(await store.scrub(), [])
+    await store.close()
+  })
+})
 
 t.test(
   'sessions end by log time when nobody keeps them, and a late write is refused',
