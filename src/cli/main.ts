@@ -19,6 +19,7 @@ import { releaseVersion, command as version } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
 import { UsageError } from './usage.js'
+import { shieldDashes } from './words.js'
 
 const commands: readonly Command[] = [
   define,
@@ -48,7 +49,7 @@ export async function run(
     const parser = declare(await releaseVersion(), (command, given) => {
       chosen = { command, given }
     })
-    await parser.parseAsync([...words], {}, (failure, _given, text) => {
+    await parser.parseAsync(shieldDashes(words), {}, (failure, _given, text) => {
       if (failure) throw new UsageError(failure.message)
       help = text
     })

@@ -7,12 +7,24 @@ import type { DocumentKey } from '../base/tuple.js'
 import type { Arguments } from './command.js'
 import { UsageError } from './usage.js'
 
+/** Stands for a lone `-` while yargs parses, which would make it an empty text. No argument can hold this. */
+const dash = '\0'
+
+/** The words as yargs may have them; the functions below turn them back. */
+export function shieldDashes(words: readonly string[]): string[] {
+  return words.map(word => (word === '-' ? dash : word))
+}
+
+function unshield(word: string): string {
+  return word === dash ? '-' : word
+}
+
 /** The text of an option or positional; undefined when it was not given. Given twice is an error. */
 export function textOf(given: Arguments, name: string): string | undefined {
   const value = given[name]
   if (value === undefined) return undefined
   if (Array.isArray(value)) throw new UsageError(`${name} is given ${value.length} times`)
-  return String(value)
+  return unshield(String(value))
 }
 
 /** The text of what must be there. */
@@ -26,7 +38,7 @@ export function neededText(given: Arguments, name: string): string {
 export function textsOf(given: Arguments, name: string): string[] {
   const value = given[name]
   if (value === undefined) return []
-  return (Array.isArray(value) ? (value as unknown[]) : [value]).map(String)
+  return (Array.isArray(value) ? (value as unknown[]) : [value]).map(word => unshield(String(word)))
 }
 
 /** True when the flag was given. */

@@ -72,9 +72,8 @@ export function decideRegister(register: Register, view: View, context: DecideCo
     if (row === undefined) return { type: 'need', keys: draft.needs }
     if (row !== null) return resume(draft, register, context, session, decodeRegistered(row.value))
   }
-  if (register.issuedAt < context.time - limits.registerAgeMsMax) {
-    return { type: 'answer', reply: refuse('REGISTER_TOO_OLD', 'a delayed copy of a session registration') }
-  }
+  const old = tooOld(register, context)
+  if (old !== undefined) return { type: 'answer', reply: old }
   if (counters.sessions >= limits.sessionsMax) {
     const message = `${limits.sessionsMax} sessions are alive, the limit`
     return { type: 'answer', reply: refuse('TOO_MANY_SESSIONS', message) }
@@ -94,11 +93,17 @@ function resume(
     const value = { session, epoch: old.epoch }
     return { type: 'answer', reply: { ok: true, version: context.version, value } }
   }
-  const refused = checkSame(register, old)
+  // The nonce of an older holder is forgotten: its copy, coming late, must not fence the present one.
+  const refused = tooOld(register, context) ?? checkSame(register, old)
   if (refused !== undefined) return { type: 'answer', reply: refused }
   if (draft.get(nonceKey(old.nonce)) === undefined) return { type: 'need', keys: draft.needs }
   draft.delete(nonceKey(old.nonce))
   return write(draft, register, context, session, old.epoch + 1)
+}
+
+function tooOld(register: Register, context: DecideContext): Refused | undefined {
+  if (register.issuedAt >= context.time - limits.registerAgeMsMax) return undefined
+  return refuse('REGISTER_TOO_OLD', 'a delayed copy of a session registration')
 }
 
 function checkSame(register: Register, old: Registered): Refused | undefined {

@@ -88,6 +88,7 @@ function decideOperation(draft: Draft, operation: Operation): boolean | Refused 
 /** The collection, as this partition's own log has it (P22). */
 function schemaOf(draft: Draft, operation: Operation): CollectionSchema | null | undefined {
   const row = draft.view.get(schemaKey(operation.collection))
+  if (row === undefined) draft.need(schemaKey(operation.collection))
   return row ? schemaOfRow(row) : row
 }
 

@@ -46,6 +46,11 @@ export class Draft {
     return row ? { version: row.version, value: rowValue(row) } : row
   }
 
+  /** Asks for a row that the view does not have in memory. */
+  need(key: RowKey): void {
+    this.#needs.push(key)
+  }
+
   /** Sets the row. It must have been looked at before. */
   put(key: RowKey, value: Buffer): void {
     this.#change(key, value)

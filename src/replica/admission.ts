@@ -51,6 +51,8 @@ interface Batch {
   readonly loading: Promise<Loaded> | undefined
   /** Place of the first ticket that is not decided. */
   next: number
+  /** What that ticket waits for, if it was tried already. */
+  tried: Verdict | undefined
 }
 
 interface Lane {
@@ -150,7 +152,7 @@ export class Admission {
     } else {
       const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
       loading?.catch(() => {})
-      lane.batches.push({ tickets, loading, next: 0 })
+      lane.batches.push({ tickets, loading, next: 0, tried: undefined })
       this.#start(lane, sender)
     }
   }
@@ -169,16 +171,14 @@ export class Admission {
 
   /** Nothing to wait for: decided in this very turn; what still has to wait goes the long way. */
   #decideAtOnce(lane: Lane, sender: object, tickets: readonly Ticket[], held: readonly Loaded[]): void {
-    let at = 0
-    for (const ticket of tickets) {
-      if (this.#decide(ticket, held).type !== 'settled') break
-      at += 1
-    }
-    if (at === tickets.length) this.#lanes.delete(sender)
-    else {
-      lane.batches.push({ tickets, loading: undefined, next: at })
+    for (const [next, ticket] of tickets.entries()) {
+      const tried = this.#decide(ticket, held)
+      if (tried.type === 'settled') continue
+      lane.batches.push({ tickets, loading: undefined, next, tried })
       this.#start(lane, sender)
+      return
     }
+    this.#lanes.delete(sender)
   }
 
   #start(lane: Lane, sender: object): void {
@@ -215,7 +215,8 @@ export class Admission {
   async #decideSome(lane: Lane, batch: Batch, held: Loaded[]): Promise<void> {
     while (batch.next < batch.tickets.length) {
       const ticket = must(batch.tickets[batch.next], 'a ticket')
-      const verdict = this.#decide(ticket, held)
+      const verdict = batch.tried ?? this.#decide(ticket, held)
+      batch.tried = undefined
       if (verdict.type === 'settled') {
         batch.next += 1
         continue

@@ -26,10 +26,14 @@ export interface Identity {
 /** Names that may stand in a folder whose very first opening was cut short. */
 const beginnings = new Set(['lock', 'IDENT.new'])
 
-/** Throws FOREIGN_FOLDER, before anything is touched, if the folder belongs to something else. */
+/**
+ * Throws before anything is touched if the folder is not one of this release: FOREIGN_FOLDER,
+ * VERSION_UNSUPPORTED, DAMAGED.
+ */
 export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
   const names = await disk.list(folder)
   const foreign = names.find(name => !beginnings.has(name))
+  if (names.includes('IDENT')) await readIdentity(disk, folder)
   if (names.includes('IDENT') || foreign === undefined) return
   const message = `${folder} is not a sillok folder: it holds ${foreign} but no IDENT; choose an empty folder`
   throw new SillokError('FOREIGN_FOLDER', message, { details: { folder } })

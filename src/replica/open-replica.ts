@@ -68,6 +68,15 @@ export async function createPartition(wal: Wal, partition: PartitionId, limits: 
   ])
 }
 
+/** Lets the log go of what the segments hold durably, and of it only when the mark is durable there. */
+function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
+  return new Promise((resolve, reject) => {
+    wal.release(partition, mark.lastIndex, [markRegister(mark)], error =>
+      error === undefined ? resolve() : reject(error),
+    )
+  })
+}
+
 /** Writes registers; durable when it resolves. */
 export function append(wal: Wal, partition: PartitionId, registers: readonly Register[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -153,17 +162,10 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     cutBytes,
     syncBytes: options.limits.segmentSyncBytes,
     recorded: recordedMarks(wal, partition),
+    // With the release, not as an append: an append waits while the ring is full, and the ring waits for
+    // this.
     record: mark => release(wal, partition, mark),
     failed: error => options.failed(asFailure(error)),
-  })
-}
-
-/** The log may forget what the mark names. A full ring waits for this, so it goes ahead of appends. */
-function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
-  return new Promise((resolve, reject) => {
-    wal.release(partition, mark.lastIndex, [markRegister(mark)], error =>
-      error === undefined ? resolve() : reject(error),
-    )
   })
 }
 

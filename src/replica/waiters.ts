@@ -56,11 +56,7 @@ export class Waiters {
       if (waiter === undefined || waiter.index > index) return
       this.#head += 1
       this.#compact()
-      const own = waiter.index === index && waiter.term === term
-      const result = own
-        ? waiter.reply
-        : new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
-      tell(waiter, result)
+      tell(waiter, outcomeOf(waiter, index, term))
     }
   }
 
@@ -81,6 +77,16 @@ export class Waiters {
       this.#head = 0
     }
   }
+}
+
+/** What an applied entry says to a caller that waits at or before its index. */
+function outcomeOf(waiter: Waiter, index: LogIndex, term: Term): Reply | SillokError {
+  if (waiter.index < index) {
+    const message = 'the log went past the request, as in a snapshot'
+    return new SillokError('LEADERSHIP_LOST', message, { outcome: 'unknown' })
+  }
+  if (waiter.term === term) return waiter.reply
+  return new SillokError('LEADERSHIP_LOST', 'another leader wrote another entry there')
 }
 
 function tell(waiter: Waiter, result: Reply | SillokError): void {

@@ -190,9 +190,10 @@ export class Collection<T extends object = Record<string, unknown>> {
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
     for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
-      if (signal?.aborted)
-        throw new SillokError('ABORTED', 'the signal stopped the scan', { cause: signal.reason })
       for (const [, row] of page) {
+        if (signal?.aborted) {
+          throw new SillokError('ABORTED', 'the signal stopped the scan', { cause: signal.reason })
+        }
         yield row
         left -= 1
         if (left === 0) return

@@ -52,8 +52,9 @@ interface Filled {
 }
 
 const queueSlackMax = 4096
-/** Room for registers of releases that do not raise the floor, each in a batch of its own. */
-const marksReserveBytes = 6 * limits.walBlockBytes
+/** Room for registers of releases that do not raise the floor, each in a batch of its own; less in small files. */
+const marksReserveBytesMax = 6 * limits.walBlockBytes
+const marksReserveShare = 1 / 64
 const askMs = 1000
 
 /** One per log; owns the queue of appends. */
@@ -209,7 +210,7 @@ export class CommitLoop {
     const need = batchLength(together <= limits.walBatchBytesMax ? together : fixed)
     if (need <= ring.allowance(this.#reserveBytes())) return this.#fit('batch', need)
     if (helps) return this.#fit('release', batchLength(fixed))
-    const marksRoom = ring.allowance(this.#reserveBytes() - marksReserveBytes)
+    const marksRoom = ring.allowance(this.#reserveBytes() - this.#marksReserveBytes)
     // The next release, which may help, waits for these marks.
     if (this.#controls.length > 0 && batchLength(fixed) <= marksRoom)
       return this.#fit('release', batchLength(fixed))
@@ -258,9 +259,14 @@ export class CommitLoop {
     const perPartition = 8 * releasedBytes
     return (
       batchLength(this.#fixedBytes() + this.#logs.size * perPartition) +
-      marksReserveBytes +
+      this.#marksReserveBytes +
       3 * limits.walBlockBytes
     )
+  }
+
+  get #marksReserveBytes(): number {
+    const share = Math.floor((this.#ring.usableBytes * marksReserveShare) / limits.walBlockBytes)
+    return Math.min(marksReserveBytesMax, share * limits.walBlockBytes)
   }
 
   async #writeBatch(plan: Plan): Promise<void> {

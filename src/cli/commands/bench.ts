@@ -23,7 +23,7 @@ import { inTemporaryFolder } from '../temporary-folder.js'
 import { UsageError } from '../usage.js'
 import { countOf, isGiven, textOf, textsOf } from '../words.js'
 
-const warmUpMs = 1000
+const warmUpMsMax = 1000
 const names = [...workloadNames, 'raw-sync'] as const
 
 interface Settings {
@@ -105,7 +105,7 @@ function readSettings(given: Arguments): Settings {
     workloads,
     concurrency,
     durationSeconds,
-    warmUpMs,
+    warmUpMs: Math.min(warmUpMsMax, durationSeconds * 1000),
     valueBytes,
     keyspace: countOf(given, 'keyspace', 1) ?? 1_000_000,
     seed: textOf(given, 'seed') ?? '1',
@@ -130,9 +130,9 @@ async function measure(
   terminal: Terminal,
 ): Promise<LoadResult> {
   const clock = new RealClock()
+  const { valueBytes, keyspace, warmUpMs } = settings
   const durationMs = settings.durationSeconds * 1000
   if (workload === 'raw-sync') return runRawSync(folder, clock, durationMs, warmUpMs)
-  const { valueBytes, keyspace } = settings
   const random = new Random(settings.seed)
   const label = `fill for ${workload}`
   const dir = path.join(folder, 'store')

@@ -1,5 +1,6 @@
 /** `sillok get`: one document, by its key or by a unique value. */
 import { SillokError } from '../../base/errors.js'
+import type { DocumentKey } from '../../base/tuple.js'
 import type { Collection } from '../../store/collection.js'
 import type { Arguments, Command } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
@@ -29,24 +30,38 @@ export const command: Command = {
       .example('$0 get users u1', '')
       .example('$0 get users --by email kim@example.com', ''),
   async run(given, terminal) {
+    const wanted = readWords(given)
     const fields = await withPresentStore(given, terminal, store =>
-      find(store.collection(neededText(given, 'collection')), given),
+      find(store.collection(wanted.collection), wanted),
     )
     await printOne(fields, terminal.format, terminal.out)
     return exitCodes.ok
   },
 }
 
-async function find(collection: Collection, given: Arguments): Promise<Fields> {
-  const words = textsOf(given, 'value')
-  const values = words.map(word => keyOf(word, isGiven(given, 'number')))
+interface Wanted {
+  readonly collection: string
+  readonly key: DocumentKey
+  /** One for each field of the constraint `by`. */
+  readonly values: readonly DocumentKey[]
+  readonly by: string | undefined
+  readonly withVersion: boolean
+}
+
+function readWords(given: Arguments): Wanted {
+  const values = textsOf(given, 'value').map(word => keyOf(word, isGiven(given, 'number')))
   const by = textOf(given, 'by')
+  const withVersion = isGiven(given, 'with-version')
   const [key, ...more] = values
-  if (by === undefined && more.length > 0) throw new UsageError('get takes one key; --by names a constraint')
   if (key === undefined) throw new UsageError('name a key')
-  const asked = `${collection.name} ${by === undefined ? '' : `by ${by} `}${words.join(' ')}`
-  if (isGiven(given, 'with-version')) {
-    if (by !== undefined) throw new UsageError('--with-version goes with a key, not with --by')
+  if (by === undefined && more.length > 0) throw new UsageError('get takes one key; --by names a constraint')
+  if (by !== undefined && withVersion) throw new UsageError('--with-version goes with a key, not with --by')
+  return { collection: neededText(given, 'collection'), key, values, by, withVersion }
+}
+
+async function find(collection: Collection, { key, values, by, withVersion }: Wanted): Promise<Fields> {
+  const asked = `${collection.name} ${by === undefined ? '' : `by ${by} `}${values.join(' ')}`
+  if (withVersion) {
     const found = await collection.getVersioned(key)
     if (found === undefined) throw missing(asked)
     return { version: found.version, document: found.document }

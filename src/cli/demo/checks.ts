@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isSillokError } from '../../base/errors.js'
+import { slotCount } from '../../base/ids.js'
 import type { Clock } from '../../env/clock.js'
 import { systemRandom } from '../../env/system-random.js'
 import type { Store } from '../../store/store.js'
@@ -10,6 +11,15 @@ import { type LoadResult, runLoad } from '../bench/closed-loop.js'
 import { prepare } from '../bench/workloads.js'
 import type { Claims } from './claims.js'
 import { expectedPlaces, type Place } from './places.js'
+
+/**
+ * Digests of all documents, claims and kept replies, with their versions. What the partition keeps for itself
+ * is left out: it notes each process that resumes the session.
+ */
+export function slotDigests(store: Store): string {
+  const hexDigitsPerSlot = 16
+  return store.digest().slice(0, slotCount * hexDigitsPerSlot)
+}
 
 /** Rows that the report names as rejected. */
 export async function reportedRows(report: string): Promise<number[]> {

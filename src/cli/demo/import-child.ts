@@ -2,6 +2,7 @@
  * An import in a process of its own, which is killed on the way if asked: SIGKILL, as a crash would end it.
  */
 import { spawn } from 'node:child_process'
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../env/clock.js'
@@ -36,7 +37,8 @@ export interface ImportChildEnd {
   readonly remarks: readonly string[]
 }
 
-const program = fileURLToPath(new URL('../../../../bin/sillok.js', import.meta.url))
+/** This file lies four folders deep in the package, once compiled. */
+const program = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../../bin/sillok.js')
 
 /** Runs the import. Resolves when the process has ended; rejects if it could not be started. */
 export function runImportChild(options: ImportChildOptions): Promise<ImportChildEnd> {

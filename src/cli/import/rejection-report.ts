@@ -121,7 +121,7 @@ interface Kept extends ReportCounts {
  */
 export function keptLines(bytes: Buffer, from: number, name: string): Kept {
   const kept = { bytes: 0, rejected: 0, unreadable: 0 }
-  if (bytes.length > 0 && bytes[0] !== 0 && !beginsLine(bytes)) throw noReport(name)
+  if (!beginsLine(bytes)) throw noReport(name)
   let last = 0
   let isCut = false
   let start = 0
@@ -140,9 +140,12 @@ export function keptLines(bytes: Buffer, from: number, name: string): Kept {
   return kept
 }
 
-/** True if the bytes begin as every line does, or are the torn beginning of one. */
+/**
+ * True if the bytes begin as every line does, or are the torn beginning of one: cut off, or zeros from there.
+ */
 function beginsLine(bytes: Buffer): boolean {
-  return lineStart.startsWith(bytes.subarray(0, lineStart.length).toString('latin1'))
+  const [start = ''] = bytes.subarray(0, lineStart.length).toString('latin1').split('\0')
+  return lineStart.startsWith(start)
 }
 
 function lineOf(bytes: Buffer): { row: number; unreadable: boolean } | undefined {
@@ -157,8 +160,10 @@ function lineOf(bytes: Buffer): { row: number; unreadable: boolean } | undefined
 }
 
 function noReport(name: string): SillokError {
-  const message = `${name} is not the report of this import, or was changed: move it away, or name another by --report`
-  return new SillokError('INVALID', message, { details: { path: name } })
+  const message = `${name} is not the report of this import, or was changed`
+  return new SillokError('INVALID', `${message}: move it away, or name another by --report`, {
+    details: { path: name },
+  })
 }
 
 async function readWhole(file: FileHandle, name: string): Promise<Buffer> {

@@ -270,11 +270,22 @@ export class World {
     this.append({ partition, registers })
   }
 
+  /** What is not released may fill half of the ring: a host whose log holds more releases before it goes on. */
+  stayWithinBudget(): void {
+    const { tailBytes, waitingBytes } = this.log.status()
+    const ringBytes = (this.options.fileBytes ?? 64 * 1024) * (this.options.filesMax ?? 4)
+    if (this.options.honourWanted === false || tailBytes + waitingBytes < ringBytes / 4) return
+    for (const [partition, own] of this.model) {
+      if (!this.options.uncommitted?.includes(partition)) this.release(partition, own.last)
+    }
+  }
+
   /** Appends that many, in gusts, with pauses. */
   async work(appends: number): Promise<void> {
     const { disk } = this
     for (let i = 0; i < appends && !disk.dead; ) {
       const gust = 1 + this.random.below(6)
+      this.stayWithinBudget()
       for (let j = 0; j < gust && i < appends; j++, i++) this.step()
       if (this.random.chance(0.3)) this.log.kick()
       await this.pause(this.random.chance(0.1) ? 60 : this.random.fraction() * 4)

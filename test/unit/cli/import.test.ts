@@ -1,0 +1,245 @@
+/** The importer: cutting rows, reading them, the report, and exactly once over a crash at every step. */
+import t from 'tap'
+import { SillokError } from '../../../src/base/errors.js'
+import { Random } from '../../../src/base/random.js'
+import { Importer } from '../../../src/cli/import/importer.js'
+import { keptLines } from '../../../src/cli/import/rejection-report.js'
+import { readRow } from '../../../src/cli/import/row-document.js'
+import { type RawRow, rowSplitter } from '../../../src/cli/import/row-splitter.js'
+import { batchesOf, expectedReport, ImportWorld, inputOf, type Mutant } from './import-world.js'
+
+const seed = process.env['SEED'] ?? 'import-1'
+
+function split(bytes: Buffer, chunkBytes: number, bytesMax?: number): RawRow[] {
+  const splitter = rowSplitter(bytesMax)
+  const rows: RawRow[] = []
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    rows.push(...splitter.push(Buffer.from(bytes.subarray(at, at + chunkBytes))))
+  }
+  return [...rows, ...splitter.end()]
+}
+
+/** Row, place, offset and text or fault. */
+function told(rows: readonly RawRow[]): (string | number)[][] {
+  return rows.map(({ row, place, offset, bytes, fault }) => [
+    row,
+    place,
+    offset,
+    fault ?? bytes.toString('utf8'),
+  ])
+}
+
+t.test('rows are the same however the input is cut into chunks', async t => {
+  const inputs: Record<string, (string | number)[][]> = {
+    '{"a":1}\n{"b":"x\\n,]"}\n': [
+      [1, 1, 0, '{"a":1}'],
+      [2, 2, 8, '{"b":"x\\n,]"}'],
+    ],
+    '\ufeff{"a":1}\r\n\r\n  {"b":2}  ': [
+      [1, 1, 3, '{"a":1}'],
+      [2, 3, 16, '{"b":2}'],
+    ],
+    ' [ {"a":"]},[\\""} ,\n{"b":[1,[2]],"c":{}}, "x,y" ] \n': [
+      [1, 1, 3, '{"a":"]},[\\""}'],
+      [2, 2, 20, '{"b":[1,[2]],"c":{}}'],
+      [3, 3, 42, '"x,y"'],
+    ],
+    '[]': [],
+    ' \n': [],
+    '': [],
+    '[{"서울":"\\\\"},{}]': [
+      [1, 1, 1, '{"서울":"\\\\"}'],
+      [2, 2, 17, '{}'],
+    ],
+  }
+  for (const [text, rows] of Object.entries(inputs)) {
+    const bytes = Buffer.from(text)
+    for (let chunkBytes = 1; chunkBytes <= bytes.length + 1; chunkBytes++) {
+      t.same(told(split(bytes, chunkBytes)), rows, `${JSON.stringify(text)} in chunks of ${chunkBytes}`)
+    }
+  }
+})
+
+t.test('an element that is not JSON costs itself and nothing after it', async t => {
+  const texts: Record<string, (string | number)[]> = {
+    '[{"a":1},{bad},{"b":2}]': ['{"a":1}', '{bad}', '{"b":2}'],
+    '[{"a":1},{bad ]},{"b":2}]': ['{"a":1}', '{bad ]}', '{"b":2}'],
+    '[{"a":[1,2},{"b":2}]': ['{"a":[1,2}', '{"b":2}'],
+    '[{"a":"open\n},{"b":2}]': ['{"a":"open\n}', '{"b":2}'],
+    '[1,,2]': ['1', 'an element is missing', '2'],
+    '[1,]': ['1', 'an element is missing'],
+    '[1] x': ['1', 'something stands after the array'],
+    '[1,{"a":2': ['1', '{"a":2', 'the input ends inside the array'],
+    '[': ['the input ends inside the array'],
+  }
+  for (const [text, expected] of Object.entries(texts)) {
+    for (const chunkBytes of [1, 3, 100]) {
+      t.same(
+        told(split(Buffer.from(text), chunkBytes)).map(row => row[3]),
+        expected,
+        `${text} by ${chunkBytes}`,
+      )
+    }
+  }
+})
+
+t.test('a row over the limit is passed over, not held', async t => {
+  const long = 'x'.repeat(100)
+  for (const text of [`{"a":1}\n"${long}"\n{"b":2}`, `[{"a":1},"${long}",{"b":2}]`]) {
+    for (const chunkBytes of [1, 7, 1000]) {
+      const [first, second, third] = split(Buffer.from(text), chunkBytes, 50)
+      t.equal(first?.bytes.toString(), '{"a":1}')
+      t.equal(second?.fault, '102 bytes, 50 are read')
+      t.equal(second?.bytes.length, 0)
+      t.equal(third?.bytes.toString(), '{"b":2}')
+    }
+  }
+})
+
+t.test('what cannot be read exactly is told with its place', async t => {
+  const read = (bytes: Buffer): unknown => {
+    const result = readRow({ row: 3, place: 4, offset: 50, bytes }, 'line')
+    return 'fault' in result ? result.fault : result.document
+  }
+  t.match(read(Buffer.from('{bad}')), /^line 4, byte 50: not JSON: /)
+  t.equal(read(Buffer.from([0x22, 0xff, 0x22])), 'line 4, byte 50: not UTF-8')
+  const lost = ' cannot be held exactly as a number'
+  t.equal(read(Buffer.from('{"a":9007199254740993}')), `line 4, byte 50: 9007199254740993${lost}`)
+  t.equal(read(Buffer.from('{"a":[-12345678901234567890]}')), `line 4, byte 50: -12345678901234567890${lost}`)
+  for (const text of [
+    '{"a":9007199254740991}',
+    '{"a":"9007199254740993"}',
+    '{"a":1.0000000000000001e2}',
+    '[1]',
+  ]) {
+    t.same(read(Buffer.from(text)), JSON.parse(text), text)
+  }
+  t.ok(Object.hasOwn(read(Buffer.from('{"__proto__":{"a":1}}')) as object, '__proto__'), 'left to the store')
+})
+
+function line(row: number): string {
+  return `${JSON.stringify({ row, offset: row * 10, code: 'EXISTS', message: 'there' })}\n`
+}
+
+t.test('a report keeps its whole lines of rows that are not sent again', async t => {
+  const text = line(3) + line(5) + line(8)
+  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report').rejected
+  for (let length = 0; length <= text.length; length++) {
+    for (const zeros of [0, 5]) {
+      const bytes = Buffer.concat([Buffer.from(text.slice(0, length)), Buffer.alloc(zeros)])
+      const whole = text.slice(0, length).split('\n').length - 1
+      t.equal(kept(bytes, 9), whole, `all rows, ${length} bytes and ${zeros} zeros`)
+      t.equal(kept(bytes, 5), Math.min(1, whole), `rows before 5, ${length} bytes and ${zeros} zeros`)
+      t.equal(kept(bytes, 1), 0, `a new import, ${length} bytes and ${zeros} zeros`)
+    }
+  }
+  const unreadable = Buffer.from('{"row":2,"unreadable":true}\n')
+  t.same(keptLines(unreadable, 9, 'report'), { bytes: unreadable.length, rejected: 1, unreadable: 1 })
+})
+
+t.test('a file that is no report, or lacks a line, is refused and left alone', async t => {
+  const files = [
+    'dear diary\n',
+    '{"id":1}\n',
+    'x',
+    `${line(3)}garbage\n${line(4)}`,
+    line(5) + line(3),
+    line(3) + line(3),
+  ]
+  for (const file of files) {
+    t.throws(() => keptLines(Buffer.from(file), 9, 'report'), { code: 'INVALID' }, JSON.stringify(file))
+  }
+  for (const file of files.slice(0, 3))
+    t.throws(() => keptLines(Buffer.from(file), 1, 'report'), { code: 'INVALID' })
+})
+
+/** Crashes after every possible number of steps, sometimes again on the way; tells what was wrong. */
+async function crashEverywhere(rows: number, mutant: Mutant): Promise<string[]> {
+  const complaints: string[] = []
+  const random = new Random(seed)
+  for (let steps = 0, isDone = false; !isDone; steps++) {
+    const world = new ImportWorld(random.split(`steps ${steps}`), mutant)
+    isDone = await world.run(rows, steps)
+    for (let crashes = 0; crashes < 3; crashes++) {
+      world.recover()
+      if (await world.run(rows, crashes < 2 ? random.below(steps + 1) : Number.POSITIVE_INFINITY)) break
+    }
+    const lines = world.report.split('\n').slice(0, -1)
+    const reported = lines.map(text => /^\{"row":(\d+),[^{]*(\{bad[^{]*)?\}$/.exec(text)?.[1] ?? text)
+    if (reported.join() !== expectedReport(rows).join())
+      complaints.push(`after ${steps} steps: ${reported.join()}`)
+    const missing = Array.from({ length: rows }, (_, i) => i + 1).filter(
+      row => row % 11 !== 0 && !world.executed.has(row),
+    )
+    if (missing.length > 0) complaints.push(`after ${steps} steps: rows ${missing.join()} are missing`)
+  }
+  return complaints
+}
+
+t.test('a crash after any step loses no row, and no line of the report, and doubles none', async t => {
+  t.comment(`SEED=${seed}`)
+  t.same(await crashEverywhere(60, {}), [])
+})
+
+t.test('without the sync of the report, or the cut at its end, that law is seen to break', async t => {
+  t.not((await crashEverywhere(60, { skipsSync: true })).length, 0)
+  t.not((await crashEverywhere(60, { skipsCut: true })).length, 0)
+})
+
+/** An importer over a session of the test's own. */
+function importerOver(
+  insert: (sequence: number) => Promise<unknown>,
+  append = async (): Promise<void> => {},
+) {
+  const released: number[] = []
+  const importer = new Importer({
+    session: {
+      lowWater: 1,
+      insert: (_document, sequence) => insert(sequence),
+      release: row => released.push(row),
+    },
+    report: { counts: { rejected: 0, unreadable: 0 }, append },
+    placeName: 'line',
+    concurrency: 1024,
+  })
+  return { importer, released }
+}
+
+t.test('nothing is sent beyond the window of the session', async t => {
+  const sent: number[] = []
+  let answerFirst: () => void = () => {}
+  const { importer } = importerOver(sequence => {
+    sent.push(sequence)
+    if (sequence > 1) return Promise.resolve()
+    return new Promise<void>(resolve => {
+      answerFirst = resolve
+    })
+  })
+  const run = importer.run(batchesOf(Buffer.from('{}\n'.repeat(3000))))
+  await new Promise(resolve => setTimeout(resolve, 50))
+  t.equal(sent.length, 1024, 'row 1 has no answer')
+  answerFirst()
+  t.equal(await run, true)
+  t.equal(sent.length, 3000)
+})
+
+t.test('lowWater stays at a row whose outcome is unknown, and the import ends with its error', async t => {
+  const error = new SillokError('TIMED_OUT', 'no answer')
+  const { importer, released } = importerOver(sequence =>
+    sequence === 20 ? Promise.reject(error) : Promise.resolve(),
+  )
+  await t.rejects(importer.run(batchesOf(Buffer.from('{}\n'.repeat(100)))), error)
+  t.equal(released.at(-1), 19)
+})
+
+t.test('lowWater stays at a row whose line could not be written', async t => {
+  const full = new SillokError('DISK_FULL', 'no space')
+  const { importer, released } = importerOver(
+    async sequence => {
+      await new Promise(resolve => setTimeout(resolve, sequence % 3))
+    },
+    () => Promise.reject(full),
+  )
+  await t.rejects(importer.run(batchesOf(inputOf(60))), full)
+  t.ok((released.at(-1) ?? 0) < 11, `released ${released.join()}`)
+})

@@ -1,0 +1,233 @@
+/** The verbs of a store, in this process: what they print, what they refuse, and with which exit code. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { SillokError } from '../../../src/base/errors.js'
+import { runLoad } from '../../../src/cli/bench/closed-loop.js'
+import { Latencies } from '../../../src/cli/bench/latencies.js'
+import { run } from '../../../src/cli/main.js'
+import type { Sink } from '../../../src/cli/output.js'
+import { RealClock } from '../../../src/env/real-clock.js'
+
+interface Ended {
+  readonly exit: number
+  readonly out: string
+  readonly err: string
+}
+
+type Sillok = (...words: string[]) => Promise<Ended>
+
+/** The command line on a folder of the test's own. */
+function shell(t: Test): { sillok: Sillok; folder: string } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sillok-verbs-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const sillok: Sillok = async (...words) => {
+    let [out, err] = ['', '']
+    const sink = (add: (text: string) => void): Sink => ({
+      isTerminal: false,
+      width: Number.POSITIVE_INFINITY,
+      write: text => Promise.resolve(add(text)),
+    })
+    const outSink = sink(text => {
+      out += text
+    })
+    const errSink = sink(text => {
+      err += text
+    })
+    const exit = await run([...words, '--dir', path.join(folder, 'store')], outSink, errSink)
+    return { exit, out, err }
+  }
+  return { sillok, folder }
+}
+
+const users = '{"key":"id","unique":{"email":{"fields":["email"],"normalize":["trim","fold"]}}}'
+
+t.test('documents are written, read, scanned and deleted', async t => {
+  const { sillok, folder } = shell(t)
+  t.match(await sillok('define', 'users', '--json', users), { exit: 0, out: '{"defined":"users"}\n' })
+  writeFileSync(path.join(folder, 'users.json'), users)
+  t.match(await sillok('define', 'users', path.join(folder, 'users.json')), { exit: 0 }, 'the same again')
+  const put = await sillok('put', 'users', '{"id":"u1","email":"Kim@example.com"}')
+  t.match(put, { exit: 0, out: /^\{"version":\d+,"existed":false\}\n$/ })
+  t.match(await sillok('put', 'users', '{"id":"007","n":1}', '--insert'), { exit: 0 })
+  t.match(await sillok('put', 'users', '{"id":7,"n":2}'), { exit: 0 })
+  t.match(await sillok('get', 'users', 'u1'), { exit: 0, out: '{"id":"u1","email":"Kim@example.com"}\n' })
+  t.match(await sillok('get', 'users', '007'), { out: '{"id":"007","n":1}\n' }, 'a key of digits is text')
+  t.match(await sillok('get', 'users', '7', '--number'), { out: '{"id":7,"n":2}\n' })
+  t.match(await sillok('get', 'users', '--by', 'email', ' kim@EXAMPLE.com '), { exit: 0, out: /"u1"/ })
+  const { version } = JSON.parse(put.out) as { version: number }
+  t.match(await sillok('get', 'users', 'u1', '--with-version'), {
+    out: new RegExp(`^\\{"version":${version},`),
+  })
+  const second = await sillok(
+    'put',
+    'users',
+    '{"id":"u1","email":"k@example.com"}',
+    '--if-version',
+    `${version}`,
+  )
+  t.match(second, { exit: 0, out: /"existed":true/ })
+  t.match((await sillok('scan', 'users')).out.match(/"id":("?\w+"?)/g), ['"id":7', '"id":"007"', '"id":"u1"'])
+  t.match(await sillok('scan', 'users', '--prefix', '00'), { out: '{"id":"007","n":1}\n' })
+  t.match(await sillok('scan', 'users', '--gte', '0', '--reverse', '--limit', '1'), {
+    out: /^\{"id":"u1".*\}\n$/,
+  })
+  t.match(await sillok('scan', 'users', '--gt', 'x', '-o', 'json'), { exit: 0, out: '[]\n' })
+  t.match(await sillok('scan', 'users', '--lt', '8', '--number', '-o', 'table'), {
+    out: /^id {2}n\n 7 {2}2\n$/,
+  })
+  t.match(await sillok('delete', 'users', 'u1'), { exit: 0, out: /"existed":true/ })
+  t.match(await sillok('delete', 'users', 'u1'), { exit: 0, out: /"existed":false/ })
+  const status = JSON.parse((await sillok('status', '-o', 'json')).out) as Record<string, unknown>
+  t.match(status, { state: 'open', collections: ['users'] })
+  t.match(await sillok('status', '-o', 'table'), { exit: 0, out: /collections +users\n/ })
+})
+
+t.test('a refusal has its code, its details and its exit code', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'users', '--json', users)
+  await sillok('put', 'users', '{"id":"u1","email":"kim@example.com"}')
+  const cases: [string[], number, RegExp][] = [
+    [['put', 'users', '{"id":"u2","email":"KIM@example.com"}'], 4, /^UNIQUE_TAKEN: .*\n.*\n.*holder u1/],
+    [['put', 'users', '{"id":"u1"}', '--insert'], 4, /^EXISTS: /],
+    [['put', 'users', '{"id":"u1"}', '--if-version', '1'], 4, /^CONFLICT: /],
+    [['delete', 'users', 'u1', '--if-version', '1'], 4, /^CONFLICT: /],
+    [['put', 'users', '{"id":"u3",'], 1, /^INVALID: the document is not JSON/],
+    [['put', 'users', '7'], 1, /^INVALID: /],
+    [['put', 'users', '[]'], 1, /^INVALID: /],
+    [['put', 'users', '{"email":"x"}'], 1, /^INVALID: .* key /],
+    [['put', 'users', '{"id":"u3","__proto__":{"admin":true}}'], 1, /^INVALID: .*__proto__/],
+    [['put', 'nobody', '{"id":1}'], 5, /^NOT_FOUND: collection "nobody"/],
+    [['get', 'users', 'u9'], 5, /^NOT_FOUND: no document users u9/],
+    [['get', 'users', '--by', 'email', 'x'], 5, /^NOT_FOUND: /],
+    [['get', 'users', '--by', 'phone', 'x'], 5, /^NOT_FOUND: .*phone/],
+    [['define', 'users', '--json', '{"key":"other"}'], 1, /^INVALID: /],
+    [['define', 'a', '--json', '{"kez":"id"}'], 1, /^INVALID: .*kez/],
+    [['define', 'a', '/no/such/file'], 1, /^DISK_FAILED|^NOT_FOUND|^INVALID/],
+    [['import', 'nobody', 'package.json'], 5, /^NOT_FOUND: collection/],
+    [['import', 'users', '/no/such/file'], 5, /^NOT_FOUND: no file/],
+    [['import', 'users', '.'], 1, /^INVALID: .*no regular file/],
+  ]
+  for (const [words, exit, err] of cases) {
+    t.match(await sillok(...words), { exit, err, out: '' }, words.join(' '))
+  }
+  const json = await sillok('get', 'users', 'u9', '-o', 'json')
+  t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
+})
+
+t.test('a wrong command line is exit code 2, and touches nothing', async t => {
+  const { sillok, folder } = shell(t)
+  const cases = [
+    ['get', 'users'],
+    ['get', 'users', 'a', 'b'],
+    ['get', 'users', 'a', '--number'],
+    ['get', 'users', 'a', '--nonsense'],
+    ['get', 'users', 'a', '-o', 'xml'],
+    ['put', 'users', '{}', '--if-version', 'x'],
+    ['put', 'users', '{}', '--if-version', '1', '--insert'],
+    ['scan', 'users', '--limit', '-1'],
+    ['scan', 'users', '--gte', 'a', '--gte', 'b'],
+    ['define', 'users'],
+    ['define', 'users', 'file', '--json', '{}'],
+    ['import', 'users', 'package.json', '--concurrency', '0'],
+    ['import', 'users', 'package.json', '--concurrency', '1025'],
+    ['import', 'users', 'package.json', '--name', 'x'.repeat(100)],
+    ['bench', 'nonsense'],
+    ['bench', 'put', '--concurrency', '1,x'],
+    ['bench', 'put', '--duration', '-1'],
+    ['frob'],
+    [],
+  ]
+  for (const words of cases)
+    t.match(await sillok(...words), { exit: 2, out: '', err: /^UsageError: / }, words.join(' '))
+  t.match(
+    await sillok('get', 'users', 'a'),
+    { exit: 5, err: /sillok define makes one/ },
+    'reading makes no store',
+  )
+  t.match(await sillok('define', 'users', '--json', '{"key":7}'), { exit: 1 }, 'nor does a wrong definition')
+  t.same(readdirSync(folder), [])
+})
+
+t.test('a folder of another program is left alone', async t => {
+  const { sillok, folder } = shell(t)
+  mkdirSync(path.join(folder, 'store'))
+  writeFileSync(path.join(folder, 'store', 'photo.jpg'), 'x')
+  t.match(await sillok('define', 'users', '--json', users), { exit: 1, err: /^FOREIGN_FOLDER: / })
+  t.match(await sillok('get', 'users', 'a'), { exit: 1, err: /^FOREIGN_FOLDER: / })
+  t.same(readdirSync(path.join(folder, 'store')), ['photo.jpg'])
+})
+
+t.test('an import reports every row that was not inserted, and says so by its exit code', async t => {
+  const { sillok, folder } = shell(t)
+  const input = path.join(folder, 'users.ndjson')
+  const report = `${input}.report.ndjson`
+  await sillok('define', 'users', '--json', users)
+  writeFileSync(input, '{"id":"a","email":"x@y"}\n\n{"id":"b","email":"X@Y"}\n{"id":"a"}\n{"id":"c"}\n')
+  t.match(await sillok('import', 'users', input), {
+    exit: 4,
+    out: /"rows":4,"inserted":2,"rejected":2,"unreadable":0,"resumedFrom":1,"sent":4,/,
+    err: '',
+  })
+  const lines = readFileSync(report, 'utf8')
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as unknown)
+  t.match(lines, [
+    { row: 2, offset: 26, code: 'UNIQUE_TAKEN', constraint: 'email', holder: 'a', version: Number },
+    { row: 3, offset: 51, code: 'EXISTS' },
+  ])
+  const before = readFileSync(report, 'utf8')
+  const again = await sillok('import', 'users', input)
+  t.match(again, { exit: 4, out: /"rows":4,"inserted":2,"rejected":2,.*"sent":0,/, err: /^already imported/ })
+  t.equal(readFileSync(report, 'utf8'), before)
+  rmSync(report)
+  t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*report .* is missing/ })
+
+  const bad = '[{"id":"d"},{"id":"e",},{"id":"f","__proto__":1},{"id":9007199254740993},7,\n{"id":"g"}]'
+  writeFileSync(input, bad)
+  writeFileSync(report, 'my notes\n')
+  t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*is not the report/ })
+  t.equal(readFileSync(report, 'utf8'), 'my notes\n')
+  rmSync(report)
+  t.match(await sillok('import', 'users', input), {
+    exit: 1,
+    out: /"rows":6,"inserted":2,"rejected":4,"unreadable":2,/,
+  })
+  t.match(
+    readFileSync(report, 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as unknown),
+    [
+      { row: 2, offset: 12, code: 'INVALID', message: /^element 2, byte 12: not JSON/, unreadable: true },
+      { row: 3, code: 'INVALID', message: /__proto__/ },
+      { row: 4, code: 'INVALID', message: /9007199254740993 cannot be held/, unreadable: true },
+      { row: 5, code: 'INVALID' },
+    ],
+  )
+  writeFileSync(input, '')
+  t.match(await sillok('import', 'users', input, '--name', 'empty', '--report', `${input}.2`), { exit: 0 })
+})
+
+t.test('percentiles are exact, and a load counts what ended within its time', async t => {
+  const latencies = new Latencies()
+  t.equal(latencies.percentile(0.5), 0)
+  for (let ms = 10_000; ms >= 1; ms--) latencies.add(ms)
+  t.equal(latencies.count, 10_000)
+  t.same(
+    [0, 0.5, 0.99, 1].map(share => latencies.percentile(share)),
+    [1, 5000, 9900, 10_000],
+  )
+  let calls = 0
+  const operation = async (): Promise<void> => {
+    await new Promise(resolve => setTimeout(resolve, 1))
+    if (++calls % 10 === 0) throw new SillokError('OVERLOADED', 'busy')
+  }
+  const load = { clock: new RealClock(), concurrency: 4, durationMs: 200, warmUpMs: 20, operation }
+  const result = await runLoad(load)
+  t.ok(result.opsPerSecond > 100 && result.p50Ms >= 1 && result.p99Ms >= result.p50Ms, JSON.stringify(result))
+  t.ok((result.errors['OVERLOADED'] ?? 0) > 0)
+  await t.rejects(runLoad({ ...load, operation: () => Promise.reject(new TypeError('wrong')) }), TypeError)
+})
