@@ -52,10 +52,7 @@ interface Filled {
 }
 
 const queueSlackMax = 4096
-/**
- * Room for registers of releases that do not raise the floor, each in a batch of its own; less in small
- * files.
- */
+/** Room for registers of releases that do not raise the floor, a batch each; less in small files. */
 const marksReserveBytesMax = 6 * limits.walBlockBytes
 const marksReserveShare = 1 / 64
 const askMs = 1000

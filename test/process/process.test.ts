@@ -28,12 +28,12 @@ t.test('a resumed session doubles nothing, and the killed holder is fenced', asy
 t.test('damage to the files of LevelDB never shows', async t => {
   const world = new DamageWorld(seed)
   await world.prepare(700)
-  await world.flip('log', 20)
-  await world.flip('table', 20)
-  await world.cutManifest(10)
+  await world.flip('log', 12)
+  await world.flip('table', 12)
+  await world.cutManifest(6)
   world.remove()
   t.comment(world.report)
-  t.equal(world.report.opened, 50)
+  t.equal(world.report.opened, 30)
   t.ok(world.report.logBytes > 10_000 && world.report.tableBytes > 10_000)
 })
 
