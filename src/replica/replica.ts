@@ -230,6 +230,8 @@ export class Replica implements Decider {
   decided(): void {
     this.#beginReads()
     this.pump()
+    // What this turn decided is all here: the log need not wait for the next one.
+    this.#options.wal.kick()
   }
 
   decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict {

@@ -69,27 +69,18 @@ export class Collection<T extends object = Record<string, unknown>> {
     return this.#write(() => this.#documentOperation('insert', document, {}), options, written)
   }
 
-  /** Inserts all, each on its own: one result per document, in order. Rejects only if the store stops. */
+  /** Inserts all, each on its own: one result per document, in order, also for those that were refused. */
   async insertMany(documents: Iterable<T>, options: CallOptions = {}): Promise<InsertResult[]> {
     const results: InsertResult[] = []
-    const flying = new Set<Promise<void>>()
-    let place = 0
-    for (const document of documents) {
-      const at = place++
-      const flight = this.insert(document, options).then(
-        written => {
-          results[at] = { ok: true, ...written }
-        },
-        (error: unknown) => {
-          if (!(error instanceof SillokError)) throw error
-          results[at] = { ok: false, error }
-        },
-      )
-      flying.add(flight)
-      flight.finally(() => flying.delete(flight)).catch(() => {})
-      if (flying.size >= insertsInFlight) await Promise.race(flying)
+    const rows = documents[Symbol.iterator]()
+    let next = 0
+    const lane = async (): Promise<void> => {
+      for (let row = rows.next(); row.done !== true; row = rows.next()) {
+        const place = next++
+        results[place] = await this.#insertOne(row.value, options)
+      }
     }
-    await Promise.all(flying)
+    await Promise.all(Array.from({ length: insertsInFlight }, lane))
     return results
   }
 
@@ -201,6 +192,15 @@ export class Collection<T extends object = Record<string, unknown>> {
     }
     // A store that is closed ends its scans: what was seen must not pass for the whole.
     this.#schema()
+  }
+
+  async #insertOne(document: T, options: CallOptions): Promise<InsertResult> {
+    try {
+      return { ok: true, ...(await this.insert(document, options)) }
+    } catch (error) {
+      if (error instanceof SillokError) return { ok: false, error }
+      throw error
+    }
   }
 
   async #update(
