@@ -10,7 +10,7 @@ import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import { encodeDocument } from '../../../src/codec/document.js'
 import { makeRow, type Row } from '../../../src/codec/row.js'
-import { Collection, limits, open, type Store, type Versioned } from '../../../src/index.js'
+import { Collection, limits, open, type SillokError, type Store, type Versioned } from '../../../src/index.js'
 import { type Claim, claimsOf, encodeClaim } from '../../../src/machine/claims.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import { compileDefinition } from '../../../src/machine/schema.js'
@@ -444,14 +444,17 @@ law('deadline and signal end the waiting, not the write', async (t, _, users) =>
   const late = Array.from({ length: 500 }, (_, i) =>
     users.insert({ id: `l${i}`, age: i }, { deadlineMs: 1e-6 }),
   )
-  const codes = new Set(await Promise.all(late.map(codeOf)))
-  t.ok(codes.has('TIMED_OUT'))
-  await t.rejects(users.insert({ id: 'l', age: 1 }, { deadlineMs: 1e-6 }), {
-    code: 'TIMED_OUT',
-    outcome: 'unknown',
-  })
+  const answers = await Promise.allSettled(late)
+  const errors = answers.flatMap(answer =>
+    answer.status === 'rejected' ? [answer.reason as SillokError] : [],
+  )
+  t.ok(errors.length > 0, 'five hundred writes take longer than that')
+  t.strictSame(
+    new Set(errors.map(({ code, outcome }) => `${code} ${outcome}`)),
+    new Set(['TIMED_OUT unknown']),
+  )
   await users.put({ id: 'z', age: 1 })
-  t.equal(await users.count({ prefix: 'l' }), 501, 'they took effect all the same')
+  t.equal(await users.count({ prefix: 'l' }), 500, 'they took effect all the same')
   t.equal(await users.has('b'), true)
   t.equal(await codeOf(users.get('b', { signal: aborted })), 'ABORTED')
   t.equal(await codeOf(users.count({ signal: aborted })), 'ABORTED')
