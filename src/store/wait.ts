@@ -8,6 +8,23 @@ import { type Code, SillokError } from '../base/errors.js'
 import type { Deadlines, Waiting } from './deadlines.js'
 import type { CallOptions } from './options.js'
 
+const waits = new WeakMap<AbortSignal, Set<Wait>>()
+
+/** What waits with that signal. It is listened to once, however many calls it is given to. */
+function waitsOf(signal: AbortSignal): Set<Wait> {
+  let own = waits.get(signal)
+  if (own === undefined) {
+    own = new Set()
+    waits.set(signal, own)
+    const all = own
+    const tell = (): void => {
+      for (const wait of [...all]) wait.aborted(signal.reason)
+    }
+    signal.addEventListener('abort', tell, { once: true })
+  }
+  return own
+}
+
 /** The waiting of one call. */
 export class Wait implements Waiting {
   at = 0
@@ -17,7 +34,6 @@ export class Wait implements Waiting {
   readonly #deadlines: Deadlines
   readonly #reject: (error: SillokError) => void
   readonly #signal: AbortSignal | undefined
-  readonly #aborted: (() => void) | undefined
 
   /**
    * Begins to wait; `reject` is called if deadline or signal end it. The options have passed `callRefusal`.
@@ -29,13 +45,8 @@ export class Wait implements Waiting {
   ) {
     this.#deadlines = deadlines
     this.#reject = reject
-    if (signal !== undefined) {
-      this.#signal = signal
-      this.#aborted = () => {
-        if (this.end()) reject(this.#error('ABORTED', 'the signal stopped the waiting', signal.reason))
-      }
-      signal.addEventListener('abort', this.#aborted, { once: true })
-    }
+    this.#signal = signal
+    if (signal !== undefined) waitsOf(signal).add(this)
     deadlines.begin(this, deadlineMs)
   }
 
@@ -50,8 +61,13 @@ export class Wait implements Waiting {
     this.#reject(this.#error('TIMED_OUT', 'no answer before the deadline'))
   }
 
+  /** The signal says stop. */
+  aborted(reason: unknown): void {
+    if (this.end()) this.#reject(this.#error('ABORTED', 'the signal stopped the waiting', reason))
+  }
+
   #unlisten(): void {
-    if (this.#aborted !== undefined) this.#signal?.removeEventListener('abort', this.#aborted)
+    if (this.#signal !== undefined) waitsOf(this.#signal).delete(this)
   }
 
   #error(code: Code, message: string, cause?: unknown): SillokError {

@@ -105,26 +105,29 @@ t.test('documents come in by standard input and go out by standard output', asyn
   )
 })
 
+/** Rows that take longer, one at a time, than another process takes to start. */
+const slowRows = 16_000
+
 t.test(
   'a folder that another process holds is exit code 3, and Ctrl-C ends an import that goes on later',
   async t => {
     const folder = folderFor(t)
     await sillok(folder, ['define', 'users', '-'], definition)
-    const { text, refused, unreadable } = inputOf(4000)
+    const { text, refused, unreadable } = inputOf(slowRows)
     writeFileSync(path.join(folder, 'rows.ndjson'), text)
     const words = ['import', 'users', 'rows.ndjson']
-    const first = begin(folder, [...words, '--concurrency', '16', '--progress-lines'])
+    const first = begin(folder, [...words, '--concurrency', '1', '--progress-lines'])
     await answered(first.child, 300)
     t.match(await sillok(folder, ['get', 'users', 'a']), { exit: 3, err: /^FOLDER_IN_USE: / })
     first.child.kill('SIGINT')
     const stopped = await first.ended
-    t.match(stopped, { exit: 130, signal: null, err: /stopped: [\d,]+ of 4,000 rows are left/ })
+    t.match(stopped, { exit: 130, signal: null, err: /stopped: [\d,]+ of 16,000 rows are left/ })
     const { rows } = JSON.parse(stopped.out) as { rows: number }
     const rest = await sillok(folder, words)
-    t.match(rest, { exit: 1, out: new RegExp(`"rows":4000,.*"unreadable":${unreadable.length},`) })
+    t.match(rest, { exit: 1, out: new RegExp(`"rows":${slowRows},.*"unreadable":${unreadable.length},`) })
     const { sent, rejected } = JSON.parse(rest.out) as { sent: number; rejected: number }
     t.equal(rejected, refused.length + unreadable.length)
-    t.ok(rows > 0 && sent <= 4000 - rows + 1024, `${rows} rows before, ${sent} after`)
+    t.ok(rows > 0 && sent <= slowRows - rows + 1024, `${rows} rows before, ${sent} after`)
   },
 )
 
