@@ -69,7 +69,7 @@ export const errorTable = {
 /** One of the closed set of error codes. */
 export type Code = keyof typeof errorTable
 
-/** What an error may carry besides its code; shape per code in the README. */
+/** What an error may carry besides its code: who holds a unique value, where a document is not acceptable. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
 interface Options {

@@ -77,7 +77,6 @@ export const limits = {
   checkpointPauseMs: 5000,
   /** Write buffer of the key-value store, all replicas of a node together. */
   writeBufferBytes: 64 * MiB,
-  writeBufferBytesAll: 256 * MiB,
   writeBufferBytesMeta: 4 * MiB,
   /** One entry of listed facts; longer lists are cut. */
   factsPerEntryBytesMax: 512 * KiB,

@@ -4,7 +4,7 @@
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { type DocumentKey, decodeKey, encodeKey } from '../base/tuple.js'
+import { type DocumentKey, encodeKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
 import { keyText, type Row, type RowKey, rowValue } from '../codec/row.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
@@ -15,7 +15,6 @@ import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
 import { checkScan } from './check-options.js'
-
 import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
@@ -314,9 +313,4 @@ function checkVersion(version: number | null): number | null {
 
 function versioned<T>(row: Row): Versioned<T> {
   return { document: decodeDocument(documentBytes(rowValue(row))) as T, version: row.version }
-}
-
-/** The key of a document's row. */
-export function keyOfRow(key: RowKey): DocumentKey {
-  return decodeKey(Buffer.from(key.slice(5), 'latin1'))
 }

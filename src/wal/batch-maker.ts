@@ -2,10 +2,9 @@
  * Fills one batch: what must be in it first, then appends in their order.
  *
  * Registers of a batch count together, so only the last of each (partition, kind) is written. Three records
- * keep their
- * place because they end what came before: `destroyed`, `created` and a cut. A hard state is repeated in the
- * batch
- * after the one that brought it; so is every hard state after an opening, which may be its only other place.
+ * keep their place because they end what came before: `destroyed`, `created` and a cut. A hard state is
+ * repeated in the batch after the one that brought it; so is every hard state after an opening, which may be
+ * its only other place.
  *
  * Source: pitfalls P3 (one damaged batch never hides the newest hard state).
  */

@@ -16,16 +16,14 @@
  * A record is u32 (kind | length << 8), then its bytes:
  *
  *   entry, copy   the entry as encoded (base/entry). An entry replaces the tail from its index on; a copy
- * does not:
- *                 it says again what an older file holds, so that the older file may go
+ *                 does not: it says again what an older file holds, so that the older file may go
  *   register      u32 partition, u32 register kind, payload. `restated`: the same, known before this batch
  *   cut           u32 partition: no entry of it written so far counts any more
  *   floor         u64 file: older files are not needed
  *   voided        u64 file, u64 batch: that file ends before that batch, whatever follows there
  *
  * States after a crash: the last batch may be there in any subset of its sectors. It begins at 4 KiB, so no
- * write
- * touches a sector of the batch before. Source: pitfalls P4, P5, P26.
+ * write touches a sector of the batch before. Source: pitfalls P4, P5, P26.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'
@@ -242,8 +240,7 @@ export class RawRecord {
 
 /**
  * The records of a batch, in order; `body` may be a copy of the batch's. DAMAGED if they do not fill the
- * body;
- * VERSION_UNSUPPORTED for an unknown kind.
+ * body; VERSION_UNSUPPORTED for an unknown kind.
  */
 export function batchRecords(batch: Batch, body = batch.body): RawRecord[] {
   const records: RawRecord[] = []

@@ -2,13 +2,11 @@
  * The loop that makes batches and brings them to the disk, one at a time.
  *
  * Always: batch n+1 is not begun before n is synced; appends are answered in their order, after the sync of
- * their
- * batch; after a failure nothing is written. While one batch is in flight, everything else waits for the
- * next.
+ * their batch; after a failure nothing is written. While one batch is in flight, everything else waits for
+ * the next.
  *
- * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what
- * it holds
- * is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
+ * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it
+ * holds is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
  *
  * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
  */

@@ -2,9 +2,8 @@
  * Brings one batch at a time to the end of the log: place in the chain, header of a new file, patience.
  *
  * Always: the position names the last batch that is durable. On a full disk the same bytes go to the same
- * offset
- * again, every second, until they are durable; any other failure ends the log, for nobody knows what is on
- * disk.
+ * offset again, every second, until they are durable; any other failure ends the log, for nobody knows what
+ * is on disk.
  *
  * Source: pitfalls P25.
  */

@@ -3,8 +3,7 @@
  * them.
  *
  * Always: a register's written payload was the newest one when the last batch was made; a file's restatement
- * is made
- * of written payloads only, so it never speaks of what a later batch brings.
+ * is made of written payloads only, so it never speaks of what a later batch brings.
  */
 import { assert } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'

@@ -1,14 +1,11 @@
 /**
  * Opens what an earlier process left: checks the chain, replays it, and puts the last batch beyond doubt.
  *
- * By the rule "never begin n+1 before n is synced", only the last batch n can be missing on the disk
- * although it was
- * read (a failed sync leaves it in the cache). So after anything but a clean close, n counts only once it
- * stands in a
- * new file, whose opening is: the state before n, the mark that the old file ends before n, and the records
- * of n. A
- * crash in between leaves an opening that is not whole; the old file stands, and the next open does it again.
- * After a clean close the last batch holds nothing; it is written again in place.
+ * By the rule "never begin n+1 before n is synced", only the last batch n can be missing on the disk although
+ * it was read (a failed sync leaves it in the cache). So after anything but a clean close, n counts only once
+ * it stands in a new file, whose opening is: the state before n, the mark that the old file ends before n,
+ * and the records of n. A crash in between leaves an opening that is not whole; the old file stands, and the
+ * next open does it again. After a clean close the last batch holds nothing; it is written again in place.
  *
  * Source: pitfalls P4, P26.
  */

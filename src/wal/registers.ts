@@ -1,13 +1,11 @@
 /**
  * Registers: what the log remembers per partition besides entries. A register is (partition, kind) ->
- * payload, and the
- * last one wins; the head of every file restates all of them, so the restatement is complete by construction.
+ * payload, and the last one wins; the head of every file restates all of them, so the restatement is complete
+ * by construction.
  *
  * The log itself looks into three kinds only: `created` and `truncation` shape the tail, `destroyed` drops
- * all else.
- * The other payloads are stored as they come. Numbers are little-endian. A payload that a reader cannot take
- * apart
- * is DAMAGED: it passed the batch's CRC, so it was written wrong.
+ * all else. The other payloads are stored as they come. Numbers are little-endian. A payload that a reader
+ * cannot take apart is DAMAGED: it passed the batch's CRC, so it was written wrong.
  *
  * Source: pitfalls P23 and P26.
  */

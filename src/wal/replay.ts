@@ -2,10 +2,8 @@
  * Builds the state of all partitions from the batches, in their order.
  *
  * Each opening begins the registers anew, for it restates all of them. Entries are kept by index while
- * batches are
- * read, because an older entry may come as a copy after a newer one; in the end those above what is released
- * must
- * be without gaps, otherwise something is missing: DAMAGED.
+ * batches are read, because an older entry may come as a copy after a newer one; in the end those above what
+ * is released must be without gaps, otherwise something is missing: DAMAGED.
  */
 import { must } from '../base/assert.js'
 import { decodeEntry, type Entry, readIndex } from '../base/entry.js'

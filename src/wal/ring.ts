@@ -1,15 +1,13 @@
 /**
  * The files of the log: those that are needed, the next one, and those that may be used again.
  *
- * Always: the needed files are floor … current, ascending. The floor rises only when a durable batch said
- * so, and
- * only above files whose entries are released or copied. Files below it are renamed and used again: their
- * bytes stay
- * as they are until the first batch of their next use, and never validate under its salt.
+ * Always: the needed files are floor … current, ascending. The floor rises only when a durable batch said so,
+ * and only above files whose entries are released or copied. Files below it are renamed and used again: their
+ * bytes stay as they are until the first batch of their next use, and never validate under its salt.
  *
- * States after a crash: files below the floor under any name; a spare of any length up to the full one,
- * blank or with
- * its old content; a current file whose opening is not whole. Recovery tells them apart by header and floor.
+ * States after a crash: files below the floor under any name; a spare of any length up to the full one, blank
+ * or with its old content; a current file whose opening is not whole. Recovery tells them apart by header and
+ * floor.
  *
  * Source: pitfalls P1 and P26, research/consensus 2.5.
  */
@@ -66,8 +64,7 @@ export class Ring {
 
   /**
    * True if one file more than the ring holds may be taken, to give up old ones that nothing in the ring has
-   * room to
-   * give up: its opening tells the floor.
+   * room to give up: its opening tells the floor.
    */
   get mayOvershoot(): boolean {
     return this.needed.length <= this.#options.filesMax
@@ -106,8 +103,7 @@ export class Ring {
 
   /**
    * Bytes that batches may take before the oldest file must have been given up, if clearing it is to stay
-   * possible
-   * and `reserve` bytes are to be left for it.
+   * possible and `reserve` bytes are to be left for it.
    */
   allowance(reserve: number): number {
     const { filesMax } = this.#options
@@ -126,8 +122,7 @@ export class Ring {
 
   /**
    * True if copying old entries on gains room: the needed ones, packed, leave a quarter of a file besides
-   * `reserve`
-   * and one file to copy to.
+   * `reserve` and one file to copy to.
    */
   copyingHelps(reserve: number): boolean {
     const perFile = this.usableBytes - this.usage.largest()

@@ -1,15 +1,12 @@
 /**
  * The one copy in memory of a partition's entries that are in the log and not released.
  *
- * Two views. The *logical* one is what callers see: it follows each append at once. The *written* one is
- * what the
- * files hold, in the order of the batches. They differ by the appends that wait. An entry that a waiting
- * append
- * replaced or dropped is kept aside until that append is written: until then its file is needed.
+ * Two views. The *logical* one is what callers see: it follows each append at once. The *written* one is what
+ * the files hold, in the order of the batches. They differ by the appends that wait. An entry that a waiting
+ * append replaced or dropped is kept aside until that append is written: until then its file is needed.
  *
  * Always: the logical entries are firstIndex … lastIndex without gaps; an entry with a home is in that file,
- * and
- * the usage of that file counts it.
+ * and the usage of that file counts it.
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'

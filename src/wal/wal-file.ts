@@ -9,15 +9,12 @@
  *  24     8 B salt     random, new for each use of the file
  *  4096   the opening: batches that restate everything, counted only together
  *
- * Header and first batch are one write and one sync. States after a crash: the header is one sector, so it
- * is the
- * new one, the one of the file's earlier use, or zeros; anything else is damage. The first batch repeats
- * sequence and
- * salt at a place where no caller's bytes can stand, so a lost header alone hides nothing.
+ * Header and first batch are one write and one sync. States after a crash: the header is one sector, so it is
+ * the new one, the one of the file's earlier use, or zeros; anything else is damage. The first batch repeats
+ * sequence and salt at a place where no caller's bytes can stand, so a lost header alone hides nothing.
  *
  * Files are filled with zeros ahead of use, because a sync that need not write metadata is several times
- * faster.
- * Source: research/consensus 2.5 (preallocation), pitfalls P26.
+ * faster. Source: research/consensus 2.5 (preallocation), pitfalls P26.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
@@ -107,8 +104,7 @@ export async function makeZeroFile(disk: Disk, path: string, sizeBytes: number):
 
 /**
  * Gets the file ready to be the one with that sequence: an old file under a new name, or a new one full of
- * zeros.
- * When it resolves, file and name are durable; the header is written with the first batch.
+ * zeros. When it resolves, file and name are durable; the header is written with the first batch.
  */
 export async function prepareFile(
   disk: Disk,

@@ -2,14 +2,12 @@
  * The write-ahead log of a node: one for all its partitions, in files of its own folder.
  *
  * What holds: an append whose `done` was called without an error is there after any crash, whole; one that
- * was not
- * answered is there whole or not at all; appends are answered in their order. A log that opens holds
- * everything that
- * was answered and not released; otherwise it does not open (DAMAGED). Nothing is ever cut off at damage.
+ * was not answered is there whole or not at all; appends are answered in their order. A log that opens holds
+ * everything that was answered and not released; otherwise it does not open (DAMAGED). Nothing is ever cut
+ * off at damage.
  *
  * Bytes: wal-file (header), batch (batches and records), registers (payloads). States after a crash: ring,
- * recovery.
- * Source: DESIGN section 6, pitfalls P1, P3, P4, P5, P23, P25, P26.
+ * recovery. Source: DESIGN section 6, pitfalls P1, P3, P4, P5, P23, P25, P26.
  */
 import { assert } from '../base/assert.js'
 import type { BatchSequence, LogIndex, PartitionId } from '../base/ids.js'
@@ -40,10 +38,9 @@ export interface WalOptions {
   /** Quiet time before a witness; default `limits.walWitnessMs`. */
   readonly witnessMs?: number
   /**
-   * A file waits for the partition's entries up to there: those that are committed should be synced
-   * elsewhere and
-   * released. Called again when it becomes urgent. Entries that stay are copied on, half a ring of them at
-   * most.
+   * A file waits for the partition's entries up to there: those that are committed should be synced elsewhere
+   * and released. Called again when it becomes urgent. Entries that stay are copied on, half a ring of them
+   * at most.
    */
   wanted?(partition: PartitionId, throughIndex: LogIndex): void
   /** The log stopped: nothing is written any more. Called once. */
@@ -113,19 +110,14 @@ export class Wal {
   }
 
   /**
-   * Takes registers and entries of one partition: atomically, the registers first. `done` is called when
-   * they are
-   * durable, or with DISK_FAILED, CLOSED_WHILE_WAITING (both unknown) or CLOSED. The tail and the registers
-   * show
-   * them at once. Bytes handed over must not be changed.
+   * Takes registers and entries of one partition: atomically, the registers first. `done` is called when they
+   * are durable, or with DISK_FAILED, CLOSED_WHILE_WAITING (both unknown) or CLOSED. The tail and the
+   * registers show them at once. Bytes handed over must not be changed.
    *
    * An entry at or below the last index replaces the tail from there. A `truncation` register drops the tail
-   * up to
-   * its index, and all of it unless the entry there has its term. `destroyed` drops all else of the
-   * partition; a
-   * `created` after it begins a new one. An append must fit a batch, entries must follow without a gap and
-   * not be
-   * released: assertions.
+   * up to its index, and all of it unless the entry there has its term. `destroyed` drops all else of the
+   * partition; a `created` after it begins a new one. An append must fit a batch, entries must follow without
+   * a gap and not be released: assertions.
    */
   append(append: Append, done: Done): void {
     let log = this.#logs.get(append.partition)
@@ -201,9 +193,8 @@ export class Wal {
   }
 
   /**
-   * Waits for what was appended, writes the clean close and closes the files. What cannot be written (disk
-   * or ring
-   * full) is answered CLOSED_WHILE_WAITING.
+   * Waits for what was appended, writes the clean close and closes the files. What cannot be written (disk or
+   * ring full) is answered CLOSED_WHILE_WAITING.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

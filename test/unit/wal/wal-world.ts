@@ -2,8 +2,7 @@
  * A log on a simulated disk, driven by a seeded workload, beside a model of what must be there.
  *
  * The model holds what was acknowledged, and the appends that wait. After a crash the log must equal the
- * model after
- * some prefix of the waiting appends.
+ * model after some prefix of the waiting appends.
  */
 import assert from 'node:assert/strict'
 import { type Entry, encodeEntry } from '../../../src/base/entry.js'
