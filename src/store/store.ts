@@ -24,8 +24,8 @@ import { Session, type SessionOptions } from './session.js'
 import { PlainWriter, type Writer } from './writer.js'
 
 /**
- * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew, during
- * `open` only: pass that listener to `open`.
+ * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
+ * during `open` only: pass that listener to `open`.
  */
 export interface StoreEvents {
   failed: [error: SillokError]
