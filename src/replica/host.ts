@@ -6,7 +6,7 @@
  */
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
@@ -243,13 +243,16 @@ export class Host {
   }
 
   #tick(): void {
+    for (const feed of this.#feeds) feed.notify()
     this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
   }
 
   #expire(): void {
     this.sessions.expire().catch((error: unknown) => {
-      if (!isClosing(error)) this.#fail(asFailure(error))
+      // Refused, say on a full disk: the next look finds the same sessions.
+      const refused = error instanceof SillokError && error.outcome === 'not-applied'
+      if (!refused && !isClosing(error)) this.#fail(asFailure(error))
     })
   }
 
@@ -281,12 +284,14 @@ export class Host {
       try {
         await task()
       } catch (error) {
-        errors.push(error)
+        if (!isSillokError(error, 'CLOSED_WHILE_WAITING')) errors.push(error)
       }
     }
     if (this.#failure === undefined) {
       for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain(drainMs))
     }
+    // What waits for space now is tried once more, and then given up: closing ends.
+    this.#wal?.hurry()
     for (const { replica, segments, state, record } of this.#replicas.values()) {
       await attempt(() => state.close(this.#failure === undefined ? { record } : {}))
       await attempt(() => segments.close())

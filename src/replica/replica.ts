@@ -82,6 +82,7 @@ export class Replica implements Decider {
   /** Entries up to this one are handed out for application, in order. */
   #target: LogIndex
   #applying = false
+  #readsDue = false
   #closing = false
   #failure: SillokError | undefined
 
@@ -145,7 +146,14 @@ export class Replica implements Decider {
       return
     }
     this.#reads.ask(0, passed)
-    this.#options.clock.soon(() => this.decided())
+    // One turn serves all who ask before it: a turn for each would answer new ones early and leave its own
+    // behind.
+    if (this.#readsDue) return
+    this.#readsDue = true
+    this.#options.clock.soon(() => {
+      this.#readsDue = false
+      this.decided()
+    })
   }
 
   /** Refuses new commands with this error, or admits them again. */

@@ -22,6 +22,11 @@ export interface Request<R> {
   readonly finish: (done: Done) => R
   /** Told when the request itself is answered, whoever still waits for it. */
   readonly observed?: () => void
+  /**
+   * The same request may have been sent before, so what refuses this attempt says nothing about it: only an
+   * answer of the partition, which looked at the kept reply first, is definite.
+   */
+  readonly mayBeRetry?: boolean
 }
 
 /** A call whose turn has not come yet. */
@@ -53,9 +58,21 @@ export class Asking {
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
     const refused = callRefusal(options)
-    if (refused !== undefined) return Promise.reject(refused)
+    if (refused !== undefined) return Promise.reject(request.mayBeRetry === true ? widened(refused) : refused)
     return new Promise((resolve, reject) => {
       enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
+    })
+  }
+
+  /** Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. */
+  until<T>(work: Promise<T>, options: CallOptions): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const wait = new Wait(this.#deadlines, options, reject)
+      wait.sent = true
+      work.then(
+        result => wait.end() && resolve(result),
+        error => wait.end() && reject(error),
+      )
     })
   }
 
@@ -120,10 +137,18 @@ class Call<R> extends Wait implements Ticket, Queued {
   answer(result: Reply | SillokError): void {
     this.#request.observed?.()
     if (!this.end()) return
-    if (result instanceof SillokError) this.#refuse(result)
+    if (result instanceof SillokError)
+      this.#refuse(this.#request.mayBeRetry === true ? widened(result) : result)
     else if (result.ok) this.#resolve(this.#request.finish(result))
     else this.#refuse(new SillokError(result.code, result.message, { details: result.details }))
   }
+}
+
+/** The error with the outcome that is left when an earlier attempt may have had an effect. */
+function widened(error: SillokError): SillokError {
+  if (error.outcome === 'unknown') return error
+  const { code, message, details } = error
+  return new SillokError(code, message, { outcome: 'unknown', details, cause: error })
 }
 
 /** What a write weighs. */

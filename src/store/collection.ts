@@ -14,7 +14,8 @@ import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
-import { checkScan } from './check-options.js'
+import type { Asking } from './asking.js'
+import { callRefusal, checkScan } from './check-options.js'
 import type { KeyLocks } from './key-locks.js'
 import type {
   CallOptions,
@@ -36,6 +37,7 @@ export interface CollectionParts {
   readonly schema: () => CollectionSchema
   readonly writer: Writer
   readonly reader: Reader
+  readonly asking: Asking
   readonly state: State
   readonly locks: KeyLocks
 }
@@ -106,7 +108,11 @@ export class Collection<T extends object = Record<string, unknown>> {
     change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
     options: CallOptions = {},
   ): Promise<Versioned<T> | undefined> {
-    return this.#parts.locks.run(this.#rowKey(key), () => this.#update(key, change, options))
+    const refused = callRefusal(options)
+    if (refused !== undefined) throw refused
+    const { asking, locks } = this.#parts
+    const work = locks.run(this.#rowKey(key), () => this.#update(key, change, options))
+    return await asking.until(work, options)
   }
 
   /** The document, undefined if there is none. */

@@ -9,6 +9,8 @@ export interface Waiting {
   /** When it ends, on the monotonic clock. */
   at: number
   settled: boolean
+  /** Its own timer, if its deadline is not the default one. */
+  timer?: Timer | undefined
   /** The deadline passed. */
   expired(): void
 }
@@ -30,13 +32,15 @@ export class Deadlines {
   begin(waiting: Waiting, ms: number | undefined): void {
     waiting.at = this.#clock.monotonicMs() + (ms ?? this.#defaultMs)
     if (ms === undefined) this.#enqueue(waiting)
-    else this.#clock.after(ms, () => this.#expire(waiting), { idle: true })
+    else waiting.timer = this.#clock.after(ms, () => this.#expire(waiting), { idle: true })
   }
 
   /** True the first time: the call is answered, its deadline means nothing any more. */
   settle(waiting: Waiting): boolean {
     if (waiting.settled) return false
     waiting.settled = true
+    waiting.timer?.stop()
+    waiting.timer = undefined
     while (this.#queue[this.#head]?.settled === true) this.#head += 1
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0

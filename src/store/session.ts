@@ -123,7 +123,7 @@ export class Session implements Writer, AsyncDisposable {
     const bytes = weigh(operations)
     if (this.numbering === 'caller') {
       const command = this.#mark(operations, options.sequence ?? 0)
-      return asking.ask(command, bytes, { sender: this, finish }, options)
+      return asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
     }
     if (this.#queue.size > 0 && this.#isFull(bytes)) {
       return Promise.reject(new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`))

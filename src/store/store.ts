@@ -15,6 +15,7 @@ import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } 
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
 import { Asking } from './asking.js'
 import { stepOperation } from './batch-steps.js'
+import { callRefusal } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { KeyLocks } from './key-locks.js'
@@ -82,8 +83,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       env,
       folder,
       limits,
-      failed: error => store.emit('failed', error),
-      rebuilt: reason => store.emit('rebuilt', reason),
+      // In turns of their own: what a listener throws must not get into what the store is doing.
+      failed: error => env.clock.soon(() => store.emit('failed', error)),
+      rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
     })
     store.#host = host
     store.#asking = new Asking(host.data, store.#deadlines)
@@ -111,7 +113,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const request = { sender: this, finish }
     const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
     const host = this.#open(this.#host)
-    await host.fedThrough(host.meta.applied)
+    await this.#open(this.#asking).until(host.fedThrough(host.meta.applied), options)
     const row = host.data.state.lookup(schemaKey(collection))
     if (row) this.#schemas.set(name, schemaOfRow(row))
   }
@@ -149,8 +151,14 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
    * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
    */
-  async session(options: SessionOptions = {}): Promise<Session> {
+  async session(options: SessionOptions & CallOptions = {}): Promise<Session> {
     checkSessionOptions(options)
+    const refused = callRefusal(options)
+    if (refused !== undefined) throw refused
+    return await this.#open(this.#asking).until(this.#openSession(options), options)
+  }
+
+  async #openSession(options: SessionOptions): Promise<Session> {
     const host = this.#open(this.#host)
     const { name, numbering = 'library', input } = options
     const nonce = this.#env.random.bytes(16).toString('hex')
@@ -233,6 +241,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       schema: () => this.#schema(name),
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
+      asking: this.#open(this.#asking),
       state: host.data.state,
       locks: this.#locks,
     })

@@ -5,6 +5,7 @@
  * What ends the waiting early leaves the request alone: its outcome is unknown, unless it was never sent.
  */
 import { type Code, SillokError } from '../base/errors.js'
+import type { Timer } from '../env/clock.js'
 import type { Deadlines, Waiting } from './deadlines.js'
 import type { CallOptions } from './options.js'
 
@@ -29,6 +30,7 @@ function waitsOf(signal: AbortSignal): Set<Wait> {
 export class Wait implements Waiting {
   at = 0
   settled = false
+  timer: Timer | undefined
   /** The request is on its way: from now on nobody knows its outcome but the partition. */
   sent = false
   readonly #deadlines: Deadlines

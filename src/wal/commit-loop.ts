@@ -450,14 +450,12 @@ export class CommitLoop {
   #fail(cause: unknown): void {
     this.#busy = false
     this.#stopTimers()
-    if (isSillokError(cause, 'CLOSED_WHILE_WAITING')) {
-      this.#error = cause
-    } else {
-      const message = 'the log cannot be written: the store stopped'
-      this.#error = new SillokError('DISK_FAILED', message, { cause })
-      this.#options.failed(cause instanceof Error ? cause : this.#error)
-    }
+    const givenUp = isSillokError(cause, 'CLOSED_WHILE_WAITING')
+    const message = 'the log cannot be written: the store stopped'
+    this.#error = givenUp ? cause : new SillokError('DISK_FAILED', message, { cause })
+    // Who waits is answered before anybody else is told: nothing that is called then can prevent it.
     this.#giveUp(this.#error)
     for (const done of this.#controlDones.splice(0)) done(this.#error)
+    if (!givenUp) this.#options.failed(cause instanceof Error ? cause : this.#error)
   }
 }

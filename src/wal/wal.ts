@@ -128,6 +128,11 @@ export class Wal {
     this.#loop.append(log.take(append), done)
   }
 
+  /** From now on a full disk is tried once more, and then everything that waits gets CLOSED_WHILE_WAITING. */
+  hurry(): void {
+    this.#writer.hurry()
+  }
+
   /** Begins the next batch in this turn, unless one is in flight. */
   kick(): void {
     this.#loop.kick()

@@ -248,7 +248,16 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
     const unknown = new Set<number>()
     await run(async () => {
       const failures: SillokError[] = []
-      const store = await Store.open(machine.environment, 'data', { failed: error => failures.push(error) })
+      let tell = (): void => {}
+      const event = new Promise<void>(resolve => {
+        tell = resolve
+      })
+      const store = await Store.open(machine.environment, 'data', {
+        failed: error => {
+          failures.push(error)
+          tell()
+        },
+      })
       await store.define('a', { key: 'id' })
       const rows = store.collection('a')
       const session = await store.session()
@@ -267,6 +276,7 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
       await Promise.all(writing.slice(0, 5))
       machine.disk.failNextSync()
       await Promise.all([...writing, ...Array.from({ length: 20 }, (_, id) => put(100 + id))])
+      await event
       t.equal(failures.length, 1, 'one event')
       t.equal(failures[0]?.code, 'DISK_FAILED')
       t.equal(store.status().state, 'failed')

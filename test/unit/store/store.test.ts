@@ -465,6 +465,20 @@ law('deadline and signal end the waiting, not the write', async (t, _, users) =>
   t.equal(await codeOf(scan.next()), 'ABORTED', 'at the next document')
 })
 
+law('linearizable reads leave writes their turn', async (t, _, users) => {
+  let reading = true
+  const reader = async (): Promise<number> => {
+    let reads = 0
+    for (; reading; reads++) await users.get('a')
+    return reads
+  }
+  const readers = [reader(), reader()]
+  // Were a turn spent for each read, turns would double in number, and this would not end.
+  for (let n = 0; n < 300; n++) await users.put({ id: 'a', age: n })
+  reading = false
+  for (const reads of await Promise.all(readers)) t.ok(reads > 0)
+})
+
 t.test('await using closes the store, and what it showed is there when it is opened again', async t => {
   const dir = mkdtempSync(join(tmpdir(), 'sillok-'))
   t.teardown(() => rm(dir, { recursive: true }))
