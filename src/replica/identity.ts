@@ -42,7 +42,11 @@ export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
 /** Reads the folder's identity, or gives an empty folder one. Durable when it resolves. */
 export async function takeIdentity(disk: Disk, random: Random, folder: string): Promise<Identity> {
   const names = await disk.list(folder)
-  if (names.includes('IDENT')) return readIdentity(disk, folder)
+  if (names.includes('IDENT')) {
+    // A process that died right after the rename left a name that only the running system knows.
+    await disk.syncFolder(folder)
+    return readIdentity(disk, folder)
+  }
   const identity: Identity = {
     format: folderFormat,
     cluster: random.bytes(16).toString('hex'),
