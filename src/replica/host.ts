@@ -160,7 +160,7 @@ export class Host {
         await createPartition(this.#wal, partition, this.#limits)
     }
     await this.#openReplicas(this.#wal, clusterEpoch)
-    await Promise.all([...this.#replicas.values()].map(({ replica }) => ready(replica)))
+    await Promise.all([...this.#replicas.values()].map(({ replica }) => replica.readable()))
     for (const feed of this.#feeds) await feed.through(this.meta.applied)
     this.#every(tickMs, () => this.#tick())
     this.#every(expiryMs, () => this.#expire())
@@ -318,11 +318,4 @@ export interface PartitionStatus extends ReturnType<Replica['status']> {
   readonly segments: number
   readonly segmentBytes: number
   readonly segmentsSynced: LogIndex
-}
-
-/** Resolves when the replica leads and shows everything that was committed before. */
-function ready(replica: Replica): Promise<void> {
-  return new Promise((resolve, reject) => {
-    replica.readBarrier(error => (error === undefined ? resolve() : reject(error)))
-  })
 }

@@ -69,9 +69,7 @@ export class MetaFeed {
   /** How far the partition is, once it may decide. */
   async #cursor(): Promise<LogIndex> {
     const { target } = this.#options
-    await new Promise<void>((resolve, reject) => {
-      target.readBarrier(error => (error === undefined ? resolve() : reject(error)))
-    })
+    await target.readable()
     const row = target.state.lookup(metaCursorKey)
     return row ? rowValue(row).readUIntLE(0, 6) : 0
   }

@@ -100,9 +100,7 @@ export class SessionDirectory {
   }
 
   async #look(session: SessionId): Promise<{ registered: Registered; metaIndex: LogIndex }> {
-    await new Promise<void>((resolve, reject) => {
-      this.#meta.readBarrier(error => (error === undefined ? resolve() : reject(error)))
-    })
+    await this.#meta.readable()
     const row = this.#meta.state.lookup(registeredKey(session))
     if (!row) throw new SillokError('SESSION_EXPIRED', `session ${session} has ended`)
     return { registered: decodeRegistered(rowValue(row)), metaIndex: this.#meta.applied }

@@ -21,6 +21,7 @@ import { Host } from '../../../src/replica/host.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store } from '../../../src/store/store.js'
+import { codeOf } from './code-of.js'
 
 const seed = process.env['SEED'] ?? '1'
 t.comment(`SEED=${seed}`)
@@ -31,15 +32,6 @@ function folder(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'sillok-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   return dir
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return 'done'
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error)
-  }
 }
 
 /** Names and bytes of everything in the folder. */

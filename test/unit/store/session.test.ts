@@ -1,6 +1,7 @@
 /** Sessions: numbers, window, kept answers, takeover of a name, and the end of a session. */
 import t, { type Test } from 'tap'
 import { type Collection, limits, open, type Session, type Store } from '../../../src/index.js'
+import { codeOf } from './code-of.js'
 
 t.setTimeout(120_000)
 
@@ -15,15 +16,6 @@ async function world(t: Test): Promise<{ store: Store; rows: Collection<Row> }> 
   t.teardown(() => store.close())
   await store.define('rows', { key: 'id', unique: { tag: { fields: ['tag'] } } })
   return { store, rows: store.collection<Row>('rows') }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return 'done'
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error)
-  }
 }
 
 /** What each code came to, counted. */

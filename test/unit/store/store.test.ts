@@ -14,6 +14,7 @@ import { Collection, limits, open, type SillokError, type Store, type Versioned 
 import { type Claim, claimsOf, encodeClaim } from '../../../src/machine/claims.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import { compileDefinition } from '../../../src/machine/schema.js'
+import { codeOf } from './code-of.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
@@ -44,15 +45,6 @@ function law(title: string, run: (t: Test, store: Store, users: Collection<User>
         if (dir !== undefined) await rm(dir, { recursive: true })
       }
     })
-  }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return 'done'
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error)
   }
 }
 
