@@ -73,7 +73,12 @@ export function factBytes(fact: Fact): number {
   if (fact.op === 'deleteRange') {
     return 1 + sized(fact.from.length) + sized(fact.to.length) + 10
   }
-  return 1 + sized(fact.key.length) + 8 + (fact.op === 'put' ? sized(fact.value.length) : 0)
+  return rowFactBytes(fact.key, fact.op === 'put' ? fact.value : null)
+}
+
+/** Bytes that the change of one row takes in a body: to this value, or null if it goes. */
+export function rowFactBytes(key: RowKey, value: Buffer | null): number {
+  return 1 + sized(key.length) + 8 + (value === null ? 0 : sized(value.length))
 }
 
 function sized(length: number): number {

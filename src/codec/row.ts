@@ -17,9 +17,11 @@
  * the stored CRC. A slot's digest is the sum of the pairs of its rows, each modulo 2^32.
  */
 
+import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
 import { type SlotId, slotCount, type Version } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 
 /** A row key, one character per byte. */
 export type RowKey = string
@@ -39,8 +41,8 @@ export const rowHeadBytes = 12
 /** A row that is there. `hash0` and `hash1` are the pair described above. */
 export interface Row {
   readonly version: Version
-  /** As stored: crc, version, value. */
-  readonly bytes: Buffer
+  /** What the fact carried. */
+  readonly value: Buffer
   readonly hash0: number
   readonly hash1: number
 }
@@ -55,45 +57,87 @@ export function keyText(bytes: Uint8Array): RowKey {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
-/** The row as stored under that key. */
-export function makeRow(key: Buffer, version: Version, value: Uint8Array): Row {
-  const bytes = Buffer.allocUnsafe(rowHeadBytes + value.length)
-  writeIndex(bytes, version, 4)
-  bytes.set(value, rowHeadBytes)
-  return hashed(key, version, bytes)
+/** The row under that key, around the value itself: whoever holds the row holds the value's buffer. */
+export function makeRow(key: RowKey, version: Version, value: Buffer): Row {
+  const length = writeKey(key)
+  if (version !== hashedVersion) hashVersion(version)
+  versionBytes.copy(scratch, length)
+  const hash0 = crc32(value, crc32(scratchView(length + 8)))
+  return { version, value, hash0, hash1: crc32(scratchView(length), crc32(value, versionHash)) }
 }
 
-/** Reads a stored row; undefined unless its CRC holds. */
+/** The row's stored form, a copy. */
+export function storedRow(row: Row): Buffer {
+  const bytes = Buffer.allocUnsafe(rowHeadBytes + row.value.length)
+  bytes.writeUInt32LE(row.hash0, 0)
+  writeIndex(bytes, row.version, 4)
+  bytes.set(row.value, rowHeadBytes)
+  return bytes
+}
+
+/** Reads a stored row, a view; undefined unless its CRC holds. */
 export function readRow(key: Buffer, bytes: Buffer): Row | undefined {
   if (bytes.length < rowHeadBytes) return undefined
   const body = bytes.subarray(4)
   const hash0 = crc32(body, crc32(key))
   if (hash0 !== bytes.readUInt32LE(0)) return undefined
-  return { version: readIndex(bytes, 4), bytes, hash0, hash1: crc32(key, crc32(body)) }
-}
-
-/** What the fact carried. A view. */
-export function rowValue(row: Row): Buffer {
-  return row.bytes.subarray(rowHeadBytes)
-}
-
-function hashed(key: Buffer, version: Version, bytes: Buffer): Row {
-  const body = bytes.subarray(4)
-  const hash0 = crc32(body, crc32(key))
-  bytes.writeUInt32LE(hash0, 0)
-  return { version, bytes, hash0, hash1: crc32(key, crc32(body)) }
+  const value = bytes.subarray(rowHeadBytes)
+  return { version: readIndex(bytes, 4), value, hash0, hash1: crc32(key, crc32(body)) }
 }
 
 /** The slot of a row: of documents and claims by the CRC of what follows the kind's number, as their home. */
-export function slotOfRow(key: Buffer): SlotId {
-  const kind = key[0]
-  if (kind === 0x64) return slotOfKey(key.subarray(5))
-  if (kind === 0x63) return slotOfKey(key.subarray(1))
-  if (kind === 0x73 || kind === 0x72) return key[1] ?? 0
-  return partitionSlot
+export function slotOfRow(key: RowKey): SlotId {
+  switch (key.charCodeAt(0)) {
+    case 0x64:
+      return crc32(scratchView(writeKey(key), 5)) % slotCount
+    case 0x63:
+      return crc32(scratchView(writeKey(key), 1)) % slotCount
+    case 0x73:
+    case 0x72:
+      return key.length > 1 ? key.charCodeAt(1) : 0
+    default:
+      return partitionSlot
+  }
 }
 
 /** The slot of a document key, encoded as tuple element: crc32 mod 256. */
 export function slotOfKey(key: Uint8Array): SlotId {
   return crc32(key) % slotCount
+}
+
+// Hashing runs for every row of every write. It makes no buffers: keys are written to one scratch, of which
+// there is one view per start and length, and the version, the same for all rows of an entry, is hashed once.
+
+/** Longer than any key that a row may have, and a version. */
+const scratch = Buffer.alloc(2 * limits.uniqueValueBytesMax)
+const scratchViews = new Map<number, Uint8Array[]>([
+  [0, []],
+  [1, []],
+  [5, []],
+])
+const versionBytes = Buffer.alloc(8)
+let hashedVersion: Version = 0
+let versionHash = crc32(versionBytes)
+
+/** The key's length; its bytes stand at the start of the scratch. */
+function writeKey(key: RowKey): number {
+  assert(key.length + 8 <= scratch.length, () => `a row key of ${key.length} bytes`)
+  return scratch.write(key, 0, 'latin1')
+}
+
+/** The scratch from there up to `end`. */
+function scratchView(end: number, from: 0 | 1 | 5 = 0): Uint8Array {
+  const views = scratchViews.get(from) as Uint8Array[]
+  let view = views[end]
+  if (view === undefined) {
+    view = scratch.subarray(from, Math.max(from, end))
+    views[end] = view
+  }
+  return view
+}
+
+function hashVersion(version: Version): void {
+  writeIndex(versionBytes, version, 0)
+  versionHash = crc32(versionBytes)
+  hashedVersion = version
 }

@@ -51,19 +51,23 @@ export function claimsOf(schema: CollectionSchema, document: Record<string, unkn
 export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]): Claim | null {
   const raw: TupleValue[] = []
   const normal: TupleValue[] = []
+  let isNormal = true
   for (const [i, { field, steps }] of constraint.fields.entries()) {
     const value = values[i]
     if (value === undefined || value === null) return null
     const checked = checkValue(constraint, field, value)
     raw.push(checked)
-    normal.push(normalizerOf(steps)(checked) as TupleValue)
+    const normalised = normalizerOf(steps)(checked) as TupleValue
+    normal.push(normalised)
+    isNormal &&= normalised === checked
   }
   const value = encodeTuple(normal)
   if (value.length > limits.uniqueValueBytesMax) {
     const size = `${value.length} bytes, ${limits.uniqueValueBytesMax} allowed`
     throw new SillokError('TOO_LARGE', `value of constraint ${constraint.name}: ${size}`)
   }
-  return { constraint, value, raw: encodeTuple(raw), key: claimKeyOf(constraint.id, value) }
+  const written = isNormal ? value : encodeTuple(raw)
+  return { constraint, value, raw: written, key: claimKeyOf(constraint.id, value) }
 }
 
 const normalizers = new WeakMap<readonly NormalizeStep[], Normalizer>()
@@ -94,15 +98,15 @@ export function claimKeyOf(constraint: ConstraintId, value: Buffer): RowKey {
   return claimPrefix(constraint) + value.toString('latin1')
 }
 
-/** The value of the claim's row. */
-export function encodeClaim(claim: Claim, holder: Buffer): Buffer {
-  const rule = Buffer.from(claim.constraint.rule)
+/** The value of the claim's row; `holder`: the encoded key, one character per byte. */
+export function encodeClaim(claim: Claim, holder: string): Buffer {
+  const { rule } = claim.constraint
   const bytes = Buffer.allocUnsafe(4 + holder.length + rule.length + claim.raw.length)
   let at = bytes.writeUInt16LE(holder.length, 0)
-  bytes.set(holder, at)
-  at = bytes.writeUInt16LE(rule.length, at + holder.length)
-  bytes.set(rule, at)
-  bytes.set(claim.raw, at + rule.length)
+  at += bytes.write(holder, at, 'latin1')
+  at = bytes.writeUInt16LE(rule.length, at)
+  at += bytes.write(rule, at, 'latin1')
+  bytes.set(claim.raw, at)
   return bytes
 }
 
@@ -112,7 +116,7 @@ export function decodeClaim(value: Buffer): HeldClaim {
   const ruleEnd = holderEnd + 2 + value.readUInt16LE(holderEnd)
   return {
     holder: value.subarray(2, holderEnd),
-    rule: value.toString('utf8', holderEnd + 2, ruleEnd),
+    rule: value.toString('latin1', holderEnd + 2, ruleEnd),
     raw: decodeTuple(value.subarray(ruleEnd)),
   }
 }

@@ -6,7 +6,6 @@
  * meanwhile is not overlooked (P13).
  */
 import type { SessionId } from '../base/ids.js'
-import { rowValue } from '../codec/row.js'
 import type { Decision, MetaFeed, OpenSession } from './command.js'
 import { Draft } from './draft.js'
 import { metaCursorKey, openedKey } from './keys.js'
@@ -48,7 +47,7 @@ export function decideOpenSession(open: OpenSession, view: View, context: Decide
     draft.get(openedKey(open.session))
     return { type: 'need', keys: draft.needs }
   }
-  const known = row === null ? undefined : decodeOpened(rowValue(row))
+  const known = row === null ? undefined : decodeOpened(row.value)
   if (known !== undefined && known.epoch > open.epoch) {
     const message = `session ${open.session} was resumed by another holder`
     return { type: 'answer', reply: refuse('FENCED', message, { session: open.session, epoch: known.epoch }) }

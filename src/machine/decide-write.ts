@@ -9,13 +9,12 @@ import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
-import { factBytes } from '../codec/facts.js'
 import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
-import type { Decision, Operation, Write } from './command.js'
+import type { Decision, Operation, Write, WriteValue } from './command.js'
 import { encodeDocumentRow, heldClaims } from './documents.js'
 import { type Current, Draft } from './draft.js'
 import { documentPrefix, schemaKey } from './keys.js'
-import { type Refused, type Reply, refuse } from './reply.js'
+import { constantValue, type Refused, type Reply, refuse } from './reply.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
 import { checkMark, keepReply } from './sessions.js'
 import type { DecideContext, View } from './view.js'
@@ -42,7 +41,7 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
   }
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
   refused ??= checkSize(draft)
-  const reply: Reply = refused ?? { ok: true, version: context.version, value: { existed } }
+  const reply: Reply = refused ?? { ok: true, version: context.version, value: writeValue(existed) }
   if (refused !== undefined) draft.reset()
   return finish(draft, write, reply)
 }
@@ -57,9 +56,19 @@ function finish(draft: Draft, write: Write, reply: Reply): Decision {
   return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
 }
 
+/** The answers of nearly all writes, whose stored form is made once. */
+const alone: Readonly<Record<'existed' | 'absent', WriteValue>> = {
+  existed: constantValue({ existed: [true] }),
+  absent: constantValue({ existed: [false] }),
+}
+
+function writeValue(existed: readonly boolean[]): WriteValue {
+  if (existed.length !== 1) return { existed }
+  return existed[0] === true ? alone.existed : alone.absent
+}
+
 function checkSize(draft: Draft): Refused | undefined {
-  let bytes = entryHeadBytes + limits.keyBytesMax
-  for (const fact of draft.facts()) bytes += factBytes(fact)
+  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes()
   if (bytes <= limits.entryBytesMax) return undefined
   return refuse('TOO_LARGE', `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`)
 }
@@ -132,16 +141,17 @@ function changeClaims(
   current: Current | null,
   claims: readonly Claim[],
 ): Refused | undefined {
-  const own = keyOf(operation)
   for (const claim of claims) {
     const row = draft.get(claim.key)
     const held = row ? decodeClaim(row.value) : undefined
-    if (held !== undefined && !held.holder.equals(own)) return taken(draft, schema, claim, held.holder)
+    if (held === undefined || held.holder.equals(keyOf(operation))) continue
+    return taken(draft, schema, claim, held.holder)
   }
-  const kept = new Set(claims.map(claim => claim.key))
   if (current !== null) {
+    const kept = new Set(claims.map(claim => claim.key))
     for (const key of heldClaims(current.value)) if (!kept.has(key)) draft.delete(key)
   }
+  const own = operation.key.slice(documentPrefixBytes)
   for (const claim of claims) {
     const value = encodeClaim(claim, own)
     const row = draft.get(claim.key)

@@ -10,25 +10,20 @@ import type { RowKey } from '../codec/row.js'
 import type { Claim } from './claims.js'
 import { claimKeyOf } from './claims.js'
 
-function withoutClaims(document: Buffer): Buffer {
-  const value = Buffer.allocUnsafe(1 + document.length)
-  value[0] = 0
-  value.set(document, 1)
-  return value
-}
-
 /** The value of a document's row. */
 export function encodeDocumentRow(claims: readonly Claim[], document: Buffer): Buffer {
-  if (claims.length === 0) return withoutClaims(document)
-  const parts: Buffer[] = [Buffer.from([claims.length])]
-  for (const claim of claims) {
-    const head = Buffer.allocUnsafe(6)
-    head.writeUInt32LE(claim.constraint.id, 0)
-    head.writeUInt16LE(claim.value.length, 4)
-    parts.push(head, claim.value)
+  let size = 1 + document.length
+  for (const claim of claims) size += 6 + claim.value.length
+  const row = Buffer.allocUnsafe(size)
+  let at = row.writeUInt8(claims.length, 0)
+  for (const { constraint, value } of claims) {
+    at = row.writeUInt32LE(constraint.id, at)
+    at = row.writeUInt16LE(value.length, at)
+    row.set(value, at)
+    at += value.length
   }
-  parts.push(document)
-  return Buffer.concat(parts)
+  row.set(document, at)
+  return row
 }
 
 /** The rows of the claims that the document holds. */

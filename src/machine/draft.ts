@@ -5,8 +5,8 @@
  * entry.
  */
 import type { Version } from '../base/ids.js'
-import type { DeleteRangeFact, Fact } from '../codec/facts.js'
-import { type Row, type RowKey, rowValue } from '../codec/row.js'
+import { type DeleteRangeFact, type Fact, factBytes, rowFactBytes } from '../codec/facts.js'
+import type { Row, RowKey } from '../codec/row.js'
 import type { View } from './view.js'
 
 /** A row as this decision sees it: its own changes included. */
@@ -45,7 +45,7 @@ export class Draft {
     }
     const row = this.#look(key)
     if (row === undefined) this.#needs.push(key)
-    return row ? { version: row.version, value: rowValue(row) } : row
+    return row
   }
 
   /** Asks for a row that the view does not have in memory. */
@@ -77,6 +77,14 @@ export class Draft {
   reset(): void {
     this.#changes.clear()
     this.#ranges.length = 0
+  }
+
+  /** Bytes that the facts take in an entry. */
+  factBytes(): number {
+    let bytes = 0
+    for (const [key, { value }] of this.#changes) bytes += rowFactBytes(key, value)
+    for (const range of this.#ranges) bytes += factBytes(range)
+    return bytes
   }
 
   facts(): Fact[] {

@@ -44,7 +44,29 @@ export function claimPrefix(constraint: ConstraintId): RowKey {
 
 /** A kept reply. Caller-numbered sessions keep theirs under epoch 0, for all epochs. */
 export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): RowKey {
-  return replyPrefix(slot, session) + uint32Text(epoch) + uint48Text(sequence)
+  const s = Math.floor(session / 2 ** 32)
+  const n = Math.floor(sequence / 2 ** 32)
+  // One call makes a flat string; parts put together would be flattened again for every lookup.
+  return String.fromCharCode(
+    0x73,
+    slot,
+    (s >>> 8) & 255,
+    s & 255,
+    (session >>> 24) & 255,
+    (session >>> 16) & 255,
+    (session >>> 8) & 255,
+    session & 255,
+    epoch >>> 24,
+    (epoch >>> 16) & 255,
+    (epoch >>> 8) & 255,
+    epoch & 255,
+    (n >>> 8) & 255,
+    n & 255,
+    (sequence >>> 24) & 255,
+    (sequence >>> 16) & 255,
+    (sequence >>> 8) & 255,
+    sequence & 255,
+  )
 }
 
 /** What all kept replies of a session in a slot begin with. */

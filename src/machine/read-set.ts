@@ -5,7 +5,7 @@
 import { isSillokError } from '../base/errors.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
-import { claimsOf } from './claims.js'
+import { type Claim, claimsOf } from './claims.js'
 import type { Command, Operation } from './command.js'
 import { schemaKey } from './keys.js'
 import { schemaOfRow } from './schema.js'
@@ -18,16 +18,16 @@ export function missingRows(command: Command, inMemory: InMemory, missing: RowKe
   if (command.type !== 'write') return
   for (const operation of command.operations) {
     if (inMemory(operation.key) === undefined) missing.push(operation.key)
-    for (const key of claimKeys(operation, inMemory)) {
+    for (const { key } of claimsIn(operation, inMemory)) {
       if (inMemory(key) === undefined) missing.push(key)
     }
   }
 }
 
-const none: RowKey[] = []
+const none: readonly Claim[] = []
 
 /** The claims of the new document; computed once and kept with the operation. */
-function claimKeys(operation: Operation, inMemory: InMemory): RowKey[] {
+function claimsIn(operation: Operation, inMemory: InMemory): readonly Claim[] {
   if (operation.document === undefined) return none
   const row = inMemory(schemaKey(operation.collection))
   if (!row) return none
@@ -40,5 +40,5 @@ function claimKeys(operation: Operation, inMemory: InMemory): RowKey[] {
     if (isSillokError(error)) return none
     throw error
   }
-  return operation.claims.map(claim => claim.key)
+  return operation.claims
 }

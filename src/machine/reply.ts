@@ -7,7 +7,7 @@
 import type { Code, ErrorDetails } from '../base/errors.js'
 import type { Sequence, Version } from '../base/ids.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
-import { type Row, rowValue } from '../codec/row.js'
+import type { Row } from '../codec/row.js'
 
 /** The request took effect; `value` is what its command answers (see command.ts). */
 export interface Done {
@@ -35,12 +35,26 @@ export function refuse(code: Code, message: string, details: ErrorDetails = {}):
 /** Length of the hash that binds a sequence number to its request. */
 export const requestHashBytes = 16
 
+const packedConstants = new WeakMap<object, Buffer>()
+
+/** The value, packed once for all replies that carry it. It must never change. */
+export function constantValue<T extends object>(value: T): T {
+  packedConstants.set(value, packStrict({ v: value }))
+  return value
+}
+
+function pack(reply: Reply): Buffer {
+  if (!reply.ok) return packStrict({ c: reply.code, m: reply.message, d: reply.details })
+  const { value } = reply
+  const known = typeof value === 'object' && value !== null ? packedConstants.get(value) : undefined
+  return known ?? packStrict({ v: value })
+}
+
 /** The value of a reply row. */
 export function encodeReply(reply: Reply, hash: Buffer, lowWater: Sequence): Buffer {
-  const stored = reply.ok ? { v: reply.value } : { c: reply.code, m: reply.message, d: reply.details }
-  const packed = packStrict(stored)
+  const packed = pack(reply)
   const bytes = Buffer.allocUnsafe(requestHashBytes + 6 + packed.length)
-  bytes.set(hash.subarray(0, requestHashBytes), 0)
+  hash.copy(bytes, 0, 0, requestHashBytes)
   bytes.writeUIntLE(lowWater, requestHashBytes, 6)
   bytes.set(packed, requestHashBytes + 6)
   return bytes
@@ -48,17 +62,17 @@ export function encodeReply(reply: Reply, hash: Buffer, lowWater: Sequence): Buf
 
 /** True if the kept reply belongs to a request with this hash. */
 export function sameRequest(row: Row, hash: Buffer): boolean {
-  return rowValue(row).subarray(0, requestHashBytes).equals(hash.subarray(0, requestHashBytes))
+  return row.value.compare(hash, 0, requestHashBytes, 0, requestHashBytes) === 0
 }
 
 /** The lowWater that came with the request of this reply. */
 export function lowWaterOf(row: Row): Sequence {
-  return rowValue(row).readUIntLE(requestHashBytes, 6)
+  return row.value.readUIntLE(requestHashBytes, 6)
 }
 
 /** The answer as it was first given. */
 export function decodeReply(row: Row): Reply {
-  const stored = unpackTrusted(rowValue(row).subarray(requestHashBytes + 6)) as {
+  const stored = unpackTrusted(row.value.subarray(requestHashBytes + 6)) as {
     v?: unknown
     c?: Code
     m?: string

@@ -8,7 +8,7 @@ import type { CollectionId, ConstraintId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
-import { type Row, rowValue } from '../codec/row.js'
+import type { Row } from '../codec/row.js'
 import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 
 /** One field of a unique constraint; its own steps replace those of the constraint. */
@@ -168,7 +168,7 @@ const schemas = new WeakMap<Row, CollectionSchema>()
 export function schemaOfRow(row: Row): CollectionSchema {
   let schema = schemas.get(row)
   if (schema === undefined) {
-    schema = decodeSchema(rowValue(row))
+    schema = decodeSchema(row.value)
     schemas.set(row, schema)
   }
   return schema

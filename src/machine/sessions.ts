@@ -15,6 +15,7 @@ import type { Decision, Numbering, SessionMark } from './command.js'
 import type { Draft } from './draft.js'
 import { metaCursorKey, openedKey, replyKey, replyPrefix, uint32Text } from './keys.js'
 import { decodeReply, encodeReply, type Refused, type Reply, refuse, sameRequest } from './reply.js'
+import type { KeptReply } from './view.js'
 
 /** A session as a data partition knows it. */
 export interface Opened {
@@ -42,7 +43,7 @@ function keptEpoch(mark: SessionMark): SessionEpoch {
 
 /** What the session says about the command before it is looked at: undefined means go on. */
 export function checkMark(draft: Draft, mark: SessionMark): Decision | undefined {
-  const kept = draft.view.reply(mark.slot, mark.session, keptEpoch(mark), mark.sequence)
+  const kept = keptReply(draft, mark)
   if (kept !== undefined) {
     if (!sameRequest(kept.row, mark.hash)) {
       const message = `sequence ${mark.sequence} of session ${mark.session} was another request`
@@ -58,6 +59,15 @@ export function checkMark(draft: Draft, mark: SessionMark): Decision | undefined
   if (mark.epoch > opened.epoch) return { type: 'openFirst', session: mark.session }
   const refused = checkOrder(draft, mark, opened)
   return refused && { type: 'answer', reply: refused }
+}
+
+/** The reply, unless it is stale: then it may still be there, but nobody is told. */
+function keptReply(draft: Draft, mark: SessionMark): KeptReply | undefined {
+  const { slot, session, sequence } = mark
+  const epoch = keptEpoch(mark)
+  const kept = draft.view.reply(slot, session, epoch, sequence)
+  if (kept === undefined || kept.pending !== undefined) return kept
+  return sequence < draft.view.lowWater(slot, session, epoch) ? undefined : kept
 }
 
 function checkOrder(draft: Draft, mark: SessionMark, opened: Opened): Refused | undefined {
@@ -82,13 +92,18 @@ function checkOrder(draft: Draft, mark: SessionMark, opened: Opened): Refused | 
   return undefined
 }
 
-/** Keeps the reply, and drops those below lowWater in the same slot. */
+/** Stale replies, those below lowWater, that a slot may hold: dropping each by itself would cost a fact. */
+const staleRepliesMax = 8
+
+/** Keeps the reply, and drops those below lowWater in the same slot when they have become some. */
 export function keepReply(draft: Draft, mark: SessionMark, reply: Reply): void {
+  const { slot, session, lowWater } = mark
   const epoch = keptEpoch(mark)
-  const key = replyKey(mark.slot, mark.session, epoch, mark.sequence)
-  draft.put(key, encodeReply(reply, mark.hash, mark.lowWater))
-  const from = replyKey(mark.slot, mark.session, epoch, 0)
-  dropReplies(draft, mark.slot, mark.session, from, replyKey(mark.slot, mark.session, epoch, mark.lowWater))
+  draft.put(replyKey(slot, session, epoch, mark.sequence), encodeReply(reply, mark.hash, lowWater))
+  const from = replyKey(slot, session, epoch, 0)
+  const to = replyKey(slot, session, epoch, lowWater)
+  if (draft.view.staleReplies(slot, session, from, to) < staleRepliesMax) return
+  dropReplies(draft, slot, session, from, to)
 }
 
 function dropReplies(draft: Draft, slot: number, session: SessionId, from: RowKey, to: RowKey): void {

@@ -5,10 +5,11 @@
 import type { LogIndex, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'
 import type { Row, RowKey } from '../codec/row.js'
-import { replyKey, replyPrefix, uint32Text } from '../machine/keys.js'
+import { replyKey } from '../machine/keys.js'
 import { lowWaterOf } from '../machine/reply.js'
 import type { KeptReply, RangeSum, View } from '../machine/view.js'
 import type { Loaded } from '../state/loaded.js'
+import { isPartitionRow } from '../state/partition-rows.js'
 import type { State } from '../state/state.js'
 import type { Overlay, PendingReplies } from './overlay.js'
 
@@ -33,13 +34,15 @@ export class LeaderView implements View {
   }
 
   get(key: RowKey): Row | null | undefined {
-    const known = this.inMemory(key)
-    if (known !== undefined) return known
+    const own = this.#overlay.get(key)
+    if (own !== undefined) return own
+    if (isPartitionRow(key)) return this.#state.lookup(key)
+    // A loaded row is as of now too, and found sooner.
     for (const loaded of this.#loaded) {
       const row = loaded.get(key)
       if (row !== undefined) return row
     }
-    return undefined
+    return this.#state.lookup(key)
   }
 
   /** The row without loading: undefined if it may stand on disk only. */
@@ -50,7 +53,7 @@ export class LeaderView implements View {
 
   reply(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): KeptReply | undefined {
     const key = replyKey(slot, session, epoch, sequence)
-    const pending = this.#overlay.replies(replyPrefix(slot, session))
+    const pending = this.#overlay.replies(slot, session)
     const own = pending?.rows.get(key)
     if (own !== undefined) return { row: own.row, pending: own.index }
     if (pending !== undefined && isDropped(pending, key, 0)) return undefined
@@ -59,7 +62,7 @@ export class LeaderView implements View {
   }
 
   lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence {
-    const prefix = replyPrefix(slot, session) + uint32Text(epoch)
+    const prefix = epochOf(replyKey(slot, session, epoch, 0))
     const known = this.#lowWaters.get(prefix)
     if (known !== undefined) return known
     let highest = 0
@@ -69,6 +72,13 @@ export class LeaderView implements View {
     if (this.#lowWaters.size >= lowWatersMax) this.#lowWaters.clear()
     this.#lowWaters.set(prefix, highest)
     return highest
+  }
+
+  staleReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): number {
+    const window = this.#state.windows.get(slot, session)
+    if (window === undefined) return 0
+    const dropped = this.#overlay.replies(slot, session)?.ranges.at(-1)?.fact.to ?? from
+    return window.countRange(dropped > from ? dropped : from, to)
   }
 
   sumReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): RangeSum {
@@ -91,7 +101,7 @@ export class LeaderView implements View {
       if (fact.op !== 'put') continue
       const row = rows[at++]
       if (row === undefined || !fact.key.startsWith('s')) continue
-      const prefix = fact.key.slice(0, 12)
+      const prefix = epochOf(fact.key)
       const known = this.#lowWaters.get(prefix)
       if (known !== undefined) this.#lowWaters.set(prefix, Math.max(known, lowWaterOf(row)))
     }
@@ -104,7 +114,7 @@ export class LeaderView implements View {
 
   /** Kept replies, applied and in flight, less those that proposals in flight drop. */
   *#rows(slot: SlotId, session: SessionId, to?: RowKey): Iterable<[RowKey, Row]> {
-    const pending = this.#overlay.replies(replyPrefix(slot, session))
+    const pending = this.#overlay.replies(slot, session)
     const window = this.#state.windows.get(slot, session)
     for (const [place, key] of (window?.keys ?? []).entries()) {
       if (to !== undefined && key >= to) break
@@ -116,6 +126,11 @@ export class LeaderView implements View {
       if (pending === undefined || !isDropped(pending, key, index)) yield [key, row]
     }
   }
+}
+
+/** What all replies of one epoch of a session in a slot begin with. */
+function epochOf(key: RowKey): string {
+  return key.slice(0, 12)
 }
 
 /** True if a range proposed after `index` removes the key. */

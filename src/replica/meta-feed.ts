@@ -9,7 +9,7 @@
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, SessionId } from '../base/ids.js'
-import { type RowKey, rowValue } from '../codec/row.js'
+import type { RowKey } from '../codec/row.js'
 import { evolve } from '../machine/evolve.js'
 import { metaCursorKey, registeredPrefix, schemaPrefix, uint48FromText } from '../machine/keys.js'
 import type { Replica } from './replica.js'
@@ -71,7 +71,7 @@ export class MetaFeed {
     const { target } = this.#options
     await target.readable()
     const row = target.state.lookup(metaCursorKey)
-    return row ? rowValue(row).readUIntLE(0, 6) : 0
+    return row ? row.value.readUIntLE(0, 6) : 0
   }
 
   async #feed(entries: readonly Entry[], target: Replica): Promise<void> {

@@ -5,9 +5,18 @@
  * role or term, before anything is applied (P19), and each entry leaves it when it is applied.
  */
 import { assert } from '../base/assert.js'
-import type { LogIndex, LogTime, Term, Version } from '../base/ids.js'
+import {
+  type LogIndex,
+  type LogTime,
+  type SessionId,
+  type SlotId,
+  slotCount,
+  type Term,
+  type Version,
+} from '../base/ids.js'
 import type { DeleteRangeFact, Fact } from '../codec/facts.js'
-import { keyBytes, makeRow, type Row, type RowKey } from '../codec/row.js'
+import { makeRow, type Row, type RowKey } from '../codec/row.js'
+import { uint48FromText } from '../machine/keys.js'
 
 /** A proposal in flight, with its rows as they will stand in the state. */
 export interface InFlight {
@@ -30,23 +39,29 @@ export interface PendingReplies {
   readonly ranges: { readonly fact: DeleteRangeFact; readonly index: LogIndex }[]
 }
 
-/** Length of a reply key's prefix: kind, slot, session. */
-export const replyPrefixLength = 8
+/** Kind, slot and session of a reply key as one number. */
+function windowOf(key: RowKey): number {
+  return windowNumber(key.charCodeAt(1), uint48FromText(key, 2))
+}
+
+function windowNumber(slot: SlotId, session: SessionId): number {
+  return session * slotCount + slot
+}
 
 /** The proposals in flight of one leader, in index order. */
 export class Overlay {
   #entries: InFlight[] = []
   #head = 0
   readonly #rows = new Map<RowKey, Pending>()
-  readonly #replies = new Map<string, PendingReplies>()
+  readonly #replies = new Map<number, PendingReplies>()
 
   /** The row as proposed, null if its removal is proposed, undefined if nothing in flight names it. */
   get(key: RowKey): Row | null | undefined {
     return this.#rows.get(key)?.row
   }
 
-  replies(prefix: string): PendingReplies | undefined {
-    return this.#replies.get(prefix)
+  replies(slot: SlotId, session: SessionId): PendingReplies | undefined {
+    return this.#replies.get(windowNumber(slot, session))
   }
 
   /** Takes the facts of a proposal in, in index order, and returns the rows of its put facts. */
@@ -61,7 +76,7 @@ export class Overlay {
       if (fact.op === 'deleteRange') this.#window(fact.from).ranges.push({ fact, index })
       else if (fact.op === 'delete') this.#rows.set(fact.key, { row: null, index })
       else {
-        const row = makeRow(keyBytes(fact.key), version, fact.value)
+        const row = makeRow(fact.key, version, fact.value)
         rows.push(row)
         if (fact.key.startsWith('s')) this.#window(fact.key).rows.set(fact.key, { row, index })
         else this.#rows.set(fact.key, { row, index })
@@ -104,11 +119,11 @@ export class Overlay {
   }
 
   #window(key: RowKey): PendingReplies {
-    const prefix = key.slice(0, replyPrefixLength)
-    let window = this.#replies.get(prefix)
+    const number = windowOf(key)
+    let window = this.#replies.get(number)
     if (window === undefined) {
       window = { rows: new Map(), ranges: [] }
-      this.#replies.set(prefix, window)
+      this.#replies.set(number, window)
     }
     return window
   }
@@ -127,7 +142,7 @@ export class Overlay {
 
   #dropEmpty(key: RowKey, window: PendingReplies): void {
     if (window.rows.size === 0 && window.ranges.length === 0) {
-      this.#replies.delete(key.slice(0, replyPrefixLength))
+      this.#replies.delete(windowOf(key))
     }
   }
 }

@@ -7,7 +7,6 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
-import { rowValue } from '../codec/row.js'
 import type { Numbering } from '../machine/command.js'
 import { registeredKey, registeredPrefix, uint48FromText } from '../machine/keys.js'
 import { decodeRegistered, isIdle, type Registered } from '../machine/registry.js'
@@ -90,7 +89,7 @@ export class SessionDirectory {
       lt: `${registeredPrefix}\xff`,
     })) {
       for (const [key, row] of page) {
-        const registered = decodeRegistered(rowValue(row))
+        const registered = decodeRegistered(row.value)
         if (isIdle(registered, time))
           idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
         if (idle.length >= endedPerEntryMax) await end()
@@ -103,6 +102,6 @@ export class SessionDirectory {
     await this.#meta.readable()
     const row = this.#meta.state.lookup(registeredKey(session))
     if (!row) throw new SillokError('SESSION_EXPIRED', `session ${session} has ended`)
-    return { registered: decodeRegistered(rowValue(row)), metaIndex: this.#meta.applied }
+    return { registered: decodeRegistered(row.value), metaIndex: this.#meta.applied }
   }
 }

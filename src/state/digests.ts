@@ -5,10 +5,8 @@
  * Kept up blindly: a fact names the hash pair of the row that it replaces, so no row is read. Stored in our
  * own checkpoint record only, never in the key-value store, whose faults they shall show.
  */
-import { crc32 } from '../base/checksum.js'
-import { type SlotId, slotCount } from '../base/ids.js'
-import { limits } from '../base/limits.js'
-import { digestCount, partitionSlot, type RowKey } from '../codec/row.js'
+import type { SlotId } from '../base/ids.js'
+import { digestCount } from '../codec/row.js'
 
 /** Two sums per digest, one after the other. */
 export const digestWords = 2 * digestCount
@@ -43,34 +41,4 @@ export function differingSlots(left: Uint32Array, right: Uint32Array): SlotId[] 
     if (left[at] !== right[at] || left[at + 1] !== right[at + 1]) slots.push(slot)
   }
   return slots
-}
-
-const scratchBytes = 2 * limits.uniqueValueBytesMax
-const scratch = Buffer.alloc(scratchBytes)
-/** Views of the scratch by start and length, made once: a view costs more than the CRC of a short key. */
-const views = new Map<number, Uint8Array[]>([
-  [1, []],
-  [5, []],
-])
-
-/** The same as `slotOfRow` of the key's bytes, without making them: this runs for every fact. */
-export function slotOfRowKey(key: RowKey): SlotId {
-  const kind = key.charCodeAt(0)
-  if (kind === 0x64) return slotOfTail(key, 5)
-  if (kind === 0x63) return slotOfTail(key, 1)
-  if (kind === 0x73 || kind === 0x72) return key.length > 1 ? key.charCodeAt(1) : 0
-  return partitionSlot
-}
-
-function slotOfTail(key: RowKey, start: 1 | 5): SlotId {
-  const length = key.length
-  if (length > scratchBytes) return crc32(Buffer.from(key.slice(start), 'latin1')) % slotCount
-  scratch.write(key, 0, 'latin1')
-  const known = views.get(start) ?? []
-  let view = known[length]
-  if (view === undefined) {
-    view = scratch.subarray(start, Math.max(start, length))
-    known[length] = view
-  }
-  return crc32(view) % slotCount
 }

@@ -9,7 +9,7 @@
  */
 import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { keyBytes, makeRow, readRow } from '../codec/row.js'
+import { keyBytes, keyText, makeRow, readRow, storedRow } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { KeyValueBatch, KeyValueStore } from '../env/key-value.js'
 import type { Generation } from './generation.js'
@@ -32,7 +32,7 @@ const nothing = Buffer.alloc(0)
 /** The stored form of a mark: a row without value whose version is the index. */
 export function markRow(key: Buffer, index: LogIndex): Buffer {
   const version: number = index
-  return makeRow(key, version, nothing).bytes
+  return storedRow(makeRow(keyText(key), version, nothing))
 }
 
 /** The index that a mark names, 0 if it is not there; undefined if it does not validate. */
@@ -61,7 +61,7 @@ export interface FlushJob {
 export async function writeGeneration(job: FlushJob): Promise<void> {
   const writer = new BatchWriter(job)
   for (const [key, form] of job.generation.forms()) {
-    if (form.row !== null) writer.put(keyBytes(key), form.row.bytes)
+    if (form.row !== null) writer.put(keyBytes(key), storedRow(form.row))
     else if (!form.born || !job.skipsUnborn) writer.delete(keyBytes(key))
     if (writer.isFull) await writer.write()
     else if (writer.isLate) await writer.pause()

@@ -79,16 +79,16 @@ export class Generation {
     if (form === undefined) {
       this.#forms.set(key, { row, index, older: undefined, born })
       this.#tail.push(key)
-      this.#bytes += key.length + rowOverheadBytes + (row === null ? 0 : row.bytes.length)
+      this.#bytes += key.length + rowOverheadBytes + (row === null ? 0 : row.value.length)
       return
     }
-    const bytes = row === null ? 0 : row.bytes.length
+    const bytes = row === null ? 0 : row.value.length
     if (form.index <= newestReader) {
       this.#forms.set(key, { row, index, older: form, born: form.born })
       this.#bytes += bytes + rowOverheadBytes
       return
     }
-    this.#bytes += bytes - (form.row === null ? 0 : form.row.bytes.length)
+    this.#bytes += bytes - (form.row === null ? 0 : form.row.value.length)
     form.row = row
     form.index = index
     if (newestReader < 0) form.older = undefined

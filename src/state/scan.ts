@@ -162,7 +162,7 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
       const row = this.#take(cursors, key)
       if (row !== null) {
         page.push([key, row])
-        bytes += row.bytes.length
+        bytes += row.value.length
       }
       if (seen % rowsPerLook === 0) since = await this.#pauseIfLate(since)
     }

@@ -85,6 +85,12 @@ export class SessionWindow {
     this.#splice(this.#place(from), this.#place(to))
   }
 
+  /** How many rows have from <= key < to. */
+  countRange(from: RowKey, to: RowKey): number {
+    if (this.size === 0 || to <= from) return 0
+    return this.#place(to) - this.#place(from)
+  }
+
   /** How many rows have from <= key < to, and the sums of their hash pairs. */
   sumRange(from: RowKey, to: RowKey): { count: number; sum0: number; sum1: number } {
     const start = this.#place(from)

@@ -16,7 +16,7 @@ import type { Fact } from '../codec/facts.js'
 import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { KeyValueStore } from '../env/key-value.js'
-import { Digests, differingSlots, digestWords, slotOfRowKey } from './digests.js'
+import { Digests, differingSlots, digestWords } from './digests.js'
 import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
@@ -195,15 +195,16 @@ export class State {
         continue
       }
       const { key, prev0, prev1 } = fact
-      const slot = slotOfRowKey(key)
+      const slot = slotOfRow(key)
       let row: Row | null = null
       if (fact.op === 'put') {
         row =
           rows === undefined
-            ? makeRow(keyBytes(key), version, fact.value)
+            ? // A view of the log's bytes would hold a whole read of it.
+              makeRow(key, version, Buffer.from(fact.value))
             : must(rows[nextRow++], 'row of a put')
         this.#digests.replace(slot, row.hash0, row.hash1, prev0, prev1)
-        bytes += row.bytes.length
+        bytes += row.value.length
       } else {
         this.#digests.replace(slot, 0, 0, prev0, prev1)
       }
@@ -254,7 +255,7 @@ export class State {
     }
     const scan = this.scan({})
     for await (const page of scan) {
-      for (const [key, row] of page) counted.replace(slotOfRow(keyBytes(key)), row.hash0, row.hash1, 0, 0)
+      for (const [key, row] of page) counted.replace(slotOfRow(key), row.hash0, row.hash1, 0, 0)
     }
     return { index: scan.index, slots: differingSlots(expected, counted.copy()) }
   }

@@ -12,7 +12,7 @@ import { assert } from '../base/assert.js'
 import { crc32Parts } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
 import { type Sequence, type SessionEpoch, type SessionId, type SlotId, slotCount } from '../base/ids.js'
-import { keyBytes, keyText, makeRow, type Row, type RowKey, rowHeadBytes } from '../codec/row.js'
+import { keyBytes, keyText, makeRow, type Row, type RowKey } from '../codec/row.js'
 import { SessionWindow, storedKeyLength } from './session-window.js'
 
 const entryHead = 22
@@ -151,7 +151,7 @@ function low16(key: RowKey, at: number): number {
 function encodeWindow(window: SessionWindow, key: Buffer): Buffer {
   if (window.size === 0) return Buffer.alloc(0)
   let size = 4
-  for (const row of window.rows) size += entryHead + row.bytes.length - rowHeadBytes
+  for (const row of window.rows) size += entryHead + row.value.length
   const bytes = Buffer.allocUnsafe(size)
   let at = 4
   for (const [place, row] of window.rows.entries()) {
@@ -159,8 +159,8 @@ function encodeWindow(window: SessionWindow, key: Buffer): Buffer {
     at = bytes.writeUInt32LE(epoch, at)
     at = bytes.writeUIntLE(sequence, at, 6)
     writeIndex(bytes, row.version, at)
-    at = bytes.writeUInt32LE(row.bytes.length - rowHeadBytes, at + 8)
-    at += row.bytes.copy(bytes, at, rowHeadBytes)
+    at = bytes.writeUInt32LE(row.value.length, at + 8)
+    at += row.value.copy(bytes, at)
   }
   assert(at === size, () => `window: ${at} of ${size} bytes`)
   bytes.writeUInt32LE(crc32Parts(key, bytes.subarray(4)), 0)
@@ -175,7 +175,7 @@ function decodeWindow(window: SessionWindow, key: Buffer, bytes: Buffer): boolea
     const end = at + entryHead + bytes.readUInt32LE(at + 18)
     const replyKey = window.keyOf(epoch, sequence)
     const value = bytes.subarray(at + entryHead, end)
-    window.set(replyKey, makeRow(keyBytes(replyKey), readIndex(bytes, at + 10), value))
+    window.set(replyKey, makeRow(replyKey, readIndex(bytes, at + 10), value))
     at = end
   }
   return true

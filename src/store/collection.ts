@@ -6,7 +6,7 @@ import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type DocumentKey, encodeKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
-import { keyText, type Row, type RowKey, rowValue } from '../codec/row.js'
+import { keyText, type Row, type RowKey } from '../codec/row.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
@@ -243,9 +243,9 @@ export class Collection<T extends object = Record<string, unknown>> {
     for (;;) {
       const claim = await this.#parts.reader.row(claimKey)
       if (claim === null) return undefined
-      const holder = decodeClaim(rowValue(claim)).holder
+      const holder = decodeClaim(claim.value).holder
       const row = await this.#parts.reader.row(documentPrefix(this.#schema().id) + keyText(holder))
-      if (row !== null && heldClaims(rowValue(row)).includes(claimKey)) return versioned<T>(row).document
+      if (row !== null && heldClaims(row.value).includes(claimKey)) return versioned<T>(row).document
     }
   }
 
@@ -318,5 +318,5 @@ function checkVersion(version: number | null): number | null {
 }
 
 function versioned<T>(row: Row): Versioned<T> {
-  return { document: decodeDocument(documentBytes(rowValue(row))) as T, version: row.version }
+  return { document: decodeDocument(documentBytes(row.value)) as T, version: row.version }
 }

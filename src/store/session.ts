@@ -6,11 +6,11 @@
  * the session lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
  * Source: Raft thesis 6.3.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { keyBytes, slotOfRow } from '../codec/row.js'
+import { slotOfRow } from '../codec/row.js'
 import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
@@ -160,9 +160,16 @@ export class Session implements Writer, AsyncDisposable {
   #mark(operations: readonly Operation[], sequence: Sequence): Write {
     const { session, epoch } = this.#parts.handle
     const { numbering } = this
-    const slot = slotOfRow(keyBytes(operations[0]?.key ?? ''))
-    const hash = requestHash(operations)
-    const mark = { session, epoch, sequence, lowWater: this.#lowWater, numbering, slot, hash }
+    const slot = slotOfRow(operations[0]?.key ?? '')
+    const mark = {
+      session,
+      epoch,
+      sequence,
+      lowWater: this.#lowWater,
+      numbering,
+      slot,
+      hash: requestHash(operations),
+    }
     return { type: 'write', operations, mark }
   }
 
@@ -194,12 +201,20 @@ export class Session implements Writer, AsyncDisposable {
 
 /** Binds a sequence number to the request: what is asked for, not how or when. */
 function requestHash(operations: readonly Operation[]): Buffer {
-  const hash = createHash('sha256')
+  const heads: string[] = []
+  let size = 0
   for (const { op, collection, key, document, ifVersion } of operations) {
     const condition = ifVersion === undefined ? '' : String(ifVersion)
-    hash.update(`${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`)
-    hash.update(key, 'latin1')
-    if (document !== undefined) hash.update(document)
+    const head = `${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`
+    heads.push(head)
+    size += head.length + key.length + (document?.length ?? 0)
   }
-  return hash.digest().subarray(0, requestHashBytes)
+  const bytes = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const [i, { key, document }] of operations.entries()) {
+    at += bytes.write(heads[i] ?? '', at, 'latin1')
+    at += bytes.write(key, at, 'latin1')
+    if (document !== undefined) at += document.copy(bytes, at)
+  }
+  return hash('sha256', bytes, 'buffer').subarray(0, requestHashBytes)
 }

@@ -1,6 +1,6 @@
 /** A partition's rows in a Map: what decide sees, and what evolve does to them. Obviously right. */
 import type { Fact } from '../../../src/codec/facts.js'
-import { keyBytes, makeRow, partitionSlot, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
+import { makeRow, partitionSlot, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
 import type { Command, Decision } from '../../../src/machine/command.js'
 import { decide } from '../../../src/machine/decide.js'
 import { replyKey, replyPrefix, uint32Text } from '../../../src/machine/keys.js'
@@ -10,7 +10,7 @@ import type { KeptReply, RangeSum, View } from '../../../src/machine/view.js'
 /** Applies facts without looking, to any rows. */
 export function apply(rows: Map<RowKey, Row>, index: number, facts: readonly Fact[]): void {
   for (const fact of facts) {
-    if (fact.op === 'put') rows.set(fact.key, makeRow(keyBytes(fact.key), index, fact.value))
+    if (fact.op === 'put') rows.set(fact.key, makeRow(fact.key, index, fact.value))
     else if (fact.op === 'delete') rows.delete(fact.key)
     else for (const key of [...rows.keys()]) if (key >= fact.from && key < fact.to) rows.delete(key)
   }
@@ -19,7 +19,7 @@ export function apply(rows: Map<RowKey, Row>, index: number, facts: readonly Fac
 /** Digest pairs per slot: of the rows as they are. */
 export function digestOf(rows: ReadonlyMap<RowKey, Row>): Uint32Array {
   const sums = new Uint32Array(2 * (partitionSlot + 1))
-  for (const [key, { hash0, hash1 }] of rows) add(sums, slotOfRow(keyBytes(key)), hash0, hash1)
+  for (const [key, { hash0, hash1 }] of rows) add(sums, slotOfRow(key), hash0, hash1)
   return sums
 }
 
@@ -30,7 +30,7 @@ export function addFacts(sums: Uint32Array, index: number, facts: readonly Fact[
       add(sums, fact.slot, -fact.sum0, -fact.sum1)
       continue
     }
-    const key = keyBytes(fact.key)
+    const { key } = fact
     add(sums, slotOfRow(key), -fact.prev0, -fact.prev1)
     if (fact.op !== 'put') continue
     const { hash0, hash1 } = makeRow(key, index, fact.value)
@@ -67,6 +67,10 @@ export class Rows implements View {
     const prefix = replyPrefix(slot, session) + uint32Text(epoch)
     const kept = [...this.rows].filter(([key]) => key.startsWith(prefix))
     return Math.max(0, ...kept.map(([, row]) => lowWaterOf(row)))
+  }
+
+  staleReplies(slot: number, session: number, from: RowKey, to: RowKey): number {
+    return this.sumReplies(slot, session, from, to).count
   }
 
   sumReplies(_slot: number, _session: number, from: RowKey, to: RowKey): RangeSum {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import type { Fact } from '../../../src/codec/facts.js'
-import { keyBytes, makeRow, type Row, type RowKey } from '../../../src/codec/row.js'
+import { makeRow, type Row, type RowKey } from '../../../src/codec/row.js'
 import { replyKey } from '../../../src/machine/keys.js'
 import { encodeReply, lowWaterOf, type Reply } from '../../../src/machine/reply.js'
 import { LeaderView } from '../../../src/replica/leader-view.js'
@@ -139,7 +139,7 @@ class Beside {
     const rows = this.overlay.add(index, 1, 0, facts, index)
     this.view.proposed(facts, rows)
     for (const fact of facts) {
-      if (fact.op === 'put') this.model.set(fact.key, makeRow(keyBytes(fact.key), index, fact.value))
+      if (fact.op === 'put') this.model.set(fact.key, makeRow(fact.key, index, fact.value))
       else if (fact.op === 'delete') this.model.delete(fact.key)
       else for (const key of this.model.keys()) if (key >= fact.from && key < fact.to) this.model.delete(key)
     }
@@ -216,7 +216,7 @@ t.test('what is applied and what is in flight look to the leader as if all were 
         if (
           row === undefined
             ? own !== undefined && own.pending === undefined
-            : !own?.row.bytes.equals(row.bytes)
+            : !own?.row.value.equals(row.value)
         ) {
           t.fail(`reply ${sequence} in round ${round}, step ${step}`)
         }

@@ -2,7 +2,15 @@
 
 import type { Random } from '../../../src/base/random.js'
 import type { Fact } from '../../../src/codec/facts.js'
-import { digestCount, keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
+import {
+  digestCount,
+  keyBytes,
+  makeRow,
+  type Row,
+  type RowKey,
+  slotOfRow,
+  storedRow,
+} from '../../../src/codec/row.js'
 import { SessionWindow } from '../../../src/state/session-window.js'
 
 /** One entry of the log as the state takes it; no facts: an empty entry. */
@@ -39,7 +47,7 @@ export class Model {
 
   apply({ facts, version }: LoggedEntry): void {
     for (const fact of facts) {
-      if (fact.op === 'put') this.rows.set(fact.key, makeRow(keyBytes(fact.key), version, fact.value))
+      if (fact.op === 'put') this.rows.set(fact.key, makeRow(fact.key, version, fact.value))
       else if (fact.op === 'delete') this.rows.delete(fact.key)
       else for (const key of this.#keysIn(fact.from, fact.to)) this.rows.delete(key)
     }
@@ -48,7 +56,7 @@ export class Model {
   digests(): Uint32Array {
     const sums = new Uint32Array(2 * digestCount)
     for (const [key, row] of this.rows) {
-      const at = 2 * slotOfRow(keyBytes(key))
+      const at = 2 * slotOfRow(key)
       sums[at] = (sums[at] ?? 0) + row.hash0
       sums[at + 1] = (sums[at + 1] ?? 0) + row.hash1
     }
@@ -83,7 +91,7 @@ export class Model {
       return
     }
     const value = random.bytes(random.below(60))
-    const row = makeRow(keyBytes(key), version, value)
+    const row = makeRow(key, version, value)
     facts.push({ op: 'put', key, value, prev0, prev1 })
     rows.push(row)
     this.rows.set(key, row)
@@ -113,7 +121,7 @@ export class Model {
 }
 
 export function rowText(key: RowKey, row: Row): string {
-  return `${keyBytes(key).toString('hex')}=${row.bytes.toString('hex')}/${row.hash0}/${row.hash1}`
+  return `${keyBytes(key).toString('hex')}=${storedRow(row).toString('hex')}/${row.hash0}/${row.hash1}`
 }
 
 /** Few enough that rows are replaced, deleted and born again often. */

@@ -1,10 +1,11 @@
 /** The small parts of the state: checksum, gate, digests, windows, recorded checkpoint. */
+import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { Random } from '../../../src/base/random.js'
-import { keyBytes, makeRow, slotOfRow } from '../../../src/codec/row.js'
+import { keyBytes, makeRow, partitionSlot, readRow, slotOfRow, storedRow } from '../../../src/codec/row.js'
 import { decodeCheckpoint, emptyCheckpoint, encodeCheckpoint } from '../../../src/state/checkpoint.js'
 import { loadCrc32c, maskCrc32c } from '../../../src/state/crc32c.js'
-import { Digests, digestWords, slotOfRowKey } from '../../../src/state/digests.js'
+import { Digests, digestWords } from '../../../src/state/digests.js'
 import { Gate } from '../../../src/state/gate.js'
 import { SessionWindow } from '../../../src/state/session-window.js'
 import { SessionWindows } from '../../../src/state/windows.js'
@@ -59,10 +60,33 @@ t.test('a gate lets its number through, the others in order, whatever fails', as
 t.test('the slot of a key in memory is the slot of its bytes', t => {
   const keys = [...allKeys(), 'd', 'c', 's', 'r\u0007x', 'm', 'dabc', `d\0\0\0\u0001${'\u00e9'.repeat(1100)}`]
   for (let n = 0; n < 200; n++) keys.push(randomKey(random))
-  keys.push(`c\0\0\0\u0001${'v'.repeat(20_000)}`)
-  for (const key of keys) t.equal(slotOfRowKey(key), slotOfRow(keyBytes(key)), key.slice(0, 20))
+  keys.push(`c\0\0\0\u0001${'v'.repeat(4096)}`)
+  for (const key of keys) t.equal(slotOfRow(key), slotOfBytes(keyBytes(key)), key.slice(0, 20))
   t.end()
 })
+
+t.test('a row is hashed as its stored form says, whatever was hashed before', t => {
+  for (let n = 0; n < 500; n++) {
+    const key = random.pick(['m', 'mo123456', `c${'v'.repeat(4100)}`, randomKey(random)])
+    const value = random.bytes(random.below(40))
+    const version = random.chance(0.5) ? 7 : random.below(2 ** 50)
+    const row = makeRow(key, version, value)
+    const ahead = Buffer.alloc(8)
+    ahead.writeBigUInt64LE(BigInt(version))
+    t.equal(row.hash0, crc32(Buffer.concat([keyBytes(key), ahead, value])))
+    t.equal(row.hash1, crc32(Buffer.concat([ahead, value, keyBytes(key)])))
+    t.strictSame(readRow(keyBytes(key), storedRow(row)), row)
+  }
+  t.end()
+})
+
+/** The rule, written down once more. */
+function slotOfBytes(key: Buffer): number {
+  const kind = String.fromCharCode(key[0] ?? 0)
+  if (kind === 'd') return crc32(key.subarray(5)) % 256
+  if (kind === 'c') return crc32(key.subarray(1)) % 256
+  return kind === 's' || kind === 'r' ? (key[1] ?? 0) : partitionSlot
+}
 
 t.test('digest sums wrap and do not depend on order', t => {
   const left = new Digests()
@@ -102,7 +126,7 @@ t.test('a session window is ordered by epoch and sequence, and sums ranges', t =
   const names = new SessionWindow(255, session)
   const put = (epoch: number, sequence: number): void => {
     const key = names.keyOf(epoch, sequence)
-    windows.set(key, makeRow(keyBytes(key), 9, Buffer.from(`${epoch}.${sequence}`)))
+    windows.set(key, makeRow(key, 9, Buffer.from(`${epoch}.${sequence}`)))
   }
   t.equal(windows.get(255, session), undefined)
   for (const [epoch, sequence] of [

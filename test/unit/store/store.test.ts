@@ -375,8 +375,8 @@ t.test('getBy reads again when the holder gave the value up between the two read
     const claims = claimsOf(schema, { id: holder, email })
     const claim = claims[0] as Claim
     const document = encodeDocumentRow(claims, encodeDocument({ id: holder, email }))
-    const make = (value: Buffer): Row => makeRow(Buffer.alloc(1), 1, value)
-    return { claim: make(encodeClaim(claim, encodeKey(holder))), document: make(document) }
+    const make = (value: Buffer): Row => makeRow('d', 1, value)
+    return { claim: make(encodeClaim(claim, encodeKey(holder).toString('latin1'))), document: make(document) }
   }
   // The claim is read, then the value moves from a to b, then the document of a is read.
   const script = [row('a', 'x').claim, row('a', 'y').document, row('b', 'x').claim, row('b', 'x').document]
