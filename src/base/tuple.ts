@@ -84,8 +84,6 @@ export function decodeTuple(bytes: Uint8Array): TupleValue[] {
  */
 export function encodeKey(key: DocumentKey): Buffer {
   if (typeof key === 'string') {
-    const bytes = encodeShortAscii(key)
-    if (bytes !== undefined) return bytes
     if (key.length === 0) throw new SillokError('INVALID', 'a key is not empty')
     if (key.length > limits.keyBytesMax) throw keyTooLarge(Buffer.byteLength(key) + 2)
   } else if (!Number.isSafeInteger(key)) {
@@ -96,6 +94,14 @@ export function encodeKey(key: DocumentKey): Buffer {
   write(key, 1)
   if (at > limits.keyBytesMax) throw keyTooLarge(at)
   return taken()
+}
+
+/** The same, one character per byte: most keys need no bytes for that. */
+export function encodeKeyText(key: DocumentKey): string {
+  if (typeof key === 'string' && key.length > 0 && key.length <= shortText && isAsciiText(key)) {
+    return `${textMark}${key}\0`
+  }
+  return encodeKey(key).toString('latin1')
 }
 
 /** The key that `encodeKey` wrote; anything else is DAMAGED. */
@@ -111,21 +117,6 @@ function keyTooLarge(bytes: number): SillokError {
   return new SillokError('TOO_LARGE', `a key of ${bytes} bytes; at most ${limits.keyBytesMax}, encoded`, {
     details: { bytes, limit: limits.keyBytesMax },
   })
-}
-
-/** Most keys, without the detour over UTF-8: undefined unless all are ASCII, few, and none is NUL. */
-function encodeShortAscii(text: string): Buffer | undefined {
-  const length = text.length
-  if (length === 0 || length > 64) return undefined
-  const bytes = Buffer.allocUnsafe(length + 2)
-  bytes[0] = codeText
-  for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit === 0 || unit > 127) return undefined
-    bytes[i + 1] = unit
-  }
-  bytes[length + 1] = end
-  return bytes
 }
 
 function taken(): Buffer {
@@ -177,7 +168,22 @@ function flip(bytes: Buffer, start: number, whole: boolean): void {
   else for (let i = start; i < start + 8; i++) bytes[i] = ~(bytes[i] ?? 0)
 }
 
+const textMark = String.fromCharCode(codeText)
+
+/** True if all characters are ASCII, and none is NUL. */
+function isAsciiText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit === 0 || unit > 127) return false
+  }
+  return true
+}
+
+/** Up to this length a loop beats the call into the engine. */
+const shortText = 64
+
 function writeText(text: string): void {
+  if (text.length <= shortText && writeShortAscii(text)) return
   if (!isWellFormed(text)) {
     throw new SillokError('INVALID', 'ill-formed text: it holds half of a surrogate pair')
   }
@@ -188,6 +194,21 @@ function writeText(text: string): void {
   if (own.indexOf(0) < 0) at += length
   else writeEscaped(Buffer.from(own))
   scratch[at++] = end
+}
+
+/** Most texts, without the detour over UTF-8: false, and nothing is written, unless all is ASCII but NUL. */
+function writeShortAscii(text: string): boolean {
+  const { length } = text
+  room(length + 2)
+  scratch[at] = codeText
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit === 0 || unit > 127) return false
+    scratch[at + 1 + i] = unit
+  }
+  scratch[at + 1 + length] = end
+  at += length + 2
+  return true
 }
 
 function writeBytes(bytes: Uint8Array): void {

@@ -1,12 +1,18 @@
 /** A disk in memory, for stores without files: everything is there at once and ends with the process. */
 import { SillokError } from '../base/errors.js'
+import type { Clock } from './clock.js'
 import type { Disk, DiskFile, LogDevice } from './disk.js'
 import { MemoryBytes } from './memory-bytes.js'
 import { Folder, MemoryTree } from './memory-tree.js'
 
 /** A disk of its own: nothing is shared with another one, nothing fails for want of space. */
 export class MemoryDisk implements Disk {
+  readonly #clock: Clock
   readonly #tree = new MemoryTree<MemoryBytes>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   async open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile> {
     const { folder, name } = this.#tree.place(path)
@@ -24,7 +30,12 @@ export class MemoryDisk implements Disk {
 
   async openLog(path: string): Promise<LogDevice> {
     const file = this.#tree.file(path)
-    return { commit: async (buffers, offset) => writeAll(file, buffers, offset), close: async () => {} }
+    const commit = async (buffers: readonly Uint8Array[], offset: number): Promise<void> => {
+      writeAll(file, buffers, offset)
+      // A loop of awaited writes would otherwise never let the event loop go on.
+      await new Promise<void>(resolve => this.#clock.soon(resolve))
+    }
+    return { commit, close: async () => {} }
   }
 
   async list(folder: string): Promise<string[]> {

@@ -8,10 +8,11 @@ import { systemRandom } from './system-random.js'
 
 /** A fresh one each time: nothing is shared, nothing is left when the last reference goes. */
 export function memoryEnvironment(): Environment {
-  const disk = new MemoryDisk()
+  const clock = new RealClock()
+  const disk = new MemoryDisk(clock)
   const locks = new FolderLocks()
   return {
-    clock: new RealClock(),
+    clock,
     disk,
     keyValue: new MemoryKeyValueStores(disk),
     random: systemRandom(),

@@ -12,6 +12,7 @@
  *   mx                        how far this partition has taken meta's log
  */
 import type { CollectionId, ConstraintId, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
+import { type DocumentKey, encodeKeyText } from '../base/tuple.js'
 import type { RowKey } from '../codec/row.js'
 
 /** Four bytes, big-endian, one character each. */
@@ -34,7 +35,18 @@ export function uint48FromText(text: string, at: number): number {
 
 /** What all documents of the collection begin with; the encoded key follows. */
 export function documentPrefix(collection: CollectionId): RowKey {
-  return `d${uint32Text(collection)}`
+  return String.fromCharCode(
+    0x64,
+    collection >>> 24,
+    (collection >>> 16) & 255,
+    (collection >>> 8) & 255,
+    collection & 255,
+  )
+}
+
+/** The row of the document with that key. Throws INVALID or TOO_LARGE for what is no key. */
+export function documentKey(collection: CollectionId, key: DocumentKey): RowKey {
+  return documentPrefix(collection) + encodeKeyText(key)
 }
 
 /** What all claims of the constraint begin with; the encoded value follows. */

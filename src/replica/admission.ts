@@ -39,6 +39,8 @@ export interface Decider {
   loadSync(keys: readonly RowKey[]): Loaded
   /** Decides and proposes, or says what is missing. */
   decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict
+  /** Nothing that was proposed waits for its answer. */
+  readonly isIdle: boolean
   /** Called after tickets were decided: what they proposed may go out. */
   decided(): void
   /** Told of what must not happen: the replica stops. */
@@ -70,6 +72,8 @@ export class Admission {
   readonly #lanes = new Map<object, Lane>()
   #arrived: Ticket[] = []
   #scheduled = false
+  /** The last turn had one ticket: commands come one by one. */
+  #lone = true
   #waitingBytes = 0
   #waitingCount = 0
   #refusal: SillokError | undefined
@@ -98,7 +102,9 @@ export class Admission {
     this.#waitingBytes += ticket.bytes
     this.#waitingCount += 1
     this.#arrived.push(ticket)
-    this.#schedule()
+    // One who waits for each answer before the next command need not wait for a turn as well.
+    if (this.#lone && this.#waitingCount === 1 && this.#decider.isIdle) this.#turn()
+    else this.#schedule()
   }
 
   /** Answers everything that was not decided yet: it never will be, nor will what comes later. */
@@ -134,6 +140,7 @@ export class Admission {
 
   #turn(): void {
     const tickets = this.#arrived.splice(0, turnTicketsMax)
+    if (tickets.length > 0) this.#lone = tickets.length === 1
     if (this.#arrived.length > 0) this.#schedule()
     for (const [sender, own] of bySender(tickets)) this.#enqueue(sender, own)
     this.#decider.decided()

@@ -82,6 +82,8 @@ export class Replica implements Decider {
   /** Entries up to this one are handed out for application, in order. */
   #target: LogIndex
   #applying = false
+  /** What Raft has to do is being carried out; what comes up meanwhile is carried out after it. */
+  #pumping = false
   #readsDue = false
   #closing = false
   #failure: SillokError | undefined
@@ -179,6 +181,8 @@ export class Replica implements Decider {
 
   /** Carries out everything that Raft has to do. */
   pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
     while (this.#failure === undefined && this.#raft.hasReady()) {
       const ready = this.#raft.ready()
       if (ready.soft !== undefined) {
@@ -190,6 +194,7 @@ export class Replica implements Decider {
       for (const message of ready.messages) this.#send(message)
       for (const read of ready.readStates) this.#reads.confirmed(read, this.state.applied)
     }
+    this.#pumping = false
   }
 
   /** No caller will be answered by this replica any more. */
@@ -225,6 +230,10 @@ export class Replica implements Decider {
   }
 
   // --- Decider: what admission asks for
+
+  get isIdle(): boolean {
+    return this.#waiters.isEmpty && !this.#pumping
+  }
 
   missing(command: Command, keys: RowKey[]): void {
     missingRows(command, this.#inMemory, keys)

@@ -4,13 +4,13 @@
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { type DocumentKey, encodeKey } from '../base/tuple.js'
+import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
 import { keyText, type Row, type RowKey } from '../codec/row.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
-import { documentPrefix } from '../machine/keys.js'
+import { documentKey, documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
@@ -267,7 +267,7 @@ export class Collection<T extends object = Record<string, unknown>> {
   }
 
   #rowKey(key: DocumentKey): RowKey {
-    return documentPrefix(this.#schema().id) + keyText(encodeKey(key))
+    return documentKey(this.#schema().id, key)
   }
 
   #schema(): CollectionSchema {
@@ -287,7 +287,7 @@ export function documentOperation(
   if (key === undefined || key === null) {
     throw new SillokError('INVALID', `a document of ${schema.name} needs its key in the field ${schema.key}`)
   }
-  const rowKey = documentPrefix(schema.id) + keyText(encodeKey(key as DocumentKey))
+  const rowKey = documentKey(schema.id, key as DocumentKey)
   const operation = { op, collection: schema.id, key: rowKey, document: bytes }
   return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
 }
@@ -299,7 +299,7 @@ export function keyOperation(
   key: DocumentKey,
   ifVersion: number | null | undefined,
 ): Operation {
-  const rowKey = documentPrefix(schema.id) + keyText(encodeKey(key))
+  const rowKey = documentKey(schema.id, key)
   const operation = { op, collection: schema.id, key: rowKey }
   return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
 }

@@ -1,6 +1,6 @@
 /** Ranges of document keys, as ranges of rows. */
 import { SillokError } from '../base/errors.js'
-import { encodeKey, encodeTextPrefix, tuplePrefixEnd } from '../base/tuple.js'
+import { encodeKeyText, encodeTextPrefix, tuplePrefixEnd } from '../base/tuple.js'
 import { keyText, type RowKey } from '../codec/row.js'
 import type { ScanOptions } from './options.js'
 
@@ -17,14 +17,14 @@ export function scanRange(prefix: RowKey, options: ScanOptions): { gte: RowKey; 
   if (gte !== undefined && gt !== undefined) throw new SillokError('INVALID', 'scan: gte or gt, not both')
   if (lt !== undefined && lte !== undefined) throw new SillokError('INVALID', 'scan: lt or lte, not both')
   const first =
-    gt !== undefined ? after(prefix, gt) : gte !== undefined ? prefix + keyText(encodeKey(gte)) : prefix
+    gt !== undefined ? after(prefix, gt) : gte !== undefined ? prefix + encodeKeyText(gte) : prefix
   const end =
-    lte !== undefined ? after(prefix, lte) : lt !== undefined ? prefix + keyText(encodeKey(lt)) : undefined
+    lte !== undefined ? after(prefix, lte) : lt !== undefined ? prefix + encodeKeyText(lt) : undefined
   const range = { gte: first, lt: end ?? `${prefix}\xff` }
   return range.gte < range.lt ? range : undefined
 }
 
 /** The first row key after that of the document: an encoded key is never the beginning of another one's. */
 function after(prefix: RowKey, key: string | number): RowKey {
-  return `${prefix}${keyText(encodeKey(key))}\0`
+  return `${prefix}${encodeKeyText(key)}\0`
 }

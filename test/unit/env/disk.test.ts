@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { MemoryDisk } from '../../../src/env/memory-disk.js'
+import { RealClock } from '../../../src/env/real-clock.js'
 import { RealDisk } from '../../../src/env/real-disk.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimDisk } from '../../../src/sim/sim-disk.js'
@@ -25,7 +26,7 @@ diskLaws(
 
 diskLaws(
   'memory',
-  () => ({ disk: new MemoryDisk(), folder: '', run: work => work() }),
+  () => ({ disk: new MemoryDisk(new RealClock()), folder: '', run: work => work() }),
   random.split('memory'),
 )
 

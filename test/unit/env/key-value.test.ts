@@ -7,6 +7,7 @@ import { Random } from '../../../src/base/random.js'
 import { LevelKeyValueStores } from '../../../src/env/level-key-value.js'
 import { MemoryDisk } from '../../../src/env/memory-disk.js'
 import { MemoryKeyValueStores } from '../../../src/env/memory-key-value.js'
+import { RealClock } from '../../../src/env/real-clock.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { keyValueLaws } from './key-value-laws.js'
@@ -31,7 +32,7 @@ keyValueLaws(
 keyValueLaws(
   'memory',
   () => {
-    const stores = new MemoryKeyValueStores(new MemoryDisk())
+    const stores = new MemoryKeyValueStores(new MemoryDisk(new RealClock()))
     return { stores, folder: '/data', run: work => work() }
   },
   random.split('memory'),

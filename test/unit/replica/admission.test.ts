@@ -52,6 +52,7 @@ class Slow implements Decider {
     return { type: 'settled' }
   }
 
+  isIdle = false
   decided(): void {}
 
   failed(error: unknown): void {
@@ -95,6 +96,29 @@ t.test('commands of one sender are decided in call order, whatever has to be loa
   )
   t.equal(slow.released, slow.held, 'every loaded row is let go')
   t.equal(slow.admission.waitingCount, 0)
+})
+
+t.test('who waits for each answer is decided in the call; a crowd shares a turn', async t => {
+  const slow = new Slow()
+  slow.isIdle = true
+  const sender = {}
+  slow.submit(sender, 'a')
+  t.strictSame(slow.decided_, ['a'])
+  slow.submit(sender, 'slow5')
+  t.strictSame(slow.decided_, ['a', 'slow5'], 'its rows are read in the call')
+  slow.isIdle = false
+  slow.submit(sender, 'b', 'c')
+  t.equal(slow.decided_.length, 2, 'something is in flight')
+  await slow.clock.runFor(1)
+  slow.isIdle = true
+  slow.submit(sender, 'd')
+  t.equal(slow.decided_.length, 4, 'the last turn had two')
+  await slow.clock.runFor(1)
+  slow.once.set('e', { type: 'wait', until: new Promise(resolve => slow.clock.after(5, resolve)) })
+  slow.submit(sender, 'e', 'f')
+  t.strictSame(slow.decided_, ['a', 'slow5', 'b', 'c', 'd'], 'who waits keeps its place')
+  await slow.clock.runFor(10)
+  t.strictSame(slow.decided_, ['a', 'slow5', 'b', 'c', 'd', 'e', 'f'])
 })
 
 t.test('a command that is told to wait holds its place', async t => {

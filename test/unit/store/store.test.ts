@@ -295,6 +295,17 @@ law('a scan equals the sorted list of what is there, whatever is asked for', asy
   }
 })
 
+law('a loop of awaited writes lets everything else in the process go on', async (t, _, users) => {
+  let isOver = false
+  const timer = setTimeout(() => {
+    isOver = true
+  }, 20)
+  let writes = 0
+  while (!isOver && writes < 100_000) await users.put({ id: `${writes++}`, age: 1 })
+  clearTimeout(timer)
+  t.ok(isOver, 'the timer fired')
+})
+
 law('a scan shows one moment, while writes go on', async (t, store, users) => {
   // Two rows always add up to 100, before and after each batch.
   const rows = Array.from({ length: 2500 }, (_, i) => ({ id: `k${String(i).padStart(5, '0')}`, age: 50 }))
