@@ -1,0 +1,135 @@
+/** A host on a simulated machine: its folder's identity over crashes, and what it does while its disk is full. */
+import t from 'tap'
+import { Random } from '../../../src/base/random.js'
+import type { Environment } from '../../../src/env/environment.js'
+import type { SillokError } from '../../../src/index.js'
+import { Host } from '../../../src/replica/host.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { Store } from '../../../src/store/store.js'
+import { codeOf } from '../store/code-of.js'
+
+const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
+t.comment(`SEED=${seed}`)
+t.setTimeout(60_000)
+
+const registration = { name: undefined, numbering: 'library', input: undefined } as const
+
+interface World {
+  readonly clock: SimClock
+  readonly machine: SimMachine
+  /** Lets simulated time pass. */
+  readonly pass: (ms: number) => Promise<void>
+}
+
+function worldOf(name: string): World {
+  const clock = new SimClock()
+  const machine = new SimMachine({ clock, random: new Random(`${seed} ${name}`), latency: 'none' })
+  return { clock, machine, pass: ms => new Promise(resolve => clock.after(ms, resolve)) }
+}
+
+/** Opens, writes one document and lets the power go; then everything must be there. */
+async function losesNothing({ clock, machine }: World): Promise<string> {
+  const env = machine.restart()
+  await clock.run(async () => {
+    const store = await Store.open(env, 'data')
+    await store.define('a', { key: 'id' })
+    await store.collection('a').put({ id: 1 })
+  })
+  machine.crash('none')
+  const later = machine.restart()
+  return clock.run(async () => {
+    let found: string
+    try {
+      const store = await Store.open(later, 'data')
+      found = (await store.collection('a').has(1)) ? 'all' : 'nothing'
+      await store.close()
+    } catch (error) {
+      found = String((error as SillokError).code)
+    }
+    return found
+  })
+}
+
+t.test('a first opening that is killed at any operation costs the next one nothing', async t => {
+  const whole = worldOf('whole')
+  await whole.clock.run(async () => void (await Store.open(whole.machine.environment, 'data')))
+  const { operations } = whole.machine.disk
+  t.ok(operations > 20)
+  const wrong: string[] = []
+  for (let operation = 1; operation <= operations; operation++) {
+    // Before the operation, or after it: a coin of the disk decides.
+    for (let toss = 0; toss < 2; toss++) {
+      const world = worldOf(`${operation} ${toss}`)
+      const { clock, machine } = world
+      machine.crashAt(operation, 'all')
+      const died = machine.disk.crashed
+      const opening = Store.open(machine.environment, 'data')
+      opening.catch(() => {})
+      await clock.run(Promise.race([died, opening]))
+      const found = await losesNothing(world)
+      if (found !== 'all') wrong.push(`${operation}.${toss}: ${found}`)
+    }
+  }
+  t.strictSame(wrong, [])
+})
+
+t.test(
+  'an IDENT that a killed process renamed last survives the power loss after the next opening',
+  async t => {
+    const world = worldOf(t.name)
+    const { clock, machine } = world
+    const { disk } = machine
+    const rename = disk.rename.bind(disk)
+    disk.rename = async (from, to) => {
+      await rename(from, to)
+      if (to.endsWith('IDENT')) machine.crash('all')
+    }
+    const opening = Store.open(machine.environment, 'data')
+    opening.catch(() => {})
+    await clock.run(Promise.race([disk.crashed, opening]))
+    t.ok(disk.dead, 'killed there')
+    t.equal(await losesNothing(world), 'all')
+  },
+)
+
+/** Fills the disk, and waits until the host has noticed. */
+async function fill({ machine, pass }: World, host: Host): Promise<void> {
+  machine.disk.setFull(true)
+  host.sessions.register({ ...registration, nonce: 'probe' }).catch(() => {})
+  await pass(2000)
+}
+
+async function openHost(env: Environment, failures: SillokError[]): Promise<Host> {
+  return Host.open({ env, folder: 'data', failed: error => failures.push(error) })
+}
+
+t.test('sessions that should end while the disk is full end when there is space again', async t => {
+  const world = worldOf(t.name)
+  const { clock, machine, pass } = world
+  await clock.run(async () => {
+    const failures: SillokError[] = []
+    const host = await openHost(machine.environment, failures)
+    const idle = await host.sessions.register({ ...registration, nonce: 'idle' })
+    await host.sessions.open(host.data, idle.session)
+    const answerOf = (call: Promise<unknown>): Promise<string> =>
+      Promise.race([codeOf(call), pass(10_000).then(() => 'nothing')])
+    const isOpen = async (): Promise<string> => {
+      const mark = { ...idle, slot: 5, sequence: 1, lowWater: 1, numbering: 'library' } as const
+      const write = { type: 'write', operations: [], mark: { ...mark, hash: Buffer.alloc(16) } } as const
+      return answerOf(host.data.call(write, {}))
+    }
+    await pass(59 * 60_000)
+    await fill(world, host)
+    t.equal(await answerOf(host.sessions.keepAlive([idle])), 'DISK_FULL', 'the host has noticed')
+    await pass(5 * 60_000)
+    t.equal(host.failure, undefined, 'what the disk refused on a look for idle sessions stops nobody')
+    t.equal(await answerOf(host.sessions.expire()), 'DISK_FULL', 'there was something to end')
+    machine.disk.setFull(false)
+    await pass(60_000)
+    t.equal(await isOpen(), 'SESSION_EXPIRED')
+    t.equal(await answerOf(host.sessions.register({ ...registration, nonce: 'after' })), 'done')
+    t.strictSame(failures, [])
+    await host.close()
+  })
+})
