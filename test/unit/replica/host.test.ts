@@ -1,19 +1,27 @@
 /** A host on a simulated machine: its folder's identity over crashes, and what it does while its disk is full. */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
-import type { SillokError } from '../../../src/index.js'
+import { type Collection, limits, SillokError } from '../../../src/index.js'
 import { Host } from '../../../src/replica/host.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from '../store/code-of.js'
+import { shortOfSpace } from '../store/short-of-space.js'
 
 const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 t.setTimeout(60_000)
 
 const registration = { name: undefined, numbering: 'library', input: undefined } as const
+
+/** Small files, so that a ring of them is soon full. */
+const small = {
+  walFileBytesEmbedded: limits.walBatchBytesMax + 256 * 1024,
+  segmentCutBytes: 1024 * 1024,
+  segmentSyncBytes: 256 * 1024,
+} as unknown as Partial<typeof limits>
 
 interface World {
   readonly clock: SimClock
@@ -133,3 +141,97 @@ t.test('sessions that should end while the disk is full end when there is space 
     await host.close()
   })
 })
+
+/** What came of each write, by its id. */
+type Answers = Map<number, string>
+
+/** Writes, and notes what came of it. */
+function write(rows: Collection, id: number, answers: Answers, sequence?: number, v = ''): void {
+  answers.set(id, 'nothing')
+  rows.put({ id, v }, sequence === undefined ? {} : { sequence }).then(
+    () => answers.set(id, 'done'),
+    error => answers.set(id, error instanceof SillokError ? `${error.code} ${error.outcome}` : `${error}`),
+  )
+}
+
+/** Closes, and says how that ended. */
+async function closed(store: Store, { clock, pass }: World): Promise<string> {
+  const began = clock.monotonicMs()
+  const end = await Promise.race([codeOf(store.close()), pass(60_000).then(() => 'nothing')])
+  const ms = clock.monotonicMs() - began
+  return `${end} ${ms <= 10_000 ? 'in time' : `after ${ms} ms`}`
+}
+
+/** Opens again, with space, and compares what is there with what was answered. */
+async function check(t: Test, { clock, machine }: World, answers: Answers): Promise<void> {
+  machine.disk.setFull(false)
+  const env = machine.restart()
+  await clock.run(async () => {
+    const store = await Store.open(env, 'data', {}, small)
+    const rows = store.collection('a')
+    for (const [id, answer] of answers) {
+      const found = await rows.has(id)
+      if (answer === 'done' && !found) t.fail(`${id} was acknowledged and is gone`)
+      if (answer.endsWith('not-applied') && found) t.fail(`${id} was refused and is there`)
+    }
+    t.strictSame(await store.scrub(), [])
+    await store.close()
+  })
+  const counts: Record<string, number> = {}
+  for (const answer of answers.values()) counts[answer] = (counts[answer] ?? 0) + 1
+  t.comment(JSON.stringify(counts))
+}
+
+for (const when of ['at once', 'when the host has noticed']) {
+  t.test(`closing on a full disk ends, and no answer promises too much: ${when}`, async t => {
+    const world = worldOf(t.name)
+    const { clock, machine, pass } = world
+    const answers: Answers = new Map()
+    await clock.run(async () => {
+      const store = await Store.open(machine.environment, 'data', {}, small)
+      await store.define('a', { key: 'id' })
+      const rows = store.collection('a')
+      const own = (await store.session({ numbering: 'caller' })).collection('a')
+      for (let id = 1; id <= 5; id++) write(rows, id, answers)
+      await rows.has(5)
+      machine.disk.setFull(true)
+      for (let id = 11; id <= 15; id++) write(rows, id, answers)
+      for (let id = 21; id <= 25; id++) write(own, id, answers, id)
+      if (when !== 'at once') await pass(3000)
+      for (let id = 31; id <= 35; id++) write(rows, id, answers)
+      t.strictSame(await closed(store, world), 'done in time')
+      write(rows, 41, answers)
+      await pass(1)
+      t.notOk([...answers.values()].includes('nothing'), 'everybody is answered')
+    })
+    await check(t, world, answers)
+  })
+}
+
+for (const [what, count] of [
+  ['the log has room', 20],
+  ['the log is full of what they should take', 200],
+] as const) {
+  t.test(`closing while segments find no space ends: ${what}`, async t => {
+    const world = worldOf(t.name)
+    const { clock, machine, pass } = world
+    const answers: Answers = new Map()
+    let full = false
+    const disk = shortOfSpace(machine.environment.disk, '/segments/', () => full)
+    await clock.run(async () => {
+      const store = await Store.open({ ...machine.environment, disk }, 'data', {}, small)
+      await store.define('a', { key: 'id' })
+      const rows = store.collection('a')
+      full = true
+      for (let id = 1; id <= count; id++) {
+        write(rows, id, answers, undefined, 'x'.repeat(200_000))
+        await pass(20)
+      }
+      const { ringFull } = store.status().wal as { ringFull: boolean }
+      t.equal(ringFull, count > 100)
+      t.strictSame(await closed(store, world), 'done in time')
+      t.notOk([...answers.values()].includes('nothing'), 'everybody is answered')
+    })
+    await check(t, world, answers)
+  })
+}
