@@ -130,7 +130,8 @@ export class Host {
 
   /**
    * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go.
-   * Once more waits for the same. What the disk refuses on the way does not keep the folder.
+   * Once more waits for the same. What the disk refuses on the way does not keep the folder, and space that
+   * is missing is no failure: what was acknowledged stands in the log.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -284,7 +285,8 @@ export class Host {
       try {
         await task()
       } catch (error) {
-        if (!isSillokError(error, 'CLOSED_WHILE_WAITING')) errors.push(error)
+        const isShort = isSillokError(error, 'CLOSED_WHILE_WAITING') || isSillokError(error, 'DISK_FULL')
+        if (!isShort) errors.push(error)
       }
     }
     if (this.#failure === undefined) {
