@@ -44,8 +44,6 @@ export interface SegmentLogOptions extends WriterOptions {
   readonly recorded: RecordedMarks
   /** Writes the mark into the write-ahead log; resolves when it is durable there. */
   readonly record: WriterOptions['record']
-  /** Called when `syncedIndex` has grown. */
-  readonly onSynced?: (index: LogIndex) => void
   /** Called once if writing has ended for ever: DISK_FAILED, or what `record` threw. Reads still work. */
   readonly failed?: (error: unknown) => void
 }
