@@ -9,7 +9,7 @@
  */
 import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import {
   type LogIndex,
   type PartitionId,
@@ -197,7 +197,7 @@ export class Replica implements Decider {
     if (this.#failure !== undefined) return
     this.#failure = error
     this.#admission.fail(error)
-    this.#waiters.fail(error.outcome === 'unknown' ? error : widened(error))
+    this.#waiters.fail(whileWaiting(error))
     this.#reads.fail(error)
   }
 
@@ -430,13 +430,8 @@ export class Replica implements Decider {
   }
 }
 
-/** What was proposed may still commit: nobody may be told that it was not applied. */
-function widened(error: SillokError): SillokError {
-  if (error.code === 'CLOSED')
-    return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
-  return new SillokError(error.code, error.message, {
-    outcome: 'unknown',
-    details: error.details,
-    cause: error,
-  })
+/** What a stopped replica says to those whose proposals may still commit. */
+function whileWaiting(error: SillokError): SillokError {
+  if (error.code !== 'CLOSED') return withUnknownOutcome(error)
+  return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
 }

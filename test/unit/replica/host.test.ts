@@ -203,6 +203,8 @@ for (const when of ['at once', 'when the host has noticed']) {
       write(rows, 41, answers)
       await pass(1)
       t.notOk([...answers.values()].includes('nothing'), 'everybody is answered')
+      const flying = [...answers].filter(([id]) => id > 10 && id < 30).map(([, answer]) => answer)
+      t.strictSame(new Set(flying), new Set(['CLOSED_WHILE_WAITING unknown']), 'what was proposed')
     })
     await check(t, world, answers)
   })
