@@ -159,7 +159,7 @@ async function closed(store: Store, { clock, pass }: World): Promise<string> {
   const began = clock.monotonicMs()
   const end = await Promise.race([codeOf(store.close()), pass(60_000).then(() => 'nothing')])
   const ms = clock.monotonicMs() - began
-  return `${end} ${ms <= 10_000 ? 'in time' : `after ${ms} ms`}`
+  return `${end} ${ms <= 10_000 ? 'in time' : `after ${ms} ms`}, ${store.status().state}`
 }
 
 /** Opens again, with space, and compares what is there with what was answered. */
@@ -199,7 +199,7 @@ for (const when of ['at once', 'when the host has noticed']) {
       for (let id = 21; id <= 25; id++) write(own, id, answers, id)
       if (when !== 'at once') await pass(3000)
       for (let id = 31; id <= 35; id++) write(rows, id, answers)
-      t.strictSame(await closed(store, world), 'done in time')
+      t.strictSame(await closed(store, world), 'done in time, closed')
       write(rows, 41, answers)
       await pass(1)
       t.notOk([...answers.values()].includes('nothing'), 'everybody is answered')
@@ -231,7 +231,7 @@ for (const [what, count] of [
       }
       const { ringFull } = store.status().wal as { ringFull: boolean }
       t.equal(ringFull, count > 100)
-      t.strictSame(await closed(store, world), 'done in time')
+      t.strictSame(await closed(store, world), 'done in time, closed')
       t.notOk([...answers.values()].includes('nothing'), 'everybody is answered')
     })
     await check(t, world, answers)
