@@ -142,6 +142,28 @@ t.test('sessions that should end while the disk is full end when there is space 
   })
 })
 
+t.test('large documents that are written at once go into as many batches as they need', async t => {
+  const world = worldOf(t.name)
+  const { clock, machine } = world
+  const v = 'x'.repeat(1_000_000)
+  const ids = Array.from({ length: 40 }, (_, id) => id)
+  await clock.run(async () => {
+    const store = await Store.open(machine.environment, 'data')
+    await store.define('a', { key: 'id' })
+    const rows = store.collection('a')
+    const ends = await Promise.all(ids.map(id => codeOf(rows.put({ id, v }))))
+    t.strictSame(new Set(ends), new Set(['done']))
+    t.equal(store.status().failure, undefined)
+  })
+  machine.crash('none')
+  const env = machine.restart()
+  await clock.run(async () => {
+    const store = await Store.open(env, 'data')
+    t.equal(await store.collection('a').count(), ids.length)
+    await store.close()
+  })
+})
+
 /** What came of each write, by its id. */
 type Answers = Map<number, string>
 
