@@ -170,7 +170,7 @@ t.test('what refuses a retry before it is sent says nothing about the first atte
     const { store, rows, machine, pass } = world
     const session = await store.session({ numbering: 'caller' })
     const own = session.collection('a')
-    const document = { id: 2, n: 1 }
+    const document = { id: 2, v: 'x'.repeat(500_000) }
     const retry = (options = {}): Promise<string> => endOf(own.put(document, { sequence: 1, ...options }))
     const plain = (): Promise<string> => endOf(rows.put(document))
     const first = retry({ deadlineMs: 5 })
