@@ -244,7 +244,7 @@ export class Host {
   }
 
   #tick(): void {
-    for (const feed of this.#feeds) feed.notify()
+    for (const feed of this.#feeds) feed.remind()
     this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
   }

@@ -47,6 +47,11 @@ export class MetaFeed {
     this.#running.catch(() => {})
   }
 
+  /** Tries again what a run could not bring over, say because the disk was full; nothing if none is due. */
+  remind(): void {
+    if (this.#running === undefined && (this.#fed ?? -1) < this.#options.meta.applied) this.notify()
+  }
+
   /** Resolves when everything up to meta's index counts in the partition. Rejects when the store stops. */
   async through(index: LogIndex): Promise<void> {
     while ((this.#fed ?? 0) < index) {
