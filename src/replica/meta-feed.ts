@@ -1,6 +1,6 @@
 /**
  * Brings meta's log to a data partition: reads meta's committed entries above the partition's cursor and
- * proposes what concerns it, in order (P22).
+ * proposes what concerns it, in order.
  *
  * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any
  * point costs only work.

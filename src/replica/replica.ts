@@ -5,7 +5,7 @@
  *   storageApply    to the segments (bytes) and the state (facts); callers get their replies
  *
  * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
- * flight are forgotten before anything else happens (P19).
+ * flight are forgotten before anything else happens: no decision may rest on what another leader overwrites.
  */
 import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'

@@ -8,8 +8,6 @@
  * A later write shares a disk sector with the synced bytes before it: a sector is taken to be written whole
  * or not at all. Where a disk breaks that, the mark's CRC tells on open, and another replica has the
  * segment.
- *
- * Source: DESIGN section 6, research/consensus.md 2.1 to 2.3, research/pitfalls.md P1, P24.
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'

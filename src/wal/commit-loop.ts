@@ -7,8 +7,6 @@
  *
  * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it
  * holds is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
- *
- * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
  */
 import { assert } from '../base/assert.js'
 import { isSillokError, SillokError } from '../base/errors.js'

@@ -7,7 +7,7 @@
  * off at damage.
  *
  * Bytes: wal-file (header), batch (batches and records), registers (payloads). States after a crash: ring,
- * recovery. Source: DESIGN section 6, pitfalls P1, P3, P4, P5, P23, P25, P26.
+ * recovery.
  */
 import { assert } from '../base/assert.js'
 import type { BatchSequence, LogIndex, PartitionId } from '../base/ids.js'
