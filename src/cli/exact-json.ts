@@ -20,7 +20,7 @@ export function parseExactJson(text: string): ExactJson {
   return { fault: `${lost} cannot be held exactly as a number: ${advice}` }
 }
 
-/** A whole number in the JSON text that would be rounded; undefined if there is none. Cheap if none is long. */
+/** A whole number in the JSON text that would be rounded, if there is one. Cheap when no number is long. */
 function lostInteger(text: string): string | undefined {
   if (!/\d{16}/.test(text)) return undefined
   const bare = text.replace(/"(?:[^"\\]|\\.)*"/g, '""')

@@ -39,8 +39,8 @@ export function watchSignals(): Signals {
 }
 
 /**
- * Calls when SIGINT or SIGTERM comes, then the process ends by it as if nobody listened. Returns what ends the
- * listening.
+ * Calls when SIGINT or SIGTERM comes, then the process ends by it as if nobody listened. Returns what ends
+ * the listening.
  */
 export function beforeSignal(call: () => void): () => void {
   const stop = (): void => {

@@ -8,7 +8,7 @@ export function asFailure(error: unknown): SillokError {
   return new SillokError('STOPPED', message, { cause: error })
 }
 
-/** True for what a closing node meets on a full disk: what was acknowledged stands in the log all the same. */
+/** True for what a closing node meets on a full disk: what was acknowledged stands in the log anyway. */
 export function isLackOfSpace(error: unknown): boolean {
   return isSillokError(error, 'CLOSED_WHILE_WAITING') || isSillokError(error, 'DISK_FULL')
 }

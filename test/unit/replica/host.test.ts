@@ -1,4 +1,4 @@
-/** A host on a simulated machine: its folder's identity over crashes, and what it does while its disk is full. */
+/** A host on a simulated machine: its identity over crashes, large writes, a disk that is full. */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
