@@ -102,3 +102,13 @@ export class SillokError extends Error {
 export function isSillokError(error: unknown, code?: Code): error is SillokError {
   return error instanceof SillokError && (code === undefined || error.code === code)
 }
+
+/**
+ * The same failure for a request that may yet have taken effect, by itself or by an earlier attempt: nobody
+ * may be told that it was not applied.
+ */
+export function withUnknownOutcome(error: SillokError): SillokError {
+  if (error.outcome === 'unknown') return error
+  const { code, message, details } = error
+  return new SillokError(code, message, { outcome: 'unknown', details, cause: error })
+}

@@ -1,6 +1,6 @@
 /**
- * Ctrl-C for verbs that have something to end first: the first signal is noted, the second ends the process
- * as if nobody listened.
+ * Ctrl-C for verbs that have something to end first: the first signal is noted, or what must be done is done
+ * at once; the second ends the process as if nobody listened.
  */
 import { type ExitCode, exitCodes } from './failure.js'
 
@@ -13,10 +13,11 @@ export interface Signals {
   stop(): void
 }
 
+const names = ['SIGINT', 'SIGTERM'] as const
+
 /** Listens for SIGINT and SIGTERM from now on. */
 export function watchSignals(): Signals {
   let received: NodeJS.Signals | undefined
-  const names = ['SIGINT', 'SIGTERM'] as const
   const stop = (): void => {
     for (const name of names) process.off(name, note)
   }
@@ -35,4 +36,24 @@ export function watchSignals(): Signals {
     },
     stop,
   }
+}
+
+/**
+ * Calls when SIGINT or SIGTERM comes, then the process ends by it as if nobody listened. Returns what ends
+ * the listening.
+ */
+export function beforeSignal(call: () => void): () => void {
+  const stop = (): void => {
+    for (const name of names) process.off(name, end)
+  }
+  const end = (name: NodeJS.Signals): void => {
+    stop()
+    try {
+      call()
+    } finally {
+      process.kill(process.pid, name)
+    }
+  }
+  for (const name of names) process.on(name, end)
+  return stop
 }

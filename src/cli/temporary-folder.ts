@@ -1,11 +1,16 @@
 /** A folder for the length of a verb. */
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { beforeSignal } from './signals.js'
+
+/** What works in the folder may make a file while it is removed: tried again, so often. */
+const removal = { recursive: true, force: true, maxRetries: 5 } as const
 
 /**
- * Makes a folder, works in it and removes it with all that it holds, unless it is to be kept. A relative
- * prefix is taken in the system's temporary folder.
+ * Makes a folder, works in it and removes it with all that it holds, unless it is to be kept; also when
+ * a signal ends the process. A relative prefix is taken in the system's temporary folder.
  */
 export async function inTemporaryFolder<T>(
   prefix: string,
@@ -13,9 +18,11 @@ export async function inTemporaryFolder<T>(
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(path.resolve(tmpdir(), prefix))
+  const unlisten = isKept ? () => {} : beforeSignal(() => rmSync(folder, removal))
   try {
     return await work(folder)
   } finally {
-    if (!isKept) await rm(folder, { recursive: true, force: true })
+    if (!isKept) await rm(folder, removal)
+    unlisten()
   }
 }

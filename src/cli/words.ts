@@ -5,6 +5,7 @@
 import { SillokError } from '../base/errors.js'
 import type { DocumentKey } from '../base/tuple.js'
 import type { Arguments } from './command.js'
+import { parseExactJson } from './exact-json.js'
 import { UsageError } from './usage.js'
 
 /** Stands for a lone `-` while yargs parses, which would make it an empty text. No argument can hold this. */
@@ -63,14 +64,11 @@ export function keyOf(word: string, isNumber: boolean): DocumentKey {
   throw new UsageError(`--number: a key is a whole number, not ${word}`)
 }
 
-/** The value that the JSON text holds; INVALID says what it was to be. */
+/** The value that the JSON text holds, exactly; INVALID says what it was to be, and why it is not. */
 export function parseJson(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new SillokError('INVALID', `${what} is not JSON: ${reason}`)
-  }
+  const read = parseExactJson(text)
+  if ('fault' in read) throw new SillokError('INVALID', `${what}: ${read.fault}`)
+  return read.value
 }
 
 /** What standard input holds, whole: for a document or a definition, not for an import. */

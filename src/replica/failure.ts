@@ -1,9 +1,14 @@
 /** What stops a node, as callers see it. */
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 
 /** What stopped a part, as the error that callers get. */
 export function asFailure(error: unknown): SillokError {
   if (error instanceof SillokError) return error
   const message = `an invariant is broken: ${error instanceof Error ? error.message : String(error)}`
   return new SillokError('STOPPED', message, { cause: error })
+}
+
+/** True for what a closing node meets on a full disk: what was acknowledged stands in the log anyway. */
+export function isLackOfSpace(error: unknown): boolean {
+  return isSillokError(error, 'CLOSED_WHILE_WAITING') || isSillokError(error, 'DISK_FULL')
 }

@@ -6,7 +6,7 @@
  */
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
-import { isSillokError, SillokError } from '../base/errors.js'
+import { SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
@@ -14,7 +14,7 @@ import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
-import { asFailure } from './failure.js'
+import { asFailure, isLackOfSpace } from './failure.js'
 import { refuseForeign, takeIdentity } from './identity.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
@@ -130,7 +130,8 @@ export class Host {
 
   /**
    * Answers what is in flight, writes the last checkpoints and the clean-close mark, and lets the folder go.
-   * Once more waits for the same. What the disk refuses on the way does not keep the folder.
+   * Once more waits for the same. What the disk refuses on the way does not keep the folder, and space that
+   * is missing is no failure: what was acknowledged stands in the log.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -243,7 +244,7 @@ export class Host {
   }
 
   #tick(): void {
-    for (const feed of this.#feeds) feed.notify()
+    for (const feed of this.#feeds) feed.remind()
     this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
   }
@@ -272,6 +273,7 @@ export class Host {
 
   #fail(error: SillokError): void {
     if (this.#failure !== undefined) return
+    if (this.#closing !== undefined && isLackOfSpace(error)) return
     this.#failure = error
     for (const { replica } of this.#replicas.values()) replica.fail(error)
     this.#options.failed?.(error)
@@ -284,7 +286,7 @@ export class Host {
       try {
         await task()
       } catch (error) {
-        if (!isSillokError(error, 'CLOSED_WHILE_WAITING')) errors.push(error)
+        if (!isLackOfSpace(error)) errors.push(error)
       }
     }
     if (this.#failure === undefined) {

@@ -1,6 +1,6 @@
 /**
  * Brings meta's log to a data partition: reads meta's committed entries above the partition's cursor and
- * proposes what concerns it, in order (P22).
+ * proposes what concerns it, in order.
  *
  * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any
  * point costs only work.
@@ -45,6 +45,11 @@ export class MetaFeed {
       if (this.#again) this.notify()
     })
     this.#running.catch(() => {})
+  }
+
+  /** Tries again what a run could not bring over, say because the disk was full; nothing if none is due. */
+  remind(): void {
+    if (this.#running === undefined && (this.#fed ?? -1) < this.#options.meta.applied) this.notify()
   }
 
   /** Resolves when everything up to meta's index counts in the partition. Rejects when the store stops. */

@@ -5,11 +5,11 @@
  *   storageApply    to the segments (bytes) and the state (facts); callers get their replies
  *
  * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
- * flight are forgotten before anything else happens (P19).
+ * flight are forgotten before anything else happens: no decision may rest on what another leader overwrites.
  */
 import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import {
   type LogIndex,
   type PartitionId,
@@ -26,11 +26,12 @@ import { decide } from '../machine/decide.js'
 import { evolve } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
-import type { Outbound, StorageAppend } from '../raft/messages.js'
+import type { HardState, Outbound, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions } from '../raft/raft.js'
 import type { SegmentLog } from '../segments/segment-log.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
+import { recordHeadBytes } from '../wal/batch.js'
 import { hardStateRegister } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
@@ -202,7 +203,7 @@ export class Replica implements Decider {
     if (this.#failure !== undefined) return
     this.#failure = error
     this.#admission.fail(error)
-    this.#waiters.fail(error.outcome === 'unknown' ? error : widened(error))
+    this.#waiters.fail(whileWaiting(error))
     this.#reads.fail(error)
   }
 
@@ -341,14 +342,23 @@ export class Replica implements Decider {
     }
   }
 
-  #append(message: StorageAppend): void {
-    const { entries, hardState, responses } = message
-    const registers = hardState === undefined ? [] : [hardStateRegister(hardState)]
-    this.#options.wal.append({ partition: this.partition, entries, registers }, error => {
-      if (error !== undefined) return
-      for (const response of responses) this.#raft.step(response)
-      this.pump()
-    })
+  /**
+   * What one turn proposed may be more than a batch of the log holds: it goes out in parts, the hard state
+   * with the first and the responses after the last. A crash between them leaves a prefix, as of a log, so
+   * the hard state may name no commit beyond its part.
+   */
+  #append({ entries, hardState, responses }: StorageAppend): void {
+    const parts = partsOf(entries)
+    for (const [place, part] of parts.entries()) {
+      const registers =
+        place > 0 || hardState === undefined ? [] : [hardStateRegister(cappedTo(hardState, part))]
+      const isLast = place === parts.length - 1
+      this.#options.wal.append({ partition: this.partition, entries: part, registers }, error => {
+        if (error !== undefined || !isLast) return
+        for (const response of responses) this.#raft.step(response)
+        this.pump()
+      })
+    }
   }
 
   // --- Application
@@ -439,13 +449,33 @@ export class Replica implements Decider {
   }
 }
 
-/** What was proposed may still commit: nobody may be told that it was not applied. */
-function widened(error: SillokError): SillokError {
-  if (error.code === 'CLOSED')
-    return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
-  return new SillokError(error.code, error.message, {
-    outcome: 'unknown',
-    details: error.details,
-    cause: error,
-  })
+/** What a stopped replica says to those whose proposals may still commit. */
+function whileWaiting(error: SillokError): SillokError {
+  if (error.code !== 'CLOSED') return withUnknownOutcome(error)
+  return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
+}
+
+/** The entries, in order, in parts that fit a batch of the log beside a hard state; an empty part if none. */
+function partsOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const parts: Entry[][] = []
+  let part: Entry[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    const own = recordHeadBytes + entry.bytes.length
+    if (part.length > 0 && bytes + own > limits.entryBytesMax) {
+      parts.push(part)
+      part = []
+      bytes = 0
+    }
+    part.push(entry)
+    bytes += own
+  }
+  parts.push(part)
+  return parts
+}
+
+/** The hard state with a commit index that does not lie beyond the entries. */
+function cappedTo(hardState: HardState, entries: readonly Entry[]): HardState {
+  const last = entries.at(-1)
+  return last === undefined ? hardState : { ...hardState, commit: Math.min(hardState.commit, last.index) }
 }

@@ -3,7 +3,7 @@
  * alive, end.
  *
  * Only meta begins and ends sessions. A partition opens one after a linearizable look at meta, and looks
- * again when its cursor has passed that look (P13).
+ * again when its cursor has passed that look: an end of the session that came meanwhile is not overlooked.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'

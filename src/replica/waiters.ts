@@ -1,6 +1,7 @@
 /**
  * Callers that wait for an entry: each waits on (index, term) and gets its reply when that entry is applied,
- * not-applied when an entry of another term took the index, unknown when the replica stops first (P25).
+ * not-applied when an entry of another term took the index, unknown when the replica stops first:
+ * what was proposed may still commit.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'

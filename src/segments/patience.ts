@@ -3,8 +3,6 @@
  *
  * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is
  * tried once more and then fails with DISK_FULL. Any other error passes at once.
- *
- * Source: research/pitfalls.md P25, research/consensus.md 2.6.
  */
 import { isSillokError } from '../base/errors.js'
 import type { Clock, Timer } from '../env/clock.js'

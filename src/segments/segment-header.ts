@@ -11,8 +11,6 @@
  * All little-endian. The entries follow, as encoded, one after the other. No node, no time, no compression:
  * the file is the same on every replica. Names (`open-<first>.seg`, `<first>-<last>.seg`, 20 digits each)
  * say what to expect and are never trusted: header and footer repeat it.
- *
- * Source: research/pitfalls.md P24, research/consensus.md 2.2.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'

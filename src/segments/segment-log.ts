@@ -8,8 +8,6 @@
  * A later write shares a disk sector with the synced bytes before it: a sector is taken to be written whole
  * or not at all. Where a disk breaks that, the mark's CRC tells on open, and another replica has the
  * segment.
- *
- * Source: DESIGN section 6, research/consensus.md 2.1 to 2.3, research/pitfalls.md P1, P24.
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
@@ -44,8 +42,6 @@ export interface SegmentLogOptions extends WriterOptions {
   readonly recorded: RecordedMarks
   /** Writes the mark into the write-ahead log; resolves when it is durable there. */
   readonly record: WriterOptions['record']
-  /** Called when `syncedIndex` has grown. */
-  readonly onSynced?: (index: LogIndex) => void
   /** Called once if writing has ended for ever: DISK_FAILED, or what `record` threw. Reads still work. */
   readonly failed?: (error: unknown) => void
 }

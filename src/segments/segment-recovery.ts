@@ -9,8 +9,6 @@
  * - the newest recorded seal still under its open name (only after a sync of the folder that lied): renamed.
  * Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files that no
  * crash can explain. Nothing is removed here.
- *
- * Source: research/pitfalls.md P1, P24, research/consensus.md 2.3.
  */
 import { assert } from '../base/assert.js'
 import { isSillokError } from '../base/errors.js'

@@ -36,7 +36,6 @@ export interface WriterOptions {
   readonly clusterEpoch: number
   readonly cutBytes: number
   readonly record: (mark: Mark) => Promise<void>
-  readonly onSynced?: ((index: LogIndex) => void) | undefined
   readonly failed?: ((error: unknown) => void) | undefined
   /** Waiting bytes that start a write. */
   readonly writeBytes?: number | undefined
@@ -292,7 +291,7 @@ export class SegmentWriter {
     open.named = true
     await this.#options.record({ kind: 'synced', ...mark })
     open.syncedBytes = mark.length
-    this.#advance(mark.lastIndex)
+    this.#syncedIndex = mark.lastIndex
   }
 
   async #seal(): Promise<void> {
@@ -321,11 +320,6 @@ export class SegmentWriter {
     const { firstIndex, lastIndex, sha256 } = segment
     await this.#options.record({ kind: 'sealed', firstIndex, lastIndex, sha256 })
     this.#unrecorded = false
-    this.#advance(lastIndex)
-  }
-
-  #advance(index: LogIndex): void {
-    this.#syncedIndex = index
-    this.#options.onSynced?.(index)
+    this.#syncedIndex = lastIndex
   }
 }

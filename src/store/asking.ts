@@ -5,7 +5,7 @@
  * and one object per call: this is on the way of every write.
  */
 import { must } from '../base/assert.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
@@ -58,7 +58,8 @@ export class Asking {
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
     const refused = callRefusal(options)
-    if (refused !== undefined) return Promise.reject(request.mayBeRetry === true ? widened(refused) : refused)
+    if (refused !== undefined)
+      return Promise.reject(request.mayBeRetry === true ? withUnknownOutcome(refused) : refused)
     return new Promise((resolve, reject) => {
       enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
     })
@@ -138,17 +139,10 @@ class Call<R> extends Wait implements Ticket, Queued {
     this.#request.observed?.()
     if (!this.end()) return
     if (result instanceof SillokError)
-      this.#refuse(this.#request.mayBeRetry === true ? widened(result) : result)
+      this.#refuse(this.#request.mayBeRetry === true ? withUnknownOutcome(result) : result)
     else if (result.ok) this.#resolve(this.#request.finish(result))
     else this.#refuse(new SillokError(result.code, result.message, { details: result.details }))
   }
-}
-
-/** The error with the outcome that is left when an earlier attempt may have had an effect. */
-function widened(error: SillokError): SillokError {
-  if (error.outcome === 'unknown') return error
-  const { code, message, details } = error
-  return new SillokError(code, message, { outcome: 'unknown', details, cause: error })
 }
 
 /** What a write weighs. */

@@ -2,7 +2,7 @@
  * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
  * request.
  */
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
@@ -254,7 +254,9 @@ export class Collection<T extends object = Record<string, unknown>> {
     try {
       return this.#parts.writer.write([operation()], options, finish)
     } catch (error) {
-      return Promise.reject(error)
+      // A number may have been sent before: that the store is closed by now says nothing about that.
+      const mayBeRetry = options.sequence !== undefined && isSillokError(error, 'CLOSED')
+      return Promise.reject(mayBeRetry ? withUnknownOutcome(error) : error)
     }
   }
 

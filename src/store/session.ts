@@ -143,7 +143,11 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   #refusal(options: WriteOptions): SillokError | undefined {
-    if (this.#closed) return new SillokError('CLOSED', 'the session is closed')
+    if (this.#closed) {
+      // A request numbered by the caller may have been sent before.
+      const options = this.numbering === 'caller' ? { outcome: 'unknown' as const } : {}
+      return new SillokError('CLOSED', 'the session is closed', options)
+    }
     const { sequence } = options
     if (this.numbering === 'library') {
       if (sequence === undefined) return undefined

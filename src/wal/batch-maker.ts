@@ -3,10 +3,8 @@
  *
  * Registers of a batch count together, so only the last of each (partition, kind) is written. Three records
  * keep their place because they end what came before: `destroyed`, `created` and a cut. A hard state is
- * repeated in the batch after the one that brought it; so is every hard state after an opening, which may be
- * its only other place.
- *
- * Source: pitfalls P3 (one damaged batch never hides the newest hard state).
+ * repeated in the batch after the one that brought it, so that one damaged batch never hides the newest; so
+ * is every hard state after an opening, which may be its only other place.
  */
 import type { Entry } from '../base/entry.js'
 import type { FileSequence, LogIndex } from '../base/ids.js'

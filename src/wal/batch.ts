@@ -23,7 +23,7 @@
  *   voided        u64 file, u64 batch: that file ends before that batch, whatever follows there
  *
  * States after a crash: the last batch may be there in any subset of its sectors. It begins at 4 KiB, so no
- * write touches a sector of the batch before. Source: pitfalls P4, P5, P26.
+ * write touches a sector of the batch before.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'

@@ -7,8 +7,6 @@
  *
  * When no file is left to switch to, the room in the last ones is kept for giving up the oldest file: what it
  * holds is released by the host (`wanted`), or copied on. Appends wait meanwhile; releases do not.
- *
- * Source: DESIGN section 6, pitfalls P1, P3, P5, P25.
  */
 import { assert } from '../base/assert.js'
 import { isSillokError, SillokError } from '../base/errors.js'
@@ -78,6 +76,7 @@ export class CommitLoop {
   #witnessDue = false
   #closeDue = false
   #stalled = false
+  #impatient = false
   /** Bytes copied since an append was taken or something was released. */
   #copiedBytes = 0
   #closing = false
@@ -155,10 +154,16 @@ export class CommitLoop {
     this.#running = this.#run().catch(error => this.#fail(error))
   }
 
+  /** From now on neither a full disk nor a full ring is waited for: see `Wal.hurry`. */
+  hurry(): void {
+    this.#impatient = true
+    this.#writer.hurry()
+  }
+
   /** Waits for what was appended, unless nothing can be written; then writes the clean close. */
   async close(): Promise<void> {
     this.#closing = true
-    this.#writer.hurry()
+    this.hurry()
     await this.#running
     this.kick()
     await this.#running
@@ -421,7 +426,10 @@ export class CommitLoop {
     }
   }
 
-  /** While appends wait for room, the host is asked at once and then every second. */
+  /**
+   * While appends wait for room, the host is asked at once and then every second; who is in a hurry waits
+   * that second and no more.
+   */
   #noteStall(stalled: boolean): void {
     const began = stalled && !this.#stalled
     this.#stalled = stalled
@@ -431,6 +439,10 @@ export class CommitLoop {
   #askAgain(ms: number): void {
     const fire = (): void => {
       if (!this.#stalled) return
+      if (this.#impatient && ms > 0) {
+        this.#fail(new SillokError('CLOSED_WHILE_WAITING', 'closed while the ring of log files was full'))
+        return
+      }
       this.#ask(this.#ring.current.sequence)
       this.#askAgain(askMs)
     }

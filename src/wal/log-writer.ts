@@ -4,8 +4,6 @@
  * Always: the position names the last batch that is durable. On a full disk the same bytes go to the same
  * offset again, every second, until they are durable; any other failure ends the log, for nobody knows what
  * is on disk.
- *
- * Source: pitfalls P25.
  */
 import { assert } from '../base/assert.js'
 import { isSillokError, SillokError } from '../base/errors.js'

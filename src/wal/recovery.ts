@@ -6,8 +6,6 @@
  * it stands in a new file, whose opening is: the state before n, the mark that the old file ends before n,
  * and the records of n. A crash in between leaves an opening that is not whole; the old file stands, and the
  * next open does it again. After a clean close the last batch holds nothing; it is written again in place.
- *
- * Source: pitfalls P4, P26.
  */
 import { assert, must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'

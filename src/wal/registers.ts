@@ -6,8 +6,6 @@
  * The log itself looks into three kinds only: `created` and `truncation` shape the tail, `destroyed` drops
  * all else. The other payloads are stored as they come. Numbers are little-endian. A payload that a reader
  * cannot take apart is DAMAGED: it passed the batch's CRC, so it was written wrong.
- *
- * Source: pitfalls P23 and P26.
  */
 import { assert } from '../base/assert.js'
 import { readIndex, writeIndex } from '../base/entry.js'

@@ -8,8 +8,6 @@
  * States after a crash: files below the floor under any name; a spare of any length up to the full one, blank
  * or with its old content; a current file whose opening is not whole. Recovery tells them apart by header and
  * floor.
- *
- * Source: pitfalls P1 and P26, research/consensus 2.5.
  */
 import { assert, must } from '../base/assert.js'
 import type { BatchSequence, FileSequence } from '../base/ids.js'

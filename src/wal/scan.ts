@@ -4,8 +4,6 @@
  * A file counts when its opening is whole. Batches are looked for at 4 KiB boundaries only and under the
  * file's own salt, so neither a caller's bytes nor an earlier use of the file pass for a batch. A bad batch
  * that a valid one follows, in this file or a later one, was acknowledged: damage, never cut off.
- *
- * Source: research/consensus 2.4, pitfalls P4, P5, P26.
  */
 
 import { readIndex } from '../base/entry.js'

@@ -14,7 +14,7 @@
  * sequence and salt at a place where no caller's bytes can stand, so a lost header alone hides nothing.
  *
  * Files are filled with zeros ahead of use, because a sync that need not write metadata is several times
- * faster. Source: research/consensus 2.5 (preallocation), pitfalls P26.
+ * faster.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'

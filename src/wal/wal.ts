@@ -7,7 +7,7 @@
  * off at damage.
  *
  * Bytes: wal-file (header), batch (batches and records), registers (payloads). States after a crash: ring,
- * recovery. Source: DESIGN section 6, pitfalls P1, P3, P4, P5, P23, P25, P26.
+ * recovery.
  */
 import { assert } from '../base/assert.js'
 import type { BatchSequence, LogIndex, PartitionId } from '../base/ids.js'
@@ -128,9 +128,12 @@ export class Wal {
     this.#loop.append(log.take(append), done)
   }
 
-  /** From now on a full disk is tried once more, and then everything that waits gets CLOSED_WHILE_WAITING. */
+  /**
+   * From now on a full disk is tried once more, and a full ring waited for a second at most; then everything
+   * that waits gets CLOSED_WHILE_WAITING, as does what comes later: nothing more is written.
+   */
   hurry(): void {
-    this.#writer.hurry()
+    this.#loop.hurry()
   }
 
   /** Begins the next batch in this turn, unless one is in flight. */

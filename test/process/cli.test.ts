@@ -2,9 +2,10 @@
  * The command line as processes: standard streams, two at one folder, signals, and imports that are killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Random } from '../../src/base/random.js'
 import { open } from '../../src/index.js'
@@ -130,6 +131,20 @@ t.test(
     t.ok(rows > 0 && sent <= slowRows - rows + 1024, `${rows} rows before, ${sent} after`)
   },
 )
+
+t.test('Ctrl-C during a benchmark leaves nothing behind', async t => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const folder = folderFor(t)
+    const { child, ended } = begin(folder, ['bench', 'put', '--dir', 'runs', '--duration', '60'])
+    const runs = path.join(folder, 'runs')
+    const isWritten = (): boolean =>
+      existsSync(runs) && readdirSync(runs, { recursive: true }).some(name => String(name).includes('wal-'))
+    while (!isWritten() && child.exitCode === null) await setTimeout(20)
+    child.kill(signal)
+    t.match(await ended, { exit: null, signal, out: '' })
+    t.strictSame(readdirSync(runs), [])
+  }
+})
 
 t.test('an import that is killed five times inserts and reports every row once', async t => {
   const folder = folderFor(t)

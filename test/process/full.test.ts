@@ -5,36 +5,16 @@ import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import type { Limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
-import type { Disk, DiskFile } from '../../src/env/disk.js'
-import { isSillokError, open, SillokError } from '../../src/index.js'
+import { isSillokError, open } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
+import { shortOfSpace } from '../unit/store/short-of-space.js'
 import { mountSmall } from './real-full.js'
 
 const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
-
-/** The disk, but files whose path contains `part` find no space while it `isFull`. */
-function shortOfSpace(disk: Disk, part: string, isFull: () => boolean): Disk {
-  const open = async (path: string, options?: { readonly create?: boolean }): Promise<DiskFile> => {
-    const file = await disk.open(path, options)
-    if (!path.includes(part)) return file
-    const write = async (buffers: readonly Uint8Array[], offset: number): Promise<void> => {
-      if (isFull()) throw new SillokError('DISK_FULL', `no space left for ${path}`)
-      await file.write(buffers, offset)
-    }
-    return { ...file, write }
-  }
-  return new Proxy(disk, {
-    get: (target, name) => {
-      if (name === 'open') return open
-      const member: unknown = Reflect.get(target, name)
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
-}
 
 t.test('a log whose ring is full because the segments found no space goes on when there is some', async t => {
   const clock = new SimClock()

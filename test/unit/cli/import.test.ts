@@ -103,7 +103,8 @@ t.test('what cannot be read exactly is told with its place', async t => {
   }
   t.match(read(Buffer.from('{bad}')), /^line 4, byte 50: not JSON: /)
   t.equal(read(Buffer.from([0x22, 0xff, 0x22])), 'line 4, byte 50: not UTF-8')
-  const lost = ' cannot be held exactly as a number'
+  const advice = 'up to 9007199254740991 every whole number can, beyond write it as a text'
+  const lost = ` cannot be held exactly as a number: ${advice}`
   t.equal(read(Buffer.from('{"a":9007199254740993}')), `line 4, byte 50: 9007199254740993${lost}`)
   t.equal(read(Buffer.from('{"a":[-12345678901234567890]}')), `line 4, byte 50: -12345678901234567890${lost}`)
   for (const text of [

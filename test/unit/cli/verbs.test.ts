@@ -52,6 +52,8 @@ t.test('documents are written, read, scanned and deleted', async t => {
   t.match(put, { exit: 0, out: /^\{"version":\d+,"existed":false\}\n$/ })
   t.match(await sillok('put', 'users', '{"id":"007","n":1}', '--insert'), { exit: 0 })
   t.match(await sillok('put', 'users', '{"id":7,"n":2}'), { exit: 0 })
+  t.match(await sillok('put', 'users', '{"id":8,"n":9007199254740992,"t":"9007199254740993"}'), { exit: 0 })
+  t.match(await sillok('delete', 'users', '8', '--number'), { exit: 0 }, 'exact numbers, and texts of digits')
   t.match(await sillok('get', 'users', 'u1'), { exit: 0, out: '{"id":"u1","email":"Kim@example.com"}\n' })
   t.match(await sillok('get', 'users', '007'), { out: '{"id":"007","n":1}\n' }, 'a key of digits is text')
   t.match(await sillok('get', 'users', '7', '--number'), { out: '{"id":7,"n":2}\n' })
@@ -93,7 +95,17 @@ t.test('a refusal has its code, its details and its exit code', async t => {
     [['put', 'users', '{"id":"u1"}', '--insert'], 4, /^EXISTS: /],
     [['put', 'users', '{"id":"u1"}', '--if-version', '1'], 4, /^CONFLICT: /],
     [['delete', 'users', 'u1', '--if-version', '1'], 4, /^CONFLICT: /],
-    [['put', 'users', '{"id":"u3",'], 1, /^INVALID: the document is not JSON/],
+    [['put', 'users', '{"id":"u3",'], 1, /^INVALID: the document: not JSON: /],
+    [
+      ['put', 'users', '{"id":"u3","n":9007199254740993}'],
+      1,
+      /document: 9007199254740993 cannot .* 9007199254740991 /,
+    ],
+    [
+      ['put', 'users', '{"id":-12345678901234567890}'],
+      1,
+      /^INVALID: the document: -12345678901234567890 cannot/,
+    ],
     [['put', 'users', '7'], 1, /^INVALID: /],
     [['put', 'users', '[]'], 1, /^INVALID: /],
     [['put', 'users', '{"email":"x"}'], 1, /^INVALID: .* key /],

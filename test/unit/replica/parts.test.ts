@@ -1,15 +1,18 @@
 /** The parts of a replica, each alone: waiters, read barrier, log clock, and what a leader sees. */
 import t from 'tap'
+import { entryKinds, sealEntry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
-import type { Fact } from '../../../src/codec/facts.js'
+import { encodeFacts, type Fact } from '../../../src/codec/facts.js'
 import { makeRow, type Row, type RowKey } from '../../../src/codec/row.js'
-import { replyKey } from '../../../src/machine/keys.js'
+import { replyKey, schemaPrefix } from '../../../src/machine/keys.js'
 import { encodeReply, lowWaterOf, type Reply } from '../../../src/machine/reply.js'
 import { LeaderView } from '../../../src/replica/leader-view.js'
 import { LogClock } from '../../../src/replica/log-time.js'
+import { MetaFeed } from '../../../src/replica/meta-feed.js'
 import { Overlay } from '../../../src/replica/overlay.js'
 import { ReadBarrier } from '../../../src/replica/read-barrier.js'
+import type { Replica } from '../../../src/replica/replica.js'
 import { Waiters } from '../../../src/replica/waiters.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { State } from '../../../src/state/state.js'
@@ -122,6 +125,60 @@ t.test(
     t.equal(time.stamp(), 9001)
   },
 )
+
+t.test('what a partition refused to take from meta is brought again, and nothing else is', async t => {
+  const entryOf = (index: number, facts: readonly Fact[]) =>
+    sealEntry(encodeFacts(0, facts), { partition: 0, index, term: 1, kind: entryKinds.facts })
+  const schema: Fact = { op: 'put', key: `${schemaPrefix}x`, value: Buffer.from('v'), prev0: 0, prev1: 0 }
+  const log = [entryOf(1, [schema]), entryOf(2, [])]
+  const meta = { applied: 0 }
+  const reads: string[] = []
+  const taken: number[] = []
+  let refusal: SillokError | undefined
+  const target = {
+    readable: async () => {},
+    state: { lookup: () => null },
+    call: async ({ through }: { through: number }) => {
+      if (refusal !== undefined) throw refusal
+      taken.push(through)
+    },
+  }
+  const feed = new MetaFeed({
+    meta: meta as Replica,
+    target: target as unknown as Replica,
+    async *read(from, through) {
+      reads.push(`${from}-${through}`)
+      yield log.slice(from - 1, through)
+    },
+  })
+  const soon = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+  await feed.through(0)
+  feed.notify()
+  await soon()
+  t.strictSame(reads, [], 'an empty log')
+  refusal = new SillokError('DISK_FULL', 'no space left')
+  meta.applied = 1
+  feed.notify()
+  await soon()
+  feed.remind()
+  await soon()
+  t.strictSame(reads.splice(0), ['1-1', '1-1'], 'refused, and tried again')
+  refusal = undefined
+  feed.remind()
+  await soon()
+  t.strictSame([reads.splice(0), taken.splice(0)], [['1-1'], [1]])
+  for (let i = 0; i < 5; i++) {
+    feed.remind()
+    await soon()
+  }
+  t.strictSame([reads, taken], [[], []], 'nothing is due')
+  meta.applied = 2
+  feed.remind()
+  await soon()
+  feed.remind()
+  await soon()
+  t.strictSame([reads, taken], [['2-2'], []], 'what concerns nobody here is passed over, once')
+})
 
 /** Proposals in flight beside the applied state, and what both together must look like. */
 class Beside {

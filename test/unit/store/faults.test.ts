@@ -15,13 +15,13 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { crc32 } from '../../../src/base/checksum.js'
 import { Random } from '../../../src/base/random.js'
-import type { Disk } from '../../../src/env/disk.js'
-import { limits, open, SillokError } from '../../../src/index.js'
+import { limits, open, type SillokError } from '../../../src/index.js'
 import { Host } from '../../../src/replica/host.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from './code-of.js'
+import { shortOfSpace } from './short-of-space.js'
 
 const seed = process.env['SEED'] ?? '1'
 t.comment(`SEED=${seed}`)
@@ -301,27 +301,6 @@ t.test('a failed sync stops the store: nothing is acknowledged that is not durab
   }
 })
 
-/** The same disk, on which nothing fits into segments while `full` says so. */
-function segmentsWithoutRoom(disk: Disk, full: () => boolean): Disk {
-  const bound = <T extends object>(target: T, own: Partial<T>): T =>
-    new Proxy(target, {
-      get: (_, name) => {
-        const value = Reflect.get(own, name) ?? Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  const open: Disk['open'] = async (path, options) => {
-    const file = await disk.open(path, options)
-    if (!path.includes('segments')) return file
-    const write: typeof file.write = async (buffers, offset) => {
-      if (full()) throw new SillokError('DISK_FULL', 'no space left')
-      await file.write(buffers, offset)
-    }
-    return bound(file, { write })
-  }
-  return bound(disk, { open })
-}
-
 t.test('a log that is full because segments had no room goes on when there is some', async t => {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random(seed), latency: 'none' })
@@ -333,7 +312,7 @@ t.test('a log that is full because segments had no room goes on when there is so
       segmentCutBytes: 1024 * 1024,
       segmentSyncBytes: 256 * 1024,
     } as unknown as Partial<typeof limits>
-    const disk = segmentsWithoutRoom(env.disk, () => full)
+    const disk = shortOfSpace(env.disk, '/segments/', () => full)
     const store = await Store.open({ ...env, disk }, 'data', {}, small)
     await store.define('a', { key: 'id' })
     const rows = store.collection('a')

@@ -1,0 +1,232 @@
+/** How a call ends that gets no answer: deadline, signal, a refusal of a retry, a store that stops. */
+import t, { type Test } from 'tap'
+import { Random } from '../../../src/base/random.js'
+import type { Clock } from '../../../src/env/clock.js'
+import { type CallOptions, type Collection, limits, SillokError } from '../../../src/index.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { Store } from '../../../src/store/store.js'
+import { codeOf } from './code-of.js'
+
+const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
+t.comment(`SEED=${seed}`)
+t.setTimeout(60_000)
+
+/** Code and outcome, or `done`. */
+async function endOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call
+    return 'done'
+  } catch (error) {
+    return error instanceof SillokError ? `${error.code} ${error.outcome}` : String(error)
+  }
+}
+
+interface World {
+  readonly store: Store
+  readonly rows: Collection
+  readonly machine: SimMachine
+  readonly pass: (ms: number) => Promise<void>
+  readonly nowMs: () => number
+  /** How many timers of that length are set. */
+  readonly timers: (ms: number) => number
+  /** What threw in a turn of its own. */
+  readonly thrown: unknown[]
+}
+
+/** A clock that shows which timers are set, and collects what its calls throw. */
+function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clock {
+  const guarded = (call: () => void) => (): void => {
+    try {
+      call()
+    } catch (error) {
+      thrown.push(error)
+    }
+  }
+  return {
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
+    soon: call => clock.soon(guarded(call)),
+    after: (ms, call, options) => {
+      const key = {}
+      set.set(key, ms)
+      const fire = guarded(call)
+      const timer = clock.after(
+        ms,
+        () => {
+          set.delete(key)
+          fire()
+        },
+        options,
+      )
+      return {
+        stop: () => {
+          set.delete(key)
+          timer.stop()
+        },
+      }
+    },
+  }
+}
+
+/** Runs the work in a simulated world with an open store. */
+async function inWorld(t: Test, work: (world: World) => Promise<void>): Promise<void> {
+  const clock = new SimClock()
+  const machine = new SimMachine({ clock, random: new Random(`${seed} ${t.name}`), latency: 'none' })
+  const set = new Map<object, number>()
+  const thrown: unknown[] = []
+  const env = { ...machine.environment, clock: watched(machine.environment.clock, set, thrown) }
+  await clock.run(async () => {
+    const store = await Store.open(env, 'data')
+    await store.define('a', { key: 'id' })
+    const rows = store.collection('a')
+    await rows.put({ id: 1, n: 0 })
+    await work({
+      store,
+      rows,
+      machine,
+      pass: ms => new Promise(resolve => clock.after(ms, resolve)),
+      nowMs: () => clock.monotonicMs(),
+      timers: ms => [...set.values()].filter(one => one === ms).length,
+      thrown,
+    })
+  })
+}
+
+const ownMs = 777
+
+const calls: Record<string, (world: World, options: CallOptions) => Promise<unknown>> = {
+  define: ({ store }, options) => store.define('b', { key: 'id' }, options),
+  session: ({ store }, options) => store.session({ name: 's', ...options }),
+  update: ({ rows }, options) => rows.update(1, was => ({ ...was, id: 1, n: 1 }), options),
+}
+
+for (const [name, call] of Object.entries(calls)) {
+  t.test(`${name} ends at its own deadline with an unknown outcome, and what it asked for goes on`, t =>
+    inWorld(t, async world => {
+      const { machine, pass, nowMs, timers } = world
+      machine.disk.setFull(true)
+      const beganMs = nowMs()
+      t.equal(await endOf(call(world, { deadlineMs: ownMs })), 'TIMED_OUT unknown')
+      t.equal(Math.round(nowMs() - beganMs), ownMs)
+      await pass(ownMs)
+      t.equal(timers(ownMs), 0)
+      machine.disk.setFull(false)
+      await pass(3000)
+      t.equal(await took(name, world), true, 'it took effect')
+      await world.store.close()
+    }),
+  )
+
+  t.test(`${name} ends by its signal: before the call nothing happened, later nobody knows`, t =>
+    inWorld(t, async world => {
+      const { machine, pass, timers } = world
+      const reason = new Error('why')
+      const before = entries(world)
+      const early = call(world, { deadlineMs: ownMs, signal: AbortSignal.abort(reason) })
+      await t.rejects(early, { code: 'ABORTED', outcome: 'not-applied', cause: reason })
+      await pass(100)
+      t.strictSame(entries(world), before, 'no entry')
+      machine.disk.setFull(true)
+      const controller = new AbortController()
+      const late = endOf(call(world, { deadlineMs: ownMs, signal: controller.signal }))
+      await pass(100)
+      t.ok(timers(ownMs) > 0)
+      controller.abort(reason)
+      t.equal(await Promise.race([late, pass(1)]), 'ABORTED unknown')
+      t.equal(timers(ownMs), 0, 'no timer stays')
+      machine.disk.setFull(false)
+      await pass(3000)
+      t.equal(await took(name, world), true, 'it took effect')
+      await world.store.close()
+    }),
+  )
+
+  t.test(`${name} leaves no timer when it is answered in time`, t =>
+    inWorld(t, async world => {
+      const { signal } = new AbortController()
+      t.equal(await endOf(call(world, { deadlineMs: ownMs, signal })), 'done')
+      t.equal(world.timers(ownMs), 0)
+      await world.store.close()
+    }),
+  )
+}
+
+/** How many entries the logs have. */
+function entries({ store }: World): number[] {
+  return store.status().partitions.map(({ lastIndex }) => lastIndex)
+}
+
+/** True if the call had its effect. */
+async function took(name: string, { store, rows }: World): Promise<boolean> {
+  if (name === 'update') return ((await rows.get(1)) as { n: number }).n === 1
+  if (name === 'session') return (await store.session({ name: 's' })).epoch > 1
+  // Refused, because there is another one of that name.
+  return (await codeOf(store.define('b', { key: 'other' }))) === 'INVALID'
+}
+
+t.test('what refuses a retry before it is sent says nothing about the first attempt', t =>
+  inWorld(t, async world => {
+    const { store, rows, machine, pass } = world
+    const session = await store.session({ numbering: 'caller' })
+    const own = session.collection('a')
+    const document = { id: 2, v: 'x'.repeat(500_000) }
+    const retry = (options = {}): Promise<string> => endOf(own.put(document, { sequence: 1, ...options }))
+    const plain = (): Promise<string> => endOf(rows.put(document))
+    const first = retry({ deadlineMs: 5 })
+    machine.disk.setFull(true)
+    t.equal(await first, 'TIMED_OUT unknown')
+    await pass(2000)
+    t.strictSame([await plain(), await retry()], ['DISK_FULL not-applied', 'DISK_FULL unknown'])
+    t.equal(await retry({ signal: AbortSignal.abort() }), 'ABORTED unknown')
+    t.equal(await retry({ deadlineMs: -1 }), 'INVALID unknown')
+    machine.disk.setFull(false)
+    await pass(3000)
+    t.ok(await rows.has(2), 'for it may have taken effect, as here')
+    const v = 'x'.repeat(1_000_000)
+    const many = Array.from({ length: 2 + limits.pendingBytesMax / 1e6 }, () => endOf(rows.put({ id: 3, v })))
+    t.strictSame(await Promise.all([plain(), retry()]), ['OVERLOADED not-applied', 'OVERLOADED unknown'])
+    await Promise.all(many)
+    t.equal(await retry(), 'done')
+    const closing = store.close()
+    t.strictSame([await plain(), await retry()], ['CLOSED not-applied', 'CLOSED unknown'])
+    await closing
+    t.strictSame([await plain(), await retry()], ['CLOSED not-applied', 'CLOSED unknown'])
+  }),
+)
+
+t.test('an answer of the partition to a retry is definite', t =>
+  inWorld(t, async ({ store, rows }) => {
+    const own = (await store.session({ numbering: 'caller' })).collection('a')
+    await t.rejects(own.insert({ id: 1 }, { sequence: 1 }), { code: 'EXISTS', outcome: 'not-applied' })
+    await rows.delete(1)
+    await t.rejects(own.insert({ id: 1 }, { sequence: 1 }), { code: 'EXISTS', outcome: 'not-applied' })
+    t.equal(
+      await endOf(own.insert({ id: '' }, { sequence: 2 })),
+      'INVALID not-applied',
+      'never sent in any form',
+    )
+    await store.close()
+  }),
+)
+
+t.test('a listener that throws is heard elsewhere: the store stops in order', t =>
+  inWorld(t, async world => {
+    const { store, rows, machine, pass, thrown } = world
+    const told: string[] = []
+    store.on('failed', error => {
+      told.push(`first ${error.code}`)
+      throw new Error('of the listener')
+    })
+    machine.disk.failNextSync()
+    const writes = await Promise.all(Array.from({ length: 5 }, (_, id) => endOf(rows.put({ id }))))
+    t.strictSame(new Set(writes), new Set(['DISK_FAILED unknown']), 'everybody is answered')
+    await pass(1)
+    t.strictSame(told, ['first DISK_FAILED'])
+    t.strictSame(thrown.map(String), ['Error: of the listener'], 'what it throws comes out in its own turn')
+    t.equal(store.status().state, 'failed')
+    t.equal(await endOf(rows.get(1)), 'DISK_FAILED unknown')
+    t.equal(await endOf(rows.put({ id: 9 })), 'DISK_FAILED not-applied')
+    t.equal(await Promise.race([endOf(store.close()), pass(10_000)]), 'done')
+  }),
+)
