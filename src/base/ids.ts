@@ -31,6 +31,8 @@ export type LogTime = Branded<'LogTime'>
 export type CollectionId = Branded<'CollectionId'>
 /** A constraint's number, from 1, never reused. */
 export type ConstraintId = Branded<'ConstraintId'>
+/** A derived index, by number: a counter of meta, never reused. */
+export type IndexId = Branded<'IndexId'>
 /** Position of a batch in the write-ahead log: +1 for ever. */
 export type BatchSequence = Branded<'BatchSequence'>
 /** Number of a file of the write-ahead log: +1 for each use. */

@@ -61,6 +61,13 @@ export const limits = {
   collectionsMax: 1024,
   constraintsPerCollectionMax: 32,
   fieldsPerConstraintMax: 32,
+  /** Changes after which a batch of an index ends, and the shortest time from one batch to the next. */
+  indexBatchChanges: 1000,
+  indexBatchMs: 50,
+  /** Documents that the build of an index reads at a time. */
+  indexChunkDocuments: 1000,
+  /** Derived indexes of a collection. */
+  indexesPerCollectionMax: 32,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */
   pendingCommandsMax: 65_536,
@@ -78,6 +85,7 @@ export const limits = {
   /** Write buffer of the key-value store, all replicas of a node together. */
   writeBufferBytes: 64 * MiB,
   writeBufferBytesMeta: 4 * MiB,
+  writeBufferBytesIndex: 8 * MiB,
   /** One entry of listed facts; longer lists are cut. */
   factsPerEntryBytesMax: 512 * KiB,
   /** Tries of `update(key, fn)` on CONFLICT. */

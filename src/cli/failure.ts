@@ -70,6 +70,8 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   UNAVAILABLE: advice(unavailable, 'check that a majority of the nodes runs and can be reached'),
   CLOSED: advice(failed, 'open the store again'),
   CLOSED_WHILE_WAITING: advice(failed, 'open the store and run it again in the same session'),
+  INDEX_BEHIND: advice(unavailable, 'ask again later; `sillok indexes` shows how far it is'),
+  INDEX_FAILED: advice(unavailable, '`sillok indexes` says why; it is tried again by itself'),
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
   DISK_FAILED: advice(failed, 'look at the disk and the system log before you open the store again'),
   DAMAGED: advice(failed, 'do not delete anything: put a backup of the folder in its place'),

@@ -89,11 +89,14 @@ export interface MetaFeed {
   readonly ended: readonly SessionId[]
 }
 
-/** Creates a collection. */
+/** Creates a collection, or gives an existing one other indexes. */
 export interface Define {
   readonly type: 'define'
   readonly name: string
+  /** The configuration of each index in its one normal form. */
   readonly definition: Definition
+  /** Indexes that the definition lacks may go. */
+  readonly drop: boolean
 }
 
 /** Registers a session, or resumes a named one. */

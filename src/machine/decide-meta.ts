@@ -15,8 +15,9 @@ import {
   noCounters,
   type Registered,
 } from './registry.js'
+import { mergeIndexes } from './index-schema.js'
 import { type Refused, type Reply, refuse } from './reply.js'
-import { compileDefinition, decodeSchema, encodeSchema, sameDefinition } from './schema.js'
+import { compileDefinition, decodeSchema, encodeSchema, sameConstraints } from './schema.js'
 import type { DecideContext, View } from './view.js'
 
 /** Creates the collection, or finds that it says the same already. Anything else is refused. */
@@ -26,34 +27,53 @@ export function decideDefine(define: Define, view: View, context: DecideContext)
   const nameKey = collectionNameKey(define.name)
   const named = draft.get(nameKey)
   if (counters === undefined || named === undefined) return { type: 'need', keys: draft.needs }
-  if (named !== null) return redefine(define, draft, context, named.value.readUInt32LE(0))
+  if (named !== null) return redefine(define, draft, context, counters, named.value.readUInt32LE(0))
   if (counters.collections >= limits.collectionsMax) {
     return { type: 'answer', reply: refuse('TOO_LARGE', `at most ${limits.collectionsMax} collections`) }
   }
   const id = counters.collections + 1
-  const schema = compileDefinition(id, define.name, define.definition, counters.constraints + 1)
+  const schema = compileDefinition(id, define.name, define.definition, counters.constraints + 1, counters.indexes + 1)
   const number = Buffer.alloc(4)
   number.writeUInt32LE(id, 0)
   draft.put(nameKey, number)
   draft.get(schemaKey(id))
   draft.put(schemaKey(id), encodeSchema(schema))
   const constraints = counters.constraints + schema.unique.length
-  draft.put(counterKey, encodeCounters({ ...counters, collections: id, constraints }))
+  const indexes = counters.indexes + schema.indexes.length
+  draft.put(counterKey, encodeCounters({ ...counters, collections: id, constraints, indexes }))
   return finish(draft, { ok: true, version: context.version, value: { collection: id } })
 }
 
-function redefine(define: Define, draft: Draft, context: DecideContext, id: number): Decision {
+/** The same again makes no entry; only the indexes may be others. */
+function redefine(
+  define: Define,
+  draft: Draft,
+  context: DecideContext,
+  counters: Counters,
+  id: number,
+): Decision {
   const row = draft.get(schemaKey(id))
   if (row === undefined) return { type: 'need', keys: draft.needs }
   if (row === null) throw new Error(`collection ${id} has a name but no schema`)
   const old = decodeSchema(row.value)
-  const wanted = compileDefinition(id, define.name, define.definition, 1)
-  if (sameDefinition(old, wanted)) {
-    return { type: 'answer', reply: { ok: true, version: context.version, value: { collection: id } } }
+  const wanted = compileDefinition(id, define.name, define.definition, 1, 1)
+  if (!sameConstraints(old, wanted)) {
+    const what = old.key !== wanted.key ? `its key is ${old.key}` : 'its unique constraints are others'
+    const message = `collection ${define.name} exists and ${what}; changing these is not supported`
+    return { type: 'answer', reply: refuse('INVALID', message) }
   }
-  const what = old.key !== wanted.key ? `its key is ${old.key}` : 'its unique constraints are others'
-  const message = `collection ${define.name} exists and ${what}; changing a definition is not supported`
-  return { type: 'answer', reply: refuse('INVALID', message) }
+  const { indexes: definitions } = define.definition
+  const merged = mergeIndexes(old.indexes, definitions, counters.indexes + 1, define.drop)
+  if ('refused' in merged) {
+    return { type: 'answer', reply: refuse('INVALID', `collection ${define.name}: ${merged.refused}`) }
+  }
+  const { indexes } = merged
+  const reply = { ok: true, version: context.version, value: { collection: id } } as const
+  const added = indexes.filter(({ id }) => id > counters.indexes).length
+  if (added === 0 && indexes.length === old.indexes.length) return { type: 'answer', reply }
+  draft.put(schemaKey(id), encodeSchema({ ...old, indexes }))
+  if (added > 0) draft.put(counterKey, encodeCounters({ ...counters, indexes: counters.indexes + added }))
+  return finish(draft, reply)
 }
 
 /** Registers a session, or resumes a named one under the next epoch. Idempotent by nonce. */

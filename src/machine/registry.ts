@@ -24,11 +24,12 @@ export interface Registered {
 export interface Counters {
   readonly collections: number
   readonly constraints: number
+  readonly indexes: number
   readonly sessions: number
 }
 
 /** The counters of a store in which nothing was ever defined. */
-export const noCounters: Counters = { collections: 0, constraints: 0, sessions: 0 }
+export const noCounters: Counters = { collections: 0, constraints: 0, indexes: 0, sessions: 0 }
 
 /** The value of an `mr` row. */
 export function encodeRegistered(registered: Registered): Buffer {
@@ -47,7 +48,7 @@ export function encodeCounters(counters: Counters): Buffer {
 
 /** Reads the value of the `mi` row. */
 export function decodeCounters(value: Buffer): Counters {
-  return unpackTrusted(value) as Counters
+  return { ...noCounters, ...(unpackTrusted(value) as Partial<Counters>) }
 }
 
 /** True once the session has been idle for too long. */

@@ -4,11 +4,12 @@
  * A definition is declarative: the same one again changes nothing. Ids are counters of meta, never reused.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
-import type { CollectionId, ConstraintId } from '../base/ids.js'
+import type { CollectionId, ConstraintId, IndexId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import type { Row } from '../codec/row.js'
+import { checkIndexes, compileIndexes, type IndexDefinition, type IndexSchema } from './index-schema.js'
 import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 
 /** One field of a unique constraint; its own steps replace those of the constraint. */
@@ -28,6 +29,8 @@ export interface Definition {
   readonly key: string
   /** Unique constraints by name. */
   readonly unique?: Readonly<Record<string, UniqueDefinition>>
+  /** Derived indexes by name. */
+  readonly indexes?: Readonly<Record<string, IndexDefinition>>
 }
 
 /** A unique constraint as the log keeps it. */
@@ -45,13 +48,14 @@ export interface CollectionSchema {
   readonly name: string
   readonly key: string
   readonly unique: readonly ConstraintSchema[]
+  readonly indexes: readonly IndexSchema[]
 }
 
 /** Checks a definition from a caller. Throws INVALID that names the part, or the definition itself. */
 export function checkDefinition(name: unknown, definition: unknown): Definition {
   checkName('a collection', name)
   const where = `definition of ${JSON.stringify(name)}`
-  const { key, unique } = checkFields(where, definition, ['key', 'unique'])
+  const { key, unique, indexes } = checkFields(where, definition, ['key', 'unique', 'indexes'])
   checkName(`${where}: key`, key)
   const constraints = Object.entries((unique ?? {}) as object)
   if (unique !== undefined && !isPlain(unique)) throw invalid(`${where}: unique must be an object by name`)
@@ -59,6 +63,7 @@ export function checkDefinition(name: unknown, definition: unknown): Definition 
     throw invalid(`${where}: at most ${limits.constraintsPerCollectionMax} unique constraints`)
   }
   for (const [constraint, rule] of constraints) checkUnique(where, constraint, rule)
+  checkIndexes(where, indexes, checkName)
   return definition as Definition
 }
 
@@ -121,12 +126,13 @@ function invalid(message: string): SillokError {
   return new SillokError('INVALID', message)
 }
 
-/** The collection as the log keeps it; `nextConstraint` numbers its constraints. */
+/** The collection as the log keeps it; its constraints and indexes are numbered from there on. */
 export function compileDefinition(
   id: CollectionId,
   name: string,
   definition: Definition,
   nextConstraint: ConstraintId,
+  nextIndex: IndexId,
 ): CollectionSchema {
   const unique = Object.entries(definition.unique ?? {}).map(([constraint, rule], i) => {
     const fields = rule.fields.map(field =>
@@ -137,11 +143,12 @@ export function compileDefinition(
     const rules = fields.map(field => ruleName(field.steps)).join(';')
     return { id: nextConstraint + i, name: constraint, fields, rule: rules }
   })
-  return { id, name, key: definition.key, unique }
+  const indexes = compileIndexes(definition.indexes, nextIndex)
+  return { id, name, key: definition.key, unique, indexes }
 }
 
-/** True if both say the same, ids and the order of constraints apart. */
-export function sameDefinition(a: CollectionSchema, b: CollectionSchema): boolean {
+/** True if both have the same key and constraints, ids and the order of constraints apart. */
+export function sameConstraints(a: CollectionSchema, b: CollectionSchema): boolean {
   const text = (schema: CollectionSchema): string =>
     JSON.stringify([
       schema.key,
@@ -159,7 +166,9 @@ export function encodeSchema(schema: CollectionSchema): Buffer {
 
 /** Reads the value of a schema row. */
 export function decodeSchema(value: Buffer): CollectionSchema {
-  return unpackTrusted(value) as CollectionSchema
+  const { indexes = [], ...schema } = unpackTrusted(value) as Partial<CollectionSchema> &
+    Omit<CollectionSchema, 'indexes'>
+  return { ...schema, indexes }
 }
 
 const schemas = new WeakMap<Row, CollectionSchema>()

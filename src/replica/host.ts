@@ -16,6 +16,11 @@ import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { asFailure, isLackOfSpace } from './failure.js'
 import { refuseForeign, takeIdentity } from './identity.js'
+import type { IndexType } from '../derived/contract.js'
+import { schemaPrefix } from '../machine/keys.js'
+import { schemaOfRow } from '../machine/schema.js'
+import { ReplicaIndexSource } from './index-source.js'
+import { Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import type { Replica } from './replica.js'
@@ -31,12 +36,17 @@ export interface HostOptions {
   readonly failed?: (error: SillokError) => void
   /** Told when a part was found unusable and is rebuilt from the log. */
   readonly rebuilt?: (reason: string) => void
+  /** The kinds of indexes that can be at work. */
+  readonly indexTypes?: ReadonlyMap<string, IndexType>
 }
 
 const tickMs = 100
 const expiryMs = 30_000
 /** How long a closing host waits for what is in flight, say on a full disk. */
 const drainMs = 5_000
+
+/** Entries of the tail that are handed out at a time. */
+const tailPieceEntries = 1024
 
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
@@ -49,8 +59,14 @@ export class Host {
   readonly #replicas = new Map<PartitionId, OpenedReplica>()
   readonly #feeds: MetaFeed[] = []
   readonly #timers = new Set<Timer>()
+  /** One flush or checkpoint of this node at a time. */
+  readonly #flushGate = new Gate(1)
   #wal: Wal | undefined
   #sessions: SessionDirectory | undefined
+  #indexes: Indexes | undefined
+  /** Changes of the data partition's own rows that the indexes have seen. */
+  #schemasSeen = -1
+  #origin = ''
   #failure: SillokError | undefined
   #logFull = false
   #refusing = false
@@ -95,6 +111,11 @@ export class Host {
     return must(this.#sessions, 'the session directory')
   }
 
+  /** The derived indexes of the data partition. */
+  get indexes(): Indexes {
+    return must(this.#indexes, 'the indexes')
+  }
+
   /** Why the host stopped by itself, if it did. */
   get failure(): SillokError | undefined {
     return this.#failure
@@ -105,7 +126,16 @@ export class Host {
     for (const feed of this.#feeds) await feed.through(index)
   }
 
-  status(): { readonly wal: ReturnType<Wal['status']>; readonly partitions: readonly PartitionStatus[] } {
+  /** Names the store and its epoch. */
+  get origin(): string {
+    return this.#origin
+  }
+
+  status(): {
+    readonly wal: ReturnType<Wal['status']>
+    readonly partitions: readonly PartitionStatus[]
+    readonly indexes: readonly NamedIndexStatus[]
+  } {
     const partitions = [...this.#replicas.values()].map(({ replica, segments, state }) => ({
       partition: replica.partition,
       ...replica.status(),
@@ -115,7 +145,7 @@ export class Host {
       segmentBytes: segments.status().bytes,
       segmentsSynced: segments.syncedIndex,
     }))
-    return { wal: must(this.#wal, 'the log').status(), partitions }
+    return { wal: must(this.#wal, 'the log').status(), partitions, indexes: this.#indexes?.status() ?? [] }
   }
 
   /** Digest pairs of the partition's slots and own rows, at its applied index. */
@@ -140,7 +170,7 @@ export class Host {
 
   async #open(): Promise<void> {
     const { env, folder } = this.#options
-    const { clusterEpoch } = await takeIdentity(env.disk, env.random, folder)
+    const { cluster, clusterEpoch } = await takeIdentity(env.disk, env.random, folder)
     this.#wal = await Wal.open({
       disk: env.disk,
       clock: env.clock,
@@ -163,13 +193,14 @@ export class Host {
     await this.#openReplicas(this.#wal, clusterEpoch)
     await Promise.all([...this.#replicas.values()].map(({ replica }) => replica.readable()))
     for (const feed of this.#feeds) await feed.through(this.meta.applied)
+    this.#origin = `${cluster}/${clusterEpoch}`
+    await this.#openIndexes()
     this.#every(tickMs, () => this.#tick())
     this.#every(expiryMs, () => this.#expire())
   }
 
   async #openReplicas(wal: Wal, clusterEpoch: number): Promise<void> {
     const { env, folder, rebuilt } = this.#options
-    const flushGate = new Gate(1)
     for (const partition of [metaPartition, dataPartition]) {
       const opened = await openReplica({
         env,
@@ -177,7 +208,7 @@ export class Host {
         partition,
         clusterEpoch,
         wal,
-        flushGate,
+        flushGate: this.#flushGate,
         limits: this.#limits,
         openSession: session => this.#openSession(partition, session),
         applied: () => this.#applied(partition),
@@ -193,6 +224,32 @@ export class Host {
     for (const { replica, last } of this.#replicas.values()) replica.start(last)
   }
 
+  async #openIndexes(): Promise<void> {
+    const { env, indexTypes } = this.#options
+    const { replica, folder } = this.#opened(dataPartition)
+    const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
+      this.#committed(dataPartition, from, through)
+    this.#indexes = new Indexes({
+      env,
+      folder: joinPath(folder, 'indexes'),
+      origin: this.#origin,
+      source: new ReplicaIndexSource(replica, read),
+      types: indexTypes ?? new Map(),
+      writeBufferBytes: this.#limits.writeBufferBytesIndex,
+      gate: this.#flushGate,
+    })
+    this.#updateIndexes()
+    await this.#indexes.sweep()
+  }
+
+  /** Indexes are what the schemas in the partition's own log say. */
+  #updateIndexes(): void {
+    const { state } = this.data
+    if (this.#indexes === undefined || state.partitionChanges === this.#schemasSeen) return
+    this.#schemasSeen = state.partitionChanges
+    this.#indexes.update(state.partitionRows(schemaPrefix).map(([, row]) => schemaOfRow(row)))
+  }
+
   /**
    * Committed entries of a partition: from the segments, and what they do not have yet from the log's tail.
    */
@@ -202,13 +259,23 @@ export class Host {
     through: LogIndex,
   ): AsyncIterable<readonly Entry[]> {
     const { segments } = this.#opened(partition)
-    for await (const chunk of segments.chunks(from, Math.min(through, segments.lastIndex))) yield chunk
-    const rest: Entry[] = []
     const tail = must(this.#wal, 'the log').tail(partition)
-    for (let index = Math.max(from, segments.lastIndex + 1); index <= through; index++) {
-      rest.push(must(tail.get(index), `entry ${index} of partition ${partition}`))
+    let next = from
+    while (next <= through) {
+      // What is in the tail now may be in the segments when this goes on.
+      if (next > segments.lastIndex) {
+        const rest: Entry[] = []
+        for (; next <= through && rest.length < tailPieceEntries; next++) {
+          rest.push(must(tail.get(next), `entry ${next} of partition ${partition}`))
+        }
+        yield rest
+        continue
+      }
+      for await (const chunk of segments.chunks(next, Math.min(through, segments.lastIndex))) {
+        yield chunk
+        next += chunk.length
+      }
     }
-    if (rest.length > 0) yield rest
   }
 
   #opened(partition: PartitionId): OpenedReplica {
@@ -222,6 +289,9 @@ export class Host {
   #applied(partition: PartitionId): void {
     if (partition === metaPartition && this.#closing === undefined)
       for (const feed of this.#feeds) feed.notify()
+    if (partition !== dataPartition) return
+    this.#updateIndexes()
+    this.#indexes?.notify()
   }
 
   #release(partition: PartitionId): void {
@@ -292,6 +362,7 @@ export class Host {
     if (this.#failure === undefined) {
       for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain(drainMs))
     }
+    await attempt(async () => this.#indexes?.close())
     // What waits for space now is tried once more, and then given up: closing ends.
     this.#wal?.hurry()
     for (const { replica, segments, state, record } of this.#replicas.values()) {

@@ -53,6 +53,8 @@ export interface OpenedReplica {
   readonly state: State
   readonly last: Entry | undefined
   readonly record: (bytes: Buffer) => Promise<void>
+  /** Holds the parts' folders. */
+  readonly folder: string
 }
 
 /** Ticks of the host without a leader before a replica campaigns. */
@@ -103,7 +105,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   const state = await openState(options, joinPath(folder, 'state'), lastIndex)
   const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
   const replica = newReplica(options, { replicaId, segments, state, last, record })
-  return { replica, segments, state, last, record }
+  return { replica, segments, state, last, record, folder }
 }
 
 async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Promise<Entry | undefined> {

@@ -269,7 +269,7 @@ export class Replica implements Decider {
     this.#view.loaded = loaded
     const index = this.#raft.nextIndex
     const time = this.#time.stamp()
-    const decision = decide(ticket.command, this.#view, { index, time, version: this.#versionAt(index) })
+    const decision = decide(ticket.command, this.#view, { index, time, version: this.versionAt(index) })
     switch (decision.type) {
       case 'need':
         return { type: 'load', keys: decision.keys }
@@ -280,7 +280,7 @@ export class Replica implements Decider {
         const proposed = this.#raft.propose(bytes, entryKinds.facts)
         if ('dropped' in proposed) return { type: 'wait', until: this.#room() }
         const { term } = proposed
-        const rows = this.#overlay.add(index, term, time, decision.facts, this.#versionAt(index))
+        const rows = this.#overlay.add(index, term, time, decision.facts, this.versionAt(index))
         this.#view.proposed(decision.facts, rows)
         this.#waiters.add(index, term, decision.reply, ticket)
         break
@@ -323,7 +323,8 @@ export class Replica implements Decider {
     for (const resolve of this.#roomWaiters.splice(0)) resolve()
   }
 
-  #versionAt(index: LogIndex): Version {
+  /** The version that the documents of the entry at index have. */
+  versionAt(index: LogIndex): Version {
     return this.#options.slotEpoch * versionsPerEpoch + index
   }
 
@@ -418,7 +419,7 @@ export class Replica implements Decider {
 
   #applyEntry(entry: Entry): void {
     const { index, term } = entry
-    const version = this.#versionAt(index)
+    const version = this.versionAt(index)
     const own = this.#overlay.take(index, term)
     if (own !== undefined) {
       this.state.apply(index, own.facts, version, own.rows)

@@ -16,6 +16,8 @@ export function isPartitionRow(key: RowKey): boolean {
 /** The newest form of every row of kind `m`, as of the applied index. */
 export class PartitionRows {
   readonly #rows = new Map<RowKey, Row>()
+  /** How often a row was set or removed. */
+  changes = 0
 
   /** The row; null if there is none: nothing has to be loaded to know. */
   get(key: RowKey): Row | null {
@@ -23,8 +25,14 @@ export class PartitionRows {
   }
 
   set(key: RowKey, row: Row | null): void {
+    this.changes += 1
     if (row === null) this.#rows.delete(key)
     else this.#rows.set(key, row)
+  }
+
+  /** The rows whose keys begin so, in no order. */
+  startingWith(prefix: RowKey): [RowKey, Row][] {
+    return [...this.#rows].filter(([key]) => key.startsWith(prefix))
   }
 
   /** Takes in a stored row; false if it fails its check. */

@@ -24,6 +24,7 @@ import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
 import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
+import { StateView } from './state-view.js'
 import type { SessionWindows } from './windows.js'
 
 /** What a state is opened with. */
@@ -55,6 +56,7 @@ export class State {
   readonly #maintenance: Maintenance
   readonly #newest: LogIndex
   readonly #scans = new Set<Scan>()
+  readonly #views = new Set<StateView>()
   #applied: LogIndex
   /** All kept replies, as of the applied index. */
   readonly windows: SessionWindows
@@ -138,6 +140,16 @@ export class State {
   /** A flush or checkpoint found the disk full and will be repeated. */
   get waitsForSpace(): boolean {
     return this.#maintenance.waitsForSpace
+  }
+
+  /** How often one of the partition's own rows changed since the state was opened. */
+  get partitionChanges(): number {
+    return this.#partitionRows.changes
+  }
+
+  /** The partition's own rows whose keys begin so. */
+  partitionRows(prefix: RowKey): [RowKey, Row][] {
+    return this.#partitionRows.startingWith(prefix)
   }
 
   /** From memory alone: the row, null for a known absence, undefined when it must be loaded. */
@@ -239,6 +251,14 @@ export class State {
     return scan
   }
 
+  /** The state as of now, for point reads at any later moment. Release it. */
+  view(): StateView {
+    assert(this.isReadable, () => `view at ${this.#applied}, below the store's ${this.#newest}`)
+    const view = new StateView(this.#layers, this.#store, this.#applied, closed => this.#views.delete(closed))
+    this.#views.add(view)
+    return view
+  }
+
   /** The digest sums as of the applied index, two per slot: a copy. */
   digests(): Uint32Array {
     return this.#digests.copy()
@@ -287,6 +307,7 @@ export class State {
       await this.#maintenance.close(options.record)
     } finally {
       for (const scan of [...this.#scans]) await scan.return()
+      for (const view of [...this.#views]) view.release()
       await this.#layers.close()
       await this.#store.close()
     }

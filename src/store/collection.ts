@@ -13,13 +13,17 @@ import { documentBytes, heldClaims } from '../machine/documents.js'
 import { documentKey, documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import type { SecondaryQuery } from '../derived/secondary/query.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
 import { callRefusal, checkScan } from './check-options.js'
 import type { KeyLocks } from './key-locks.js'
+import type { IndexReader } from './index-reader.js'
 import type {
   CallOptions,
   Deleted,
+  FindOptions,
+  FoundPage,
   InsertOptions,
   Put,
   ReadOptions,
@@ -37,6 +41,7 @@ export interface CollectionParts {
   readonly schema: () => CollectionSchema
   readonly writer: Writer
   readonly reader: Reader
+  readonly indexReader: IndexReader
   readonly asking: Asking
   readonly state: State
   readonly locks: KeyLocks
@@ -175,6 +180,30 @@ export class Collection<T extends object = Record<string, unknown>> {
     let count = 0
     for await (const _ of this.#rows(options)) count += 1
     return count
+  }
+
+  /**
+   * The documents that a secondary index answers with, in the order of its fields: `eq` fixes the first fields,
+   * bounds or `prefix` narrow the next. All as of one moment, which shows everything that was acknowledged
+   * before the call. Waits while the index is built (`onBehind`). Leaving the loop early lets go of the moment.
+   * Rejects with NOT_FOUND if there is no such index, INVALID for a query that it does not understand.
+   */
+  find(name: string, query: SecondaryQuery = {}, options: FindOptions = {}): AsyncGenerator<T, void> {
+    return this.#parts.indexReader.find<T>(this.#schema(), name, query, options)
+  }
+
+  /** The same page by page: `limit` documents (100), and a cursor for the next page. */
+  findPage(
+    name: string,
+    query: SecondaryQuery = {},
+    { limit = 100, ...options }: FindOptions & { limit?: number; cursor?: string } = {},
+  ): Promise<FoundPage<T>> {
+    return this.#parts.indexReader.findPage<T>(this.#schema(), name, query, { ...options, limit })
+  }
+
+  /** What an index of any kind answers to a query of its own, hit by hit, as of one moment. */
+  query<Hit>(name: string, query: unknown, options: FindOptions = {}): AsyncGenerator<Hit, void> {
+    return this.#parts.indexReader.query<Hit>(this.#schema(), name, query, options)
   }
 
   async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {

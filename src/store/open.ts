@@ -1,12 +1,17 @@
 /** The two ways to open an embedded store. */
 import { SillokError } from '../base/errors.js'
+import type { IndexType } from '../derived/contract.js'
 import type { Environment } from '../env/environment.js'
 import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
+import { IndexTypes } from './index-types.js'
 import { Store, type StoreListeners } from './store.js'
 
 /** Where the store lives, and who listens while it is opened. */
-export type OpenOptions = StoreListeners &
+export type OpenOptions = StoreListeners & {
+  /** Kinds of indexes of your own, beside those of this package. */
+  readonly indexTypes?: readonly IndexType[]
+} &
   (
     | {
         /** The data folder; made if it is missing. One process at a time. */
@@ -26,7 +31,9 @@ export type OpenOptions = StoreListeners &
  * which names what is lost: a damaged log is never shortened. Close the store to let the folder go.
  */
 export async function open(options: OpenOptions): Promise<Store> {
-  const { memory = false, ...rest } = (options ?? {}) as { memory?: boolean; dir?: unknown } & StoreListeners
+  const { memory = false, ...rest } = (options ?? {}) as { memory?: boolean; dir?: unknown } & StoreListeners & {
+      indexTypes?: readonly IndexType[]
+    }
   if (memory) return openIn(memoryEnvironment(), 'memory', rest)
   if (typeof rest.dir !== 'string' || rest.dir === '') {
     throw new SillokError('INVALID', 'open needs { dir: folder } or { memory: true }')
@@ -34,9 +41,13 @@ export async function open(options: OpenOptions): Promise<Store> {
   return openIn(realEnvironment(), rest.dir, rest)
 }
 
-async function openIn(env: Environment, folder: string, listeners: StoreListeners): Promise<Store> {
+async function openIn(
+  env: Environment,
+  folder: string,
+  options: StoreListeners & { indexTypes?: readonly IndexType[] },
+): Promise<Store> {
   try {
-    return await Store.open(env, folder, listeners)
+    return await Store.open(env, folder, options, {}, new IndexTypes(options.indexTypes))
   } catch (error) {
     await env.disk.close()
     throw error

@@ -75,6 +75,27 @@ export interface ScanOptions extends ReadOptions {
   readonly limit?: number
 }
 
+/** How a definition is taken. */
+export interface DefineOptions extends CallOptions {
+  /** Indexes that the definition no longer names go, with their rows. Without it that is refused. */
+  readonly drop?: boolean
+}
+
+/** How a question to an index waits. */
+export interface FindOptions extends ReadOptions {
+  /** While the index is being built: wait for it (default), or reject with INDEX_BEHIND. */
+  readonly onBehind?: 'wait' | 'error'
+}
+
+/** One page of documents from an index. */
+export interface FoundPage<T> {
+  readonly documents: readonly T[]
+  /** Gives the next page; undefined: there is none. */
+  readonly cursor: string | undefined
+  /** The entry of the log up to which the answer shows everything; 0 for an empty page. */
+  readonly position: number
+}
+
 /** One step of an atomic batch; `in` names the collection. */
 export type BatchStep =
   | { readonly insert: object; readonly in: string }

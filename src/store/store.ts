@@ -13,13 +13,16 @@ import { schemaKey, schemaPrefix } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { dataPartition, Host, type PartitionStatus } from '../replica/host.js'
+import type { NamedIndexStatus } from '../replica/indexes.js'
 import { Asking } from './asking.js'
 import { stepOperation } from './batch-steps.js'
 import { callRefusal } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { KeyLocks } from './key-locks.js'
-import type { BatchStep, CallOptions, Written } from './options.js'
+import { cursorSecret, IndexReader } from './index-reader.js'
+import { IndexTypes } from './index-types.js'
+import type { BatchStep, CallOptions, DefineOptions, Written } from './options.js'
 import { Reader } from './reader.js'
 import { Session, type SessionOptions } from './session.js'
 import { PlainWriter, type Writer } from './writer.js'
@@ -42,6 +45,7 @@ export interface StoreStatus {
   readonly sessions: number
   readonly wal: unknown
   readonly partitions: readonly PartitionStatus[]
+  readonly indexes: readonly NamedIndexStatus[]
 }
 
 /** How often live sessions tell meta that they live: a quarter of an idle session's life. */
@@ -55,15 +59,18 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #schemas = new Map<string, CollectionSchema>()
   readonly #sessions = new Set<Session>()
   readonly #locks = new KeyLocks()
+  readonly #indexTypes: IndexTypes
   #host: Host | undefined
   #asking: Asking | undefined
   #metaAsking: Asking | undefined
   #reader: Reader | undefined
+  #indexReader: IndexReader | undefined
   #writer: PlainWriter | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(env: Environment, folder: string) {
+  private constructor(env: Environment, folder: string, indexTypes: IndexTypes) {
     super()
+    this.#indexTypes = indexTypes
     this.#env = env
     this.folder = folder
     this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
@@ -75,14 +82,16 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     folder: string,
     listeners: StoreListeners = {},
     limits: Partial<Limits> = {},
+    indexTypes: IndexTypes = new IndexTypes(),
   ): Promise<Store> {
-    const store = new Store(env, folder)
+    const store = new Store(env, folder, indexTypes)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
     const host = await Host.open({
       env,
       folder,
       limits,
+      indexTypes: indexTypes.byName,
       // In turns of their own: what a listener throws must not get into what the store is doing.
       failed: error => env.clock.soon(() => store.emit('failed', error)),
       rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
@@ -92,6 +101,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking)
     store.#writer = new PlainWriter(store.#asking)
+    store.#indexReader = new IndexReader({
+      indexes: () => host.indexes,
+      reader: store.#reader,
+      asking: store.#asking,
+      secret: cursorSecret(host.origin),
+    })
     try {
       await store.#loadSchemas()
     } catch (error) {
@@ -104,11 +119,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
-   * definition. The same definition again makes no entry; any other is INVALID, with no effect.
+   * definition. The same definition again makes no entry. New indexes are built from what is there; indexes
+   * that are no longer named go with `drop`. Any other change is INVALID, with no effect.
    */
-  async define(name: string, definition: Definition, options: CallOptions = {}): Promise<void> {
-    const checked = checkDefinition(name, definition)
-    const command = { type: 'define', name, definition: checked } as const
+  async define(name: string, definition: Definition, options: DefineOptions = {}): Promise<void> {
+    const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
+    const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
     const finish = ({ value }: Done): number => (value as { collection: number }).collection
     const request = { sender: this, finish }
     const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
@@ -188,6 +204,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       sessions: this.#sessions.size,
       wal: host?.wal,
       partitions: host?.partitions ?? [],
+      indexes: host?.indexes ?? [],
     }
   }
 
@@ -241,6 +258,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       schema: () => this.#schema(name),
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
+      indexReader: this.#open(this.#indexReader),
       asking: this.#open(this.#asking),
       state: host.data.state,
       locks: this.#locks,

@@ -36,6 +36,8 @@ export type Outcome =
 
 const folder = 'data'
 const walFolder = `${folder}/wal`
+/** Documents written together, ahead of those that are to share a batch. */
+const crowd = ['k1', 'k2', 'k3']
 const limits = { walFileBytesEmbedded: 64 * 1024 } as unknown as Partial<Limits>
 
 export class TornWorld {
@@ -60,7 +62,7 @@ export class TornWorld {
    */
   async prepare(follower: Follower, writes: number, before = 12): Promise<void> {
     await this.#clock.run(this.#run(follower, writes, before))
-    this.place = await this.#findLast(before + 1)
+    this.place = await this.#findLast(before + crowd.length + 1)
   }
 
   /** A file's first batch is written together with the file's header: takes that in. */
@@ -114,6 +116,8 @@ export class TornWorld {
     await store.define('items', itemDefinition)
     await store.define('rows', rowDefinition)
     for (let n = 0; n < before; n++) await this.#change(store, `k${n % 5}`)
+    // A crowd, so that the store takes the next commands for one too: all in one turn.
+    await Promise.all(crowd.map(key => this.#change(store, key)))
     // A witness, so that nothing of what came before is open.
     await this.#pause(200)
     const last: Promise<void>[] = []

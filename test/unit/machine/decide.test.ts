@@ -25,6 +25,7 @@ const schema = compileDefinition(
     unique: { tag: { fields: ['tag'], normalize: ['trim', 'fold'] }, pair: { fields: ['a', 'b'] } },
   },
   1,
+  1,
 )
 
 function begin(): Rows {

@@ -22,8 +22,8 @@ function run(rows: Rows, command: Command): unknown {
   return reply(all)
 }
 
-function define(rows: Rows, name: string, definition: Definition): unknown {
-  return run(rows, { type: 'define', name, definition: checkDefinition(name, definition) })
+function define(rows: Rows, name: string, definition: Definition, drop = false): unknown {
+  return run(rows, { type: 'define', name, definition: checkDefinition(name, definition), drop })
 }
 
 t.test('a definition is logged once; only one that says the same is accepted again', async t => {
@@ -67,7 +67,7 @@ t.test('a definition is logged once; only one that says the same is accepted aga
 t.test('collections are bounded', async t => {
   const rows = new Rows()
   define(rows, 'a', { key: 'id' })
-  const full = encodeCounters({ collections: limits.collectionsMax, constraints: 0, sessions: 0 })
+  const full = encodeCounters({ collections: limits.collectionsMax, constraints: 0, indexes: 0, sessions: 0 })
   rows.take([{ op: 'put', key: counterKey, value: full, prev0: 0, prev1: 0 }])
   t.strictSame(define(rows, 'b', { key: 'id' }), ['answer', 'TOO_LARGE'])
 })
@@ -122,7 +122,7 @@ t.test('a delayed copy of a registration makes nothing, and fences nobody', asyn
 t.test('live sessions are bounded; none that lives is ended for another', async t => {
   const rows = new Rows()
   run(rows, register('a', { name: 'n' }))
-  const full = encodeCounters({ collections: 0, constraints: 0, sessions: limits.sessionsMax })
+  const full = encodeCounters({ collections: 0, constraints: 0, indexes: 0, sessions: limits.sessionsMax })
   rows.take([{ op: 'put', key: counterKey, value: full, prev0: 0, prev1: 0 }])
   t.strictSame(run(rows, register('b')), ['answer', 'TOO_MANY_SESSIONS'])
   t.strictSame(

@@ -295,17 +295,6 @@ law('a scan equals the sorted list of what is there, whatever is asked for', asy
   }
 })
 
-law('a loop of awaited writes lets everything else in the process go on', async (t, _, users) => {
-  let isOver = false
-  const timer = setTimeout(() => {
-    isOver = true
-  }, 20)
-  let writes = 0
-  while (!isOver && writes < 100_000) await users.put({ id: `${writes++}`, age: 1 })
-  clearTimeout(timer)
-  t.ok(isOver, 'the timer fired')
-})
-
 law('a scan shows one moment, while writes go on', async (t, store, users) => {
   // Two rows always add up to 100, before and after each batch.
   const rows = Array.from({ length: 2500 }, (_, i) => ({ id: `k${String(i).padStart(5, '0')}`, age: 50 }))
@@ -381,7 +370,7 @@ law('getBy finds the holder while values move between documents', async (t, stor
 })
 
 t.test('getBy reads again when the holder gave the value up between the two reads', async t => {
-  const schema = compileDefinition(1, 'users', definition, 1)
+  const schema = compileDefinition(1, 'users', definition, 1, 1)
   const row = (holder: string, email: string): Record<'claim' | 'document', Row> => {
     const claims = claimsOf(schema, { id: holder, email })
     const claim = claims[0] as Claim

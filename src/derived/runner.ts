@@ -1,0 +1,314 @@
+/**
+ * Keeps one index of one replica up to date: builds it from the state, feeds it from the log, gives queries a
+ * moment to read, and begins anew when its rows are not to be trusted.
+ *
+ * Always: what is written is the function of the log up to the position that is written with it. A build reads
+ * documents in chunks while changes flow; a chunk's documents may be newer than the position, so a build ends
+ * only when the position has passed the moment of its last chunk. Versions tell what is new: documents, changes
+ * and repetitions may come in any order. A crash continues from the last batch.
+ *
+ * One batch at a time, at most one in `batchMs`, unless a query waits: then what it waits for is written at
+ * once, exactly up to the applied index of that moment.
+ */
+import { isSillokError, SillokError } from '../base/errors.js'
+import type { CollectionId, LogIndex } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { Clock } from '../env/clock.js'
+import type { DerivedIndex } from './contract.js'
+import type { BuildProgress, IndexStore } from './index-store.js'
+import { Moment } from './moment.js'
+import type { DocumentView, IndexSource, SourceChange } from './source.js'
+
+/** What an index is doing. */
+export type IndexState = 'opening' | 'building' | 'live' | 'failing' | 'closed'
+
+/** How an index is doing. */
+export interface IndexStatus {
+  readonly state: IndexState
+  /** Everything up to this entry is in its rows. */
+  readonly position: LogIndex
+  /** Entries that are applied and not in its rows. */
+  readonly lag: number
+  /** Why it was last begun anew, or fails. */
+  readonly reason: string | undefined
+  /** How often it was begun anew since the store was opened. */
+  readonly rebuilds: number
+}
+
+/** What a runner works with. */
+export interface RunnerOptions {
+  readonly clock: Clock
+  readonly source: IndexSource
+  readonly collection: CollectionId
+  readonly index: DerivedIndex
+  /** Opens the rows, or fresh ones; `isFresh`: away with what is there. */
+  readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
+  /** Lets one flush or checkpoint of this node through at a time. */
+  readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+}
+
+interface Waiter {
+  readonly resolve: (moment: Moment) => void
+  readonly reject: (error: SillokError) => void
+}
+
+/** A pause after a failure. */
+const retryMs = 500
+/** How often the folder is looked after. */
+const lookMs = 250
+
+/** One index at work: start it, ask it for moments, close it. */
+export class IndexRunner {
+  readonly #options: RunnerOptions
+  #store: IndexStore | undefined
+  #state: IndexState = 'opening'
+  #reason: string | undefined
+  #rebuilds = 0
+  #waiters: Waiter[] = []
+  #closing = false
+  #distrusted: string | undefined
+  #running: Promise<void> | undefined
+  #wake: (() => void) | undefined
+  /** Sleeps because there is nothing to do. */
+  #isIdle = false
+  #batchedMs = Number.NEGATIVE_INFINITY
+  #lookedMs = 0
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  /** Begins. Nothing rejects: what goes wrong is in `status`, and tried again. */
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** More entries are applied. */
+  notify(): void {
+    if (this.#isIdle) this.#wakeUp()
+  }
+
+  status(): IndexStatus {
+    const position = this.#store?.position ?? 0
+    return {
+      state: this.#closing ? 'closed' : this.#state,
+      position,
+      lag: Math.max(0, this.#options.source.applied - position),
+      reason: this.#reason,
+      rebuilds: this.#rebuilds,
+    }
+  }
+
+  /**
+   * A moment that shows everything applied at the call, held for the caller: release it. Waits while the index
+   * is built; with `isPatient` false it rejects then with INDEX_BEHIND.
+   */
+  moment(isPatient = true): Promise<Moment> {
+    if (this.#closing) return Promise.reject(new SillokError('CLOSED', 'the store is closed'))
+    if (!isPatient && this.#state !== 'live') {
+      const why = this.#reason === undefined ? '' : `: ${this.#reason}`
+      return Promise.reject(new SillokError('INDEX_BEHIND', `the index is ${this.#state}${why}`))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      this.#wakeUp()
+    })
+  }
+
+  /** What was read does not hold: the rows go, and the index is built anew. */
+  distrust(reason: string): void {
+    this.#distrusted ??= reason
+    this.#wakeUp()
+  }
+
+  /** Ends the work and closes the rows. Who waits gets CLOSED. */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#wakeUp()
+    await this.#running
+    for (const { reject } of this.#waiters.splice(0)) reject(new SillokError('CLOSED', 'the store is closed'))
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closing) {
+      try {
+        await this.#open()
+        while (!this.#closing && this.#distrusted === undefined) await this.#step()
+      } catch (error) {
+        await this.#failed(error)
+      }
+    }
+    await this.#closeStore()
+  }
+
+  async #open(): Promise<void> {
+    const reason = this.#distrusted
+    await this.#closeStore()
+    const { store, rebuilt } = await this.#options.open(reason !== undefined)
+    this.#store = store
+    this.#distrusted = undefined
+    this.#note(reason ?? rebuilt)
+    const { source } = this.#options
+    if (!store.isNew && (store.position > source.applied || store.position + 1 < source.firstIndex)) {
+      const log = `the log goes from ${source.firstIndex} to ${source.applied}`
+      this.#distrusted = `its position is ${store.position}, ${log}`
+      return
+    }
+    this.#state = store.build.done ? 'live' : 'building'
+  }
+
+  #note(reason: string | undefined): void {
+    if (reason === undefined) return
+    this.#reason = reason
+    this.#rebuilds += 1
+  }
+
+  async #closeStore(): Promise<void> {
+    const store = this.#store
+    this.#store = undefined
+    await store?.close().catch(() => {})
+  }
+
+  /** Damage and lost folders begin anew; anything else is tried again from the last batch. */
+  async #failed(error: unknown): Promise<void> {
+    if (isSillokError(error, 'DAMAGED')) this.#distrusted = error.message
+    else {
+      this.#state = 'failing'
+      this.#reason = error instanceof Error ? error.message : String(error)
+      const failure = new SillokError('INDEX_FAILED', `the index fails: ${this.#reason}`, { cause: error })
+      for (const { reject } of this.#waiters.splice(0)) reject(failure)
+    }
+    await this.#closeStore()
+    if (!this.#closing && this.#distrusted === undefined) await this.#pause(retryMs)
+  }
+
+  /** Writes one batch, or waits until there is something to do. */
+  async #step(): Promise<void> {
+    const store = this.#opened()
+    await this.#lookAfterFolder(store)
+    if (this.#distrusted !== undefined) return
+    if (!store.build.done) await this.#buildOn(store, store.build)
+    else if (this.#waiters.length > 0) await this.#answer(store)
+    else if (store.position < this.#options.source.applied) await this.#follow(store)
+    else {
+      this.#isIdle = true
+      await this.#pause(lookMs)
+      this.#isIdle = false
+    }
+    if (store.needsCheckpoint) await this.#options.gate.run(() => store.checkpoint())
+  }
+
+  #opened(): IndexStore {
+    if (this.#store === undefined) throw new Error('the rows of an index are not open')
+    return this.#store
+  }
+
+  /** Somebody may have deleted it: then what is open still reads, but nothing of it will be there again. */
+  async #lookAfterFolder(store: IndexStore): Promise<void> {
+    const { clock } = this.#options
+    if (clock.monotonicMs() - this.#lookedMs < lookMs) return
+    this.#lookedMs = clock.monotonicMs()
+    if (!(await store.isThere())) this.#distrusted = 'its folder is gone'
+  }
+
+  /** The next chunk of documents, and the changes that came meanwhile. */
+  async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
+    const { source, collection } = this.#options
+    const position = store.isNew ? source.applied : store.position
+    const chunk = await source.documents(collection, build.after, limits.indexChunkDocuments)
+    const { changes, through } = await this.#collect(position, source.applied)
+    const isLast = chunk.documents.length < limits.indexChunkDocuments
+    const done = isLast && through >= chunk.index
+    for (const { keyBytes, version, document } of chunk.documents) {
+      changes.push({ collection, keyBytes, version, document: () => document })
+    }
+    const after = chunk.documents.at(-1)?.keyBytes ?? build.after
+    await this.#write(store, changes, through, done ? { done } : { done, after })
+    if (done) this.#state = 'live'
+  }
+
+  /** Changes as they come, some at a time. */
+  async #follow(store: IndexStore): Promise<void> {
+    const { source, clock } = this.#options
+    const wait = this.#batchedMs + limits.indexBatchMs - clock.monotonicMs()
+    const isFew = source.applied - store.position < limits.indexBatchChanges
+    if (wait > 0 && isFew) await this.#pause(wait)
+    if (this.#closing || this.#waiters.length > 0) return
+    const { changes, through } = await this.#collect(store.position, source.applied)
+    await this.#write(store, changes, through, { done: true })
+  }
+
+  /** Gives all who wait the moment of now. */
+  async #answer(store: IndexStore): Promise<void> {
+    const waiters = this.#waiters.splice(0)
+    let documents: DocumentView | undefined
+    try {
+      documents = this.#options.source.view()
+      while (store.position < documents.index) {
+        const { changes, through } = await this.#collect(store.position, documents.index)
+        await this.#write(store, changes, through, { done: true })
+      }
+      const moment = new Moment(store.position, store.rows(), documents)
+      documents = undefined
+      for (const _ of waiters) moment.hold()
+      for (const { resolve } of waiters) resolve(moment)
+    } catch (error) {
+      documents?.release()
+      // They wait on: for the next try, or for what `#failed` tells them.
+      this.#waiters.unshift(...waiters)
+      throw error
+    }
+  }
+
+  /** Changes of the collection after `from`, one batch of them, and the entry that they reach. */
+  async #collect(
+    from: LogIndex,
+    through: LogIndex,
+  ): Promise<{ changes: SourceChange[]; through: LogIndex }> {
+    const { source, collection } = this.#options
+    const changes: SourceChange[] = []
+    let reached = from
+    if (from >= through) return { changes, through: from }
+    for await (const piece of source.changes(from + 1, through)) {
+      for (const change of piece.changes) if (change.collection === collection) changes.push(change)
+      reached = piece.through
+      if (changes.length >= limits.indexBatchChanges) break
+    }
+    return { changes, through: reached }
+  }
+
+  async #write(
+    store: IndexStore,
+    changes: readonly SourceChange[],
+    position: LogIndex,
+    build: BuildProgress,
+  ): Promise<void> {
+    const { clock, index } = this.#options
+    this.#batchedMs = clock.monotonicMs()
+    const decoded = changes.map(({ keyBytes, version, document }) => ({
+      keyBytes,
+      version,
+      document: document?.(),
+    }))
+    await store.write({ index, changes: decoded, position, build })
+  }
+
+  /** Until somebody wakes it, or that time is over. */
+  async #pause(ms: number): Promise<void> {
+    if (this.#closing) return
+    await new Promise<void>(resolve => {
+      const timer = this.#options.clock.after(ms, resolve, { idle: true })
+      this.#wake = () => {
+        timer.stop()
+        resolve()
+      }
+    })
+    this.#wake = undefined
+  }
+}

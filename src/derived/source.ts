@@ -1,0 +1,61 @@
+/**
+ * What indexes are fed from: the changes of a partition's log, and the documents of its state.
+ *
+ * Only what is committed and applied is ever shown. The log may have lost its head: what lies before
+ * `firstIndex` comes from the state.
+ */
+import type { CollectionId, LogIndex, Version } from '../base/ids.js'
+import type { Document } from '../codec/document.js'
+
+/** What became of one document. */
+export interface SourceChange {
+  readonly collection: CollectionId
+  /** The document's key, encoded. */
+  readonly keyBytes: Buffer
+  readonly version: Version
+  /** The document, undecoded until it is asked for; undefined: it is gone. */
+  readonly document: (() => Document) | undefined
+}
+
+/** Some changes in order, and the entry up to which they are all there are. */
+export interface SourcePiece {
+  readonly through: LogIndex
+  readonly changes: readonly SourceChange[]
+}
+
+/** A document as the state has it. */
+export interface SourceDocument {
+  readonly keyBytes: Buffer
+  readonly version: Version
+  readonly document: Document
+}
+
+/** The documents as of one moment. */
+export interface DocumentView {
+  readonly index: LogIndex
+  /** The documents under these encoded keys, in their order; undefined where there is none. */
+  getMany(collection: CollectionId, keys: readonly Buffer[]): Promise<(SourceDocument | undefined)[]>
+  /** Lets the view go. Once more does nothing. */
+  release(): void
+}
+
+/** Where the indexes of one replica get their documents from. */
+export interface IndexSource {
+  /** The first entry that the log still has. */
+  readonly firstIndex: LogIndex
+  /** Everything up to here is committed and applied. It only grows. */
+  readonly applied: LogIndex
+  /** The changes of entries `from` to `through`, which is at most `applied`, piece by piece. */
+  changes(from: LogIndex, through: LogIndex): AsyncIterable<SourcePiece>
+  /**
+   * The next documents of the collection in the order of their keys, after a key, and the moment that they are
+   * of; fewer than `count` only at the end.
+   */
+  documents(
+    collection: CollectionId,
+    after: Buffer | undefined,
+    count: number,
+  ): Promise<{ readonly index: LogIndex; readonly documents: readonly SourceDocument[] }>
+  /** The documents as of now: `applied` at the call. */
+  view(): DocumentView
+}

@@ -1,0 +1,96 @@
+/** The source of a replica's indexes: its segments and tail for changes, its state for documents. */
+import type { Entry } from '../base/entry.js'
+import type { CollectionId, LogIndex } from '../base/ids.js'
+import { decodeDocument } from '../codec/document.js'
+import { keyBytes, keyText, type Row, type RowKey, rowKinds } from '../codec/row.js'
+import type { DocumentView, IndexSource, SourceChange, SourceDocument, SourcePiece } from '../derived/source.js'
+import { documentBytes } from '../machine/documents.js'
+import { evolve } from '../machine/evolve.js'
+import { documentPrefix } from '../machine/keys.js'
+import type { Replica } from './replica.js'
+
+/** Committed entries of the replica, in pieces. */
+export type ReadEntries = (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
+
+/** Kind and collection, before the encoded key. */
+const prefixLength = 5
+
+/** Documents of one replica, for its indexes. */
+export class ReplicaIndexSource implements IndexSource {
+  readonly #replica: Replica
+  readonly #read: ReadEntries
+  readonly firstIndex: LogIndex = 1
+
+  constructor(replica: Replica, read: ReadEntries) {
+    this.#replica = replica
+    this.#read = read
+  }
+
+  get applied(): LogIndex {
+    return this.#replica.applied
+  }
+
+  async *changes(from: LogIndex, through: LogIndex): AsyncIterable<SourcePiece> {
+    for await (const entries of this.#read(from, through)) {
+      const changes: SourceChange[] = []
+      for (const entry of entries) this.#addChanges(entry, changes)
+      yield { through: entries.at(-1)?.index ?? through, changes }
+    }
+  }
+
+  async documents(
+    collection: CollectionId,
+    after: Buffer | undefined,
+    count: number,
+  ): Promise<{ readonly index: LogIndex; readonly documents: readonly SourceDocument[] }> {
+    const prefix = documentPrefix(collection)
+    const scan = this.#replica.state.scan({
+      gte: after === undefined ? prefix : `${prefix}${keyText(after)}\0`,
+      lt: `${prefix}\xff`,
+      pageRows: count,
+    })
+    const documents: SourceDocument[] = []
+    // A page may end early at its bytes.
+    for await (const page of scan) {
+      for (const [key, row] of page) documents.push(sourceDocument(key, row))
+      if (documents.length >= count) break
+    }
+    return { index: scan.index, documents }
+  }
+
+  view(): DocumentView {
+    const view = this.#replica.state.view()
+    return {
+      index: view.index,
+      getMany: async (collection, keys) => {
+        const prefix = documentPrefix(collection)
+        const rowKeys = keys.map(key => prefix + keyText(key))
+        const rows = await view.getMany(rowKeys)
+        return rows.map((row, i) => (row === null ? undefined : sourceDocument(rowKeys[i] ?? '', row)))
+      },
+      release: () => view.release(),
+    }
+  }
+
+  #addChanges(entry: Entry, changes: SourceChange[]): void {
+    const version = this.#replica.versionAt(entry.index)
+    for (const fact of evolve(entry).facts) {
+      if (fact.op === 'deleteRange' || !fact.key.startsWith(rowKinds.document)) continue
+      const bytes = keyBytes(fact.key)
+      changes.push({
+        collection: bytes.readUInt32BE(1),
+        keyBytes: bytes.subarray(prefixLength),
+        version,
+        document: fact.op === 'put' ? () => decodeDocument(documentBytes(fact.value)) : undefined,
+      })
+    }
+  }
+}
+
+function sourceDocument(key: RowKey, row: Row): SourceDocument {
+  return {
+    keyBytes: keyBytes(key).subarray(prefixLength),
+    version: row.version,
+    document: decodeDocument(documentBytes(row.value)),
+  }
+}

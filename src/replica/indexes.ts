@@ -1,0 +1,162 @@
+/**
+ * The derived indexes of one replica: one runner for each index of the schemas in its own log, in a folder of
+ * its own.
+ *
+ * What the log says is followed: a new index begins to build, one that is gone is closed and its folder
+ * removed. A folder is named by the index's number, which is never given out again. An index of a kind that
+ * this process was not opened with rests, and is said to; its folder stays.
+ */
+import type { CollectionId, IndexId } from '../base/ids.js'
+import { joinPath } from '../env/disk.js'
+import type { Environment } from '../env/environment.js'
+import type { DerivedIndex, IndexType } from '../derived/contract.js'
+import { IndexStore } from '../derived/index-store.js'
+import { IndexRunner, type IndexStatus } from '../derived/runner.js'
+import type { IndexSource } from '../derived/source.js'
+import type { IndexSchema } from '../machine/index-schema.js'
+import type { CollectionSchema } from '../machine/schema.js'
+
+/** What the indexes of a replica work with. */
+export interface IndexesOptions {
+  readonly env: Environment
+  /** Holds a folder per index; made if missing. */
+  readonly folder: string
+  /** Names the store and its epoch: rows of another one are not used. */
+  readonly origin: string
+  readonly source: IndexSource
+  readonly types: ReadonlyMap<string, IndexType>
+  readonly writeBufferBytes: number
+  readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+}
+
+/** One index at work. */
+export interface OpenedIndex {
+  readonly schema: IndexSchema
+  readonly type: IndexType
+  readonly index: DerivedIndex
+  /** Names what its rows are made by: another one has other rows, and other cursors. */
+  readonly identity: string
+  readonly runner: IndexRunner
+}
+
+/** One index in the status of a store. */
+export interface NamedIndexStatus extends Omit<IndexStatus, 'state'> {
+  readonly collection: string
+  readonly name: string
+  readonly type: string
+  /** `unknown`: the store was opened without this type. */
+  readonly state: IndexStatus['state'] | 'unknown'
+}
+
+interface Known {
+  readonly collection: CollectionSchema
+  readonly schema: IndexSchema
+  readonly opened: OpenedIndex | undefined
+}
+
+/** All indexes of one replica. */
+export class Indexes {
+  readonly #options: IndexesOptions
+  #known = new Map<IndexId, Known>()
+  #closed = false
+  /** What is being closed and removed. */
+  #leaving: Promise<void> = Promise.resolve()
+
+  constructor(options: IndexesOptions) {
+    this.#options = options
+  }
+
+  /** Follows the schemas: starts what is new, ends what is gone. */
+  update(schemas: Iterable<CollectionSchema>): void {
+    if (this.#closed) return
+    const known = new Map<IndexId, Known>()
+    for (const collection of schemas) {
+      for (const schema of collection.indexes) {
+        const opened = this.#known.get(schema.id)?.opened ?? this.#start(collection.id, schema)
+        known.set(schema.id, { collection, schema, opened })
+      }
+    }
+    const gone = [...this.#known].filter(([id]) => !known.has(id))
+    this.#known = known
+    for (const [id, { opened }] of gone) this.#leave(id, opened)
+  }
+
+  /** Removes folders of indexes that are in no schema any more. After the first `update`. */
+  async sweep(): Promise<void> {
+    const { env, folder } = this.#options
+    await env.disk.makeFolder(folder)
+    for (const name of await env.disk.list(folder)) {
+      if (!this.#known.has(Number(name))) await env.disk.remove(joinPath(folder, name))
+    }
+  }
+
+  /** The index, undefined if there is none of that name, or its kind is unknown here. */
+  get(collection: CollectionId, name: string): OpenedIndex | undefined {
+    for (const known of this.#known.values()) {
+      if (known.collection.id === collection && known.schema.name === name) return known.opened
+    }
+    return undefined
+  }
+
+  /** More entries are applied. */
+  notify(): void {
+    for (const { opened } of this.#known.values()) opened?.runner.notify()
+  }
+
+  status(): NamedIndexStatus[] {
+    return [...this.#known.values()].map(({ collection, schema, opened }) => ({
+      collection: collection.name,
+      name: schema.name,
+      type: schema.type,
+      ...(opened?.runner.status() ?? unknown),
+    }))
+  }
+
+  /** Ends all work; rows are closed when it resolves. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#known.values()].map(({ opened }) => opened?.runner.close()))
+    await this.#leaving
+  }
+
+  #start(collection: CollectionId, schema: IndexSchema): OpenedIndex | undefined {
+    const { env, source, types, origin, writeBufferBytes, gate } = this.#options
+    const type = types.get(schema.type)
+    if (type === undefined) return undefined
+    const index = type.open(schema.config)
+    const folder = this.#folderOf(schema.id)
+    const config = JSON.stringify(schema.config)
+    const identity = [origin, schema.id, schema.type, type.version, config].join('/')
+    const open = async (isFresh: boolean): Promise<{ store: IndexStore; rebuilt?: string }> => {
+      if (isFresh) await env.disk.remove(folder)
+      const { disk, keyValue, clock } = env
+      return await IndexStore.open({ disk, keyValue, clock, folder, identity, writeBufferBytes })
+    }
+    const runner = new IndexRunner({ clock: env.clock, source, collection, index, open, gate })
+    runner.start()
+    return { schema, type, index, identity, runner }
+  }
+
+  #leave(id: IndexId, opened: OpenedIndex | undefined): void {
+    const before = this.#leaving
+    const leave = async (): Promise<void> => {
+      await before
+      await opened?.runner.close()
+      await this.#options.env.disk.remove(this.#folderOf(id))
+    }
+    // What cannot be removed now is swept at the next opening.
+    this.#leaving = leave().catch(() => {})
+  }
+
+  #folderOf(id: IndexId): string {
+    return joinPath(this.#options.folder, String(id))
+  }
+}
+
+const unknown = {
+  state: 'unknown',
+  position: 0,
+  lag: 0,
+  reason: 'the store was opened without this type of index',
+  rebuilds: 0,
+} as const
