@@ -61,6 +61,10 @@ export const limits = {
   collectionsMax: 1024,
   constraintsPerCollectionMax: 32,
   fieldsPerConstraintMax: 32,
+  /** Fields of one secondary index. */
+  fieldsPerIndexMax: 8,
+  /** One value in a row of a secondary index, encoded: longer ones are cut, hits on them are checked again. */
+  indexedValueBytesMax: KiB,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */
   pendingCommandsMax: 65_536,
@@ -100,3 +104,7 @@ assert(
   'what is uncommitted in both partitions may fill half of the ring',
 )
 assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')
+assert(
+  limits.fieldsPerIndexMax * (limits.indexedValueBytesMax + 1) + limits.keyBytesMax < 64 * KiB,
+  'places in the key of an index row must fit two bytes',
+)
