@@ -68,6 +68,10 @@ export const limits = {
   indexChunkDocuments: 1000,
   /** Derived indexes of a collection. */
   indexesPerCollectionMax: 32,
+  /** Fields of one secondary index. */
+  fieldsPerIndexMax: 8,
+  /** One value in a row of a secondary index, encoded: longer ones are cut, hits on them are checked again. */
+  indexedValueBytesMax: KiB,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */
   pendingCommandsMax: 65_536,
@@ -108,3 +112,7 @@ assert(
   'what is uncommitted in both partitions may fill half of the ring',
 )
 assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')
+assert(
+  limits.fieldsPerIndexMax * (limits.indexedValueBytesMax + 1) + limits.keyBytesMax < 64 * KiB,
+  'places in the key of an index row must fit two bytes',
+)

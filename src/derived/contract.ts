@@ -58,8 +58,6 @@ export interface DerivedIndex<Query = unknown, Hit = unknown> {
   apply(changes: readonly IndexChange[], rows: IndexRows, ops: IndexOps): void | Promise<void>
   /** Answers a query from rows as of one position, in pages. Throws INVALID for a query it does not know. */
   query(query: Query, rows: IndexRows): AsyncIterable<readonly Hit[]>
-  /** Whether a document belongs to the answer: asked for hits that are marked doubtful. */
-  matches?(query: Query, document: Readonly<Record<string, unknown>>): boolean
 }
 
 /** A kind of index that a store can be opened with. */

@@ -8,9 +8,13 @@
 import { createHash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
-import { type DocumentKey, encodeKey } from '../base/tuple.js'
+import { encodeKey } from '../base/tuple.js'
+import type { IndexType } from '../derived/contract.js'
 import { decodeCursor, encodeCursor } from '../derived/cursor.js'
 import type { Moment } from '../derived/moment.js'
+import type { SecondaryConfig } from '../derived/secondary/config.js'
+import type { SecondaryQuery } from '../derived/secondary/query.js'
+import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Asking } from './asking.js'
@@ -27,12 +31,11 @@ export interface IndexReaderParts {
   readonly secret: Buffer
 }
 
-/** A hit that stands for a document. */
-interface DocumentHit {
-  readonly key: DocumentKey
+/** A document that answers. */
+interface Found<T> {
+  readonly document: T
   readonly row: Buffer
-  /** Other values have the same row: the document is asked. */
-  readonly doubtful?: boolean
+  readonly position: LogIndex
 }
 
 /** Documents read from the state at a time. */
@@ -52,10 +55,10 @@ export class IndexReader {
   async *find<T>(
     schema: CollectionSchema,
     name: string,
-    query: object,
+    query: SecondaryQuery,
     options: FindOptions,
   ): AsyncGenerator<T, void, undefined> {
-    const opened = this.#opened(schema, name)
+    const opened = this.#secondary(schema, name)
     for await (const { document } of this.#hits<T>(schema, opened, query, options)) yield document
   }
 
@@ -63,16 +66,21 @@ export class IndexReader {
   async findPage<T>(
     schema: CollectionSchema,
     name: string,
-    query: object,
+    query: SecondaryQuery,
     options: FindOptions & { readonly cursor?: string | undefined; readonly limit: number },
   ): Promise<FoundPage<T>> {
     const { cursor, limit } = options
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new SillokError('INVALID', `findPage: limit must be a whole number from 1, not ${limit}`)
     }
-    const opened = this.#opened(schema, name)
-    const place = { identity: opened.identity, query: JSON.stringify(query), secret: this.#parts.secret }
-    const after = cursor === undefined ? {} : { after: decodeCursor(place, cursor) }
+    const opened = this.#secondary(schema, name)
+    const { secret } = this.#parts
+    const question = {
+      index: opened.identity,
+      query: queryIdentity(configOf(opened), query),
+      reverse: query.reverse === true,
+    }
+    const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, secret) }
     const documents: T[] = []
     let position: LogIndex = 0
     let last: Buffer | undefined
@@ -80,7 +88,7 @@ export class IndexReader {
     for await (const hit of this.#hits<T>(schema, opened, { ...query, ...after, limit: limit + 1 }, options)) {
       position = hit.position
       if (documents.length === limit && last !== undefined) {
-        return { documents, cursor: encodeCursor(place, last), position }
+        return { documents, cursor: encodeCursor(question, last, secret), position }
       }
       documents.push(hit.document)
       last = hit.row
@@ -110,31 +118,33 @@ export class IndexReader {
   async *#hits<T>(
     schema: CollectionSchema,
     opened: OpenedIndex,
-    query: object,
+    query: SecondaryQuery,
     options: FindOptions,
-  ): AsyncGenerator<{ document: T; row: Buffer; position: LogIndex }, void, undefined> {
-    let rest = query as { after?: Buffer; limit?: number }
-    for (let damages = 0; ; damages++) {
+  ): AsyncGenerator<Found<T>, void, undefined> {
+    let rest = query
+    for (let damages = 0; ; ) {
       const moment = await this.#moment(opened, options)
       try {
-        for await (const page of opened.index.query(rest, moment.rows)) {
-          const hits = page as readonly DocumentHit[]
-          for (let at = 0; at < hits.length; at += documentsPerRead) {
-            const some = hits.slice(at, at + documentsPerRead)
+        const asked = rest.limit
+        let hits = 0
+        for await (const page of opened.index.query(rest, moment.rows) as AsyncIterable<readonly SecondaryHit[]>) {
+          for (let at = 0; at < page.length; at += documentsPerRead) {
+            const some = page.slice(at, at + documentsPerRead)
+            hits += some.length
             for (const found of await this.#documents<T>(schema, opened, rest, moment, some)) {
-              if (options.signal?.aborted) {
-                throw new SillokError('ABORTED', 'the signal stopped the search', { cause: options.signal.reason })
-              }
+              checkSignal(options)
+              const limit = rest.limit === undefined ? undefined : rest.limit - 1
+              rest = { ...rest, after: found.row, ...(limit !== undefined && limit > 0 && { limit }) }
               yield found
-              const left = rest.limit === undefined ? {} : { limit: rest.limit - 1 }
-              rest = { ...rest, ...left, after: found.row }
-              if (rest.limit === 0) return
+              if (limit === 0) return
             }
           }
         }
-        return
+        // Hits in doubt may have turned out to be none: then there may be more.
+        if (asked === undefined || hits < asked) return
       } catch (error) {
-        if (!isSillokError(error, 'DAMAGED') || damages >= damagesMax) throw error
+        damages += 1
+        if (!isSillokError(error, 'DAMAGED') || damages > damagesMax) throw error
         opened.runner.distrust(error.message)
       } finally {
         await moment.release()
@@ -146,19 +156,19 @@ export class IndexReader {
   async #documents<T>(
     schema: CollectionSchema,
     opened: OpenedIndex,
-    query: object,
+    query: SecondaryQuery,
     moment: Moment,
-    hits: readonly DocumentHit[],
-  ): Promise<{ document: T; row: Buffer; position: LogIndex }[]> {
+    hits: readonly SecondaryHit[],
+  ): Promise<Found<T>[]> {
     const keys = hits.map(({ key }) => encodeKey(key))
     const documents = await moment.documents.getMany(schema.id, keys)
-    const found: { document: T; row: Buffer; position: LogIndex }[] = []
-    for (const [i, { key, row, doubtful }] of hits.entries()) {
+    const found: Found<T>[] = []
+    for (const [i, { key, row, exact }] of hits.entries()) {
       const document = documents[i]?.document
       if (document === undefined) {
         throw new SillokError('DAMAGED', `the index names ${JSON.stringify(key)}, which is not there`)
       }
-      if (doubtful === true && opened.index.matches?.(query, document) === false) continue
+      if (!exact && !matches(configOf(opened), query, document)) continue
       found.push({ document: document as T, row, position: moment.position })
     }
     return found
@@ -181,6 +191,12 @@ export class IndexReader {
     }
   }
 
+  #secondary(schema: CollectionSchema, name: string): OpenedIndex {
+    const opened = this.#opened(schema, name)
+    if (opened.type === (secondary as IndexType)) return opened
+    throw new SillokError('INVALID', `${name} is an index of type ${opened.type.type}: ask it by query()`)
+  }
+
   #opened(schema: CollectionSchema, name: string): OpenedIndex {
     const index = schema.indexes.find(one => one.name === name)
     const opened = index && this.#parts.indexes().get(schema.id, name)
@@ -191,6 +207,14 @@ export class IndexReader {
     }
     throw new SillokError('INVALID', `the store was opened without the type of index ${index.type}`)
   }
+}
+
+function configOf(opened: OpenedIndex): SecondaryConfig {
+  return opened.schema.config as unknown as SecondaryConfig
+}
+
+function checkSignal({ signal }: FindOptions): void {
+  if (signal?.aborted) throw new SillokError('ABORTED', 'the signal stopped the search', { cause: signal.reason })
 }
 
 /** Signs the cursors of a store. */

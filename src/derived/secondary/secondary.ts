@@ -1,0 +1,156 @@
+/**
+ * The index type `secondary`: documents in the order of some of their fields.
+ *
+ * A document whose value in a field has no order (an object, or an array that holds one) is stored like any
+ * other and has no row; of a field with many values only such elements have none. A field that is missing
+ * counts as null; in a sparse index a document that lacks one has no row, and a null element has none.
+ * A field with many values: an empty array has no row, what is no array counts as its only element.
+ *
+ * A document answers a question once: at the first of its rows, in the order asked for, that lies in the
+ * range. Between pages documents may change: each page holds for the rows as of its own scan. A document that
+ * does not change comes exactly once; one whose rows move may be missed, or come again.
+ */
+import { limits } from '../../base/limits.js'
+import type { DocumentKey } from '../../base/tuple.js'
+import type {
+  DerivedIndex,
+  IndexChange,
+  IndexOps,
+  IndexRange,
+  IndexRow,
+  IndexRows,
+  IndexType,
+} from '../contract.js'
+import { configureSecondary, type SecondaryConfig } from './config.js'
+import { checkQuery, queryRange, type RowRange, type SecondaryQuery } from './query.js'
+import {
+  documentRows,
+  type IndexShape,
+  indexShape,
+  neighbour,
+  notedRows,
+  rowDocument,
+  rowsNote,
+  storedRows,
+} from './rows.js'
+
+/** A document that answers. */
+export interface SecondaryHit {
+  readonly key: DocumentKey
+  /** The row key: a later query goes on `after` it. */
+  readonly row: Buffer
+  /** False: a long value was cut, so it is a hit only if `matches` says so of the document. */
+  readonly exact: boolean
+}
+
+const cutBytes = limits.indexedValueBytesMax
+
+/** The index type. */
+export const secondary: IndexType<SecondaryConfig, SecondaryQuery, SecondaryHit> = {
+  type: 'secondary',
+  version: 1,
+  configure: configureSecondary,
+  open: config => new SecondaryIndex(config),
+}
+
+/**
+ * True if the document answers the question, `after` and `limit` aside: what the index says, from the whole
+ * values. INVALID as for the query itself.
+ */
+export function matches(
+  config: SecondaryConfig,
+  query: SecondaryQuery,
+  document: Readonly<Record<string, unknown>>,
+): boolean {
+  checkQuery(query)
+  const range = queryRange(config, query, Number.POSITIVE_INFINITY)
+  const rows = documentRows(indexShape(config), document, Number.POSITIVE_INFINITY)
+  if (rows === undefined) return false
+  return rows.elements.some(element => within(Buffer.concat([rows.head, element, rows.tail]), range))
+}
+
+/** A name for what is asked, the same for all pages: for cursors. INVALID as for the query itself. */
+export function queryIdentity(config: SecondaryConfig, query: SecondaryQuery): Buffer {
+  checkQuery(query)
+  const { gte, lt } = queryRange(config, query, Number.POSITIVE_INFINITY)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(gte.length)
+  return Buffer.concat([length, gte, lt])
+}
+
+class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
+  readonly #config: SecondaryConfig
+  readonly #shape: IndexShape
+
+  constructor(config: SecondaryConfig) {
+    this.#config = config
+    this.#shape = indexShape(config)
+  }
+
+  apply(changes: readonly IndexChange[], _rows: IndexRows, ops: IndexOps): void {
+    for (const change of changes) this.#apply(change, ops)
+  }
+
+  query(query: SecondaryQuery, rows: IndexRows): AsyncIterable<readonly SecondaryHit[]> {
+    checkQuery(query)
+    return hitPages(query, queryRange(this.#config, query, cutBytes), rows)
+  }
+
+  #apply(change: IndexChange, ops: IndexOps): void {
+    const { key, document, note } = change
+    const now = document === undefined ? undefined : documentRows(this.#shape, document, cutBytes)
+    const nowNote = now === undefined ? undefined : rowsNote(now)
+    if (nowNote === undefined ? note === undefined : note?.equals(nowNote)) return
+    const rows = now === undefined ? [] : storedRows(now, key)
+    if (note !== undefined) {
+      const kept = new Set(rows.map(([row]) => row.toString('latin1')))
+      for (const [row] of storedRows(notedRows(note), key)) {
+        if (!kept.has(row.toString('latin1'))) ops.delete(row)
+      }
+    }
+    for (const [row, value] of rows) ops.put(row, value)
+    ops.note(change, nowNote)
+  }
+}
+
+async function* hitPages(
+  query: SecondaryQuery,
+  range: RowRange,
+  rows: IndexRows,
+): AsyncGenerator<readonly SecondaryHit[]> {
+  const reverse = query.reverse ?? false
+  const scanned = scanRange(range, query.after, reverse)
+  if (scanned === undefined) return
+  let left = query.limit ?? Number.POSITIVE_INFINITY
+  for await (const page of rows.scan(scanned, Math.min(left, limits.scanPageRows))) {
+    const hits: SecondaryHit[] = []
+    for (const row of page) {
+      if (left === 0) break
+      // An earlier row of the same document lies in the range: it was told there.
+      const earlier = neighbour(row, reverse ? 'after' : 'before')
+      if (earlier !== undefined && within(earlier, range)) continue
+      hits.push({ key: rowDocument(row), row: row[0], exact: !isDoubtful(row, range) })
+      left--
+    }
+    if (hits.length > 0) yield hits
+    if (left === 0) return
+  }
+}
+
+/** The rows to read: the range, from the cursor on; undefined if there can be none. */
+function scanRange(range: RowRange, after: Uint8Array | undefined, reverse: boolean): IndexRange | undefined {
+  const { gte, lt } = range
+  if (after !== undefined && !reverse && Buffer.compare(after, gte) >= 0) {
+    return Buffer.compare(after, lt) < 0 ? { gt: after, lt } : undefined
+  }
+  const end = after !== undefined && reverse && Buffer.compare(after, lt) < 0 ? after : lt
+  return Buffer.compare(gte, end) < 0 ? { gte, lt: end, reverse } : undefined
+}
+
+function within(row: Buffer, { gte, lt }: RowRange): boolean {
+  return row.compare(gte) >= 0 && row.compare(lt) < 0
+}
+
+function isDoubtful([row]: IndexRow, { doubtful }: RowRange): boolean {
+  return doubtful.some(begin => row.subarray(0, begin.length).equals(begin))
+}
