@@ -10,8 +10,10 @@ import { command as bench } from './commands/bench.js'
 import { command as define } from './commands/define.js'
 import { command as remove } from './commands/delete.js'
 import { command as demo } from './commands/demo.js'
+import { command as find } from './commands/find.js'
 import { command as get } from './commands/get.js'
 import { command as importFile } from './commands/import.js'
+import { command as indexes } from './commands/indexes.js'
 import { command as put } from './commands/put.js'
 import { command as scan } from './commands/scan.js'
 import { command as status } from './commands/status.js'
@@ -28,6 +30,8 @@ const commands: readonly Command[] = [
   get,
   remove,
   scan,
+  find,
+  indexes,
   status,
   demo,
   bench,

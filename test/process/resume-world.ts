@@ -211,6 +211,7 @@ async function oldSession(
       },
       writer,
       reader: new Reader(env.clock, host.data.state, asking),
+      indexReader: undefined as never,
       asking,
       state: host.data.state,
       locks: new KeyLocks(),

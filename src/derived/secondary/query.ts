@@ -87,7 +87,7 @@ export function queryRange(config: SecondaryConfig, query: SecondaryQuery, bytes
   const { gt, gte, lt, lte, prefix } = query
   const free = fields.slice(eq.length)
   if (prefix !== undefined) return prefixRange(free, start, prefix, bytesMax, doubtful)
-  let low = start
+  let low: Buffer = start
   let high: Buffer = Buffer.concat([start, above])
   const from = gt ?? gte
   if (from !== undefined) {

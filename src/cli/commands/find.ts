@@ -1,0 +1,69 @@
+/** `sillok find`: documents in the order of a secondary index, as of one moment. */
+import type { TupleValue } from '../../base/tuple.js'
+import type { SecondaryQuery } from '../../derived/secondary/query.js'
+import type { Arguments, Command } from '../command.js'
+import { declareFolder, withPresentStore } from '../embedded.js'
+import { exitCodes } from '../failure.js'
+import { printRows } from '../output.js'
+import { countOf, isGiven, neededText, textOf, textsOf } from '../words.js'
+
+const bounds = ['gte', 'gt', 'lt', 'lte'] as const
+
+/** Prints what the index answers. A value is written as JSON; a word that is no JSON is text. */
+export const command: Command = {
+  usage: 'find <collection> <index>',
+  summary: 'print the documents that a secondary index answers with',
+  declare: yargs =>
+    declareFolder(yargs)
+      .positional('collection', { type: 'string', describe: 'name of the collection' })
+      .positional('index', { type: 'string', describe: 'name of the index' })
+      .option('eq', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'value of the first field, again for the second …: JSON, or text that is no JSON',
+      })
+      .option('gte', { type: 'string', requiresArg: true, describe: 'the next field from this value' })
+      .option('gt', { type: 'string', requiresArg: true, describe: 'the next field after this value' })
+      .option('lt', { type: 'string', requiresArg: true, describe: 'the next field before this value' })
+      .option('lte', { type: 'string', requiresArg: true, describe: 'the next field through this value' })
+      .option('prefix', { type: 'string', requiresArg: true, describe: 'the next field begins with this' })
+      .option('reverse', { type: 'boolean', describe: 'largest first' })
+      .option('limit', { type: 'string', requiresArg: true, describe: 'documents at most' })
+      .example('$0 find users byCity --eq Seoul --gte 30', ''),
+  async run(given, terminal) {
+    const query = queryOf(given)
+    await withPresentStore(given, terminal, store =>
+      printRows(
+        store.collection(neededText(given, 'collection')).find(neededText(given, 'index'), query),
+        terminal.format,
+        terminal.out,
+      ),
+    )
+    return exitCodes.ok
+  },
+}
+
+function queryOf(given: Arguments): SecondaryQuery {
+  const query: { -readonly [Name in keyof SecondaryQuery]: SecondaryQuery[Name] } = {
+    reverse: isGiven(given, 'reverse'),
+  }
+  const eq = textsOf(given, 'eq')
+  if (eq.length > 0) query.eq = eq.map(valueOf)
+  for (const bound of bounds) {
+    const word = textOf(given, bound)
+    if (word !== undefined) query[bound] = valueOf(word)
+  }
+  const prefix = textOf(given, 'prefix')
+  if (prefix !== undefined) query.prefix = prefix
+  const limit = countOf(given, 'limit')
+  if (limit !== undefined) query.limit = limit
+  return query
+}
+
+function valueOf(word: string): TupleValue {
+  try {
+    return JSON.parse(word) as TupleValue
+  } catch {
+    return word
+  }
+}
