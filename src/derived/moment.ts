@@ -4,7 +4,7 @@
  */
 import type { LogIndex } from '../base/ids.js'
 import type { IndexRows } from './contract.js'
-import type { IndexSnapshot } from './index-store.js'
+import type { IndexSnapshot } from './index-snapshot.js'
 import type { DocumentView } from './source.js'
 
 /** Rows and documents as of `position`. */

@@ -129,8 +129,9 @@ export class Indexes {
     const identity = [origin, schema.id, schema.type, type.version, config].join('/')
     const open = async (isFresh: boolean): Promise<{ store: IndexStore; rebuilt?: string }> => {
       if (isFresh) await env.disk.remove(folder)
-      const { disk, keyValue, clock } = env
-      return await IndexStore.open({ disk, keyValue, clock, folder, identity, writeBufferBytes })
+      const { disk, keyValue } = env
+      const random = env.random.split(`index ${schema.id}`)
+      return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes })
     }
     const runner = new IndexRunner({ clock: env.clock, source, collection, index, open, gate })
     runner.start()
