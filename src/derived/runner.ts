@@ -12,7 +12,7 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import type { Clock } from '../env/clock.js'
 import type { DerivedIndex } from './contract.js'
 import type { BuildProgress, IndexStore } from './index-store.js'
@@ -41,6 +41,7 @@ export interface RunnerOptions {
   readonly source: IndexSource
   readonly collection: CollectionId
   readonly index: DerivedIndex
+  readonly limits: Limits
   /** Opens the rows, or fresh ones; `isFresh`: away with what is there. */
   readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
   /** Lets one flush or checkpoint of this node through at a time. */
@@ -64,6 +65,8 @@ export class IndexRunner {
   #state: IndexState = 'opening'
   #reason: string | undefined
   #rebuilds = 0
+  /** Rows were written since the start. */
+  #hadRows = false
   #waiters: Waiter[] = []
   #closing = false
   #distrusted: string | undefined
@@ -153,7 +156,8 @@ export class IndexRunner {
     const { store, rebuilt } = await this.#options.open(reason !== undefined)
     this.#store = store
     this.#distrusted = undefined
-    this.#note(reason ?? rebuilt)
+    // What was there when it was last open, and is no more, was deleted.
+    this.#note(reason ?? rebuilt ?? (this.#hadRows && store.isNew ? 'its folder is gone' : undefined))
     const { source } = this.#options
     if (!store.isNew && (store.position > source.applied || store.position + 1 < source.firstIndex)) {
       const log = `the log goes from ${source.firstIndex} to ${source.applied}`
@@ -219,7 +223,7 @@ export class IndexRunner {
 
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
-    const { source, collection } = this.#options
+    const { source, collection, limits } = this.#options
     const position = store.isNew ? source.applied : store.position
     const chunk = await source.documents(collection, build.after, limits.indexChunkDocuments)
     const { changes, through } = await this.#collect(position, source.applied)
@@ -235,7 +239,7 @@ export class IndexRunner {
 
   /** Changes as they come, some at a time. */
   async #follow(store: IndexStore): Promise<void> {
-    const { source, clock } = this.#options
+    const { source, clock, limits } = this.#options
     const wait = this.#batchedMs + limits.indexBatchMs - clock.monotonicMs()
     const isFew = source.applied - store.position < limits.indexBatchChanges
     if (wait > 0 && isFew) await this.#pause(wait)
@@ -267,11 +271,8 @@ export class IndexRunner {
   }
 
   /** Changes of the collection after `from`, one batch of them, and the entry that they reach. */
-  async #collect(
-    from: LogIndex,
-    through: LogIndex,
-  ): Promise<{ changes: SourceChange[]; through: LogIndex }> {
-    const { source, collection } = this.#options
+  async #collect(from: LogIndex, through: LogIndex): Promise<{ changes: SourceChange[]; through: LogIndex }> {
+    const { source, collection, limits } = this.#options
     const changes: SourceChange[] = []
     let reached = from
     if (from >= through) return { changes, through: from }
@@ -297,6 +298,7 @@ export class IndexRunner {
       document: document?.(),
     }))
     await store.write({ index, changes: decoded, position, build })
+    this.#hadRows = true
   }
 
   /** Until somebody wakes it, or that time is over. */

@@ -2,6 +2,7 @@
 import { limits } from '../base/limits.js'
 import type { Decision, Define, EndSessions, KeepAlive, Register } from './command.js'
 import { Draft } from './draft.js'
+import { mergeIndexes } from './index-schema.js'
 import { collectionNameKey, counterKey, nonceKey, registeredKey, schemaKey, sessionNameKey } from './keys.js'
 import {
   type Counters,
@@ -15,7 +16,6 @@ import {
   noCounters,
   type Registered,
 } from './registry.js'
-import { mergeIndexes } from './index-schema.js'
 import { type Refused, type Reply, refuse } from './reply.js'
 import { compileDefinition, decodeSchema, encodeSchema, sameConstraints } from './schema.js'
 import type { DecideContext, View } from './view.js'
@@ -32,7 +32,13 @@ export function decideDefine(define: Define, view: View, context: DecideContext)
     return { type: 'answer', reply: refuse('TOO_LARGE', `at most ${limits.collectionsMax} collections`) }
   }
   const id = counters.collections + 1
-  const schema = compileDefinition(id, define.name, define.definition, counters.constraints + 1, counters.indexes + 1)
+  const schema = compileDefinition(
+    id,
+    define.name,
+    define.definition,
+    counters.constraints + 1,
+    counters.indexes + 1,
+  )
   const number = Buffer.alloc(4)
   number.writeUInt32LE(id, 0)
   draft.put(nameKey, number)

@@ -71,7 +71,11 @@ export function mergeIndexes(
 }
 
 /** Checks the options of an index that every kind has. Throws INVALID naming the place. */
-export function checkIndexes(where: string, value: unknown, checkName: (what: string, name: unknown) => void): void {
+export function checkIndexes(
+  where: string,
+  value: unknown,
+  checkName: (what: string, name: unknown) => void,
+): void {
   if (value === undefined) return
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SillokError('INVALID', `${where}: indexes must be an object by name`)

@@ -9,16 +9,16 @@ import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
+import type { IndexType } from '../derived/contract.js'
 import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
+import { schemaPrefix } from '../machine/keys.js'
+import { schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { asFailure, isLackOfSpace } from './failure.js'
 import { refuseForeign, takeIdentity } from './identity.js'
-import type { IndexType } from '../derived/contract.js'
-import { schemaPrefix } from '../machine/keys.js'
-import { schemaOfRow } from '../machine/schema.js'
 import { ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
@@ -235,7 +235,7 @@ export class Host {
       origin: this.#origin,
       source: new ReplicaIndexSource(replica, read),
       types: indexTypes ?? new Map(),
-      writeBufferBytes: this.#limits.writeBufferBytesIndex,
+      limits: this.#limits,
       gate: this.#flushGate,
     })
     this.#updateIndexes()

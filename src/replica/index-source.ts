@@ -3,7 +3,13 @@ import type { Entry } from '../base/entry.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import { decodeDocument } from '../codec/document.js'
 import { keyBytes, keyText, type Row, type RowKey, rowKinds } from '../codec/row.js'
-import type { DocumentView, IndexSource, SourceChange, SourceDocument, SourcePiece } from '../derived/source.js'
+import type {
+  DocumentView,
+  IndexSource,
+  SourceChange,
+  SourceDocument,
+  SourcePiece,
+} from '../derived/source.js'
 import { documentBytes } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
 import { documentPrefix } from '../machine/keys.js'

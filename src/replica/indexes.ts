@@ -7,12 +7,13 @@
  * this process was not opened with rests, and is said to; its folder stays.
  */
 import type { CollectionId, IndexId } from '../base/ids.js'
-import { joinPath } from '../env/disk.js'
-import type { Environment } from '../env/environment.js'
+import type { Limits } from '../base/limits.js'
 import type { DerivedIndex, IndexType } from '../derived/contract.js'
 import { IndexStore } from '../derived/index-store.js'
 import { IndexRunner, type IndexStatus } from '../derived/runner.js'
 import type { IndexSource } from '../derived/source.js'
+import { joinPath } from '../env/disk.js'
+import type { Environment } from '../env/environment.js'
 import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 
@@ -25,7 +26,7 @@ export interface IndexesOptions {
   readonly origin: string
   readonly source: IndexSource
   readonly types: ReadonlyMap<string, IndexType>
-  readonly writeBufferBytes: number
+  readonly limits: Limits
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
 }
 
@@ -120,7 +121,8 @@ export class Indexes {
   }
 
   #start(collection: CollectionId, schema: IndexSchema): OpenedIndex | undefined {
-    const { env, source, types, origin, writeBufferBytes, gate } = this.#options
+    const { env, source, types, origin, limits, gate } = this.#options
+    const random = env.random.split(`index ${schema.id}`)
     const type = types.get(schema.type)
     if (type === undefined) return undefined
     const index = type.open(schema.config)
@@ -130,10 +132,10 @@ export class Indexes {
     const open = async (isFresh: boolean): Promise<{ store: IndexStore; rebuilt?: string }> => {
       if (isFresh) await env.disk.remove(folder)
       const { disk, keyValue } = env
-      const random = env.random.split(`index ${schema.id}`)
-      return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes })
+      const writeBufferBytes = limits.writeBufferBytesIndex
+      return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes, limits })
     }
-    const runner = new IndexRunner({ clock: env.clock, source, collection, index, open, gate })
+    const runner = new IndexRunner({ clock: env.clock, source, collection, index, limits, open, gate })
     runner.start()
     return { schema, type, index, identity, runner }
   }

@@ -22,12 +22,7 @@ export class StateView {
   #isOpen = true
 
   /** As of `index`, which is the applied one now; `released` is called once. */
-  constructor(
-    layers: Layers,
-    store: KeyValueStore,
-    index: LogIndex,
-    released: (view: StateView) => void,
-  ) {
+  constructor(layers: Layers, store: KeyValueStore, index: LogIndex, released: (view: StateView) => void) {
     this.index = index
     this.#layers = layers
     this.#store = store

@@ -15,8 +15,8 @@ import type { Moment } from '../derived/moment.js'
 import type { SecondaryConfig } from '../derived/secondary/config.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
 import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
-import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { Asking } from './asking.js'
 import { checkRead } from './check-options.js'
 import type { FindOptions, FoundPage } from './options.js'
@@ -85,7 +85,12 @@ export class IndexReader {
     let position: LogIndex = 0
     let last: Buffer | undefined
     // One more tells whether there is a next page.
-    for await (const hit of this.#hits<T>(schema, opened, { ...query, ...after, limit: limit + 1 }, options)) {
+    for await (const hit of this.#hits<T>(
+      schema,
+      opened,
+      { ...query, ...after, limit: limit + 1 },
+      options,
+    )) {
       position = hit.position
       if (documents.length === limit && last !== undefined) {
         return { documents, cursor: encodeCursor(question, last, secret), position }
@@ -127,7 +132,9 @@ export class IndexReader {
       try {
         const asked = rest.limit
         let hits = 0
-        for await (const page of opened.index.query(rest, moment.rows) as AsyncIterable<readonly SecondaryHit[]>) {
+        for await (const page of opened.index.query(rest, moment.rows) as AsyncIterable<
+          readonly SecondaryHit[]
+        >) {
           for (let at = 0; at < page.length; at += documentsPerRead) {
             const some = page.slice(at, at + documentsPerRead)
             hits += some.length
@@ -214,7 +221,8 @@ function configOf(opened: OpenedIndex): SecondaryConfig {
 }
 
 function checkSignal({ signal }: FindOptions): void {
-  if (signal?.aborted) throw new SillokError('ABORTED', 'the signal stopped the search', { cause: signal.reason })
+  if (signal?.aborted)
+    throw new SillokError('ABORTED', 'the signal stopped the search', { cause: signal.reason })
 }
 
 /** Signs the cursors of a store. */

@@ -43,7 +43,10 @@ export class IndexTypes {
       return { type: name, ...(type.configure(rest) as object) }
     } catch (error) {
       if (!(error instanceof SillokError)) throw error
-      throw new SillokError(error.code, `${place}: ${error.message}`, { details: error.details, cause: error })
+      throw new SillokError(error.code, `${place}: ${error.message}`, {
+        details: error.details,
+        cause: error,
+      })
     }
   }
 }

@@ -11,8 +11,7 @@ import { Store, type StoreListeners } from './store.js'
 export type OpenOptions = StoreListeners & {
   /** Kinds of indexes of your own, beside those of this package. */
   readonly indexTypes?: readonly IndexType[]
-} &
-  (
+} & (
     | {
         /** The data folder; made if it is missing. One process at a time. */
         readonly dir: string
@@ -31,7 +30,10 @@ export type OpenOptions = StoreListeners & {
  * which names what is lost: a damaged log is never shortened. Close the store to let the folder go.
  */
 export async function open(options: OpenOptions): Promise<Store> {
-  const { memory = false, ...rest } = (options ?? {}) as { memory?: boolean; dir?: unknown } & StoreListeners & {
+  const { memory = false, ...rest } = (options ?? {}) as {
+    memory?: boolean
+    dir?: unknown
+  } & StoreListeners & {
       indexTypes?: readonly IndexType[]
     }
   if (memory) return openIn(memoryEnvironment(), 'memory', rest)

@@ -22,6 +22,12 @@ export const itemDefinition = {
   unique: { tag: { fields: ['tag'], normalize: ['trim', 'fold'] } },
 } as const
 
+/** The same with indexes. */
+export const itemIndexes = {
+  byTag: { type: 'secondary', fields: ['tag', 'write'] },
+  byWrite: { type: 'secondary', fields: ['write'] },
+} as const
+
 export const rowDefinition = { key: 'id', unique: { tag: { fields: ['tag'] } } } as const
 
 /** Few enough that writers collide. */

@@ -9,9 +9,10 @@ import { realEnvironment } from '../../src/env/real-environment.js'
 import { isSillokError } from '../../src/index.js'
 import type { BatchStep } from '../../src/store/options.js'
 import { Store } from '../../src/store/store.js'
+import { checkIndexes } from '../index-check.js'
 import { checkStore } from './check.js'
 import { Importer } from './importer.js'
-import { type Item, itemDefinition, itemOf, rowDefinition } from './items.js'
+import { type Item, itemDefinition, itemIndexes, itemOf, rowDefinition } from './items.js'
 import type { Expected } from './model.js'
 import { type Change, runChild, tell, type WriteNumber } from './protocol.js'
 
@@ -115,9 +116,10 @@ async function live(options: WriterOptions): Promise<void> {
     options.limits,
   )
   tell({ type: 'opened', ms: performance.now() - beganMs })
-  await store.define('items', itemDefinition)
+  await store.define('items', { ...itemDefinition, indexes: itemIndexes })
   await store.define('rows', rowDefinition)
   await checkStore(store, options.expected, tell)
+  await checkIndexes(store, 'items', itemIndexes)
   const random = new Random(`${options.seed}/${options.life}/import`)
   const importer = await Importer.resume(store, random, options.expected.rows)
   tell({ type: 'checked' })

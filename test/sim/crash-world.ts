@@ -9,6 +9,7 @@ import { isSillokError } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
+import { checkIndexes } from '../index-check.js'
 import { CrashModel } from './crash-model.js'
 import { ImportClient } from './import-client.js'
 
@@ -48,9 +49,15 @@ interface Place {
   readonly value: string
 }
 
+const placeIndexes = {
+  byTag: { type: 'secondary', fields: ['tag', 'value'] },
+  byValue: { type: 'secondary', fields: ['value'] },
+} as const
+
 const definition = {
   key: 'id',
   unique: { tag: { fields: ['tag'], normalize: ['trim', 'fold'] } },
+  indexes: placeIndexes,
 } as const
 
 const clientCount = 6
@@ -133,6 +140,10 @@ export class CrashWorld {
       checkpointEntriesMax: this.#random.pick([20, 100]),
       checkpointPauseMs: this.#random.pick([1, 50]),
       flushBatchBytesMax: this.#random.pick([300, 5000]),
+      indexBatchChanges: this.#random.pick([1, 10, 1000]),
+      indexBatchMs: this.#random.pick([0, 1, 50]),
+      indexChunkDocuments: this.#random.pick([1, 7, 1000]),
+      indexCheckpointBatchesMax: this.#random.pick([2, 20, 1000]),
     }
     return small as unknown as Partial<typeof limits>
   }
@@ -158,12 +169,28 @@ export class CrashWorld {
     if (wrongSlots.length > 0)
       throw new Error(`digests of slots ${wrongSlots.join(', ')} do not fit the rows`)
     await this.#importer.resume(store)
+    await checkIndexes(store, 'places', placeIndexes)
   }
 
   async #work(store: Store): Promise<void> {
     const clients: Promise<void>[] = [this.#importer.run()]
     for (let client = 0; client < clientCount; client++) clients.push(this.#client(store, client))
+    const searches = this.#search(store)
     await Promise.all(clients)
+    await searches
+  }
+
+  /** A question in the midst of writes: what it shows answers to it, in order. */
+  async #search(store: Store): Promise<void> {
+    for (let n = this.#random.below(4); n > 0; n--) {
+      let before: Place | undefined
+      for await (const place of store.collection<Place>('places').find('byTag', { gte: 'T' })) {
+        if (place.tag < 'T' || (before !== undefined && place.tag < before.tag)) {
+          throw new Error(`byTag from T: ${JSON.stringify(place)} after ${JSON.stringify(before)}`)
+        }
+        before = place
+      }
+    }
   }
 
   async #client(store: Store, client: number): Promise<void> {

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { limits } from '../../src/base/limits.js'
 import { DamageWorld } from '../process/damage-world.js'
+import { IndexWorld } from '../process/index-world.js'
 import { type KillReport, KillWorld } from '../process/kill-world.js'
 import { measureOpen } from '../process/open-time.js'
 import { ResumeWorld } from '../process/resume-world.js'
@@ -72,6 +73,20 @@ async function torn({ seed }: Asked): Promise<object> {
   return report
 }
 
+async function indexes({ seed, count = 20 }: Asked): Promise<object> {
+  const report: Record<string, unknown> = {}
+  const run = async (name: string, work: (world: IndexWorld) => Promise<object>): Promise<void> => {
+    const world = new IndexWorld(`${seed}/${name}`)
+    report[name] = await work(world)
+    world.remove()
+    console.log(JSON.stringify({ [name]: report[name] }))
+  }
+  await run('deleted', world => world.deleteFolders(count))
+  await run('flipped', world => world.flipBits(10 * count))
+  await run('found', world => world.insertAndFind(500 * count))
+  return report
+}
+
 async function resume({ seed, count = 20 }: Asked): Promise<object> {
   return await new ResumeWorld(seed).run(count)
 }
@@ -89,6 +104,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   damage,
   torn,
   resume,
+  indexes,
   ring,
   open,
 }

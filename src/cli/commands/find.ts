@@ -48,10 +48,10 @@ function queryOf(given: Arguments): SecondaryQuery {
     reverse: isGiven(given, 'reverse'),
   }
   const eq = textsOf(given, 'eq')
-  if (eq.length > 0) query.eq = eq.map(valueOf)
+  if (eq.length > 0) query.eq = eq.map(parseValue)
   for (const bound of bounds) {
     const word = textOf(given, bound)
-    if (word !== undefined) query[bound] = valueOf(word)
+    if (word !== undefined) query[bound] = parseValue(word)
   }
   const prefix = textOf(given, 'prefix')
   if (prefix !== undefined) query.prefix = prefix
@@ -60,7 +60,7 @@ function queryOf(given: Arguments): SecondaryQuery {
   return query
 }
 
-function valueOf(word: string): TupleValue {
+function parseValue(word: string): TupleValue {
   try {
     return JSON.parse(word) as TupleValue
   } catch {

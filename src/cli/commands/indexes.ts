@@ -11,7 +11,11 @@ export const command: Command = {
   declare: declareFolder,
   async run(given, terminal) {
     const { indexes } = await withPresentStore(given, terminal, store => Promise.resolve(store.status()))
-    await printRows(indexes.map(index => ({ ...index })), terminal.format, terminal.out)
+    await printRows(
+      indexes.map(index => ({ ...index })),
+      terminal.format,
+      terminal.out,
+    )
     return exitCodes.ok
   },
 }
