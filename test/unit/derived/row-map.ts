@@ -1,4 +1,4 @@
-/** An index's rows in memory, with the notes of its documents: what a store keeps for it, in the plainest form. */
+/** An index's rows in memory, with the notes of its documents: what a store keeps for it, put plainly. */
 import type { DocumentKey } from '../../../src/base/tuple.js'
 import type {
   DerivedIndex,

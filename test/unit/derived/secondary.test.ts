@@ -132,6 +132,7 @@ async function take(
   for await (const page of secondary.open(config).query(query, rows)) {
     if (page.length === 0) throw new Error('an empty page')
     hits.push(...page)
+    if (hits.length > (query.limit ?? Number.POSITIVE_INFINITY)) throw new Error('more hits than the limit')
     if (count !== undefined && hits.length >= count) break
   }
   return hits.slice(0, count)
