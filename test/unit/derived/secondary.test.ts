@@ -21,6 +21,8 @@ import { answer, type Documents, orderValues, type Place, placeOf, rowsOf } from
 const seed = process.env['SEED'] ?? String(Date.now())
 const dataSets = Number(process.env['COUNT'] ?? 10_000)
 t.comment(`SEED=${seed} COUNT=${dataSets}`)
+// Larger counts than the usual one take their time.
+t.setTimeout(Math.max(30_000, dataSets * 6))
 
 const secret = Buffer.from('a secret of this store')
 
