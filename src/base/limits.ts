@@ -70,7 +70,7 @@ export const limits = {
   indexesPerCollectionMax: 32,
   /** Fields of one secondary index. */
   fieldsPerIndexMax: 8,
-  /** One value in a row of a secondary index, encoded: longer ones are cut, hits on them are checked again. */
+  /** One value in a row of a secondary index, encoded; longer ones are cut, hits on them checked again. */
   indexedValueBytesMax: KiB,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */

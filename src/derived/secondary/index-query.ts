@@ -1,9 +1,9 @@
 /**
- * The type of questions to an index, from the documents' type and the index's fields: `eq` holds values of the
- * first fields, bounds values of the fields that follow, and `prefix` needs text there.
+ * The type of questions to an index, from the documents' type and the index's fields: `eq` holds values of
+ * the first fields, bounds values of the fields that follow, and `prefix` needs text there.
  */
 
-/** How fields of T can be named; of a path only the first name is checked here, the value is `never` if wrong. */
+/** How fields of T can be named. Of a path only the first name is checked; a wrong one has no values. */
 export type IndexField<T> = {
   [Name in keyof T & string]: NonNullable<T[Name]> extends Leaf ? Name : Name | `${Name}.${string}`
 }[keyof T & string]

@@ -89,13 +89,13 @@ export function queryRange(config: SecondaryConfig, query: SecondaryQuery, bytes
   if (prefix !== undefined) return prefixRange(free, start, prefix, bytesMax, doubtful)
   let low: Buffer = start
   let high: Buffer = Buffer.concat([start, above])
-  const from = gt ?? gte
+  const from = gt === undefined ? gte : gt
   if (from !== undefined) {
     const { bytes, cut } = boundPlace(free, start, from, gt === undefined ? 'gte' : 'gt', bytesMax)
     if (cut) doubtful.push(bytes)
     low = gt === undefined || cut ? bytes : Buffer.concat([bytes, above])
   }
-  const to = lt ?? lte
+  const to = lt === undefined ? lte : lt
   if (to !== undefined) {
     const { bytes, cut } = boundPlace(free, start, to, lt === undefined ? 'lte' : 'lt', bytesMax)
     if (cut) doubtful.push(bytes)

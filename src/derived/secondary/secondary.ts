@@ -6,6 +6,9 @@
  * counts as null; in a sparse index a document that lacks one has no row, and a null element has none.
  * A field with many values: an empty array has no row, what is no array counts as its only element.
  *
+ * Values of more than `limits.indexedValueBytesMax` encoded bytes are cut in the row. Documents whose values
+ * agree up to there are not ordered by the rest of them, and a hit that rests on it is told as not exact.
+ *
  * A document answers a question once: at the first of its rows, in the order asked for, that lies in the
  * range. Between pages documents may change: each page holds for the rows as of its own scan. A document that
  * does not change comes exactly once; one whose rows move may be missed, or come again.

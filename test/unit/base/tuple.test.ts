@@ -124,6 +124,49 @@ t.test('bytes compare as the values do', async t => {
   t.pass()
 })
 
+t.test('every step of the documented order is a step of the bytes', async t => {
+  const ladder: TupleValue[] = [
+    ...[null, false, true],
+    ...[-Number.MAX_VALUE, -(2 ** 53) - 2, -(2 ** 53), 1 - 2 ** 53, -256, -255, -1.5, -1, -0.5],
+    ...[-(2 ** -1022), -5e-324, 0, 5e-324, 2 ** -1022, 0.5, 1, 255, 256, 2 ** 31, 2 ** 32],
+    ...[2 ** 53 - 1, 2 ** 53, 2 ** 53 + 2, Number.MAX_VALUE],
+    ...[-8.64e15, -1, 0, 1, 8.64e15].map(ms => new Date(ms)),
+    // UTF-16 units would put U+10000, which begins with D800, before U+FFFF.
+    ...[
+      '',
+      '\0',
+      '\0\0',
+      '\0\x01',
+      '\0a',
+      '\x01',
+      'a',
+      'a\0',
+      'a\0\0',
+      'a\0b',
+      'a\x01',
+      'aa',
+      'b',
+      '\x7f',
+      '\x80',
+    ],
+    ...['ÿ', '가', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}'],
+    ...['', '00', '0000', '0001', '00ff', '01', 'ff', 'ff00', 'ffff'].map(hex => Buffer.from(hex, 'hex')),
+    ...[[], [null], [null, null], [1], [1, 1], ['a'], ['a', ''], ['a', [1]], ['a\0'], ['a\0b'], ['b']],
+    ...[[Buffer.of(0)], [Buffer.of(0), null], [Buffer.of(0, 0)], [[]], [[], null], [[null]], [[[]]]],
+  ]
+  for (let i = 0; i < ladder.length; i++) {
+    for (let j = 0; j < ladder.length; j++) {
+      const [a, b] = [ladder[i] as TupleValue, ladder[j] as TupleValue]
+      // As a whole tuple, and with more behind it, which must not weigh.
+      const alone = Math.sign(Buffer.compare(encodeTuple([a]), encodeTuple([b])))
+      const behind = Math.sign(Buffer.compare(encodeTuple([a, [[]]]), encodeTuple([b, null])))
+      if (alone !== Math.sign(i - j)) t.fail(`${i}, ${j}: ${JSON.stringify([a, b])}`)
+      if (behind !== (i === j ? 1 : alone)) t.fail(`${i}, ${j} with more behind: ${JSON.stringify([a, b])}`)
+    }
+  }
+  t.pass()
+})
+
 t.test('a tuple comes back as it was, -0 as 0', async t => {
   fc.assert(
     fc.property(tuple, values => {
