@@ -10,10 +10,26 @@ export {
 } from './base/errors.js'
 export { limits } from './base/limits.js'
 export type { DocumentKey } from './base/tuple.js'
+export type {
+  DerivedIndex,
+  IndexChange,
+  IndexOps,
+  IndexRange,
+  IndexRow,
+  IndexRows,
+  IndexType,
+} from './derived/contract.js'
+export type { IndexState, IndexStatus } from './derived/runner.js'
+export type { SecondaryDefinition } from './derived/secondary/config.js'
+export type { IndexField, IndexQuery } from './derived/secondary/index-query.js'
+export type { SecondaryQuery } from './derived/secondary/query.js'
 export type { Numbering } from './machine/command.js'
+export type { IndexDefinition } from './machine/index-schema.js'
 export type { NormalizeStep } from './machine/normalize.js'
 export type { Definition, UniqueDefinition, UniqueField } from './machine/schema.js'
+export type { NamedIndexStatus } from './replica/indexes.js'
 export { Collection, type InsertResult } from './store/collection.js'
+export type { FindQuery, IndexName } from './store/find-types.js'
 export { type OpenOptions, open } from './store/open.js'
 export type * from './store/options.js'
 export { Session, type SessionOptions } from './store/session.js'

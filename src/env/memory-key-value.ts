@@ -173,13 +173,14 @@ export class MemoryKeyValueStores implements KeyValueStores {
   readonly #disk: Disk
   readonly #rows = new Map<string, MemoryRows>()
   readonly #open = new Set<string>()
+  #named = 0
 
   constructor(disk: Disk) {
     this.#disk = disk
   }
 
   async open(folder: string): Promise<KeyValueStore> {
-    const name = await storeName(this.#disk, folder, () => `store-${this.#rows.size + 1}`)
+    const name = await storeName(this.#disk, folder, () => `store-${++this.#named}`)
     if (this.#open.has(name)) throw storeInUse(folder)
     this.#open.add(name)
     const rows = this.#rows.get(name) ?? new MemoryRows()

@@ -17,6 +17,7 @@ import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
 import { callRefusal, checkScan } from './check-options.js'
+import type { FindQuery, IndexName } from './find-types.js'
 import type { IndexReader } from './index-reader.js'
 import type { KeyLocks } from './key-locks.js'
 import type {
@@ -55,8 +56,8 @@ export type InsertResult =
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
-/** The documents of one collection. */
-export class Collection<T extends object = Record<string, unknown>> {
+/** The documents of one collection; `D`, its definition, types the questions to its indexes. */
+export class Collection<T extends object = Record<string, unknown>, D = unknown> {
   readonly name: string
   readonly #parts: CollectionParts
 
@@ -188,22 +189,27 @@ export class Collection<T extends object = Record<string, unknown>> {
    * before the call. Waits while the index is built (`onBehind`). Leaving the loop early lets go of the moment.
    * Rejects with NOT_FOUND if there is no such index, INVALID for a query that it does not understand.
    */
-  find(name: string, query: SecondaryQuery = {}, options: FindOptions = {}): AsyncGenerator<T, void> {
-    return this.#parts.indexReader.find<T>(this.#schema(), name, query, options)
+  async *find<Name extends IndexName<D>>(
+    name: Name,
+    query?: FindQuery<T, D, Name>,
+    options: FindOptions = {},
+  ): AsyncGenerator<T, void> {
+    yield* this.#parts.indexReader.find<T>(this.#schema(), name, (query ?? {}) as SecondaryQuery, options)
   }
 
   /** The same page by page: `limit` documents (100), and a cursor for the next page. */
-  findPage(
-    name: string,
-    query: SecondaryQuery = {},
+  async findPage<Name extends IndexName<D>>(
+    name: Name,
+    query?: FindQuery<T, D, Name>,
     { limit = 100, ...options }: FindOptions & { limit?: number; cursor?: string } = {},
   ): Promise<FoundPage<T>> {
-    return this.#parts.indexReader.findPage<T>(this.#schema(), name, query, { ...options, limit })
+    const asked = (query ?? {}) as SecondaryQuery
+    return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, { ...options, limit })
   }
 
   /** What an index of any kind answers to a query of its own, hit by hit, as of one moment. */
-  query<Hit>(name: string, query: unknown, options: FindOptions = {}): AsyncGenerator<Hit, void> {
-    return this.#parts.indexReader.query<Hit>(this.#schema(), name, query, options)
+  async *query<Hit>(name: string, query: unknown, options: FindOptions = {}): AsyncGenerator<Hit, void> {
+    yield* this.#parts.indexReader.query<Hit>(this.#schema(), name, query, options)
   }
 
   async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {

@@ -36,7 +36,7 @@ export interface SessionParts {
   readonly directory: SessionDirectory
   readonly handle: SessionHandle
   readonly lowWater: Sequence
-  readonly collection: <T extends object>(name: string, writer: Writer) => Collection<T>
+  readonly collection: <T extends object, D>(name: string, writer: Writer) => Collection<T, D>
   readonly closed: (session: Session) => void
 }
 
@@ -84,8 +84,8 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /** The collection, its writes in this session. */
-  collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
-    return this.#parts.collection<T>(name, this)
+  collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
+    return this.#parts.collection<T, D>(name, this)
   }
 
   /**

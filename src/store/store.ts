@@ -138,8 +138,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
    * is.
    */
-  collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
-    return this.#collection<T>(name, undefined)
+  collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
+    return this.#collection<T, D>(name, undefined)
   }
 
   /**
@@ -185,7 +185,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       directory: host.sessions,
       handle,
       lowWater: this.#resumeFrom(handle.session),
-      collection: (collection, writer) => this.#collection(collection, writer),
+      collection: <T extends object, D>(collection: string, writer: Writer) =>
+        this.#collection<T, D>(collection, writer),
       closed: closed => this.#sessions.delete(closed),
     })
     this.#sessions.add(session)
@@ -252,9 +253,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return part
   }
 
-  #collection<T extends object>(name: string, writer: Writer | undefined): Collection<T> {
+  #collection<T extends object, D>(name: string, writer: Writer | undefined): Collection<T, D> {
     const host = this.#open(this.#host)
-    return new Collection<T>(name, {
+    return new Collection<T, D>(name, {
       schema: () => this.#schema(name),
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),

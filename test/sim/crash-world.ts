@@ -8,6 +8,7 @@ import { Random } from '../../src/base/random.js'
 import { isSillokError } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
+import type { Collection } from '../../src/store/collection.js'
 import { Store } from '../../src/store/store.js'
 import { checkIndexes } from '../index-check.js'
 import { CrashModel } from './crash-model.js'
@@ -206,7 +207,7 @@ export class CrashWorld {
     }
   }
 
-  async #change(places: ReturnType<Store['collection']>, key: string, random: Random): Promise<void> {
+  async #change(places: Collection<Place>, key: string, random: Random): Promise<void> {
     const before = this.#model.certain(key)
     const tag = `${random.pick(['Tag', ' tag', 'TAG'])} ${random.below(30)}`
     const value = random.bytes(random.below(200)).toString('hex')

@@ -1,0 +1,211 @@
+/** Derived indexes through the store: what a user defines, asks and is refused. */
+import t, { type Test } from 'tap'
+import { Random } from '../../../src/base/random.js'
+import { isSillokError, open, type Store } from '../../../src/index.js'
+import { codeOf } from './code-of.js'
+import { type WordHit, words } from './own-index.js'
+
+const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
+t.comment(`SEED=${seed}`)
+
+interface User {
+  readonly id: string
+  readonly city: string
+  readonly age: number
+  readonly tags?: readonly string[]
+  readonly bio?: string
+}
+
+const users = {
+  key: 'id',
+  indexes: {
+    byCity: { type: 'secondary', fields: ['city', 'age'] },
+    byTag: { type: 'secondary', fields: ['tags'], each: 'tags' },
+  },
+} as const
+
+async function world(t: Test): Promise<{ store: Store; own: ReturnType<typeof ownOf> }> {
+  const store = await open({ memory: true, indexTypes: [words] })
+  t.teardown(() => store.close())
+  await store.define('users', users)
+  return { store, own: ownOf(store) }
+}
+
+function ownOf(store: Store) {
+  return store.collection<User, typeof users>('users')
+}
+
+async function all<T>(documents: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const document of documents) list.push(document)
+  return list
+}
+
+const ids = async (documents: AsyncIterable<{ id: string }>): Promise<string> =>
+  (await all(documents)).map(({ id }) => id).join(' ')
+
+t.test('find answers in the order of the fields, and sees what was just written', async t => {
+  const { own } = await world(t)
+  for (const [id, city, age] of [
+    ['a', 'Seoul', 40],
+    ['b', 'Busan', 30],
+    ['c', 'Seoul', 25],
+    ['d', 'Seoul', 33],
+  ] as const) {
+    await own.insert({ id, city, age, tags: [city, `${age}`] })
+    t.equal(await ids(own.find('byCity', { eq: [city, age] })), id)
+  }
+  t.equal(await ids(own.find('byCity')), 'b c d a')
+  t.equal(await ids(own.find('byCity', { eq: ['Seoul'], gte: 30 })), 'd a')
+  t.equal(await ids(own.find('byCity', { eq: ['Seoul'], reverse: true, limit: 2 })), 'a d')
+  t.equal(await ids(own.find('byCity', { prefix: 'Bu' })), 'b')
+  t.equal(await ids(own.find('byTag', { eq: ['Seoul'] })), 'a c d')
+  await own.put({ id: 'd', city: 'Busan', age: 33 })
+  await own.delete('b')
+  t.equal(await ids(own.find('byCity')), 'd c a')
+  t.equal(await ids(own.find('byTag', { eq: ['Seoul'] })), 'a c')
+  // @ts-expect-error the definition has no such index
+  await t.rejects(all(own.find('byAge')), { code: 'NOT_FOUND', message: /byCity, byTag/ })
+  // @ts-expect-error the first field is text
+  t.equal(await ids(own.find('byCity', { eq: [7] })), '')
+  // @ts-expect-error there are two fields
+  await t.rejects(all(own.find('byCity', { eq: ['a', 1, 2] })), { code: 'INVALID' })
+})
+
+t.test('an answer is of one moment, whatever is written while it is read', async t => {
+  const { store, own } = await world(t)
+  const count = 600
+  for (let i = 0; i < count; i++) await own.put({ id: `k${i}`, city: 'one', age: i })
+  let isOver = false
+  const writer = (async () => {
+    // Everything moves from one city to the other and back, by one atomic batch each.
+    for (let round = 0; !isOver; round++) {
+      const city = round % 2 === 0 ? 'two' : 'one'
+      const steps = Array.from({ length: count }, (_, i) => ({
+        in: 'users',
+        put: { id: `k${i}`, city, age: i },
+      }))
+      await store.batch(steps)
+    }
+  })()
+  for (let n = 0; n < 20; n++) {
+    const cities = new Set<string>()
+    let seen = 0
+    for await (const user of own.find('byCity')) {
+      cities.add(user.city)
+      seen += 1
+    }
+    t.equal(seen, count)
+    t.equal(cities.size, 1)
+  }
+  isOver = true
+  await writer
+})
+
+t.test('pages go on where they ended, and a cursor fits its question only', async t => {
+  const { own } = await world(t)
+  const random = new Random(seed)
+  for (let i = 0; i < 57; i++) await own.put({ id: `k${i}`, city: random.pick(['x', 'y']), age: i % 5 })
+  const whole = await ids(own.find('byCity'))
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await own.findPage('byCity', {}, { limit: 10, ...(cursor && { cursor }) })
+    t.ok(page.documents.length <= 10)
+    found.push(...page.documents.map(({ id }) => id))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  t.equal(found.join(' '), whole)
+  const first = await own.findPage('byCity', {}, { limit: 3 })
+  const given = { limit: 3, cursor: first.cursor ?? '' }
+  await t.rejects(own.findPage('byCity', { reverse: true }, given), { code: 'INVALID' })
+  await t.rejects(own.findPage('byTag', {}, given), { code: 'INVALID' })
+  await t.rejects(own.findPage('byCity', {}, { cursor: 'abc' }), { code: 'INVALID' })
+  await t.rejects(own.findPage('byCity', {}, { limit: 0 }), { code: 'INVALID', message: /limit/ })
+})
+
+t.test('an index on what is there is built; one that is dropped is gone', async t => {
+  const { store } = await world(t)
+  const plain = store.collection<User>('plain')
+  await store.define('plain', { key: 'id' })
+  for (let i = 0; i < 30; i++) await plain.put({ id: `k${i}`, city: 'x', age: 30 - i })
+  const indexed = { key: 'id', indexes: { byAge: { type: 'secondary', fields: ['age'] } } }
+  await store.define('plain', indexed)
+  await store.define('plain', indexed)
+  t.equal((await all(plain.find('byAge', { lte: 3 }))).length, 3)
+  t.match(
+    store.status().indexes.find(({ name }) => name === 'byAge'),
+    { collection: 'plain', type: 'secondary', state: 'live', lag: 0 },
+  )
+  const other = { key: 'id', indexes: { byAge: { type: 'secondary', fields: ['city'] } } }
+  t.match(await codeOf(store.define('plain', other)), 'INVALID')
+  t.match(await codeOf(store.define('plain', { key: 'id' })), 'INVALID')
+  await store.define('plain', { key: 'id' }, { drop: true })
+  t.equal(await codeOf(all(plain.find('byAge'))), 'NOT_FOUND')
+  await store.define('plain', other)
+  t.equal((await all(plain.find('byAge', { eq: ['x'] }))).length, 30, 'the name is free again')
+})
+
+t.test('what a definition of an index lacks is named', async t => {
+  const { store } = await world(t)
+  const refused = async (indexes: unknown, message: RegExp): Promise<void> => {
+    await t.rejects(store.define('bad', { key: 'id', indexes } as never), { code: 'INVALID', message })
+  }
+  await refused([], /indexes must be an object/)
+  await refused({ a: 1 }, /indexes\.a must be an object/)
+  await refused({ a: {} }, /its type/)
+  await refused({ a: { type: 'other' } }, /no type of index is named other; there are secondary, words/)
+  await refused({ a: { type: 'secondary', fields: [] } }, /indexes\.a: .*fields/)
+  await refused({ a: { type: 'secondary', fields: ['x'], sort: 1 } }, /unknown "sort"/)
+  await refused({ a: { type: 'words' } }, /words: field must name a field/)
+  t.notOk(store.status().collections.includes('bad'))
+})
+
+t.test("a user's own type of index is fed, read and built like the others", async t => {
+  const { store } = await world(t)
+  const random = new Random(`${seed} words`)
+  const notes = store.collection<{ id: number; text: string }>('notes')
+  await store.define('notes', { key: 'id' })
+  const texts = new Map<number, string>()
+  const change = async (): Promise<void> => {
+    const id = random.below(20)
+    if (random.chance(0.3)) {
+      texts.delete(id)
+      await notes.delete(id)
+      return
+    }
+    const text = Array.from({ length: random.below(4) }, () => random.pick(['ga', 'na', 'da', 'ra'])).join(
+      ' ',
+    )
+    texts.set(id, text)
+    await notes.put({ id, text })
+  }
+  for (let n = 0; n < 30; n++) await change()
+  await store.define('notes', { key: 'id', indexes: { words: { type: 'words', field: 'text' } } })
+  for (let n = 0; n < 60; n++) {
+    await change()
+    const expected = new Map<string, number>()
+    for (const text of texts.values()) {
+      for (const word of new Set(text.split(' '))) if (word) expected.set(word, (expected.get(word) ?? 0) + 1)
+    }
+    const found = await all(notes.query<WordHit>('words', {}))
+    t.strictSame(
+      found.map(({ word, documents }) => [word, documents]),
+      [...expected].sort(([a], [b]) => (a < b ? -1 : 1)),
+    )
+  }
+  await t.rejects(all(notes.find('words')), { code: 'INVALID', message: /ask it by query/ })
+})
+
+t.test('questions end with deadline, signal and store', async t => {
+  const { store, own } = await world(t)
+  await own.put({ id: 'a', city: 'x', age: 1 })
+  t.equal(await codeOf(all(own.find('byCity', {}, { signal: AbortSignal.abort() }))), 'ABORTED')
+  t.equal(await codeOf(all(own.find('byCity', {}, { deadlineMs: -1 }))), 'INVALID')
+  const search = own.find('byCity')
+  await search.next()
+  await store.close()
+  const end = await search.next().catch((error: unknown) => error)
+  t.ok(isSillokError(end, 'CLOSED') || (end as { done?: boolean }).done === true)
+  t.equal(await codeOf(all(own.find('byCity'))), 'CLOSED')
+})
