@@ -11,11 +11,9 @@ import { crc32 } from 'node:zlib'
 import { Level } from 'level'
 import { unpack } from 'msgpackr'
 import t, { type Test } from 'tap'
-import { realEnvironment } from '../../src/env/real-environment.js'
-import { Store } from '../../src/store/store.js'
 import { Layout, numberOf, tableOf } from '../docs/layout.js'
+import { block, makeFolders } from '../docs/sample-folders.js'
 
-const block = 4096
 const fileHeader = new Layout('WAL file header')
 const batchHead = new Layout('WAL batch')
 const entryHead = new Layout('Entry')
@@ -23,44 +21,6 @@ const segmentHeader = new Layout('Segment header')
 const trailer = new Layout('Segment footer')
 const stateRow = new Layout('State row')
 const checkpointHead = new Layout('Checkpoint record')
-
-interface Folder {
-  /** Closed in order. */
-  readonly closed: string
-  /** As a killed process would leave it, then opened and closed. */
-  readonly recovered: string
-}
-
-async function openStore(dir: string): Promise<{ store: Store; close: () => Promise<void> }> {
-  const env = realEnvironment()
-  const store = await Store.open(env, dir, {}, { segmentCutBytes: block, segmentSyncBytes: block })
-  return {
-    store,
-    close: async () => {
-      await store.close()
-      await env.disk.close()
-    },
-  }
-}
-
-/** A folder with documents, claims and kept replies, sealed segments and a checkpoint. */
-async function makeFolders(root: string): Promise<Folder> {
-  const folder: Folder = { closed: join(root, 'closed'), recovered: join(root, 'recovered') }
-  const { store, close } = await openStore(folder.closed)
-  await store.define('people', { key: 'id', unique: { email: { fields: ['email'], normalize: ['fold'] } } })
-  const people = store.collection('people')
-  for (let i = 0; i < 60; i++) await people.put({ id: `p${i}`, email: `P${i}@Example.org`, n: i })
-  await people.put({ id: 'kim', email: 'Kim@Example.org', name: '김철수' })
-  await people.delete('p7')
-  const session = await store.session({ name: 'importer', numbering: 'caller' })
-  await session.collection('people').put({ id: 's1', email: 's1@x' }, { sequence: 1 })
-  const refused = session.collection('people').insert({ id: 's1', email: 's2@x' }, { sequence: 2 })
-  await refused.catch(() => {})
-  cpSync(folder.closed, folder.recovered, { recursive: true })
-  await close()
-  await (await openStore(folder.recovered)).close()
-  return folder
-}
 
 interface Batch {
   readonly start: number
