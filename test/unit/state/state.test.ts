@@ -5,6 +5,7 @@
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
+import { State } from '../../../src/state/state.js'
 import { readAll, scanTexts } from './compare.js'
 import { allKeys, Model, randomKey, rowText } from './model.js'
 import { World } from './world.js'
@@ -170,7 +171,6 @@ t.test('reads wait until replay has passed what the store holds', async t => {
     world.write(40)
     await world.state.flush()
     const { disk, keyValue, clock } = world.machine.restart()
-    const { State } = await import('../../../src/state/state.js')
     const options = { disk, keyValue, clock, folder: 'node/state-1', writeBufferBytes: 3000 }
     const { state, replayFrom } = await State.open({ ...options, logLastIndex: 40 })
     t.equal(replayFrom, 1)
