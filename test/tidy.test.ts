@@ -10,8 +10,22 @@ import t, { type Test } from 'tap'
 import { type Code, errorTable } from '../src/base/errors.js'
 import { limits } from '../src/base/limits.js'
 import { exitCodeFor } from '../src/cli/failure.js'
-import { checkBlindEvolve, checkCircles, checkDeadFiles, checkLayers, checkModules } from './tidy/graph.js'
-import { checkErrorTable, checkLimits, checkTopLevel, checkVerbs, type ErrorRow } from './tidy/project.js'
+import {
+  checkBlindEvolve,
+  checkCircles,
+  checkDeadFiles,
+  checkLayers,
+  checkModules,
+  drawHouse,
+} from './tidy/graph.js'
+import {
+  checkErrorTable,
+  checkHouse,
+  checkLimits,
+  checkTopLevel,
+  checkVerbs,
+  type ErrorRow,
+} from './tidy/project.js'
 import {
   checkBans,
   checkDocs,
@@ -289,6 +303,31 @@ t.test('the top level holds what the project is made of, and nothing else', asyn
     'notes.txt at the top level',
   ])
   t.same(checkTopLevel(filesOfProject()), [])
+})
+
+t.test('ARCHITECTURE.md draws the folders as they import each other', async t => {
+  const planted = plant({
+    'src/base/a.ts': '',
+    'src/wal/deep/b.ts': "import '../../base/a.js'; import './c.js'; import 'node:zlib'",
+    'src/index.ts': "export * from './wal/deep/b.js'",
+    'test/a.ts': "import '../src/wal/deep/b.js'",
+  })
+  const drawn = [
+    '           base wal index.ts',
+    '9 index.ts       x     .',
+    '3 wal       x    .',
+    '0 base      .',
+  ]
+  t.equal(drawHouse(planted), drawn.join('\n'))
+  const page = `## The house as the import graph draws it\n\nText.\n\n\`\`\`\n${drawn.join('\n')}\n\`\`\`\n`
+  t.same(checkHouse(page, drawHouse(planted)), [])
+  const changed = drawHouse(plant({ 'src/base/a.ts': '', 'src/wal/b.ts': '', 'src/index.ts': '' }))
+  t.match(checkHouse(page, changed), [changed], 'another graph is told as it should be drawn')
+  t.equal(checkHouse('## Other\n', drawHouse(planted)).length, 1, 'no picture')
+  const architecture = readFileSync(path.join(projectRoot, 'src/ARCHITECTURE.md'), 'utf8')
+  const complaints = checkHouse(architecture, drawHouse(inSrc))
+  if (complaints.length > 0) t.comment(complaints.join('\n'))
+  t.same(complaints, [])
 })
 
 t.test('the README says what the code does: error codes, verbs, limits', async t => {

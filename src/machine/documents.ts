@@ -1,7 +1,7 @@
 /**
  * A document's row: the claims that it holds, then the document.
  *
- *   varint count | count x (u32 constraint | u16 n | encoded value) | msgpack of the document
+ *   u8 count | count x (u32 constraint | u16 n | encoded value) | msgpack of the document
  *
  * The list of claims is kept so that releasing them never normalises again under a newer rule.
  */

@@ -122,6 +122,36 @@ export function checkModules(sources: readonly Source[]): string[] {
   return complaints
 }
 
+/**
+ * The folders of `src/` and whom they import, as text: a row per importer, a column per imported, both by
+ * layer. What keeps to its layer has all marks left of its own column.
+ */
+export function drawHouse(sources: readonly Source[]): string {
+  const imported = new Map<string, Set<string>>()
+  for (const source of sources) {
+    const folder = folderOf(source.path)
+    if (folder === undefined) continue
+    const targets = imported.get(folder) ?? new Set()
+    imported.set(folder, targets)
+    for (const { target } of source.imports) {
+      const other = target === undefined ? undefined : folderOf(target)
+      if (other !== undefined && other !== folder) targets.add(other)
+    }
+  }
+  const place = (folder: string): number => layers[folder] ?? Number.POSITIVE_INFINITY
+  const folders = [...imported.keys()].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1))
+  const wide = Math.max(...folders.map(folder => folder.length))
+  const row = (head: string, cells: readonly string[]): string => `${head} ${cells.join(' ')}`.trimEnd()
+  const rows = folders.toReversed().map(folder => {
+    const cells = folders.map(other => {
+      const mark = other === folder ? '.' : imported.get(folder)?.has(other) ? 'x' : ''
+      return mark.padStart(Math.ceil(other.length / 2)).padEnd(other.length)
+    })
+    return row(`${layers[folder] ?? '?'} ${folder.padEnd(wide)}`, cells)
+  })
+  return [row(' '.repeat(wide + 2), folders), ...rows].join('\n')
+}
+
 /** No file of `src/` imports itself in a circle, types included. Each circle is told once. */
 export function checkCircles(sources: readonly Source[]): string[] {
   const graph = new Map(sources.map(source => [source.path, source]))

@@ -109,6 +109,15 @@ export function limitText(name: string, value: number): string {
   return value.toLocaleString('en-US')
 }
 
+/** The picture of the folders in ARCHITECTURE.md is what the import graph draws. */
+export function checkHouse(architecture: string, drawn: string): string[] {
+  const told = /^```\n([\s\S]*?)\n```$/m.exec(sectionOf(architecture, houseHeading))?.[1]
+  if (told === drawn) return []
+  return [`ARCHITECTURE.md, under "${houseHeading}", does not show what the imports are:\n${drawn}`]
+}
+
+const houseHeading = 'The house as the import graph draws it'
+
 /** The text of the section with that heading (second level), without the heading; empty if there is none. */
 export function sectionOf(text: string, heading: string): string {
   const parts = text.split(/^## +(.*)$/m)
