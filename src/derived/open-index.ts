@@ -6,8 +6,8 @@
  *
  * Not trusted: `CHECKPOINT` is missing, damaged or of another identity, a table fails its comparison and is
  * needed, the store refuses to open, a mark fails its check, the last checkpoint is not there, or a batch
- * since then is missing from the middle. Then both go, `CHECKPOINT` first: rows are copies of what the log and
- * the state hold. That the newest batches are missing is no damage: LevelDB loses the end of its log.
+ * since then is missing from the middle. Then both go, `CHECKPOINT` first: rows are copies of what the log
+ * and the state hold. That the newest batches are missing is no damage: LevelDB loses the end of its log.
  */
 import { isSillokError } from '../base/errors.js'
 import type { Random } from '../base/random.js'
@@ -29,6 +29,7 @@ import {
   readNumber,
   readPosition,
 } from './index-marks.js'
+import type { FoundNotes } from './index-notes.js'
 import { openValue, spaces } from './stored-value.js'
 
 /** Where the rows are and whose. */
@@ -42,15 +43,11 @@ export interface OpenIndexOptions {
 }
 
 /** What was found in the store. */
-export interface FoundRows {
+export interface FoundRows extends FoundNotes {
   /** Undefined: nothing was ever written. */
   readonly at: IndexPosition | undefined
   /** The oldest batch whose mark is still there, or the next one. */
   readonly firstMarker: number
-  /** No document with a greater encoded key has a note. */
-  readonly highestNote: Buffer | undefined
-  /** Notes of deleted documents may be there. */
-  readonly mayHaveGone: boolean
 }
 
 /** A store whose rows are trusted up to what they say themselves. */
