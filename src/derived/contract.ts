@@ -2,8 +2,8 @@
  * The contract of derived indexes: what an index type gives, and what it is given.
  *
  * An index is a function of the documents: it is told of every change in the order of the log and answers
- * with rows to write. It reads nothing but its own rows, no clock, no chance, no locale: the same changes over
- * the same rows give the same operations, in every process. It never does input or output of its own.
+ * with rows to write. It reads nothing but its own rows, no clock, no chance, no locale: the same changes
+ * over the same rows give the same operations, in every process. It never does input or output of its own.
  *
  * What it wrote for a document it must be able to take back: it leaves a note with each document and gets it
  * back with the document's next change. So no change needs the document's old form, and a change that comes
@@ -67,8 +67,8 @@ export interface IndexType<Config = unknown, Query = unknown, Hit = unknown> {
   /** Raised whenever the same documents would give other rows: indexes of another version are built anew. */
   readonly version: number
   /**
-   * Checks what the definition says of an index besides its type, and returns it in its one normal form: plain
-   * values only, for it is logged. Throws INVALID that names what is wrong and what is allowed.
+   * Checks what the definition says of an index besides its type, and returns it in its one normal form:
+   * plain values only, for it is logged. Throws INVALID that names what is wrong and what is allowed.
    */
   configure(definition: Readonly<Record<string, unknown>>): Config
   open(config: Config): DerivedIndex<Query, Hit>

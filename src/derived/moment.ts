@@ -1,6 +1,6 @@
 /**
- * One moment of an index: its rows and the documents, both as of the same position. Shared by all queries that
- * waited for it; let go by the last.
+ * One moment of an index: its rows and the documents, both as of the same position. Shared by all queries
+ * that waited for it; let go by the last.
  */
 import type { LogIndex } from '../base/ids.js'
 import type { IndexRows } from './contract.js'

@@ -2,10 +2,10 @@
  * Keeps one index of one replica up to date: builds it from the state, feeds it from the log, gives queries a
  * moment to read, and begins anew when its rows are not to be trusted.
  *
- * Always: what is written is the function of the log up to the position that is written with it. A build reads
- * documents in chunks while changes flow; a chunk's documents may be newer than the position, so a build ends
- * only when the position has passed the moment of its last chunk. Versions tell what is new: documents, changes
- * and repetitions may come in any order. A crash continues from the last batch.
+ * Always: what is written is the function of the log up to the position that is written with it. A build
+ * reads documents in chunks while changes flow; a chunk's documents may be newer than the position, so a
+ * build ends only when the position has passed the moment of its last chunk. Versions tell what is new:
+ * documents, changes and repetitions may come in any order. A crash continues from the last batch.
  *
  * One batch at a time, at most one in `batchMs`, unless a query waits: then what it waits for is written at
  * once, exactly up to the applied index of that moment.
@@ -103,8 +103,8 @@ export class IndexRunner {
   }
 
   /**
-   * A moment that shows everything applied at the call, held for the caller: release it. Waits while the index
-   * is built; with `isPatient` false it rejects then with INDEX_BEHIND.
+   * A moment that shows everything applied at the call, held for the caller: release it. Waits while the
+   * index is built; with `isPatient` false it rejects then with INDEX_BEHIND.
    */
   moment(isPatient = true): Promise<Moment> {
     if (this.#closing) return Promise.reject(new SillokError('CLOSED', 'the store is closed'))

@@ -48,8 +48,8 @@ export interface IndexSource {
   /** The changes of entries `from` to `through`, which is at most `applied`, piece by piece. */
   changes(from: LogIndex, through: LogIndex): AsyncIterable<SourcePiece>
   /**
-   * The next documents of the collection in the order of their keys, after a key, and the moment that they are
-   * of; fewer than `count` only at the end.
+   * The next documents of the collection in the order of their keys, after a key, and the moment that they
+   * are of; fewer than `count` only at the end.
    */
   documents(
     collection: CollectionId,

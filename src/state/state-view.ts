@@ -33,7 +33,9 @@ export class StateView {
     this.#generations = generationsAbove(this.#view)
   }
 
-  /** The rows in the order of the keys; null where there is none. DAMAGED names a row that fails its check. */
+  /**
+   * The rows in the order of the keys; null where there is none. DAMAGED names a row that fails its check.
+   */
   async getMany(keys: readonly RowKey[]): Promise<(Row | null)[]> {
     assert(this.#isOpen, 'a view was released')
     const rows = keys.map(key => this.#inMemory(key))

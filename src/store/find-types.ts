@@ -1,6 +1,6 @@
 /**
- * How `find` is typed: by the definition, when the collection is told of it (`collection<User, typeof users>`),
- * else by nothing but the general form of a question.
+ * How `find` is typed: by the definition, when the collection is told of it (`collection<User, typeof
+ * users>`), else by nothing but the general form of a question.
  */
 import type { IndexField, IndexQuery } from '../derived/secondary/index-query.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'

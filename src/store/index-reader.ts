@@ -1,9 +1,9 @@
 /**
  * Questions to derived indexes: hits and documents as of one moment, whatever is written meanwhile.
  *
- * The moment shows at least all that was acknowledged when the question was asked. If a row of the index fails
- * its check on the way, the index is built anew and the question goes on behind the last hit, at a later
- * moment: what is yielded is never wrong, and nothing is left out.
+ * The moment shows at least all that was acknowledged when the question was asked. If a row of the index
+ * fails its check on the way, the index is built anew and the question goes on behind the last hit, at a
+ * later moment: what is yielded is never wrong, and nothing is left out.
  */
 import { createHash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'

@@ -53,7 +53,9 @@ export class IndexWorld {
     return { deleted: count, rebuilds, writes: this.#write }
   }
 
-  /** Changes a bit of the indexes' files while the store is closed, so often; each time it answers rightly. */
+  /**
+   * Changes a bit of the indexes' files while the store is closed, so often; each time it answers rightly.
+   */
   async flipBits(
     count: number,
   ): Promise<{ flipped: number; rebuilt: number; files: Record<string, number> }> {

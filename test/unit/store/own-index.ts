@@ -1,6 +1,7 @@
 /**
- * An index type as a user writes one, from the public face alone: how many documents have each word in a field,
- * and which. A count is a row of its own, so this one reads rows; a note remembers the words of a document.
+ * An index type as a user writes one, from the public face alone: how many documents have each word in a
+ * field, and which. A count is a row of its own, so this one reads rows; a note remembers the words of a
+ * document.
  */
 import type { IndexChange, IndexOps, IndexRows, IndexType } from '../../../src/index.js'
 import { SillokError } from '../../../src/index.js'
