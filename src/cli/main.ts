@@ -10,6 +10,7 @@ import { command as bench } from './commands/bench.js'
 import { command as define } from './commands/define.js'
 import { command as remove } from './commands/delete.js'
 import { command as demo } from './commands/demo.js'
+import { command as exportAll } from './commands/export.js'
 import { command as get } from './commands/get.js'
 import { command as importFile } from './commands/import.js'
 import { command as put } from './commands/put.js'
@@ -24,6 +25,7 @@ import { shieldDashes } from './words.js'
 const commands: readonly Command[] = [
   define,
   importFile,
+  exportAll,
   put,
   get,
   remove,
