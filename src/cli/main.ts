@@ -16,6 +16,7 @@ import { command as importFile } from './commands/import.js'
 import { command as put } from './commands/put.js'
 import { command as scan } from './commands/scan.js'
 import { command as status } from './commands/status.js'
+import { command as verify } from './commands/verify.js'
 import { releaseVersion, command as version } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
@@ -31,6 +32,7 @@ const commands: readonly Command[] = [
   remove,
   scan,
   status,
+  verify,
   demo,
   bench,
   version,

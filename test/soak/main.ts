@@ -10,6 +10,7 @@ import { measureOpen } from '../process/open-time.js'
 import { ResumeWorld } from '../process/resume-world.js'
 import { fillRing } from '../process/ring.js'
 import { damageAcknowledged, tearLast } from '../process/torn-forms.js'
+import { VerifyWorld } from '../process/verify-world.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -84,6 +85,16 @@ async function open({ seed, count = 1_000_000 }: Asked): Promise<object> {
   return await measureOpen(seed, count, 5)
 }
 
+async function verify({ seed, count = 300 }: Asked): Promise<object> {
+  const world = new VerifyWorld(seed)
+  try {
+    const { counts } = await world.prepare()
+    return { ...counts, ...(await world.run(count)) }
+  } finally {
+    world.remove()
+  }
+}
+
 const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   kills,
   damage,
@@ -91,6 +102,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   resume,
   ring,
   open,
+  verify,
 }
 
 async function main(): Promise<void> {
