@@ -2,8 +2,8 @@
  * What a check of stored bytes found: in which file, where in it, and what. One form for every kind of file.
  *
  * A *fault* is something that no crash explains: bytes that were durable are wrong or gone. A *note* is worth
- * telling and no fault: what a crash may leave, or what could not be looked at. Of many faults in one file the
- * first ones are kept, and the others counted.
+ * telling and no fault: what a crash may leave, or what could not be looked at. Of many faults in one file
+ * the first ones are kept, and the others counted.
  */
 import { InvariantError } from './assert.js'
 import { type ErrorDetails, isSillokError } from './errors.js'
@@ -81,8 +81,8 @@ export class Findings {
   }
 
   /**
-   * Does the work; what it throws about the bytes it read becomes a fault of that file, or of the one that the
-   * error names, and the answer is undefined. A format that this release does not know is thrown on.
+   * Does the work; what it throws about the bytes it read becomes a fault of that file, or of the one that
+   * the error names, and the answer is undefined. A format that this release does not know is thrown on.
    */
   async attempt<T>(file: string, work: () => Promise<T>): Promise<T | undefined> {
     try {

@@ -13,6 +13,7 @@ import { command as demo } from './commands/demo.js'
 import { command as exportAll } from './commands/export.js'
 import { command as get } from './commands/get.js'
 import { command as importFile } from './commands/import.js'
+import { command as inspect } from './commands/inspect.js'
 import { command as put } from './commands/put.js'
 import { command as scan } from './commands/scan.js'
 import { command as status } from './commands/status.js'
@@ -33,6 +34,7 @@ const commands: readonly Command[] = [
   scan,
   status,
   verify,
+  inspect,
   demo,
   bench,
   version,

@@ -4,7 +4,7 @@
  *
  * It does more than applying does. Each fact names the hash of the row that it replaces, and the model looks
  * whether that is so; in the end every claim must have its document, every document its claims, and every
- * kept reply its session. Of documents only hash and claims are kept, unless values are asked for.
+ * kept reply its session. Of documents only hash and claims are kept.
  */
 import type { Entry } from '../base/entry.js'
 import { atEntry, atKey, type Findings } from '../base/finding.js'
@@ -25,7 +25,7 @@ export interface ModelRow {
   readonly version: number
   readonly hash0: number
   readonly hash1: number
-  /** Not kept for documents, unless asked for. */
+  /** Not kept for documents. */
   readonly value: Buffer | undefined
   /** Claims that a document holds. */
   readonly claims: readonly RowKey[]
@@ -40,7 +40,6 @@ export interface LogModelOptions {
   readonly file: string
   /** The state of that index is compared with its digests; rows may have changed in the store since. */
   readonly checkpoint?: Checkpoint
-  readonly keepsValues?: boolean
 }
 
 /** Builds the state; apply all entries in order. */
@@ -169,7 +168,7 @@ export class LogModel {
 
   #modelRow(key: RowKey, { version, hash0, hash1, value }: Row): ModelRow {
     const isDocument = key.startsWith('d')
-    const kept = isDocument && this.#options.keepsValues !== true ? undefined : value
+    const kept = isDocument ? undefined : value
     const claims = isDocument ? heldClaims(value) : []
     return { version, hash0, hash1, value: kept, claims, isStored: false }
   }

@@ -6,8 +6,8 @@
  * are held against each other: the log's entries against the segments, all of them, applied in memory from
  * the first one on, against the stored rows, the digests, and claims and documents among themselves.
  *
- * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put right
- * at once. Memory grows with the number of rows, since the state is built twice.
+ * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
+ * right at once. Memory grows with the number of rows, since the state is built twice.
  */
 import type { Entry } from '../base/entry.js'
 import { atByte, atEntry, atKey, type CheckedCounts, type Finding, Findings } from '../base/finding.js'
@@ -21,16 +21,11 @@ import type { RecordedMarks } from '../segments/marks.js'
 import { checkFiles, readRows, type StateCheck, type StoredMarks } from '../state/check.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
-import {
-  decodeCreated,
-  decodeHardState,
-  decodeSegmentSealed,
-  decodeSegmentSynced,
-  registerKinds,
-} from '../wal/registers.js'
+import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
 import { dataPartition } from './host.js'
 import { checkIdentity, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
+import { marksOf } from './marks-of.js'
 
 /** What is verified. */
 export interface VerifyOptions {
@@ -64,10 +59,9 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   try {
     const findings = new Findings()
     await new Verification(options, findings).run(names)
-    const relative = ({ file, ...rest }: Finding): Finding => ({
-      file: file.startsWith(`${folder}/`) ? file.slice(folder.length + 1) : file,
-      ...rest,
-    })
+    // Named from the data folder, in messages of others too.
+    const near = (text: string): string => text.replaceAll(`${folder}/`, '')
+    const relative = ({ file, at, what }: Finding): Finding => ({ file: near(file), at, what: near(what) })
     const { counts, faults, notes } = findings
     return { faults: faults.map(relative), notes: notes.map(relative), counts }
   } finally {
@@ -239,15 +233,6 @@ class Verification {
       const what = `proves the checkpoint of entry ${proven}; the log recorded ${checkpoint.index}`
       this.#findings.fault(state, '', what)
     }
-  }
-}
-
-function marksOf({ registers }: CheckedPartition): RecordedMarks {
-  const synced = registers.get(registerKinds.segmentSynced)
-  const sealed = registers.get(registerKinds.segmentSealed)
-  return {
-    ...(synced && { synced: decodeSegmentSynced(synced) }),
-    ...(sealed && { sealed: decodeSegmentSealed(sealed) }),
   }
 }
 

@@ -3,7 +3,8 @@
  * follows them.
  *
  *   edit   { varint tag | fields }*, of which several make up the newest version:
- *          1 comparator's name | 2 log number | 3 next file number | 4 last sequence | 5 level, compact pointer
+ *          1 comparator's name | 2 log number | 3 next file number | 4 last sequence
+ *          5 level, compact pointer
  *          6 level, number: a table goes | 7 level, number, length, least key, greatest key: a table comes
  *          9 previous log number
  *
