@@ -10,6 +10,7 @@
  * right at once. Memory grows with the number of rows, since the state is built twice.
  */
 import type { Entry } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
 import { atByte, atEntry, atKey, type CheckedCounts, type Finding, Findings } from '../base/finding.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
@@ -54,7 +55,11 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   const { env, folder } = options
   const names = await env.disk.list(folder)
   // Without IDENT it is still ours if the rest of a store is there.
-  if (!names.includes('wal') && !names.includes('partitions')) await refuseForeign(env.disk, folder)
+  if (!names.includes('wal') && !names.includes('partitions')) {
+    await refuseForeign(env.disk, folder)
+    if (!names.includes('IDENT'))
+      throw new SillokError('NOT_FOUND', `no store in ${folder}: nothing was written yet`)
+  }
   const lock = await env.lockFolder(folder)
   try {
     const findings = new Findings()
@@ -104,7 +109,10 @@ class Verification {
       const recorded = log?.partitions.get(partition)
       if (log !== undefined && recorded === undefined) {
         const path = log.scan.chain.at(-1)?.path ?? log.nextFile
-        this.#findings.fault(path, '', `the log does not know partition ${partition}`)
+        const isMade = [...folders].some(name => name.startsWith(`${partition}-`))
+        // Folders are made after their partition's creation was logged.
+        if (isMade) this.#findings.fault(path, '', `the log does not know partition ${partition}`)
+        else this.#findings.note(path, '', `partition ${partition} was not created yet`)
       }
       const created = recorded?.registers.get(registerKinds.created)
       const name = created && `${partition}-${decodeCreated(created).replicaId}`

@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { isSillokError } from '../../src/base/errors.js'
 import type { Limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
 import { LevelKeyValueStores } from '../../src/env/level-key-value.js'
@@ -25,7 +26,7 @@ import { type VerifyReport, verifyStore } from '../../src/replica/verify.js'
 import { Store } from '../../src/store/store.js'
 import { placedBatches } from '../../src/wal/check.js'
 import { scanFile } from '../../src/wal/scan.js'
-import { smallLimits } from './kill-world.js'
+import { KillWorld, smallLimits } from './kill-world.js'
 
 /** How many faults of each kind were planted; all of them were found. */
 export interface VerifyWorldReport {
@@ -46,6 +47,26 @@ interface Target {
   readonly kind: string
   readonly from: number
   readonly end: number
+}
+
+/** Kills a store that often, at any moment, and verifies it each time: a crash is no fault. */
+export async function verifyKilled(seed: string, kills: number): Promise<{ looks: number; notes: number }> {
+  const report = { looks: 0, notes: 0 }
+  const look = async (folder: string): Promise<void> => {
+    const env = realEnvironment()
+    try {
+      const { faults, notes } = await verifyStore({ env, folder, scratch: `${folder}-scratch`, walFileBytes })
+      if (faults.length > 0) throw new Error(JSON.stringify({ faults, notes }, null, 1))
+      report.looks += 1
+      report.notes += notes.length
+    } catch (error) {
+      if (!isSillokError(error, 'NOT_FOUND')) throw error
+    } finally {
+      await env.disk.close()
+    }
+  }
+  await new KillWorld({ seed, kills, small: true, look }).run()
+  return report
 }
 
 export class VerifyWorld {

@@ -1,6 +1,6 @@
 /** Faults in the files of a real store: `FAULTS` sets how many, `npm run soak -- verify` plants more. */
 import t from 'tap'
-import { VerifyWorld } from './verify-world.js'
+import { VerifyWorld, verifyKilled } from './verify-world.js'
 
 const { SEED: seed = String(Date.now() % 1e6), FAULTS: count = '45' } = process.env
 t.comment(`SEED=${seed}`)
@@ -15,4 +15,10 @@ t.test('every planted fault is found and its file named, and verify changes noth
   const report = await world.run(Number(count))
   t.comment(report)
   t.equal(report.faults + report.tornEnds, Number(count))
+})
+
+t.test('what a kill leaves is no fault, at whatever moment it came', async t => {
+  const report = await verifyKilled(seed, 6)
+  t.comment(report)
+  t.ok(report.looks >= 2)
 })

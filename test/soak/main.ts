@@ -10,7 +10,7 @@ import { measureOpen } from '../process/open-time.js'
 import { ResumeWorld } from '../process/resume-world.js'
 import { fillRing } from '../process/ring.js'
 import { damageAcknowledged, tearLast } from '../process/torn-forms.js'
-import { VerifyWorld } from '../process/verify-world.js'
+import { VerifyWorld, verifyKilled } from '../process/verify-world.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -89,7 +89,9 @@ async function verify({ seed, count = 300 }: Asked): Promise<object> {
   const world = new VerifyWorld(seed)
   try {
     const { counts } = await world.prepare()
-    return { ...counts, ...(await world.run(count)) }
+    const report = await world.run(count)
+    console.log(JSON.stringify({ ...counts, ...report }))
+    return { ...counts, ...report, killed: await verifyKilled(seed, Math.ceil(count / 10)) }
   } finally {
     world.remove()
   }
