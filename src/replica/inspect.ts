@@ -118,12 +118,13 @@ export class Inspection {
 
   /** The registered sessions, and how many replies are kept for each. */
   async *sessions(): AsyncIterableIterator<Look> {
-    const [meta, data] = [await this.#model(metaPartition), await this.#model(dataPartition)]
+    const register = await this.#model(metaPartition)
+    const { windows } = await this.#model(dataPartition)
     const kept = new Map<number, number>()
-    for (const window of data.windows.all()) {
+    for (const window of windows.all()) {
       kept.set(window.session, (kept.get(window.session) ?? 0) + window.size)
     }
-    for (const [key, { value }] of [...meta.rows].sort(byKey)) {
+    for (const [key, { value }] of [...register.rows].sort(byKey)) {
       if (!key.startsWith(registeredPrefix) || value === undefined) continue
       const session = uint48FromText(key, registeredPrefix.length)
       const { name, numbering, epoch, active, input } = decodeRegistered(value)

@@ -4,8 +4,8 @@
  *
  * Looked at: CURRENT, the MANIFEST, the tables and logs that it names, every byte by LevelDB's own checksums;
  * then every row by ours. Not looked at, since nothing uses them: LOCK, LOG, LOG.old, and tables and logs
- * that the MANIFEST does not name. What a log holds was written after the last checkpoint and is applied again:
- * after a crash its end may be torn, and that is no fault.
+ * that the MANIFEST does not name. What a log holds was written after the last checkpoint and is applied
+ * again: after a crash its end may be torn, and that is no fault.
  */
 import { atByte, atKey, type Findings } from '../base/finding.js'
 import type { LogIndex } from '../base/ids.js'

@@ -4,8 +4,8 @@
  *
  * Looked at: the header of every file, and of those that are needed every batch: its checksum, its place in
  * the chain, its records, the entries and registers in them. Not looked at, since nothing uses it: what
- * stands behind the last batch of a file, and the batches of files below the floor. A last batch that is not whole
- * cannot be told from one that was being written when the power went: a note, never a fault.
+ * stands behind the last batch of a file, and the batches of files below the floor. A last batch that is not
+ * whole cannot be told from one that was being written when the power went: a note, never a fault.
  */
 import { assert, InvariantError } from '../base/assert.js'
 import { decodeEntry, type Entry } from '../base/entry.js'

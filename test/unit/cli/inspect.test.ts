@@ -1,4 +1,4 @@
-/** Verify and inspect: what they print of a sound store, of a damaged one, and that an open one is refused. */
+/** Verify and inspect: what they print of a sound store and of a damaged one; an open one is refused. */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
