@@ -70,7 +70,8 @@ export async function withPresentStore<T>(
   return withStore(folder, terminal.err, work)
 }
 
-async function mustHoldSomething(folder: string): Promise<void> {
+/** A folder that is missing or empty is NOT_FOUND. */
+export async function mustHoldSomething(folder: string): Promise<void> {
   let names: string[] = []
   try {
     names = await readdir(folder)

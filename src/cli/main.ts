@@ -10,13 +10,16 @@ import { command as bench } from './commands/bench.js'
 import { command as define } from './commands/define.js'
 import { command as remove } from './commands/delete.js'
 import { command as demo } from './commands/demo.js'
+import { command as exportAll } from './commands/export.js'
 import { command as find } from './commands/find.js'
 import { command as get } from './commands/get.js'
 import { command as importFile } from './commands/import.js'
 import { command as indexes } from './commands/indexes.js'
+import { command as inspect } from './commands/inspect.js'
 import { command as put } from './commands/put.js'
 import { command as scan } from './commands/scan.js'
 import { command as status } from './commands/status.js'
+import { command as verify } from './commands/verify.js'
 import { releaseVersion, command as version } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
@@ -26,6 +29,7 @@ import { shieldDashes } from './words.js'
 const commands: readonly Command[] = [
   define,
   importFile,
+  exportAll,
   put,
   get,
   remove,
@@ -33,6 +37,8 @@ const commands: readonly Command[] = [
   find,
   indexes,
   status,
+  verify,
+  inspect,
   demo,
   bench,
   version,

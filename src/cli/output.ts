@@ -23,6 +23,8 @@ export interface Sink {
   readonly isTerminal: boolean
   /** Cells in a line of that terminal; Infinity where lines have no end. */
   readonly width: number
+  /** The reader went away: what is written goes nowhere. */
+  readonly isGone?: boolean
   /** Resolves when more may be written. */
   write(text: string): Promise<void>
 }
@@ -103,6 +105,9 @@ export function streamSink(stream: NodeJS.WriteStream): Sink {
   })
   return {
     isTerminal: stream.isTTY === true,
+    get isGone() {
+      return gone
+    },
     get width() {
       return stream.isTTY ? stream.columns || 80 : Infinity
     },

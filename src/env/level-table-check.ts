@@ -30,19 +30,24 @@ export async function isFinishedTable(file: DiskFile): Promise<boolean> {
 
 /** True if the table is whole: every byte before the footer is covered by a checksum that holds. */
 export async function checkTable(disk: Disk, path: string): Promise<boolean> {
+  return (await tableFault(disk, path)) === undefined
+}
+
+/** Where the first block begins that does not hold, in bytes; undefined for a whole table. */
+export async function tableFault(disk: Disk, path: string): Promise<number | undefined> {
   const crc32c = await loadCrc32c()
   const file = await disk.open(path)
   try {
     const footer = await readFooter(file)
-    if (footer === undefined) return false
+    if (footer === undefined) return Math.max(0, (await file.size()) - footerBytes)
     const blocks = [footer.metaIndex, footer.index]
     for (const handle of [footer.metaIndex, footer.index]) {
       const block = await readBlock(file, handle, crc32c)
       const handles = block && indexedHandles(block)
-      if (handles === undefined) return false
+      if (handles === undefined) return handle.offset
       blocks.push(...handles)
     }
-    return await checkBlocks(file, blocks, footer.start, crc32c)
+    return await faultInBlocks(file, blocks, footer.start, crc32c)
   } finally {
     await file.close()
   }
@@ -61,30 +66,37 @@ async function readFooter(
   const metaIndex = reader.handle()
   const index = reader.handle()
   if (metaIndex === undefined || index === undefined) return undefined
+  // The rest up to the magic is no part of any checksum, and always zeros.
+  if (bytes.subarray(reader.at, 40).some(byte => byte !== 0)) return undefined
   return { metaIndex, index, start }
 }
 
 /**
  * All blocks in the order of the file: each follows the one before, the last ends at the footer, all CRCs
- * hold.
+ * hold; otherwise where that is not so.
  */
-async function checkBlocks(file: DiskFile, blocks: Handle[], end: number, crc32c: Crc32c): Promise<boolean> {
+async function faultInBlocks(
+  file: DiskFile,
+  blocks: Handle[],
+  end: number,
+  crc32c: Crc32c,
+): Promise<number | undefined> {
   blocks.sort((left, right) => left.offset - right.offset)
   let covered = 0
   let slice: Buffer = Buffer.alloc(0)
   let sliceStart = 0
   for (const { offset, size } of blocks) {
     const next = offset + size + trailerBytes
-    if (offset !== covered || next > end) return false
+    if (offset !== covered || next > end) return covered
     if (next > sliceStart + slice.length) {
       sliceStart = offset
       slice = await file.read(offset, Math.min(end - offset, Math.max(limits.flushBatchBytesMax, size + 5)))
-      if (slice.length < size + trailerBytes) return false
+      if (slice.length < size + trailerBytes) return offset
     }
-    if (!blockHolds(slice.subarray(offset - sliceStart, next - sliceStart), crc32c)) return false
+    if (!blockHolds(slice.subarray(offset - sliceStart, next - sliceStart), crc32c)) return offset
     covered = next
   }
-  return covered === end
+  return covered === end ? undefined : covered
 }
 
 function blockHolds(block: Buffer, crc32c: Crc32c): boolean {

@@ -7,7 +7,7 @@
  * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched.
  */
 import { crc32 } from '../base/checksum.js'
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import type { Random } from '../base/random.js'
 import { type Disk, joinPath } from '../env/disk.js'
 
@@ -73,6 +73,27 @@ async function writeIdentity(disk: Disk, folder: string, identity: Identity): Pr
   await disk.syncFolder(folder)
 }
 
+/** Reads the identity of a folder, and demands that IDENT holds nothing else. Writes nothing. DAMAGED. */
+export async function checkIdentity(disk: Disk, folder: string): Promise<Identity> {
+  const path = joinPath(folder, 'IDENT')
+  let identity: Identity
+  try {
+    identity = await readIdentity(disk, folder)
+  } catch (error) {
+    if (!isSillokError(error, 'FOREIGN_FOLDER')) throw error
+    throw new SillokError('DAMAGED', error.message, { details: { file: path, offset: 0 }, cause: error })
+  }
+  const file = await disk.open(path)
+  try {
+    const crc = crc32(Buffer.from(JSON.stringify(identity)))
+    const text = (await file.read(0, await file.size())).toString()
+    if (text === `${JSON.stringify({ ...identity, crc })}\n`) return identity
+    throw new SillokError('DAMAGED', `${path} holds more than an identity`, { details: { file: path } })
+  } finally {
+    await file.close()
+  }
+}
+
 async function readIdentity(disk: Disk, folder: string): Promise<Identity> {
   const file = await disk.open(joinPath(folder, 'IDENT'))
   try {
@@ -98,7 +119,9 @@ function parse(text: string, folder: string): Identity {
   }
   const { crc, ...identity } = value
   if (crc32(Buffer.from(JSON.stringify(identity))) !== crc) {
-    throw new SillokError('DAMAGED', `${folder}/IDENT fails its check`, { details: { file: 'IDENT' } })
+    throw new SillokError('DAMAGED', `${folder}/IDENT fails its check`, {
+      details: { file: joinPath(folder, 'IDENT'), offset: 0 },
+    })
   }
   return identity as Identity
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from '../base/checksum.js'
 import type { Entry } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
+import { atByte, type Finding } from '../base/finding.js'
 import type { LogIndex } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { decodeRun } from './segment-content.js'
@@ -17,7 +18,6 @@ import {
   checkHeader,
   damaged,
   decodeHeader,
-  type Finding,
   headerBytes,
   type SegmentHeader,
   sealedName,
@@ -143,14 +143,14 @@ export async function contentFindings(
     for (let index = from; index <= last; index++) {
       const own = bytes.subarray(offsets.start(index) - start, offsets.end(index) - start)
       if (decodeRun(own, header, index).used === own.length && own.length > 0) continue
-      findings.push({ file: path, offset: offsets.start(index), what: `entry ${index} is not valid` })
+      findings.push({ file: path, at: atByte(offsets.start(index)), what: `entry ${index} is not valid` })
     }
     from = last + 1
   }
   const same = digest.sha256 === undefined || hash.digest().equals(digest.sha256)
-  if (!same) findings.push({ file: path, offset: 0, what: 'the content fails its SHA-256' })
+  if (!same) findings.push({ file: path, at: atByte(0), what: 'the content fails its SHA-256' })
   if (digest.crc !== undefined && digest.crc !== crc) {
-    findings.push({ file: path, offset: 0, what: 'the content fails its checksum' })
+    findings.push({ file: path, at: atByte(0), what: 'the content fails its checksum' })
   }
   return findings
 }
@@ -191,6 +191,6 @@ async function collect(findings: Finding[], work: () => Promise<void>): Promise<
   } catch (error) {
     if (!isSillokError(error, 'DAMAGED')) throw error
     const { file, offset, what } = error.details
-    findings.push({ file: String(file), offset: Number(offset), what: String(what) })
+    findings.push({ file: String(file), at: atByte(Number(offset)), what: String(what) })
   }
 }

@@ -33,13 +33,6 @@ export interface SegmentHeader {
   readonly firstIndex: LogIndex
 }
 
-/** Something wrong with stored bytes: which file, where in it, and what. */
-export interface Finding {
-  readonly file: string
-  readonly offset: number
-  readonly what: string
-}
-
 /** The error for a finding. */
 export function damaged(file: string, offset: number, what: string): SillokError {
   return new SillokError('DAMAGED', `${file} at byte ${offset}: ${what}`, { details: { file, offset, what } })

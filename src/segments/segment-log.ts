@@ -11,6 +11,7 @@
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
+import type { Finding } from '../base/finding.js'
 import type { LogIndex, PartitionId } from '../base/ids.js'
 import { joinPath } from '../env/disk.js'
 import { type RecordedMarks, recordedIndex } from './marks.js'
@@ -25,7 +26,7 @@ import {
 } from './sealed-segment.js'
 import type { SegmentContent } from './segment-content.js'
 import { type SegmentHandle, SegmentHandles } from './segment-handles.js'
-import { type Finding, openName, type SegmentHeader } from './segment-header.js'
+import { openName, type SegmentHeader } from './segment-header.js'
 import { recoverSegments } from './segment-recovery.js'
 import { SegmentWriter, type WriterOptions } from './segment-writer.js'
 

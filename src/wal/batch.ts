@@ -213,6 +213,12 @@ export function decodeBatch(bytes: Buffer, offset: number, salt?: Buffer): Batch
   }
 }
 
+/** True if a batch under that salt was begun there, whether it stands whole or not. */
+export function beginsBatch(bytes: Buffer, offset: number, salt: Buffer): boolean {
+  if (offset + batchHeadBytes > bytes.length || bytes.readUInt32LE(offset + 4) !== magic) return false
+  return salt.equals(bytes.subarray(offset + 32, offset + 40))
+}
+
 /** One record, where it stands: bytes are cut out only when asked for. */
 export class RawRecord {
   readonly kind: number

@@ -76,7 +76,8 @@ export async function scanFolder(disk: Disk, folder: string): Promise<FolderScan
   return sortFiles(folder, files)
 }
 
-async function scanFile(disk: Disk, folder: string, name: string): Promise<FileScan> {
+/** Reads one file of the folder; writes nothing. DAMAGED if nothing says which file it is. */
+export async function scanFile(disk: Disk, folder: string, name: string): Promise<FileScan> {
   const path = joinPath(folder, name)
   const file = await disk.open(path)
   let bytes: Buffer
@@ -123,7 +124,8 @@ function scanBatches(file: Omit<FileScan, 'counts'>, bytes: Buffer): FileScan {
   return { ...file, endOffset: offset, counts: whole }
 }
 
-function sortFiles(folder: string, files: readonly FileScan[]): FolderScan {
+/** Says which of the files make up the log. DAMAGED if there was one, and none begins as it must. */
+export function sortFiles(folder: string, files: readonly FileScan[]): FolderScan {
   const newest = files.filter(file => file.counts).reduce(newer, undefined)
   if (newest === undefined) return newFolder(folder, files)
   const { floor, voided, released } = readNewest(newest)

@@ -17,6 +17,8 @@ export interface KillWorldOptions {
   readonly kills: number
   /** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
   readonly small: boolean
+  /** A look at the folder after each life. */
+  readonly look?: (folder: string) => Promise<void>
 }
 
 export interface KillReport {
@@ -120,6 +122,7 @@ export class KillWorld {
       this.report.rebuilt += life.rebuilt
       if (life.killed) this.#noteKill(life.doing)
       else this.report.cleanCloses += 1
+      await this.#options.look?.(options.folder)
     } catch (error) {
       const when = `life ${this.#life}, to be killed ${moment.delayMs.toFixed(1)} ms after ${moment.after}`
       const where = `seed ${seed}, ${when}, folder ${this.#folder}`

@@ -11,6 +11,7 @@ import { measureOpen } from '../process/open-time.js'
 import { ResumeWorld } from '../process/resume-world.js'
 import { fillRing } from '../process/ring.js'
 import { damageAcknowledged, tearLast } from '../process/torn-forms.js'
+import { VerifyWorld, verifyKilled } from '../process/verify-world.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -99,6 +100,18 @@ async function open({ seed, count = 1_000_000 }: Asked): Promise<object> {
   return await measureOpen(seed, count, 5)
 }
 
+async function verify({ seed, count = 300 }: Asked): Promise<object> {
+  const world = new VerifyWorld(seed)
+  try {
+    const { counts } = await world.prepare()
+    const report = await world.run(count)
+    console.log(JSON.stringify({ ...counts, ...report }))
+    return { ...counts, ...report, killed: await verifyKilled(seed, Math.ceil(count / 10)) }
+  } finally {
+    world.remove()
+  }
+}
+
 const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   kills,
   damage,
@@ -107,6 +120,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   indexes,
   ring,
   open,
+  verify,
 }
 
 async function main(): Promise<void> {

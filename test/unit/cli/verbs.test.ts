@@ -1,45 +1,12 @@
 /** The verbs of a store, in this process: what they print, what they refuse, and with which exit code. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { runLoad } from '../../../src/cli/bench/closed-loop.js'
 import { Latencies } from '../../../src/cli/bench/latencies.js'
-import { run } from '../../../src/cli/main.js'
-import type { Sink } from '../../../src/cli/output.js'
 import { RealClock } from '../../../src/env/real-clock.js'
-
-interface Ended {
-  readonly exit: number
-  readonly out: string
-  readonly err: string
-}
-
-type Sillok = (...words: string[]) => Promise<Ended>
-
-/** The command line on a folder of the test's own. */
-function shell(t: Test): { sillok: Sillok; folder: string } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'sillok-verbs-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const sillok: Sillok = async (...words) => {
-    let [out, err] = ['', '']
-    const sink = (add: (text: string) => void): Sink => ({
-      isTerminal: false,
-      width: Number.POSITIVE_INFINITY,
-      write: text => Promise.resolve(add(text)),
-    })
-    const outSink = sink(text => {
-      out += text
-    })
-    const errSink = sink(text => {
-      err += text
-    })
-    const exit = await run([...words, '--dir', path.join(folder, 'store')], outSink, errSink)
-    return { exit, out, err }
-  }
-  return { sillok, folder }
-}
+import { shell } from './shell.js'
 
 const users = '{"key":"id","unique":{"email":{"fields":["email"],"normalize":["trim","fold"]}}}'
 

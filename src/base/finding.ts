@@ -1,0 +1,112 @@
+/**
+ * What a check of stored bytes found: in which file, where in it, and what. One form for every kind of file.
+ *
+ * A *fault* is something that no crash explains: bytes that were durable are wrong or gone. A *note* is worth
+ * telling and no fault: what a crash may leave, or what could not be looked at. Of many faults in one file
+ * the first ones are kept, and the others counted.
+ */
+import { InvariantError } from './assert.js'
+import { type ErrorDetails, isSillokError } from './errors.js'
+
+/** Something about stored bytes. */
+export interface Finding {
+  readonly file: string
+  /** `byte 4096`, `entry 17`, `key 64…`: where in the file; empty for the file as a whole. */
+  readonly at: string
+  readonly what: string
+}
+
+/** A place by its offset in the file. */
+export function atByte(offset: number): string {
+  return `byte ${offset}`
+}
+
+/** A place by the index of an entry. */
+export function atEntry(index: number): string {
+  return `entry ${index}`
+}
+
+/** A place by the key of a row, of which only the first bytes are told. */
+export function atKey(key: Buffer): string {
+  return `key ${key.subarray(0, keyBytesShown).toString('hex')}${key.length > keyBytesShown ? '…' : ''}`
+}
+
+const keyBytesShown = 40
+const faultsPerFileMax = 20
+
+/** What was looked at. */
+export interface CheckedCounts {
+  files: number
+  bytes: number
+  batches: number
+  entries: number
+  rows: number
+}
+
+/** Collects what checks find, and counts what they looked at. */
+export class Findings {
+  readonly counts: CheckedCounts = { files: 0, bytes: 0, batches: 0, entries: 0, rows: 0 }
+  readonly #faults: Finding[] = []
+  readonly #notes: Finding[] = []
+  readonly #perFile = new Map<string, number>()
+  #count = 0
+
+  /** How many faults there are, kept or only counted. */
+  get faultCount(): number {
+    return this.#count
+  }
+
+  get notes(): readonly Finding[] {
+    return this.#notes
+  }
+
+  /** The faults; the last of a file with too many says how many more there are. */
+  get faults(): readonly Finding[] {
+    const more = [...this.#perFile].filter(([, count]) => count > faultsPerFileMax)
+    return [
+      ...this.#faults,
+      ...more.map(([file, count]) => ({ file, at: '', what: `${count - faultsPerFileMax} more faults` })),
+    ]
+  }
+
+  fault(file: string, at: string, what: string): void {
+    this.#count++
+    const count = (this.#perFile.get(file) ?? 0) + 1
+    this.#perFile.set(file, count)
+    if (count <= faultsPerFileMax) this.#faults.push({ file, at, what })
+  }
+
+  note(file: string, at: string, what: string): void {
+    this.#notes.push({ file, at, what })
+  }
+
+  /**
+   * Does the work; what it throws about the bytes it read becomes a fault of that file, or of the one that
+   * the error names, and the answer is undefined. A format that this release does not know is thrown on.
+   */
+  async attempt<T>(file: string, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      let details: ErrorDetails = {}
+      if (isSillokError(error)) details = error.details
+      else if (!(error instanceof InvariantError)) throw error
+      if (isSillokError(error, 'VERSION_UNSUPPORTED') || isSillokError(error, 'UPGRADE_REQUIRED')) throw error
+      const at = typeof details['offset'] === 'number' ? atByte(details['offset']) : ''
+      const what = typeof details['what'] === 'string' ? details['what'] : (error as Error).message
+      this.fault(typeof details['file'] === 'string' ? details['file'] : file, at, what)
+      return undefined
+    }
+  }
+
+  /** Takes over what others looked at. */
+  add({ counts }: Findings): void {
+    for (const name of Object.keys(counts) as (keyof CheckedCounts)[]) this.counts[name] += counts[name]
+  }
+
+  /** A file was read whole. */
+  read(bytes: number): void {
+    this.counts.files++
+    this.counts.bytes += bytes
+  }
+}

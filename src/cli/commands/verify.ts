@@ -1,0 +1,46 @@
+/**
+ * `sillok verify`: reads every byte of a closed store that anything depends on, and names what is wrong.
+ *
+ * One row per finding: fault or note, the file from the data folder, the place in it, and what. A fault makes
+ * the exit code 1; a note is what a crash may leave, and does not. What was read is told on standard error.
+ */
+import { RealClock } from '../../env/real-clock.js'
+import { realEnvironment } from '../../env/real-environment.js'
+import { verifyStore } from '../../replica/verify.js'
+import type { Command } from '../command.js'
+import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
+import { exitCodes } from '../failure.js'
+import { printRows } from '../output.js'
+import { duration, grouped } from '../progress.js'
+import { inTemporaryFolder } from '../temporary-folder.js'
+
+/** Prints what was found; no file of the store is changed. */
+export const command: Command = {
+  usage: 'verify',
+  summary: 'read every byte of a closed store and name what is wrong',
+  declare: declareFolder,
+  async run(given, terminal) {
+    const folder = folderOf(given)
+    await mustHoldSomething(folder)
+    const clock = new RealClock()
+    const startMs = clock.monotonicMs()
+    const env = realEnvironment()
+    const { faults, notes, counts } = await inTemporaryFolder('sillok-verify-', false, async scratch => {
+      try {
+        return await verifyStore({ env, folder, scratch })
+      } finally {
+        await env.disk.close()
+      }
+    })
+    const rows = [
+      ...faults.map(fault => ({ kind: 'fault', ...fault })),
+      ...notes.map(note => ({ kind: 'note', ...note })),
+    ]
+    await printRows(rows, terminal.format, terminal.out)
+    const parts = Object.entries(counts).map(([name, count]) => `${grouped(count)} ${name}`)
+    const time = duration(clock.monotonicMs() - startMs)
+    const verdict = faults.length === 0 ? 'sound' : `${faults.length} faults`
+    await terminal.err.write(`${verdict}: read ${parts.join(', ')} in ${time}\n`)
+    return faults.length === 0 ? exitCodes.ok : exitCodes.failed
+  },
+}

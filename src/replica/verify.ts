@@ -1,0 +1,264 @@
+/**
+ * Reads every byte of a closed store that anything depends on, and says what is wrong: which file, where in
+ * it, and what.
+ *
+ * Each kind of file is checked where it is written (`wal/check`, `segments/check`, `state/check`); here they
+ * are held against each other: the log's entries against the segments, all of them, applied in memory from
+ * the first one on, against the stored rows, the digests, and claims and documents among themselves.
+ *
+ * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
+ * right at once. Memory grows with the number of rows, since the state is built twice.
+ */
+import type { Entry } from '../base/entry.js'
+import { SillokError } from '../base/errors.js'
+import { atByte, atEntry, atKey, type CheckedCounts, type Finding, Findings } from '../base/finding.js'
+import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import { keyBytes } from '../codec/row.js'
+import { joinPath } from '../env/disk.js'
+import type { Environment } from '../env/environment.js'
+import { type CheckedSegments, checkSegments, readSegments } from '../segments/check.js'
+import type { RecordedMarks } from '../segments/marks.js'
+import { checkFiles, readRows, type StateCheck, type StoredMarks } from '../state/check.js'
+import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
+import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
+import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
+import { dataPartition } from './host.js'
+import { checkIdentity, refuseForeign } from './identity.js'
+import { LogModel } from './log-model.js'
+import { marksOf } from './marks-of.js'
+
+/** What is verified. */
+export interface VerifyOptions {
+  readonly env: Environment
+  /** The data folder. */
+  readonly folder: string
+  /** A folder for copies, outside the data folder; what is put there is removed again. */
+  readonly scratch: string
+  /** Length of the log's files. */
+  readonly walFileBytes?: number
+}
+
+/** What a verification found. Files are named from the data folder. */
+export interface VerifyReport {
+  /** None: the store is sound. */
+  readonly faults: readonly Finding[]
+  readonly notes: readonly Finding[]
+  readonly counts: CheckedCounts
+}
+
+/**
+ * Verifies a store. Rejects with FOLDER_IN_USE while it is open, with FOREIGN_FOLDER or VERSION_UNSUPPORTED
+ * for what is no store of this release, and when the folder for copies cannot be written.
+ */
+export async function verifyStore(options: VerifyOptions): Promise<VerifyReport> {
+  const { env, folder } = options
+  const names = await env.disk.list(folder)
+  // Without IDENT it is still ours if the rest of a store is there.
+  if (!names.includes('wal') && !names.includes('partitions')) {
+    await refuseForeign(env.disk, folder)
+    if (!names.includes('IDENT'))
+      throw new SillokError('NOT_FOUND', `no store in ${folder}: nothing was written yet`)
+  }
+  const lock = await env.lockFolder(folder)
+  try {
+    const findings = new Findings()
+    await new Verification(options, findings).run(names)
+    // Named from the data folder, in messages of others too.
+    const near = (text: string): string => text.replaceAll(`${folder}/`, '')
+    const relative = ({ file, at, what }: Finding): Finding => ({ file: near(file), at, what: near(what) })
+    const { counts, faults, notes } = findings
+    return { faults: faults.map(relative), notes: notes.map(relative), counts }
+  } finally {
+    await lock.release()
+  }
+}
+
+/** One partition under verification. */
+interface Subject {
+  readonly partition: PartitionId
+  readonly folder: string
+  readonly log: CheckedLog
+  readonly recorded: CheckedPartition
+  /** Undefined when it has faults. */
+  readonly segments: CheckedSegments | undefined
+}
+
+class Verification {
+  readonly #options: VerifyOptions
+  readonly #findings: Findings
+  #clusterEpoch = Number.MAX_SAFE_INTEGER
+
+  constructor(options: VerifyOptions, findings: Findings) {
+    this.#options = options
+    this.#findings = findings
+  }
+
+  async run(names: readonly string[]): Promise<void> {
+    const { env, folder, walFileBytes = limits.walFileBytesEmbedded } = this.#options
+    const identPath = joinPath(folder, 'IDENT')
+    if (names.includes('IDENT')) {
+      const identity = await this.#findings.attempt(identPath, () => checkIdentity(env.disk, folder))
+      this.#findings.read((await env.disk.sizeOf(identPath)) ?? 0)
+      if (identity !== undefined) this.#clusterEpoch = identity.clusterEpoch
+    } else this.#findings.fault(identPath, '', 'is missing')
+    const log = await checkLog(env.disk, joinPath(folder, 'wal'), walFileBytes, this.#findings)
+    const replicas = joinPath(folder, 'partitions')
+    const folders = new Set(await env.disk.list(replicas))
+    for (const partition of [metaPartition, dataPartition]) {
+      const recorded = log?.partitions.get(partition)
+      if (log !== undefined && recorded === undefined) {
+        const path = log.scan.chain.at(-1)?.path ?? log.nextFile
+        const isMade = [...folders].some(name => name.startsWith(`${partition}-`))
+        // Folders are made after their partition's creation was logged.
+        if (isMade) this.#findings.fault(path, '', `the log does not know partition ${partition}`)
+        else this.#findings.note(path, '', `partition ${partition} was not created yet`)
+      }
+      const created = recorded?.registers.get(registerKinds.created)
+      const name = created && `${partition}-${decodeCreated(created).replicaId}`
+      if (name !== undefined) folders.delete(name)
+      if (log !== undefined && recorded !== undefined && name !== undefined)
+        await this.#partition(partition, joinPath(replicas, name), log, recorded)
+    }
+    for (const name of folders) await this.#unknown(joinPath(replicas, name), name, log !== undefined)
+  }
+
+  async #partition(
+    partition: PartitionId,
+    folder: string,
+    log: CheckedLog,
+    recorded: CheckedPartition,
+  ): Promise<void> {
+    const { clean } = log
+    const marks = await this.#findings.attempt(folder, async () => marksOf(recorded))
+    const segments = await checkSegments(this.#segmentCheck(partition, folder, marks, clean), this.#findings)
+    const subject: Subject = { partition, folder, log, recorded, segments }
+    const model = segments === undefined ? undefined : await this.#replay(subject, segments)
+    await this.#state(subject, model)
+    // Derived indexes: their folder `indexes/` stands beside `state/`, and is checked here.
+  }
+
+  /** A folder that the log does not know, or all of them when the log is damaged: each file by itself. */
+  async #unknown(folder: string, name: string, isLogSound: boolean): Promise<void> {
+    const partition = /^(\d+)-\d+$/.exec(name)?.[1]
+    if (isLogSound || partition === undefined) {
+      this.#findings.note(folder, '', 'is no folder of a replica that the log knows; it is not looked at')
+      return
+    }
+    this.#findings.note(folder, '', 'not compared with the log, which is damaged')
+    await checkSegments(this.#segmentCheck(Number(partition), folder, undefined, false), this.#findings)
+    await checkFiles(this.#stateCheck(folder, false), this.#findings)
+  }
+
+  #segmentCheck(partition: PartitionId, folder: string, marks: RecordedMarks | undefined, clean: boolean) {
+    const { disk } = this.#options.env
+    const clusterEpoch = this.#clusterEpoch
+    return { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch, marks, clean }
+  }
+
+  #stateCheck(folder: string, clean: boolean): StateCheck {
+    const { env, scratch } = this.#options
+    const { disk, keyValue } = env
+    return { disk, keyValue, folder: joinPath(folder, 'state'), scratch: joinPath(scratch, 'state'), clean }
+  }
+
+  /** The state as the log says it; undefined when entries are missing. */
+  async #replay(subject: Subject, segments: CheckedSegments): Promise<LogModel | undefined> {
+    const { folder, log, recorded } = subject
+    const findings = this.#findings
+    const { tail } = recorded
+    if (tail.firstIndex > segments.lastIndex + 1) {
+      const lost = `entries ${segments.lastIndex + 1} to ${tail.firstIndex - 1}`
+      findings.fault(joinPath(folder, 'segments'), atEntry(segments.lastIndex + 1), `${lost} are missing`)
+      return undefined
+    }
+    const lastIndex = Math.max(tail.lastIndex, segments.lastIndex)
+    checkHardState(subject, lastIndex, findings)
+    const checkpoint = await findings.attempt(log.nextFile, async () => checkpointOf(recorded))
+    if (checkpoint === undefined) return undefined
+    const model = new LogModel({ findings, file: joinPath(folder, 'segments'), checkpoint })
+    const { disk } = this.#options.env
+    return await findings.attempt(folder, async () => {
+      for await (const entries of readSegments(disk, joinPath(folder, 'segments'), segments)) {
+        for (const entry of entries) {
+          this.#compareHeld(subject, entry)
+          model.apply(entry)
+        }
+      }
+      for (let index = segments.lastIndex + 1; index <= lastIndex; index++) {
+        const entry = tail.get(index)
+        if (entry !== undefined) model.apply(entry)
+      }
+      model.checkWhole()
+      return model
+    })
+  }
+
+  /** What both the log and the segments hold is the same, byte by byte. */
+  #compareHeld({ folder, recorded }: Subject, entry: Entry): void {
+    const held = recorded.held.get(entry.index)
+    if (held === undefined || held.bytes.equals(entry.bytes)) return
+    const file = joinPath(folder, 'segments')
+    this.#findings.fault(file, atEntry(entry.index), 'the write-ahead log holds another entry')
+  }
+
+  async #state(subject: Subject, model: LogModel | undefined): Promise<void> {
+    const { folder, log, recorded } = subject
+    const check = this.#stateCheck(folder, log.clean)
+    const checkpoint = await this.#findings.attempt(log.nextFile, async () => checkpointOf(recorded))
+    const isThere = (await this.#options.env.disk.list(check.folder)).length > 0
+    if (!isThere && checkpoint?.index === 0) return
+    const files = await checkFiles(check, this.#findings)
+    if (files === undefined || model === undefined || checkpoint === undefined) {
+      this.#findings.note(check.folder, '', 'the rows were not compared with the log')
+      return
+    }
+    const before = this.#findings.faultCount
+    const marks = await readRows(check, files, this.#findings, (key, row) => {
+      if (model.takeStored(key, row)) return
+      const known = model.rows.get(key)?.version
+      const says = known === undefined ? 'the log has no such row' : `the log has version ${known}`
+      this.#findings.fault(check.folder, atKey(keyBytes(key)), `a row of version ${row.version}: ${says}`)
+    })
+    if (marks === undefined) return
+    this.#compareMarks(subject, marks, model, checkpoint)
+    if (marks.rebuilding >= checkpoint.index && marks.proven < checkpoint.index) {
+      this.#findings.note(check.folder, '', 'is being built again from the log: rows may be missing')
+    } else if (this.#findings.faultCount === before || marks.proven >= checkpoint.index) {
+      for (const key of model.missing())
+        this.#findings.fault(check.folder, atKey(keyBytes(key)), 'the row is missing')
+    }
+  }
+
+  #compareMarks(subject: Subject, marks: StoredMarks, model: LogModel, checkpoint: Checkpoint): void {
+    const { newest, proven, rebuilding } = marks
+    const state = joinPath(subject.folder, 'state')
+    if (newest > model.applied) {
+      const what = `is missing, or entries are: the log ends at ${model.applied}, the state knows ${newest}`
+      this.#findings.fault(subject.log.nextFile, '', what)
+    }
+    if (proven < checkpoint.index && rebuilding < checkpoint.index) {
+      const what = `proves the checkpoint of entry ${proven}; the log recorded ${checkpoint.index}`
+      this.#findings.fault(state, '', what)
+    }
+  }
+}
+
+function checkpointOf({ registers }: CheckedPartition): Checkpoint {
+  const recorded = registers.get(registerKinds.checkpoint)
+  return recorded === undefined ? emptyCheckpoint : decodeCheckpoint(recorded)
+}
+
+/** What was committed is there. */
+function checkHardState(
+  { log, recorded, partition }: Subject,
+  lastIndex: LogIndex,
+  findings: Findings,
+): void {
+  const stored = recorded.registers.get(registerKinds.hardState)
+  if (stored === undefined) return
+  const { commit } = decodeHardState(stored)
+  if (commit <= lastIndex) return
+  const what = `partition ${partition} ends at entry ${lastIndex}, and ${commit} was committed`
+  findings.fault(log.nextFile, atByte(0), what)
+}
