@@ -14,9 +14,9 @@ import { readIndex, writeIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import type { KeyValueStore } from '../env/key-value.js'
+import type { TableRecord } from '../env/level-tables.js'
 import { digestWords } from './digests.js'
 import { markKeys, markRow } from './flush.js'
-import type { TableRecord } from './tables.js'
 
 /** What the log records of a checkpoint. */
 export interface Checkpoint {

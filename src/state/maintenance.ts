@@ -11,12 +11,12 @@ import type { Limits } from '../base/limits.js'
 import type { Clock, Timer } from '../env/clock.js'
 import type { Disk } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
+import { listTables } from '../env/level-tables.js'
 import { type Checkpoint, encodeCheckpoint, proveCheckpoint } from './checkpoint.js'
 import type { Digests } from './digests.js'
 import { writeGeneration } from './flush.js'
 import { Gate } from './gate.js'
 import type { Layers } from './layers.js'
-import { listTables } from './tables.js'
 import type { SessionWindows } from './windows.js'
 
 /** Makes the bytes durable in the write-ahead log. */

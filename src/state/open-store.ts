@@ -11,11 +11,11 @@ import type { LogIndex } from '../base/ids.js'
 import { keyBytes, rowKinds } from '../codec/row.js'
 import type { Disk } from '../env/disk.js'
 import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
+import { compareTables, removeDamaged } from '../env/level-tables.js'
+import { quarantine } from '../env/quarantine.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
 import { markKeys, markRow, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
-import { quarantine } from './quarantine.js'
-import { compareTables, removeDamaged } from './tables.js'
 import { SessionWindows } from './windows.js'
 
 /** Where the store is, and what the log knows of it. */

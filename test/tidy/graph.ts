@@ -41,7 +41,7 @@ export const outsideModules: Readonly<Record<string, readonly string[]>> = {
   msgpackr: ['codec'],
   yargs: ['cli'],
   'string-width': ['cli'],
-  'hash-wasm': ['state'],
+  'hash-wasm': ['env'],
   'node:fs': ['env', 'cli'],
   'node:fs/promises': ['env', 'cli'],
   'node:net': ['env'],

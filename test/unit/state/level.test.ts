@@ -10,7 +10,6 @@ import { LevelKeyValueStores } from '../../../src/env/level-key-value.js'
 import { RealClock } from '../../../src/env/real-clock.js'
 import { RealDisk } from '../../../src/env/real-disk.js'
 import { State } from '../../../src/state/state.js'
-import { checkTable } from '../../../src/state/table-check.js'
 import { differences } from './compare.js'
 import { type LoggedEntry, Model } from './model.js'
 
@@ -197,27 +196,6 @@ t.test('a removed or half-written table never hides a row', async t => {
     fs.writeFileSync(join(folder, '999999.ldb'), whole.subarray(0, whole.length >> 1))
   })
   t.equal(half, 0, 'a half-written table that nothing refers to is what a crash leaves')
-})
-
-t.test('every flipped bit of a table before its footer is found', async t => {
-  const name = filesOf(base, /\.ldb$/)[0] ?? ''
-  const path = join(root, name)
-  fs.copyFileSync(join(base, name), path)
-  t.ok(await checkTable(disk, path))
-  const size = fs.statSync(path).size
-  let missed = 0
-  for (let n = 0; n < 100; n++) {
-    const bit = random.below(8 * (size - 48))
-    flip(path, bit)
-    if (await checkTable(disk, path)) missed++
-    flip(path, bit)
-  }
-  t.equal(missed, 0)
-  for (const cut of [1, 47, 48, 100, size - 1]) {
-    fs.copyFileSync(join(base, name), path)
-    fs.truncateSync(path, size - cut)
-    t.notOk(await checkTable(disk, path), `cut by ${cut}`)
-  }
 })
 
 t.test('a clean close leaves nothing to replay', async t => {

@@ -1,10 +1,9 @@
-/** The small parts of the state: checksum, gate, digests, windows, recorded checkpoint. */
+/** The small parts of the state: gate, digests, windows, recorded checkpoint. */
 import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { keyBytes, makeRow, partitionSlot, readRow, slotOfRow, storedRow } from '../../../src/codec/row.js'
 import { decodeCheckpoint, emptyCheckpoint, encodeCheckpoint } from '../../../src/state/checkpoint.js'
-import { loadCrc32c, maskCrc32c } from '../../../src/state/crc32c.js'
 import { Digests, digestWords } from '../../../src/state/digests.js'
 import { Gate } from '../../../src/state/gate.js'
 import { SessionWindow } from '../../../src/state/session-window.js'
@@ -12,28 +11,6 @@ import { SessionWindows } from '../../../src/state/windows.js'
 import { allKeys, randomKey } from './model.js'
 
 const random = new Random(process.env['SEED'] ?? 'parts')
-
-t.test('crc32c gives the published check values, at any length and offset', async t => {
-  const crc32c = await loadCrc32c()
-  // RFC 3720, appendix B.4, and the usual check value.
-  t.equal(crc32c(Buffer.from('123456789')), 0xe3069283)
-  t.equal(crc32c(Buffer.alloc(32)), 0x8a9136aa)
-  t.equal(crc32c(Buffer.alloc(32, 0xff)), 0x62a8ab43)
-  t.equal(crc32c(Buffer.from(Array.from({ length: 32 }, (_, at) => at))), 0x46dd794e)
-  t.equal(maskCrc32c(0), 0xa282ead8)
-  const bitwise = (bytes: Buffer): number => {
-    let crc = -1
-    for (const byte of bytes) {
-      crc ^= byte
-      for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
-    }
-    return ~crc >>> 0
-  }
-  for (let length = 0; length < 70; length++) {
-    const bytes = random.bytes(length + 3).subarray(3)
-    t.equal(crc32c(bytes), bitwise(bytes), `length ${length}`)
-  }
-})
 
 t.test('a gate lets its number through, the others in order, whatever fails', async t => {
   const gate = new Gate(2)

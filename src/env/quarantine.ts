@@ -4,8 +4,8 @@
  * It is renamed to `<folder>-quarantine-<n>`; the newest two are kept. A crash leaves it under one of the two
  * names: under the old one the fault is found again. Nothing is ever repaired in place.
  */
-import type { Disk } from '../env/disk.js'
-import { joinPath } from '../env/disk.js'
+import type { Disk } from './disk.js'
+import { joinPath } from './disk.js'
 
 const keptMax = 2
 

@@ -1,5 +1,5 @@
 /**
- * The table files of a replica's key-value folder: their list for a checkpoint, and their comparison before
+ * The table files of a LevelDB folder: their list for a checkpoint, and their comparison before
  * the store is opened (after that it is too late: compaction gives damaged rows new checksums).
  *
  * A table named in the checkpoint must have the size and CRC that were recorded. Any other, made since or
@@ -10,8 +10,8 @@
 import { crc32 } from '../base/checksum.js'
 import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { type Disk, type DiskFile, joinPath } from '../env/disk.js'
-import { checkTable, isFinishedTable } from './table-check.js'
+import { type Disk, type DiskFile, joinPath } from './disk.js'
+import { checkTable, isFinishedTable } from './level-table-check.js'
 
 /** A table as it was at a checkpoint. */
 export interface TableRecord {

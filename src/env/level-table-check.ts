@@ -10,8 +10,8 @@
  * flipped bit anywhere before the footer is found. Source: LevelDB, doc/table_format.md.
  */
 import { limits } from '../base/limits.js'
-import type { Disk, DiskFile } from '../env/disk.js'
 import { type Crc32c, loadCrc32c, maskCrc32c } from './crc32c.js'
+import type { Disk, DiskFile } from './disk.js'
 
 const footerBytes = 48
 const trailerBytes = 5
