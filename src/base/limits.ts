@@ -86,6 +86,14 @@ export const limits = {
   deadlineMs: 30_000,
   /** Rows per page of a scan. */
   scanPageRows: 1000,
+  /** A row of a derived index: its key, and its value or the note left with a document. */
+  indexKeyBytesMax: 8 * KiB,
+  indexValueBytesMax: MiB,
+  /** Written by a derived index since its checkpoint: whichever comes first asks for another one. */
+  indexCheckpointBytesMax: 64 * MiB,
+  indexCheckpointBatchesMax: 2000,
+  /** Notes of deleted documents that one batch clears away once a derived index is built. */
+  indexSweepRows: 1000,
 } as const
 
 assert(limits.batchCommandBytesMax < limits.entryBytesMax, 'a batch must fit an entry, with its facts')

@@ -1,0 +1,334 @@
+/**
+ * The durable rows of one index, in one key-value store of its own.
+ *
+ * A batch is one synced write: rows, what is known of each changed document, position, progress of the build,
+ * and a mark with the batch's number. So a crash leaves the index as it was after some batch; what LevelDB may
+ * lose from the middle is found on open, see open-index.ts. What is read belongs to the last batch that was
+ * answered. After a failed write it is not known what stands there: nothing more is written until it is opened
+ * again.
+ */
+import { assert } from '../base/assert.js'
+import type { LogIndex } from '../base/ids.js'
+import { limits as defaultLimits, type Limits } from '../base/limits.js'
+import type { KeyValueBatch, KeyValueStore } from '../env/key-value.js'
+import { listTables } from '../env/level-tables.js'
+import type { DerivedIndex } from './contract.js'
+import { type IndexCheckpoint, readCheckpoint, writeCheckpoint } from './index-checkpoint.js'
+import {
+  type BuildProgress,
+  type IndexPosition,
+  markerKey,
+  markKeys,
+  sealMarker,
+  sealNumber,
+  sealPosition,
+} from './index-marks.js'
+import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
+import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
+import { type DocumentChange, newestChanges, PendingBatch, PendingChange } from './pending-batch.js'
+import { openNote, spaceKey, spaces } from './stored-value.js'
+import { verifyRows } from './verify-rows.js'
+
+export type { BuildProgress } from './index-marks.js'
+export type { DocumentChange } from './pending-batch.js'
+
+/** Where the rows of an index are, and whose they are. */
+export interface IndexStoreOptions extends OpenIndexOptions {
+  readonly limits?: Partial<Limits>
+}
+
+/** Changes that go into an index together. */
+export interface IndexBatch {
+  readonly index: DerivedIndex
+  /**
+   * Several for one document are allowed: the highest version holds. One that is not newer than what the index
+   * knows of the document does nothing. Once the build is done, deleted documents are not remembered: then only
+   * changes after the position may come.
+   */
+  readonly changes: readonly DocumentChange[]
+  /** All changes up to this entry are in the index when the batch is. Never goes back. */
+  readonly position: LogIndex
+  /** Never goes back from done. */
+  readonly build: BuildProgress
+}
+
+/** One open index. Used by one owner: one `write` or `checkpoint` at a time, besides reading. */
+export class IndexStore {
+  readonly #options: IndexStoreOptions
+  readonly #limits: Limits
+  readonly #store: KeyValueStore
+  readonly #views = new Set<SharedView>()
+  #view: SharedView
+  #at: IndexPosition
+  #checkpoint: IndexCheckpoint
+  #firstMarker: number
+  #highestNote: Buffer | undefined
+  #mayHaveGone: boolean
+  #sweptTo: Buffer = Buffer.from([spaces.gone])
+  #bytes = 0
+  #running: Promise<unknown> | undefined
+  #failure: { readonly error: unknown } | undefined
+  #closed = false
+
+  private constructor(options: IndexStoreOptions, opened: OpenedIndex) {
+    this.#options = options
+    this.#limits = { ...defaultLimits, ...options.limits }
+    this.#store = opened.store
+    this.#at = opened.at ?? { position: 0, batch: 0, build: { done: false, after: undefined } }
+    this.#checkpoint = opened.checkpoint
+    this.#firstMarker = opened.firstMarker
+    this.#highestNote = opened.highestNote
+    this.#mayHaveGone = opened.mayHaveGone
+    this.#view = this.#newView()
+  }
+
+  /**
+   * Opens what the folder holds, or begins anew: `rebuilt` says why, unless nothing was there. Rejects with
+   * FOLDER_IN_USE (also while this process has it open, even if the folder was deleted meanwhile), DISK_FULL,
+   * DISK_FAILED.
+   */
+  static async open(options: IndexStoreOptions): Promise<{ store: IndexStore; rebuilt?: string }> {
+    const opened = await openIndex(options)
+    const store = new IndexStore(options, opened)
+    return opened.rebuilt === undefined ? { store } : { store, rebuilt: opened.rebuilt }
+  }
+
+  /** All changes up to here are in the index; 0 when it is new. */
+  get position(): LogIndex {
+    return this.#at.position
+  }
+
+  get build(): BuildProgress {
+    return this.#at.build
+  }
+
+  /** Nothing was ever written: the first batch chooses the position. */
+  get isNew(): boolean {
+    return this.#at.batch === 0
+  }
+
+  /** So much was written since the last checkpoint that it is time for another one. */
+  get needsCheckpoint(): boolean {
+    const batches = this.#at.batch - this.#checkpoint.batch
+    return (
+      this.#bytes >= this.#limits.indexCheckpointBytesMax || batches >= this.#limits.indexCheckpointBatchesMax
+    )
+  }
+
+  /**
+   * When it resolves, the batch is durable. If the index throws, or writes what is over a limit (INVALID),
+   * nothing is written and the next batch may come; after any other failure only reading goes on.
+   */
+  async write(batch: IndexBatch): Promise<void> {
+    await this.#alone(() => this.#write(batch))
+  }
+
+  /** The rows as of the last batch. Close it. */
+  rows(): IndexSnapshot {
+    if (this.#closed) throw indexClosed()
+    return new IndexSnapshot(this.#view)
+  }
+
+  /**
+   * Forces all batches so far into tables and records them, so that the next open can tell that none is
+   * missing. Nothing happens if none came since the last one. After a failure only reading goes on.
+   */
+  async checkpoint(): Promise<void> {
+    await this.#alone(() => this.#writing(() => this.#proveAll()))
+  }
+
+  /** Reads all there is, and resolves with the keys, in hex, of what fails its check or is missing. */
+  async verify(): Promise<string[]> {
+    if (this.#closed) throw indexClosed()
+    const view = this.#view
+    const expected = { at: this.#at, proven: this.#checkpoint.batch }
+    view.hold()
+    try {
+      return await verifyRows(view, expected)
+    } finally {
+      await view.release()
+    }
+  }
+
+  /** True while the folder holds this very store: false when it was deleted, or replaced by another one. */
+  async isThere(): Promise<boolean> {
+    const { disk, folder } = this.#options
+    const found = await readCheckpoint(disk, folder)
+    if (found === undefined || typeof found === 'string') return false
+    if (found.incarnation !== this.#checkpoint.incarnation) return false
+    return (await disk.list(rowsFolder(folder))).includes('CURRENT')
+  }
+
+  /** Waits for what is being written; reads reject with CLOSED from now on. A second call does nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#running
+    for (const view of this.#views) view.end()
+    await this.#store.close()
+  }
+
+  async #alone(work: () => Promise<void>): Promise<void> {
+    if (this.#closed) throw indexClosed()
+    assert(this.#running === undefined, 'an index writes one batch or checkpoint at a time')
+    if (this.#failure !== undefined) throw this.#failure.error
+    const running = work()
+    this.#running = running.catch(() => undefined)
+    try {
+      await running
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  /** A failure here leaves it open what was written. */
+  async #writing(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
+  }
+
+  async #write({ index, changes, position, build }: IndexBatch): Promise<void> {
+    const { position: before, batch, build: buildBefore } = this.#at
+    assert(position >= before, () => `an index goes from ${before} back to ${position}`)
+    assert(build.done || !buildBefore.done, 'the build of an index goes back from done')
+    const news = await this.#news(newestChanges(changes))
+    const pending = new PendingBatch(this.#limits)
+    await this.#apply(index, news, pending)
+    const swept = new PendingBatch(this.#limits)
+    const sweptAll = build.done ? await this.#sweep(swept) : !this.#mayHaveGone
+    pending.leaveNotes(news, !build.done)
+    const at: IndexPosition = { position, batch: batch + 1, build }
+    const marker = markerKey(at.batch)
+    pending.add(marker, sealMarker(marker))
+    pending.add(markKeys.position, sealPosition(at))
+    await this.#writing(async () => {
+      const write = this.#store.batch()
+      // What is swept comes first: a document that is there again keeps its new note.
+      addAll(write, swept)
+      addAll(write, pending)
+      await write.write({ sync: true })
+    })
+    this.#at = at
+    this.#bytes += swept.bytes + pending.bytes
+    this.#mayHaveGone = build.done ? !sweptAll : this.#mayHaveGone || news.some(isGone)
+    for (const { noteKey } of news) this.#raiseHighestNote(noteKey.subarray(1))
+    await this.#renewView()
+  }
+
+  /** The changes that are newer than what is known of their documents. */
+  async #news(changes: readonly DocumentChange[]): Promise<PendingChange[]> {
+    const noteKeys = changes.map(({ keyBytes }) => spaceKey(spaces.note, keyBytes))
+    const asked = noteKeys.filter((_, at) => this.#mayBeKnown(changes[at]?.keyBytes))
+    const found = asked.length === 0 ? [] : await this.#store.getMany(asked)
+    const news: PendingChange[] = []
+    let next = 0
+    for (const [at, change] of changes.entries()) {
+      const noteKey = noteKeys[at]
+      if (noteKey === undefined) continue
+      const stored = noteKey === asked[next] ? found[next++] : undefined
+      const known = stored && openNote(noteKey, stored)
+      if (known === undefined || known.version < change.version) {
+        news.push(new PendingChange(change, noteKey, known))
+      }
+    }
+    return news
+  }
+
+  /** The build gives new documents in the order of their keys: most need no look. */
+  #mayBeKnown(keyBytes: Buffer | undefined): boolean {
+    if (this.#highestNote === undefined || keyBytes === undefined) return false
+    return Buffer.compare(keyBytes, this.#highestNote) <= 0
+  }
+
+  #raiseHighestNote(keyBytes: Buffer): void {
+    if (!this.#mayBeKnown(keyBytes)) this.#highestNote = keyBytes
+  }
+
+  async #apply(index: DerivedIndex, news: readonly PendingChange[], pending: PendingBatch): Promise<void> {
+    const told = news.filter(change => change.isTold)
+    if (told.length === 0) return
+    const rows = this.rows()
+    try {
+      await index.apply(told, rows, pending)
+    } finally {
+      pending.end()
+      await rows.close()
+    }
+  }
+
+  /** Clears away notes of deleted documents, some at a time. Resolves with true if these were the last. */
+  async #sweep(swept: PendingBatch): Promise<boolean> {
+    if (!this.#mayHaveGone) return true
+    // Goes on after what was swept: stepping over deleted rows is as slow as over others.
+    const gt = this.#sweptTo
+    const listed = this.#store.iterate({ gt, lt: Buffer.from([spaces.gone + 1]) })
+    try {
+      const page = await listed.next(this.#limits.indexSweepRows)
+      const noteKeys = page.map(([goneKey]) => spaceKey(spaces.note, goneKey.subarray(1)))
+      const notes = await this.#store.getMany(noteKeys)
+      for (const [at, [goneKey]] of page.entries()) {
+        const [noteKey, stored] = [noteKeys[at], notes[at]]
+        swept.add(goneKey, undefined)
+        if (noteKey === undefined || stored === undefined) continue
+        // It may have come back since.
+        if (openNote(noteKey, stored).isGone) swept.add(noteKey, undefined)
+      }
+      this.#sweptTo = page.at(-1)?.[0] ?? gt
+      return page.length === 0
+    } finally {
+      await listed.close()
+    }
+  }
+
+  async #proveAll(): Promise<void> {
+    const { disk, folder } = this.#options
+    const { batch } = this.#at
+    if (batch === this.#checkpoint.batch) return
+    const mark = this.#store.batch()
+    mark.put(markKeys.checkpoint, sealNumber(markKeys.checkpoint, batch))
+    await mark.write()
+    await this.#store.compact()
+    // The success of `compact` proves nothing: this write fails if the table could not be written.
+    const probe = this.#store.batch()
+    probe.put(markKeys.probe, sealNumber(markKeys.probe, batch))
+    await probe.write({ sync: true })
+    const tables = await listTables(disk, rowsFolder(folder), this.#checkpoint.tables)
+    const checkpoint = { ...this.#checkpoint, batch, tables }
+    await writeCheckpoint(disk, folder, checkpoint)
+    this.#checkpoint = checkpoint
+    this.#bytes = 0
+    const marks = this.#store.batch()
+    for (let old = this.#firstMarker; old <= batch; old++) marks.delete(markerKey(old))
+    await marks.write()
+    this.#firstMarker = batch + 1
+    await this.#renewView()
+  }
+
+  #newView(): SharedView {
+    const view = new SharedView(this.#store, this.#at.position, () => this.#views.delete(view))
+    this.#views.add(view)
+    return view
+  }
+
+  async #renewView(): Promise<void> {
+    const old = this.#view
+    this.#view = this.#newView()
+    await old.release()
+  }
+}
+
+function isGone({ document }: PendingChange): boolean {
+  return document === undefined
+}
+
+function addAll(write: KeyValueBatch, { keys, values }: PendingBatch): void {
+  for (const [at, key] of keys.entries()) {
+    const value = values[at]
+    if (value === undefined) write.delete(key)
+    else write.put(key, value)
+  }
+}

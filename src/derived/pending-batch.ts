@@ -1,0 +1,145 @@
+/**
+ * One batch of changes on its way into an index: which of them are news, what the index does about them, and
+ * what is written of it.
+ *
+ * Nothing is written here; what is collected goes into one batch of the key-value store afterwards.
+ */
+import { assert } from '../base/assert.js'
+import { SillokError } from '../base/errors.js'
+import type { Version } from '../base/ids.js'
+import type { Limits } from '../base/limits.js'
+import { type DocumentKey, decodeKey } from '../base/tuple.js'
+import type { Document } from '../codec/document.js'
+import type { IndexChange, IndexOps } from './contract.js'
+import { noBytes, type StoredNote, sealNote, sealValue, spaceKey, spaces } from './stored-value.js'
+
+/** What became of one document, as the caller of an index store tells it. */
+export interface DocumentChange {
+  /** As `encodeKey` makes it. */
+  readonly keyBytes: Buffer
+  readonly version: Version
+  /** The document now; undefined if it is gone. */
+  readonly document: Document | undefined
+}
+
+/** One change per document, the newest; in the order in which the documents came. */
+export function newestChanges(changes: readonly DocumentChange[]): readonly DocumentChange[] {
+  if (isIncreasing(changes)) return changes
+  const newest = new Map<string, DocumentChange>()
+  for (const change of changes) {
+    const name = change.keyBytes.toString('latin1')
+    const other = newest.get(name)
+    if (other === undefined || other.version < change.version) newest.set(name, change)
+  }
+  return [...newest.values()]
+}
+
+/** The build gives documents in the order of their keys. */
+function isIncreasing(changes: readonly DocumentChange[]): boolean {
+  let last: Buffer | undefined
+  for (const { keyBytes } of changes) {
+    if (last !== undefined && Buffer.compare(last, keyBytes) >= 0) return false
+    last = keyBytes
+  }
+  return true
+}
+
+/** A change that is news, with the note that its document will have. */
+export class PendingChange implements IndexChange {
+  readonly noteKey: Buffer
+  readonly version: Version
+  readonly document: Document | undefined
+  readonly note: Buffer | undefined
+  /** What is left with the document afterwards. */
+  left: Buffer | undefined
+  /** False for the end of a document that the index was never told of, or whose end it was told. */
+  readonly isTold: boolean
+  readonly #keyBytes: Buffer
+  #key: DocumentKey | undefined
+
+  constructor(change: DocumentChange, noteKey: Buffer, known: StoredNote | undefined) {
+    this.noteKey = noteKey
+    this.version = change.version
+    this.document = change.document
+    this.note = known?.note
+    this.left = known?.note
+    this.isTold = change.document !== undefined || known?.isGone === false
+    this.#keyBytes = change.keyBytes
+  }
+
+  get key(): DocumentKey {
+    this.#key ??= decodeKey(this.#keyBytes)
+    return this.#key
+  }
+}
+
+/** Rows to write: puts and deletes in order; of several for one key the last holds. */
+export class PendingBatch implements IndexOps {
+  readonly keys: Buffer[] = []
+  /** By place in `keys`; undefined: the row goes. */
+  readonly values: (Buffer | undefined)[] = []
+  /** Keys and values so far. */
+  bytes = 0
+  readonly #limits: Limits
+  #applied = false
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#check(key, 'key', this.#limits.indexKeyBytesMax, key)
+    this.#check(value, 'value', this.#limits.indexValueBytesMax, key)
+    const name = spaceKey(spaces.row, key)
+    this.add(name, sealValue(name, value))
+  }
+
+  delete(key: Uint8Array): void {
+    this.#check(key, 'key', this.#limits.indexKeyBytesMax, key)
+    this.add(spaceKey(spaces.row, key), undefined)
+  }
+
+  note(change: IndexChange, note: Uint8Array | undefined): void {
+    assert(change instanceof PendingChange, 'a note for something that is no change of this batch')
+    if (note !== undefined) this.#check(note, 'note', this.#limits.indexValueBytesMax, change.noteKey)
+    change.left = note === undefined ? undefined : Buffer.from(note)
+  }
+
+  /** The index has said all: its later calls are refused. */
+  end(): void {
+    this.#applied = true
+  }
+
+  /**
+   * What is known of the changed documents from now on. A gone one leaves nothing, or while the build goes on a
+   * note that it is gone, so that an older form from the build does not bring it back.
+   */
+  leaveNotes(changes: readonly PendingChange[], building: boolean): void {
+    for (const { noteKey, version, document, left } of changes) {
+      if (document !== undefined) {
+        this.add(noteKey, sealNote(noteKey, { version, isGone: false, note: left }))
+      } else if (building) {
+        this.add(noteKey, sealNote(noteKey, { version, isGone: true, note: undefined }))
+        const goneKey = spaceKey(spaces.gone, noteKey.subarray(1))
+        this.add(goneKey, sealValue(goneKey, noBytes))
+      } else {
+        this.add(noteKey, undefined)
+      }
+    }
+  }
+
+  /** One row of any space. */
+  add(key: Buffer, stored: Buffer | undefined): void {
+    this.keys.push(key)
+    this.values.push(stored)
+    this.bytes += key.length + (stored?.length ?? 0)
+  }
+
+  #check(bytes: Uint8Array, what: string, limit: number, key: Uint8Array): void {
+    assert(!this.#applied, 'an index writes after it has returned')
+    if (bytes.length <= limit) return
+    const name = Buffer.from(key.subarray(0, 40)).toString('hex')
+    const message = `a ${what} of ${bytes.length} bytes in an index, key ${name}…; at most ${limit}`
+    throw new SillokError('INVALID', message, { details: { what, key: name, bytes: bytes.length, limit } })
+  }
+}
