@@ -23,10 +23,10 @@ import {
   sealNumber,
   sealPosition,
 } from './index-marks.js'
+import { IndexNotes } from './index-notes.js'
 import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
 import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
-import { type DocumentChange, newestChanges, PendingBatch, PendingChange } from './pending-batch.js'
-import { openNote, spaceKey, spaces } from './stored-value.js'
+import { type DocumentChange, newestChanges, PendingBatch, type PendingChange } from './pending-batch.js'
 import { verifyRows } from './verify-rows.js'
 
 export type { BuildProgress } from './index-marks.js'
@@ -57,14 +57,12 @@ export class IndexStore {
   readonly #options: IndexStoreOptions
   readonly #limits: Limits
   readonly #store: KeyValueStore
+  readonly #notes: IndexNotes
   readonly #views = new Set<SharedView>()
   #view: SharedView
   #at: IndexPosition
   #checkpoint: IndexCheckpoint
   #firstMarker: number
-  #highestNote: Buffer | undefined
-  #mayHaveGone: boolean
-  #sweptTo: Buffer = Buffer.from([spaces.gone])
   #bytes = 0
   #running: Promise<unknown> | undefined
   #failure: { readonly error: unknown } | undefined
@@ -77,8 +75,7 @@ export class IndexStore {
     this.#at = opened.at ?? { position: 0, batch: 0, build: { done: false, after: undefined } }
     this.#checkpoint = opened.checkpoint
     this.#firstMarker = opened.firstMarker
-    this.#highestNote = opened.highestNote
-    this.#mayHaveGone = opened.mayHaveGone
+    this.#notes = new IndexNotes(opened.store, opened, this.#limits)
     this.#view = this.#newView()
   }
 
@@ -195,11 +192,11 @@ export class IndexStore {
     const { position: before, batch, build: buildBefore } = this.#at
     assert(position >= before, () => `an index goes from ${before} back to ${position}`)
     assert(build.done || !buildBefore.done, 'the build of an index goes back from done')
-    const news = await this.#news(newestChanges(changes))
+    const news = await this.#notes.news(newestChanges(changes))
     const pending = new PendingBatch(this.#limits)
     await this.#apply(index, news, pending)
     const swept = new PendingBatch(this.#limits)
-    const sweptAll = build.done ? await this.#sweep(swept) : !this.#mayHaveGone
+    if (build.done) await this.#notes.sweep(swept)
     pending.leaveNotes(news, !build.done)
     const at: IndexPosition = { position, batch: batch + 1, build }
     const marker = markerKey(at.batch)
@@ -214,38 +211,8 @@ export class IndexStore {
     })
     this.#at = at
     this.#bytes += swept.bytes + pending.bytes
-    this.#mayHaveGone = build.done ? !sweptAll : this.#mayHaveGone || news.some(isGone)
-    for (const { noteKey } of news) this.#raiseHighestNote(noteKey.subarray(1))
+    this.#notes.left(news, !build.done)
     await this.#renewView()
-  }
-
-  /** The changes that are newer than what is known of their documents. */
-  async #news(changes: readonly DocumentChange[]): Promise<PendingChange[]> {
-    const noteKeys = changes.map(({ keyBytes }) => spaceKey(spaces.note, keyBytes))
-    const asked = noteKeys.filter((_, at) => this.#mayBeKnown(changes[at]?.keyBytes))
-    const found = asked.length === 0 ? [] : await this.#store.getMany(asked)
-    const news: PendingChange[] = []
-    let next = 0
-    for (const [at, change] of changes.entries()) {
-      const noteKey = noteKeys[at]
-      if (noteKey === undefined) continue
-      const stored = noteKey === asked[next] ? found[next++] : undefined
-      const known = stored && openNote(noteKey, stored)
-      if (known === undefined || known.version < change.version) {
-        news.push(new PendingChange(change, noteKey, known))
-      }
-    }
-    return news
-  }
-
-  /** The build gives new documents in the order of their keys: most need no look. */
-  #mayBeKnown(keyBytes: Buffer | undefined): boolean {
-    if (this.#highestNote === undefined || keyBytes === undefined) return false
-    return Buffer.compare(keyBytes, this.#highestNote) <= 0
-  }
-
-  #raiseHighestNote(keyBytes: Buffer): void {
-    if (!this.#mayBeKnown(keyBytes)) this.#highestNote = keyBytes
   }
 
   async #apply(index: DerivedIndex, news: readonly PendingChange[], pending: PendingBatch): Promise<void> {
@@ -257,30 +224,6 @@ export class IndexStore {
     } finally {
       pending.end()
       await rows.close()
-    }
-  }
-
-  /** Clears away notes of deleted documents, some at a time. Resolves with true if these were the last. */
-  async #sweep(swept: PendingBatch): Promise<boolean> {
-    if (!this.#mayHaveGone) return true
-    // Goes on after what was swept: stepping over deleted rows is as slow as over others.
-    const gt = this.#sweptTo
-    const listed = this.#store.iterate({ gt, lt: Buffer.from([spaces.gone + 1]) })
-    try {
-      const page = await listed.next(this.#limits.indexSweepRows)
-      const noteKeys = page.map(([goneKey]) => spaceKey(spaces.note, goneKey.subarray(1)))
-      const notes = await this.#store.getMany(noteKeys)
-      for (const [at, [goneKey]] of page.entries()) {
-        const [noteKey, stored] = [noteKeys[at], notes[at]]
-        swept.add(goneKey, undefined)
-        if (noteKey === undefined || stored === undefined) continue
-        // It may have come back since.
-        if (openNote(noteKey, stored).isGone) swept.add(noteKey, undefined)
-      }
-      this.#sweptTo = page.at(-1)?.[0] ?? gt
-      return page.length === 0
-    } finally {
-      await listed.close()
     }
   }
 
@@ -319,10 +262,6 @@ export class IndexStore {
     this.#view = this.#newView()
     await old.release()
   }
-}
-
-function isGone({ document }: PendingChange): boolean {
-  return document === undefined
 }
 
 function addAll(write: KeyValueBatch, { keys, values }: PendingBatch): void {

@@ -29,6 +29,7 @@ import {
   readNumber,
   readPosition,
 } from './index-marks.js'
+import type { FoundNotes } from './index-notes.js'
 import { openValue, spaces } from './stored-value.js'
 
 /** Where the rows are and whose. */
@@ -42,15 +43,11 @@ export interface OpenIndexOptions {
 }
 
 /** What was found in the store. */
-export interface FoundRows {
+export interface FoundRows extends FoundNotes {
   /** Undefined: nothing was ever written. */
   readonly at: IndexPosition | undefined
   /** The oldest batch whose mark is still there, or the next one. */
   readonly firstMarker: number
-  /** No document with a greater encoded key has a note. */
-  readonly highestNote: Buffer | undefined
-  /** Notes of deleted documents may be there. */
-  readonly mayHaveGone: boolean
 }
 
 /** A store whose rows are trusted up to what they say themselves. */
