@@ -17,8 +17,8 @@ import { change, KnownDocuments, randomDocument, standing, tagIndex } from './ta
 export class Feed {
   readonly #random: Random
   readonly #keys: number
-  readonly #log: { key: number; document: Document | undefined }[] = []
-  readonly #state = new KnownDocuments()
+  #log: { key: number; document: Document | undefined }[] = []
+  #state = new KnownDocuments()
   /** What the index holds, by where it stands. */
   readonly history = new Map<string, KnownDocuments>()
   /** The batch that is being written, and the last that was answered. */
@@ -31,6 +31,17 @@ export class Feed {
   constructor(random: Random, keys: number) {
     this.#random = random
     this.#keys = keys
+  }
+
+  /** The same log, state and history, to go on with by itself. */
+  clone(random: Random): Feed {
+    const feed = new Feed(random, this.#keys)
+    feed.#log = [...this.#log]
+    feed.#state = this.#state.clone()
+    for (const [at, known] of this.history) feed.history.set(at, known)
+    feed.answered = this.answered
+    feed.#begun = this.#begun
+    return feed
   }
 
   /** The log grows. */
