@@ -4,9 +4,9 @@
  *   u32 crc (of the rest) | u16 format | 16 incarnation | u64 batch n | u32 length | identity
  *   | u32 count | { u8 length | table's name | u64 size | u32 crc }*
  *
- * It is written beside and renamed, so a crash leaves the old one or the new one. It stands before the first
- * row is written and goes before the first row is removed: without it, or with one that fails its check, no row
- * is used.
+ * It is written beside and renamed, so a crash leaves the old one or the new one. It stands before the
+ * first row is written and goes before the first row is removed: without it, or with one that fails its
+ * check, no row is used.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'

@@ -2,8 +2,8 @@
  * What an index store knows of documents: which changes are news, and the clearing away of deleted ones.
  *
  * While the build goes on, a deleted document leaves a note that says so, and its key in a list of its own.
- * When the build is done the list is worked off, some with each batch, in that batch; a crash leaves the rest of
- * it.
+ * When the build is done the list is worked off, some with each batch, in that batch; a crash leaves the
+ * rest of it.
  */
 import type { Limits } from '../base/limits.js'
 import type { KeyValueStore } from '../env/key-value.js'

@@ -1,9 +1,9 @@
 /**
  * The rows of an index as of one batch.
  *
- * One snapshot of the key-value store is taken after each batch and shared by all who read then; so what is read
- * belongs to the position that was told, while the next batch is being written and after one has failed. Each
- * row is checked as it is read.
+ * One snapshot of the key-value store is taken after each batch and shared by all who read then; so what is
+ * read belongs to the position that was told, while the next batch is being written and after one has
+ * failed. Each row is checked as it is read.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'

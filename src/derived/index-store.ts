@@ -1,11 +1,11 @@
 /**
  * The durable rows of one index, in one key-value store of its own.
  *
- * A batch is one synced write: rows, what is known of each changed document, position, progress of the build,
- * and a mark with the batch's number. So a crash leaves the index as it was after some batch; what LevelDB may
- * lose from the middle is found on open, see open-index.ts. What is read belongs to the last batch that was
- * answered. After a failed write it is not known what stands there: nothing more is written until it is opened
- * again.
+ * A batch is one synced write: rows, what is known of each changed document, position, progress of the
+ * build, and a mark with the batch's number. So a crash leaves the index as it was after some batch; what
+ * LevelDB may lose from the middle is found on open, see open-index.ts. What is read belongs to the last
+ * batch that was answered. After a failed write it is not known what stands there: nothing more is written
+ * until it is opened again.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -41,9 +41,9 @@ export interface IndexStoreOptions extends OpenIndexOptions {
 export interface IndexBatch {
   readonly index: DerivedIndex
   /**
-   * Several for one document are allowed: the highest version holds. One that is not newer than what the index
-   * knows of the document does nothing. Once the build is done, deleted documents are not remembered: then only
-   * changes after the position may come.
+   * Several for one document are allowed: the highest version holds. One that is not newer than what the
+   * index knows of the document does nothing. Once the build is done, deleted documents are not remembered:
+   * then only changes after the position may come.
    */
   readonly changes: readonly DocumentChange[]
   /** All changes up to this entry are in the index when the batch is. Never goes back. */

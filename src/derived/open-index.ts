@@ -6,8 +6,8 @@
  *
  * Not trusted: `CHECKPOINT` is missing, damaged or of another identity, a table fails its comparison and is
  * needed, the store refuses to open, a mark fails its check, the last checkpoint is not there, or a batch
- * since then is missing from the middle. Then both go, `CHECKPOINT` first: rows are copies of what the log and
- * the state hold. That the newest batches are missing is no damage: LevelDB loses the end of its log.
+ * since then is missing from the middle. Then both go, `CHECKPOINT` first: rows are copies of what the log
+ * and the state hold. That the newest batches are missing is no damage: LevelDB loses the end of its log.
  */
 import { isSillokError } from '../base/errors.js'
 import type { Random } from '../base/random.js'

@@ -111,8 +111,8 @@ export class PendingBatch implements IndexOps {
   }
 
   /**
-   * What is known of the changed documents from now on. A gone one leaves nothing, or while the build goes on a
-   * note that it is gone, so that an older form from the build does not bring it back.
+   * What is known of the changed documents from now on. A gone one leaves nothing, or while the build goes
+   * on a note that it is gone, so that an older form from the build does not bring it back.
    */
   leaveNotes(changes: readonly PendingChange[], building: boolean): void {
     for (const { noteKey, version, document, left } of changes) {

@@ -1,6 +1,6 @@
 /**
- * What an index is fed from: a log of changes and the state that it makes, given in random batches. Keeps what
- * the index must hold after each batch, by where it stands then.
+ * What an index is fed from: a log of changes and the state that it makes, given in random batches. Keeps
+ * what the index must hold after each batch, by where it stands then.
  */
 import { must } from '../../../src/base/assert.js'
 import type { Random } from '../../../src/base/random.js'

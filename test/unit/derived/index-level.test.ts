@@ -1,6 +1,6 @@
 /**
- * The rows of an index over the real `level`: whatever bit of its files turns, no row is wrong or missing. And a
- * folder that is deleted under a running store.
+ * The rows of an index over the real `level`: whatever bit of its files turns, no row is wrong or missing.
+ * And a folder that is deleted under a running store.
  */
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -17,8 +17,6 @@ const seed = process.env['SEED'] ?? 'index-level'
 const random = new Random(seed)
 const disk = new RealDisk()
 const root = t.testdir()
-const base = join(root, 'base')
-const feed = new Feed(random.split('feed'), 300)
 let trial = 0
 t.comment(`SEED=${seed}`)
 
@@ -27,25 +25,49 @@ function optionsFor(folder: string): IndexStoreOptions {
   return { disk, keyValue, random: random.split(folder), folder, identity: 'tags', writeBufferBytes: 131_072 }
 }
 
-/** A folder as a killed process leaves it: tables that are recorded, tables made since, rows in the log only. */
-t.before(async () => {
-  feed.grow(200)
+/** A folder, and what stands there. */
+interface Base {
+  readonly folder: string
+  readonly feed: Feed
+}
+
+/** As a killed process leaves it: tables that are recorded, tables made since, rows in the log only. */
+const full: Base = { folder: join(root, 'full'), feed: new Feed(random.split('full'), 300) }
+/** The same, killed soon after a checkpoint: its table is the newest. */
+const fresh: Base = { folder: join(root, 'fresh'), feed: new Feed(random.split('fresh'), 60) }
+
+async function writeSome(store: IndexStore, feed: Feed, batches: number, count: number): Promise<void> {
+  for (let n = 0; n < batches; n++) {
+    feed.grow(count)
+    await feed.write(store, count)
+  }
+}
+
+async function begin({ folder, feed }: Base): Promise<IndexStore> {
+  feed.grow(100)
   feed.forget()
-  const { store } = await IndexStore.open(optionsFor(base))
-  for (let round = 0; round < 3; round++) {
-    for (let n = 0; n < 10; n++) {
-      feed.grow(60)
-      await feed.write(store, 60)
-    }
-    if (round < 2) await store.checkpoint()
+  return (await IndexStore.open(optionsFor(folder))).store
+}
+
+t.before(async () => {
+  const store = await begin(full)
+  for (let round = 0; round < 2; round++) {
+    await writeSome(store, full.feed, 10, 60)
+    await store.checkpoint()
   }
-  // More than a block of the log, so that a flip there can lose batches from the middle.
-  const logBytes = (): number => filesOf(base, /\.log$/).reduce((sum, path) => sum + sizeOf(path), 0)
-  for (let n = 0; n < 15 || logBytes() < 50_000; n++) {
-    feed.grow(30)
-    await feed.write(store, 30)
-  }
+  // More than a block of the log, so that a flip there can lose batches from the middle; after a table.
+  const ofKind = (kind: RegExp): string[] => filesOf(full.folder, kind)
+  const recorded = ofKind(/ldb$/).length
+  const logBytes = (): number => sizeOf(ofKind(/log$/).at(-1) ?? '')
+  while (ofKind(/ldb$/).length <= recorded || logBytes() < 50_000) await writeSome(store, full.feed, 1, 30)
   await store.close()
+  const second = await begin(fresh)
+  for (let round = 0; round < 3; round++) {
+    await writeSome(second, fresh.feed, 4, 20)
+    await second.checkpoint()
+  }
+  await writeSome(second, fresh.feed, 4, 20)
+  await second.close()
 })
 t.teardown(() => disk.close())
 
@@ -72,13 +94,13 @@ function filesOf(folder: string, pattern: RegExp): string[] {
 type Result = 'equal' | 'rebuilt' | 'damaged' | `wrong: ${string}`
 
 /** What comes of a damaged copy: opened, read, and fed to the end. */
-async function tryDamage(damage: (folder: string) => void): Promise<Result> {
+async function tryDamage(base: Base, damage: (folder: string) => void): Promise<Result> {
   const n = trial++
   const folder = join(root, `trial-${n}`)
-  fs.cpSync(base, folder, { recursive: true })
+  fs.cpSync(base.folder, folder, { recursive: true })
   damage(folder)
   const { store, rebuilt } = await IndexStore.open(optionsFor(folder))
-  const own = feed.clone(random.split(`trial ${n}`))
+  const own = base.feed.clone(random.split(`trial ${n}`))
   try {
     if (store.isNew) own.forget()
     if (rebuilt !== undefined && !store.isNew) return 'wrong: rebuilt and not new'
@@ -100,14 +122,19 @@ async function tryDamage(damage: (folder: string) => void): Promise<Result> {
   }
 }
 
-/** Runs that many trials, some at a time; resolves with how often each came of it. */
-async function trials(test: Test, count: number, damage: (folder: string, n: number) => void): Promise<void> {
+/** Runs that many trials, some at a time; resolves with how many were rebuilt. */
+async function trials(
+  test: Test,
+  count: number,
+  damage: (folder: string, n: number) => void,
+  base = full,
+): Promise<number> {
   const results = new Map<Result, number>()
   let next = 0
   const lane = async (): Promise<void> => {
     while (next < count) {
       const n = next++
-      const result = await tryDamage(folder => damage(folder, n))
+      const result = await tryDamage(base, folder => damage(folder, n))
       results.set(result, (results.get(result) ?? 0) + 1)
     }
   }
@@ -115,6 +142,7 @@ async function trials(test: Test, count: number, damage: (folder: string, n: num
   const wrong = [...results.keys()].filter(result => result.startsWith('wrong'))
   test.strictSame(wrong, [], `SEED=${seed}`)
   test.comment([...results].map(([result, number]) => `${number} ${result}`).join(', '))
+  return results.get('rebuilt') ?? 0
 }
 
 function flipIn(pattern: RegExp): (folder: string) => void {
@@ -125,17 +153,22 @@ function flipIn(pattern: RegExp): (folder: string) => void {
 }
 
 t.test('an undamaged folder is whole', async t => {
-  t.equal(filesOf(base, /\.ldb$/).length > 2, true, 'there are tables')
-  t.equal(filesOf(base, /\.log$/).length, 1)
-  t.equal(await tryDamage(() => undefined), 'equal')
+  t.ok(filesOf(full.folder, /\.ldb$/).length > 2, 'there are tables')
+  t.equal(await tryDamage(full, () => undefined), 'equal')
+  t.equal(await tryDamage(fresh, () => undefined), 'equal')
 })
 
 t.test('a flipped bit in a table never shows a wrong row or hides one', async t => {
-  await trials(t, 80, flipIn(/\.ldb$/))
+  await trials(t, 60, flipIn(/\.ldb$/))
+  await trials(t, 60, folder => {
+    // The index of the blocks, where a flip hides rows without an error.
+    const path = random.pick(filesOf(folder, /\.ldb$/))
+    flip(path, 8 * (fs.statSync(path).size - 49) - random.below(8 * 500))
+  })
 })
 
 t.test('a flipped bit in the log of the store never shows a wrong row or hides one', async t => {
-  await trials(t, 80, flipIn(/\.log$/))
+  t.ok((await trials(t, 80, flipIn(/\.log$/))) > 10, 'some were lost from the middle')
 })
 
 t.test(
@@ -146,25 +179,30 @@ t.test(
 )
 
 t.test('a shortened manifest or log, or a lost file, never shows a wrong row or hides one', async t => {
-  const files = filesOf(base, /rows|CHECKPOINT/).map(path => path.slice(base.length))
-  await trials(t, 40 + files.length, (folder, n) => {
-    if (n >= 40) return fs.rmSync(join(folder, files[n - 40] ?? ''))
+  const files = filesOf(full.folder, /rows|CHECKPOINT/).map(path => path.slice(full.folder.length))
+  await trials(t, 20 + files.length, (folder, n) => {
+    if (n >= 20) return fs.rmSync(join(folder, files[n - 20] ?? ''))
     const path = random.pick(filesOf(folder, n % 2 === 0 ? /MANIFEST/ : /\.log$/))
-    const { size } = fs.statSync(path)
-    fs.truncateSync(path, n < 10 ? size - 1 - n : random.below(size))
+    fs.truncateSync(path, random.below(fs.statSync(path).size))
   })
+  const shorten = (folder: string, n: number): void => {
+    const path = filesOf(folder, /MANIFEST/)[0] ?? ''
+    fs.truncateSync(path, fs.statSync(path).size - 1 - n)
+  }
+  await trials(t, 20, shorten, full)
+  await trials(t, 20, shorten, fresh)
 })
 
 t.test(
   'a folder that is deleted under a running store is noticed; a new one begins in its place',
   async t => {
     const folder = join(root, 'deleted')
-    fs.cpSync(base, folder, { recursive: true })
+    fs.cpSync(full.folder, folder, { recursive: true })
     const { store } = await IndexStore.open(optionsFor(folder))
     t.ok(await store.isThere())
     fs.rmSync(folder, { recursive: true })
     t.notOk(await store.isThere())
-    const own = feed.clone(random.split('deleted'))
+    const own = full.feed.clone(random.split('deleted'))
     await own.write(store).catch(() => undefined)
     t.notOk(await store.isThere(), 'a write does not bring it back')
     await store.close()

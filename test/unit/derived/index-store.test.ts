@@ -1,6 +1,6 @@
 /**
- * The rows of an index on a simulated machine against a model: builds, late copies, crashes at any moment, and a
- * disk that lies.
+ * The rows of an index on a simulated machine against a model: builds, late copies, crashes at any moment,
+ * and a disk that lies.
  */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'

@@ -1,6 +1,7 @@
 /**
- * A small index for tests, and what it must hold: a row per tag of a document, and how many documents have the
- * tag. The counts double or stay behind as soon as a change comes twice, or its document's old form is wrong.
+ * A small index for tests, and what it must hold: a row per tag of a document, and how many documents have
+ * the tag. The counts double or stay behind as soon as a change comes twice, or its document's old form is
+ * wrong.
  */
 import type { Version } from '../../../src/base/ids.js'
 import type { Random } from '../../../src/base/random.js'
