@@ -206,8 +206,11 @@ class Verification {
     const { folder, log, recorded } = subject
     const check = this.#stateCheck(folder, log.clean)
     const checkpoint = await this.#findings.attempt(log.nextFile, async () => checkpointOf(recorded))
-    const isThere = (await this.#options.env.disk.list(check.folder)).length > 0
-    if (!isThere && checkpoint?.index === 0) return
+    const names = await this.#options.env.disk.list(check.folder)
+    if (checkpoint?.index === 0 && !log.clean && !names.includes('CURRENT')) {
+      this.#findings.note(check.folder, '', 'was not made whole yet; it is built from the log')
+      return
+    }
     const files = await checkFiles(check, this.#findings)
     if (files === undefined || model === undefined || checkpoint === undefined) {
       this.#findings.note(check.folder, '', 'the rows were not compared with the log')
