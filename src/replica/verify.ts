@@ -206,8 +206,11 @@ class Verification {
     const { folder, log, recorded } = subject
     const check = this.#stateCheck(folder, log.clean)
     const checkpoint = await this.#findings.attempt(log.nextFile, async () => checkpointOf(recorded))
-    const isThere = (await this.#options.env.disk.list(check.folder)).length > 0
-    if (!isThere && checkpoint?.index === 0) return
+    const names = await this.#options.env.disk.list(check.folder)
+    if (checkpoint?.index === 0 && !log.clean && !names.includes('CURRENT')) {
+      this.#findings.note(check.folder, '', 'was not made whole yet; it is built from the log')
+      return
+    }
     const files = await checkFiles(check, this.#findings)
     if (files === undefined || model === undefined || checkpoint === undefined) {
       this.#findings.note(check.folder, '', 'the rows were not compared with the log')
@@ -221,7 +224,7 @@ class Verification {
       this.#findings.fault(check.folder, atKey(keyBytes(key)), `a row of version ${row.version}: ${says}`)
     })
     if (marks === undefined) return
-    this.#compareMarks(subject, marks, model, checkpoint)
+    this.#compareMarks(subject, { marks, files }, model, checkpoint)
     if (marks.rebuilding >= checkpoint.index && marks.proven < checkpoint.index) {
       this.#findings.note(check.folder, '', 'is being built again from the log: rows may be missing')
     } else if (this.#findings.faultCount === before || marks.proven >= checkpoint.index) {
@@ -230,12 +233,22 @@ class Verification {
     }
   }
 
-  #compareMarks(subject: Subject, marks: StoredMarks, model: LogModel, checkpoint: Checkpoint): void {
+  #compareMarks(
+    subject: Subject,
+    { marks, files }: { readonly marks: StoredMarks; readonly files: readonly string[] },
+    model: LogModel,
+    checkpoint: Checkpoint,
+  ): void {
     const { newest, proven, rebuilding } = marks
     const state = joinPath(subject.folder, 'state')
     if (newest > model.applied) {
       const what = `is missing, or entries are: the log ends at ${model.applied}, the state knows ${newest}`
       this.#findings.fault(subject.log.nextFile, '', what)
+    }
+    if (subject.log.clean && proven >= checkpoint.index && marks.probe < checkpoint.index) {
+      const log = files.findLast(name => name.endsWith('.log')) ?? ''
+      const what = `is cut short: what was written after the checkpoint of entry ${proven} is missing`
+      this.#findings.fault(joinPath(state, log), '', what)
     }
     if (proven < checkpoint.index && rebuilding < checkpoint.index) {
       const what = `proves the checkpoint of entry ${proven}; the log recorded ${checkpoint.index}`

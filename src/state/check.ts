@@ -38,6 +38,8 @@ export interface StoredMarks {
   readonly proven: LogIndex
   /** Recorded checkpoints up to there speak of another folder. */
   readonly rebuilding: LogIndex
+  /** The synced write that follows a checkpoint names this one. */
+  readonly probe: LogIndex
 }
 
 const rowsPerRead = 1000
@@ -49,7 +51,7 @@ export async function checkFiles(check: StateCheck, findings: Findings): Promise
   const names = await disk.list(folder)
   const manifest = await checkCurrent(check, names, findings)
   if (manifest === undefined) return undefined
-  const files = await checkManifest(check, manifest, findings)
+  const files = await checkManifest(check, manifest, names, findings)
   if (files === undefined) return undefined
   const tables = await checkTables(check, names, files, findings)
   const logs = await checkLogs(check, names, files, findings)
@@ -80,6 +82,7 @@ async function checkCurrent(
 async function checkManifest(
   { disk, folder, clean }: StateCheck,
   name: string,
+  names: readonly string[],
   findings: Findings,
 ): Promise<LevelFiles | undefined> {
   const path = joinPath(folder, name)
@@ -91,7 +94,15 @@ async function checkManifest(
     }
     if (fault !== undefined) findings.note(path, atByte(fault.offset), `torn end: ${fault.what}`)
     const files = readManifest(records)
-    if (files === undefined) findings.fault(path, '', 'holds what is no list of files')
+    if (files === undefined || records.length === 0) {
+      findings.fault(path, '', 'holds what is no list of files')
+      return undefined
+    }
+    const newer = names.find(other => Number.parseInt(other, 10) >= files.nextNumber)
+    if (clean && newer !== undefined) {
+      findings.fault(path, '', `ends too early: ${newer} was made after its last edit`)
+      return undefined
+    }
     return files
   })
 }
@@ -136,7 +147,8 @@ async function checkLogs(
 ): Promise<string[]> {
   const used = names.filter(name => /^\d+\.log$/.test(name) && Number.parseInt(name, 10) >= logNumber)
   const newest = `${fileStem(logNumber)}.log`
-  if (!used.includes(newest))
+  // A store that was only just made names none.
+  if (logNumber > 0 && !used.includes(newest))
     findings.fault(joinPath(folder, newest), '', 'is missing: the MANIFEST names it')
   for (const name of used) {
     const path = joinPath(folder, name)
@@ -213,6 +225,7 @@ async function readStore(
     newest: mark(markKeys.applied),
     proven: mark(markKeys.checkpoint),
     rebuilding: mark(markKeys.rebuilding),
+    probe: mark(markKeys.probe),
   }
 }
 

@@ -17,19 +17,23 @@ export interface LevelFiles {
   readonly tables: ReadonlyMap<number, number>
   /** Logs from this number on are read when the store is opened. */
   readonly logNumber: number
+  /** No file of this number, or a higher one, was made before the last edit. */
+  readonly nextNumber: number
 }
 
 /** Reads the edits of a MANIFEST, in order; undefined if one of them makes no sense. */
 export function readManifest(edits: readonly Buffer[]): LevelFiles | undefined {
   const tables = new Map<number, number>()
   let logNumber = 0
+  let nextNumber = 0
   for (const edit of edits) {
     const reader = new EditReader(edit)
     while (!reader.done) {
       const tag = reader.number()
       if (tag === 1) reader.skip()
       else if (tag === 2) logNumber = reader.number()
-      else if (tag === 3 || tag === 4 || tag === 9) reader.number()
+      else if (tag === 3) nextNumber = reader.number()
+      else if (tag === 4 || tag === 9) reader.number()
       else if (tag === 5) {
         reader.number()
         reader.skip()
@@ -46,7 +50,7 @@ export function readManifest(edits: readonly Buffer[]): LevelFiles | undefined {
       if (reader.failed) return undefined
     }
   }
-  return { tables, logNumber }
+  return { tables, logNumber, nextNumber }
 }
 
 class EditReader {
