@@ -64,6 +64,10 @@ export const limits = {
   /** Changes after which a batch of an index ends, and the shortest time from one batch to the next. */
   indexBatchChanges: 1000,
   indexBatchMs: 50,
+  /**
+   * Bytes of documents after which a batch of an index ends; one piece of the log or the state more at most.
+   */
+  indexBatchBytes: 4 * MiB,
   /** Documents that the build of an index reads at a time. */
   indexChunkDocuments: 1000,
   /** Derived indexes of a collection. */

@@ -225,12 +225,12 @@ export class IndexRunner {
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
     const { source, collection, limits } = this.#options
     const position = store.isNew ? source.applied : store.position
-    const chunk = await source.documents(collection, build.after, limits.indexChunkDocuments)
+    const { indexChunkDocuments, indexBatchBytes } = limits
+    const chunk = await source.documents(collection, build.after, indexChunkDocuments, indexBatchBytes)
     const { changes, through } = await this.#collect(position, source.applied)
-    const isLast = chunk.documents.length < limits.indexChunkDocuments
-    const done = isLast && through >= chunk.index
+    const done = chunk.isLast && through >= chunk.index
     for (const { keyBytes, version, document } of chunk.documents) {
-      changes.push({ collection, keyBytes, version, document: () => document })
+      changes.push({ collection, keyBytes, version, bytes: 0, document: () => document })
     }
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
     await this.#write(store, changes, through, done ? { done } : { done, after })
@@ -275,11 +275,16 @@ export class IndexRunner {
     const { source, collection, limits } = this.#options
     const changes: SourceChange[] = []
     let reached = from
+    let bytes = 0
     if (from >= through) return { changes, through: from }
     for await (const piece of source.changes(from + 1, through)) {
-      for (const change of piece.changes) if (change.collection === collection) changes.push(change)
+      for (const change of piece.changes) {
+        if (change.collection !== collection) continue
+        changes.push(change)
+        bytes += change.bytes
+      }
       reached = piece.through
-      if (changes.length >= limits.indexBatchChanges) break
+      if (changes.length >= limits.indexBatchChanges || bytes >= limits.indexBatchBytes) break
     }
     return { changes, through: reached }
   }

@@ -13,6 +13,8 @@ export interface SourceChange {
   /** The document's key, encoded. */
   readonly keyBytes: Buffer
   readonly version: Version
+  /** What the document takes, encoded. */
+  readonly bytes: number
   /** The document, undecoded until it is asked for; undefined: it is gone. */
   readonly document: (() => Document) | undefined
 }
@@ -28,6 +30,13 @@ export interface SourceDocument {
   readonly keyBytes: Buffer
   readonly version: Version
   readonly document: Document
+}
+
+/** Some documents in the order of their keys, as of `index`; `isLast`: there were no more. */
+export interface SourceChunk {
+  readonly index: LogIndex
+  readonly documents: readonly SourceDocument[]
+  readonly isLast: boolean
 }
 
 /** The documents as of one moment. */
@@ -48,14 +57,15 @@ export interface IndexSource {
   /** The changes of entries `from` to `through`, which is at most `applied`, piece by piece. */
   changes(from: LogIndex, through: LogIndex): AsyncIterable<SourcePiece>
   /**
-   * The next documents of the collection in the order of their keys, after a key, and the moment that they
-   * are of; fewer than `count` only at the end.
+   * The next documents of the collection in the order of their keys, after a key: `count` at most, and about
+   * `bytesMax`.
    */
   documents(
     collection: CollectionId,
     after: Buffer | undefined,
     count: number,
-  ): Promise<{ readonly index: LogIndex; readonly documents: readonly SourceDocument[] }>
+    bytesMax: number,
+  ): Promise<SourceChunk>
   /** The documents as of now: `applied` at the call. */
   view(): DocumentView
 }

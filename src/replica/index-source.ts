@@ -48,7 +48,8 @@ export class ReplicaIndexSource implements IndexSource {
     collection: CollectionId,
     after: Buffer | undefined,
     count: number,
-  ): Promise<{ readonly index: LogIndex; readonly documents: readonly SourceDocument[] }> {
+    bytesMax: number,
+  ): Promise<SourceChunk> {
     const prefix = documentPrefix(collection)
     const scan = this.#replica.state.scan({
       gte: after === undefined ? prefix : `${prefix}${keyText(after)}\0`,
@@ -56,12 +57,16 @@ export class ReplicaIndexSource implements IndexSource {
       pageRows: count,
     })
     const documents: SourceDocument[] = []
-    // A page may end early at its bytes.
+    let bytes = 0
     for await (const page of scan) {
-      for (const [key, row] of page) documents.push(sourceDocument(key, row))
-      if (documents.length >= count) break
+      for (const [key, row] of page) {
+        documents.push(sourceDocument(key, row))
+        bytes += row.value.length
+      }
+      if (documents.length >= count || bytes >= bytesMax)
+        return { index: scan.index, documents, isLast: false }
     }
-    return { index: scan.index, documents }
+    return { index: scan.index, documents, isLast: true }
   }
 
   view(): DocumentView {
@@ -87,6 +92,7 @@ export class ReplicaIndexSource implements IndexSource {
         collection: bytes.readUInt32BE(1),
         keyBytes: bytes.subarray(prefixLength),
         version,
+        bytes: fact.op === 'put' ? fact.value.length : 0,
         document: fact.op === 'put' ? () => decodeDocument(documentBytes(fact.value)) : undefined,
       })
     }
