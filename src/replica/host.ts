@@ -45,8 +45,8 @@ const expiryMs = 30_000
 /** How long a closing host waits for what is in flight, say on a full disk. */
 const drainMs = 5_000
 
-/** Entries of the tail that are handed out at a time. */
-const tailPieceEntries = 1024
+/** Bytes of the tail after which a piece of it ends. */
+const tailPieceBytes = 512 * 1024
 
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
@@ -265,8 +265,10 @@ export class Host {
       // What is in the tail now may be in the segments when this goes on.
       if (next > segments.lastIndex) {
         const rest: Entry[] = []
-        for (; next <= through && rest.length < tailPieceEntries; next++) {
-          rest.push(must(tail.get(next), `entry ${next} of partition ${partition}`))
+        for (let bytes = 0; next <= through && bytes < tailPieceBytes; next++) {
+          const entry = must(tail.get(next), `entry ${next} of partition ${partition}`)
+          rest.push(entry)
+          bytes += entry.bytes.length
         }
         yield rest
         continue

@@ -7,6 +7,7 @@ import type {
   DocumentView,
   IndexSource,
   SourceChange,
+  SourceChunk,
   SourceDocument,
   SourcePiece,
 } from '../derived/source.js'

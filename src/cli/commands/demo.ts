@@ -19,6 +19,7 @@ import {
 } from '../demo/checks.js'
 import { Claims } from '../demo/claims.js'
 import { type ImportChildEnd, runImportChild } from '../demo/import-child.js'
+import { checkIndex, checkSound, type IndexFigures } from '../demo/indexed.js'
 import { expectedPlaces, type Place, placesDefinition, readPlaces, writePlaces } from '../demo/places.js'
 import { withStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
@@ -93,7 +94,8 @@ class Demo {
     const digest = await this.#check(places)
     const again = await this.#importAgain(digest)
     const bytes = await bytesIn(this.#folder)
-    return figuresOf(runs, again, bytes)
+    const index = await this.#index(places)
+    return figuresOf(runs, again, bytes, index)
   }
 
   async #importKilled(rows: number): Promise<ImportChildEnd[]> {
@@ -151,6 +153,17 @@ class Demo {
     })
   }
 
+  async #index(places: readonly Place[]): Promise<IndexFigures> {
+    const rejected = await reportedRows(this.#report)
+    const figures = await withStore(this.#folder, this.#terminal.err, store =>
+      checkIndex(store, this.#clock, places, rejected, this.#claims),
+    )
+    await this.#say('  built an index over all places')
+    await checkSound(this.#folder, this.#claims)
+    await this.#say('  read every byte again')
+    return figures
+  }
+
   #import(how: { answered: (rows: number) => void; killAtRows?: number }): Promise<ImportChildEnd> {
     const [clock, folder, file, report] = [this.#clock, this.#folder, this.#file, this.#report]
     return runImportChild({ clock, folder, collection: 'places', file, report, ...how })
@@ -165,6 +178,7 @@ function figuresOf(
   runs: readonly ImportChildEnd[],
   again: { readonly seconds: number; readonly writes: LoadResult },
   bytes: number,
+  index: IndexFigures,
 ): Fields {
   const rows = runs.reduce(
     (sum, { answered, resumedFrom }) => sum + Math.max(0, answered - resumedFrom + 1),
@@ -180,5 +194,7 @@ function figuresOf(
     'durable write, one at a time, p99': `${p99Ms} ms`,
     'the same import again': duration(again.seconds * 1000),
     'bytes on disk': grouped(bytes),
+    'index built over all places': duration(index.buildMs),
+    'documents/s of that build': grouped(Math.round((index.documents * 1000) / index.buildMs)),
   }
 }
