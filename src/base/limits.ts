@@ -69,7 +69,7 @@ export const limits = {
    */
   indexBatchBytes: 4 * MiB,
   /** Documents that the build of an index reads at a time. */
-  indexChunkDocuments: 1000,
+  indexChunkDocuments: 2000,
   /** Derived indexes of a collection. */
   indexesPerCollectionMax: 32,
   /** Fields of one secondary index. */

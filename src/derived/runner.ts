@@ -13,11 +13,12 @@
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
+import { type DocumentKey, decodeKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
 import type { DerivedIndex } from './contract.js'
 import type { BuildProgress, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
-import type { DocumentView, IndexSource, SourceChange } from './source.js'
+import type { DocumentView, IndexSource, SourceChange, SourceChunk } from './source.js'
 
 /** What an index is doing. */
 export type IndexState = 'opening' | 'building' | 'live' | 'failing' | 'closed'
@@ -29,6 +30,8 @@ export interface IndexStatus {
   readonly position: LogIndex
   /** Entries that are applied and not in its rows. */
   readonly lag: number
+  /** While it is built: the last key that was read for it; undefined before the first, and when it is done. */
+  readonly builtThrough: DocumentKey | undefined
   /** Why it was last begun anew, or fails. */
   readonly reason: string | undefined
   /** How often it was begun anew since the store was opened. */
@@ -65,6 +68,8 @@ export class IndexRunner {
   #state: IndexState = 'opening'
   #reason: string | undefined
   #rebuilds = 0
+  /** The next chunk of a build, on its way. */
+  #ahead: Promise<SourceChunk> | undefined
   /** Rows were written since the start. */
   #hadRows = false
   #waiters: Waiter[] = []
@@ -97,6 +102,7 @@ export class IndexRunner {
       state: this.#closing ? 'closed' : this.#state,
       position,
       lag: Math.max(0, this.#options.source.applied - position),
+      builtThrough: builtThrough(this.#store?.build),
       reason: this.#reason,
       rebuilds: this.#rebuilds,
     }
@@ -174,6 +180,7 @@ export class IndexRunner {
   }
 
   async #closeStore(): Promise<void> {
+    this.#ahead = undefined
     const store = this.#store
     this.#store = undefined
     await store?.close().catch(() => {})
@@ -223,18 +230,29 @@ export class IndexRunner {
 
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
-    const { source, collection, limits } = this.#options
+    const { source, collection } = this.#options
     const position = store.isNew ? source.applied : store.position
-    const { indexChunkDocuments, indexBatchBytes } = limits
-    const chunk = await source.documents(collection, build.after, indexChunkDocuments, indexBatchBytes)
+    const chunk = await (this.#ahead ?? this.#readChunk(build.after))
+    this.#ahead = undefined
     const { changes, through } = await this.#collect(position, source.applied)
     const done = chunk.isLast && through >= chunk.index
     for (const { keyBytes, version, document } of chunk.documents) {
       changes.push({ collection, keyBytes, version, bytes: 0, document: () => document })
     }
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
+    if (!chunk.isLast) this.#ahead = this.#readChunk(after)
     await this.#write(store, changes, through, done ? { done } : { done, after })
     if (done) this.#state = 'live'
+  }
+
+  /** Reads on while what was read before is written. */
+  #readChunk(after: Buffer | undefined): Promise<SourceChunk> {
+    const { source, collection, limits } = this.#options
+    const { indexChunkDocuments, indexBatchBytes } = limits
+    const chunk = source.documents(collection, after, indexChunkDocuments, indexBatchBytes)
+    // Whoever asked may be gone by then.
+    chunk.catch(() => {})
+    return chunk
   }
 
   /** Changes as they come, some at a time. */
@@ -318,4 +336,8 @@ export class IndexRunner {
     })
     this.#wake = undefined
   }
+}
+
+function builtThrough(build: BuildProgress | undefined): DocumentKey | undefined {
+  return build === undefined || build.done || build.after === undefined ? undefined : decodeKey(build.after)
 }

@@ -160,6 +160,7 @@ const unknown = {
   state: 'unknown',
   position: 0,
   lag: 0,
+  builtThrough: undefined,
   reason: 'the store was opened without this type of index',
   rebuilds: 0,
 } as const

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { limits } from '../../src/base/limits.js'
+import { killBuild } from '../process/build-world.js'
 import { DamageWorld } from '../process/damage-world.js'
 import { IndexWorld } from '../process/index-world.js'
 import { type KillReport, KillWorld } from '../process/kill-world.js'
@@ -88,6 +89,10 @@ async function indexes({ seed, count = 20 }: Asked): Promise<object> {
   return report
 }
 
+async function build({ count = 5 }: Asked): Promise<object> {
+  return await killBuild(count, 1000)
+}
+
 async function resume({ seed, count = 20 }: Asked): Promise<object> {
   return await new ResumeWorld(seed).run(count)
 }
@@ -118,6 +123,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   torn,
   resume,
   indexes,
+  build,
   ring,
   open,
   verify,

@@ -1,0 +1,94 @@
+/** An index is built over all places under load, in a process that is killed on the way, again and again. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { readPlaces } from '../../src/cli/demo/places.js'
+import { open } from '../../src/index.js'
+
+const program = fileURLToPath(new URL('./build-program.js', import.meta.url))
+
+/** A line of the program. */
+interface Told {
+  readonly builtThrough?: string
+  readonly rebuilds: number
+  readonly writes: number
+  readonly builtMs?: number
+  readonly documents?: number
+  readonly equal?: boolean
+}
+
+export interface BuildReport {
+  readonly documents: number
+  readonly kills: number
+  readonly writes: number
+  /** Keys through which the build had come at each kill, and when it first told of itself again. */
+  readonly killedAt: readonly string[]
+  readonly wentOnFrom: readonly string[]
+  readonly lastMs: number
+}
+
+/** Kills the build so often, spread over the keys; throws unless it goes on where it was and ends right. */
+export async function killBuild(kills: number, writesPerSecond: number): Promise<BuildReport> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sillok-build-'))
+  try {
+    const documents = await fill(folder)
+    const killedAt: string[] = []
+    const wentOnFrom: string[] = []
+    let writes = 0
+    for (let kill = 1; ; kill++) {
+      const killFrom = kill <= kills ? Math.floor((documents * kill) / (kills + 1)) : undefined
+      const { first, last } = await run(folder, writesPerSecond, killFrom)
+      const before = killedAt.at(-1)
+      if (before !== undefined) {
+        wentOnFrom.push(first.builtThrough ?? '')
+        if ((first.builtThrough ?? '') < before) throw new Error(`${before}, then ${first.builtThrough}`)
+      }
+      if (last.rebuilds > 0) throw new Error(`begun anew: ${JSON.stringify(last)}`)
+      writes += last.writes
+      if (killFrom === undefined) {
+        if (last.equal !== true) throw new Error(`not told to be equal: ${JSON.stringify(last)}`)
+        return { documents, kills, writes, killedAt, wentOnFrom, lastMs: last.builtMs ?? 0 }
+      }
+      killedAt.push(last.builtThrough ?? '')
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function fill(folder: string): Promise<number> {
+  const places = await readPlaces()
+  const store = await open({ dir: folder })
+  await store.define('places', { key: 'id' })
+  await store.collection('places').insertMany(places)
+  await store.close()
+  return places.length
+}
+
+/** Runs the program until its end, or until the build has passed that place. */
+async function run(
+  folder: string,
+  rate: number,
+  killFrom: number | undefined,
+): Promise<{ first: Told; last: Told }> {
+  const child = spawn(process.execPath, [program, folder, String(rate)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
+  let first: Told | undefined
+  let last: Told | undefined
+  for await (const line of createInterface({ input: child.stdout })) {
+    const told = JSON.parse(line) as Told
+    last = told
+    if (told.builtThrough !== undefined) first ??= told
+    if (killFrom !== undefined && Number(told.builtThrough ?? 0) >= killFrom) child.kill('SIGKILL')
+  }
+  const exit = await ended
+  if (last === undefined || (killFrom === undefined && exit !== 0)) throw new Error(`exit ${exit}`)
+  if (killFrom !== undefined && exit !== null)
+    throw new Error(`ended by itself before ${killFrom}: exit ${exit}`)
+  return { first: first ?? last, last }
+}
