@@ -20,11 +20,14 @@ export const command: Command = {
 }
 
 function flatten(status: StoreStatus): Fields {
-  const { folder, state, collections, wal, partitions } = status
+  const { folder, state, collections, wal, partitions, indexes } = status
   const fields: Record<string, unknown> = { folder, state, collections: collections.join(', ') }
   for (const [name, value] of Object.entries((wal ?? {}) as object)) fields[`wal ${name}`] = value
   for (const { partition, ...rest } of partitions) {
     for (const [name, value] of Object.entries(rest)) fields[`partition ${partition} ${name}`] = value
+  }
+  for (const { collection, name, state, position, lag } of indexes) {
+    fields[`index ${collection}.${name}`] = `${state}, at entry ${position}, ${lag} behind`
   }
   return fields
 }
