@@ -60,7 +60,7 @@ export class TornWorld {
    * Runs the store to its end; `writes`: how many documents the last batch brings, `before`: writes before
    * it.
    */
-  async prepare(follower: Follower, writes: number, before = 12): Promise<void> {
+  async prepare(follower: Follower, writes: number, before = 10): Promise<void> {
     await this.#clock.run(this.#run(follower, writes, before))
     this.place = await this.#findLast(before + crowd.length + 1)
   }
