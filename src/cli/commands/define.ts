@@ -3,22 +3,24 @@ import { readFile } from 'node:fs/promises'
 import { limits } from '../../base/limits.js'
 import { systemError } from '../../env/system-errors.js'
 import { checkDefinition } from '../../machine/schema.js'
+import { IndexTypes } from '../../store/index-types.js'
 import type { Arguments, Command } from '../command.js'
 import { declareFolder, folderOf, withStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printOne } from '../output.js'
 import { UsageError } from '../usage.js'
-import { neededText, parseJson, readInput, textOf } from '../words.js'
+import { isGiven, neededText, parseJson, readInput, textOf } from '../words.js'
 
 /** Makes the folder if there is none, and prints the name that is defined then. */
 export const command: Command = {
   usage: 'define <name> [file]',
-  summary: 'create a collection: its key field and unique constraints, as JSON',
+  summary: 'create a collection (key field, unique constraints, indexes, as JSON), or give it other indexes',
   declare: yargs =>
     declareFolder(yargs)
       .positional('name', { type: 'string', describe: 'name of the collection' })
       .positional('file', { type: 'string', describe: 'file with the definition, - for standard input' })
       .option('json', { type: 'string', requiresArg: true, describe: 'the definition itself' })
+      .option('drop', { type: 'boolean', describe: 'indexes that the definition lacks go' })
       .example('$0 define users --json \'{"key":"id","unique":{"email":{"fields":["email"]}}}\'', ''),
   async run(given, terminal) {
     const folder = folderOf(given)
@@ -26,7 +28,9 @@ export const command: Command = {
     const { text, from } = await definitionText(given)
     // Checked before the folder is made: a wrong definition leaves nothing behind.
     const definition = checkDefinition(name, parseJson(text, from))
-    await withStore(folder, terminal.err, store => store.define(name, definition))
+    new IndexTypes().configure(name, definition)
+    const drop = isGiven(given, 'drop')
+    await withStore(folder, terminal.err, store => store.define(name, definition, { drop }))
     await printOne({ defined: name }, terminal.format, terminal.out)
     return exitCodes.ok
   },
