@@ -9,6 +9,7 @@ import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
 import type { Environment } from '../env/environment.js'
+import type { Define } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
@@ -124,14 +125,25 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async define(name: string, definition: Definition, options: DefineOptions = {}): Promise<void> {
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
+    const refused = callRefusal(options)
+    if (refused !== undefined) throw refused
     const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
+    await this.#open(this.#asking).until(this.#define(command, options), options)
+  }
+
+  /** One deadline holds for both waits. */
+  async #define(command: Define, options: CallOptions): Promise<void> {
     const finish = ({ value }: Done): number => (value as { collection: number }).collection
-    const request = { sender: this, finish }
-    const collection = await this.#open(this.#metaAsking).ask(command, 1024, request, options)
+    const collection = await this.#open(this.#metaAsking).ask(
+      command,
+      1024,
+      { sender: this, finish },
+      options,
+    )
     const host = this.#open(this.#host)
-    await this.#open(this.#asking).until(host.fedThrough(host.meta.applied), options)
+    await host.fedThrough(host.meta.applied)
     const row = host.data.state.lookup(schemaKey(collection))
-    if (row) this.#schemas.set(name, schemaOfRow(row))
+    if (row) this.#schemas.set(command.name, schemaOfRow(row))
   }
 
   /**
@@ -171,7 +183,14 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkSessionOptions(options)
     const refused = callRefusal(options)
     if (refused !== undefined) throw refused
-    return await this.#open(this.#asking).until(this.#openSession(options), options)
+    const opening = this.#openSession(options)
+    try {
+      return await this.#open(this.#asking).until(opening, options)
+    } catch (error) {
+      // Nobody has it who comes too late: it must not be kept alive.
+      opening.then(session => session.close()).catch(() => {})
+      throw error
+    }
   }
 
   async #openSession(options: SessionOptions): Promise<Session> {

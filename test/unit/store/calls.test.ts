@@ -210,6 +210,17 @@ t.test('an answer of the partition to a retry is definite', t =>
   }),
 )
 
+t.test('a session that comes too late for its caller is not kept alive', t =>
+  inWorld(t, async ({ store, pass }) => {
+    const stop = new AbortController()
+    const end = endOf(store.session({ signal: stop.signal }))
+    stop.abort()
+    t.equal(await end, 'ABORTED unknown')
+    await pass(1000)
+    t.equal(store.status().sessions, 0)
+  }),
+)
+
 t.test('a loop of awaited writes lets everything else in the process go on', async t => {
   const store = await open({ memory: true })
   await store.define('a', { key: 'id' })
