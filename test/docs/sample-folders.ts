@@ -1,6 +1,7 @@
 /** A small store as folders on the real disk, for tests that read bytes. */
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Limits } from '../../src/base/limits.js'
 import { realEnvironment } from '../../src/env/real-environment.js'
 import { Store } from '../../src/store/store.js'
 
@@ -23,10 +24,15 @@ export interface Opened {
   readonly close: () => Promise<void>
 }
 
-/** Opens the folder with segments of one block. */
-export async function openStore(dir: string, rebuilt: (reason: string) => void = () => {}): Promise<Opened> {
+const smallSegments: Partial<Limits> = { segmentCutBytes: block, segmentSyncBytes: block }
+
+/** Opens the folder, unless told otherwise with segments of one block. */
+export async function openStore(
+  dir: string,
+  rebuilt: (reason: string) => void = () => {},
+  limits = smallSegments,
+): Promise<Opened> {
   const env = realEnvironment()
-  const limits = { segmentCutBytes: block, segmentSyncBytes: block }
   const store = await Store.open(env, dir, { rebuilt }, limits).catch(async error => {
     await env.disk.close()
     throw error
