@@ -186,7 +186,10 @@ export class Inspection {
     if (log === undefined || recorded === undefined || created === undefined) {
       refuse(findings)
       if ((await foundPartitions(disk, this.#folder)).includes(partition))
-        throw new SillokError('DAMAGED', `the log does not know partition ${partition}: it is missing`)
+        throw new SillokError(
+          'DAMAGED',
+          `the log does not know partition ${partition}, of which a folder is there`,
+        )
       throw new SillokError('NOT_FOUND', `the store has no partition ${partition}`)
     }
     const folder = joinPath(this.#folder, 'partitions', `${partition}-${decodeCreated(created).replicaId}`)

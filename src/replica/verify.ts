@@ -112,7 +112,7 @@ class Verification {
         const isLost = log.scan.chain.length === 0
         const path = isLost ? joinPath(folder, 'wal') : (log.scan.chain.at(-1)?.path ?? log.nextFile)
         const what = isLost ? 'is missing: no file of it holds' : 'files are missing: the log does not know'
-        const whose = `partition ${partition}, whose folder is there`
+        const whose = `partition ${partition}, of which a folder is there`
         if (found.includes(partition)) this.#findings.fault(path, '', `${what} ${whose}`)
         else this.#findings.note(path, '', `partition ${partition} was not created yet`)
       }

@@ -62,7 +62,7 @@ export function refuseLost(recovered: Recovered, folder: string, required: reado
   const { scan, replay, last } = recovered
   const lost = required.filter(id => !replay.knows(id) && !last.some(record => isRegisterOf(id, record)))
   if (lost.length === 0) return
-  const whose = `partition ${lost.join(' and ')}, whose folder is there`
+  const whose = `partition${lost.length > 1 ? 's' : ''} ${lost.join(' and ')}, of which a folder is there`
   const what =
     scan.chain.length === 0
       ? `the log in ${folder} is missing: no file of it holds ${whose}`
