@@ -2,9 +2,10 @@
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
  * Not trusted: it refuses to open, misses what the recorded checkpoint proves, or a mark or a session row
- * fails its check. (One that is ahead of the log is no fault of its own: the log is DAMAGED.) Then the folder goes to quarantine and the log is replayed from its first
- * entry; the fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken
- * for damage.
+ * fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the fresh
+ * store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ *
+ * A store that is ahead of the log has no fault of its own: entries of the log are lost, which is refused.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
