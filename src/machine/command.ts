@@ -53,9 +53,7 @@ export interface SessionMark {
   /** The smallest sequence number whose answer the holder has not seen. */
   readonly lowWater: Sequence
   readonly numbering: Numbering
-  /**
-   * Where the reply is kept: a function of the request's bytes alone, the slot of the first key named (P12).
-   */
+  /** Where the reply is kept: a function of the request's bytes alone, the slot of the first key named. */
   readonly slot: SlotId
   /** Binds the sequence number to the request: 16 bytes of a SHA-256. */
   readonly hash: Buffer
@@ -133,7 +131,7 @@ export type Decision =
   | { readonly type: 'need'; readonly keys: readonly RowKey[] }
   /** Propose these facts; when they are applied, the reply holds. */
   | { readonly type: 'entry'; readonly facts: readonly Fact[]; readonly reply: Reply }
-  /** Nothing to log: the reply holds once everything that the view showed is committed (P2). */
+  /** Nothing to log: the reply holds once everything that the view showed is committed. */
   | { readonly type: 'answer'; readonly reply: Reply }
   /** The kept reply of an applied entry: holds at once. */
   | { readonly type: 'replay'; readonly reply: Reply }

@@ -1,9 +1,9 @@
 /**
  * Decides what meta brings to a data partition: schemas, ends of sessions, and sessions to open.
  *
- * Meta's log is the channel: a partition takes its entries in order and logs how far it is (P22). A session
- * is opened only if that cursor has not passed the index at which meta was looked at, so an end that came
- * meanwhile is not overlooked (P13).
+ * Meta's log is the channel: a partition takes its entries in order and logs how far it is. A session is
+ * opened only if that cursor has not passed the index at which meta was looked at, so an end that came
+ * meanwhile is not overlooked.
  */
 import type { SessionId } from '../base/ids.js'
 import type { Decision, MetaFeed, OpenSession } from './command.js'

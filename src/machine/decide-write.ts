@@ -94,7 +94,7 @@ function decideOperation(draft: Draft, operation: Operation): boolean | Refused 
   return current !== null
 }
 
-/** The collection, as this partition's own log has it (P22). */
+/** The collection, as this partition's own log has it: meta may be ahead of it. */
 function schemaOf(draft: Draft, operation: Operation): CollectionSchema | null | undefined {
   const row = draft.view.get(schemaKey(operation.collection))
   if (row === undefined) draft.need(schemaKey(operation.collection))

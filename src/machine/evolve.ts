@@ -1,7 +1,7 @@
 /**
  * What a committed entry does to the state: exactly what its facts say, and nothing is read.
  *
- * So replicas may run different releases, and replaying entries over newer or holed state converges (P8).
+ * So replicas may run different releases, and replaying entries over newer or holed state converges.
  */
 import { type Entry, entryBody, entryKinds, entryLevel } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'

@@ -1,7 +1,7 @@
 /**
  * The answer to a command: kept whole, so that a retry gets the first answer.
  *
- * The stored form never holds the entry's own index: the version in it is filled in from the row (P27).
+ * The stored form never holds the entry's own index: the version in it is filled in from the row.
  *   reply row   16 bytes hash of the request | u48 lowWater as sent | msgpack
  */
 import type { Code, ErrorDetails } from '../base/errors.js'

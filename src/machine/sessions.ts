@@ -3,10 +3,10 @@
  *
  * A reply row is named by (slot, session, epoch, sequence); a caller-numbered session keeps its rows under
  * epoch 0, for all epochs, because a row number means the same request for ever. Checks run in this order:
- * kept reply, epoch, lowWater (DESIGN 8), so a retry gets its first answer as long as it is kept.
+ * kept reply, epoch, lowWater, so a retry gets its first answer as long as it is kept.
  *
  * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that
- * brings the numbered end from meta. It never guesses (P13).
+ * brings the numbered end from meta. It never guesses: one that it does not know is looked up in meta first.
  */
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'

@@ -3,7 +3,7 @@
  * one.
  *
  * A row is there, known to be absent (null), or not in memory (undefined): then decide answers with the keys
- * that it needs and is asked again when they are loaded (P18).
+ * that it needs and is asked again when they are loaded.
  */
 import type { LogIndex, LogTime, Sequence, SessionEpoch, SessionId, SlotId, Version } from '../base/ids.js'
 import type { Row, RowKey } from '../codec/row.js'

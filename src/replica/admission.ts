@@ -3,7 +3,7 @@
  *
  * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's
  * later ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is
- * loaded before (P18). Everything that arrives in one turn of the event loop shares its load and its entry in
+ * loaded before. Everything that arrives in one turn of the event loop shares its load and its entry in
  * the log's batch.
  */
 import { must } from '../base/assert.js'

@@ -23,6 +23,7 @@ import { ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
+import { dataPartition, foundPartitions } from './partition-folders.js'
 import type { Replica } from './replica.js'
 import { SessionDirectory } from './session-directory.js'
 
@@ -47,9 +48,6 @@ const drainMs = 5_000
 
 /** Bytes of the tail after which a piece of it ends. */
 const tailPieceBytes = 512 * 1024
-
-/** The partition that holds all documents of this release's stores. */
-export const dataPartition: PartitionId = 1
 
 /** One node in this process: open it, use its replicas, close it. */
 export class Host {
@@ -179,6 +177,7 @@ export class Host {
       fileBytes: this.#limits.walFileBytesEmbedded,
       filesMax: this.#limits.walFilesMax,
       witnessMs: this.#limits.walWitnessMs,
+      required: await foundPartitions(env.disk, folder),
       wanted: partition => this.#release(partition),
       failed: error => this.#fail(asFailure(error)),
       diskFull: full => {

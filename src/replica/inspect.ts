@@ -26,10 +26,10 @@ import { type CheckedLog, checkLog, placedBatches } from '../wal/check.js'
 import { decodeCreated, registerKinds } from '../wal/registers.js'
 import { scanFile } from '../wal/scan.js'
 import { isWalFileName } from '../wal/wal-file.js'
-import { dataPartition } from './host.js'
 import { checkIdentity, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
+import { dataPartition, foundPartitions } from './partition-folders.js'
 import { RowNames, valuesText } from './row-names.js'
 
 /** One line of what was looked at. */
@@ -185,6 +185,11 @@ export class Inspection {
     const created = recorded?.registers.get(registerKinds.created)
     if (log === undefined || recorded === undefined || created === undefined) {
       refuse(findings)
+      if ((await foundPartitions(disk, this.#folder)).includes(partition))
+        throw new SillokError(
+          'DAMAGED',
+          `the log does not know partition ${partition}, of which a folder is there`,
+        )
       throw new SillokError('NOT_FOUND', `the store has no partition ${partition}`)
     }
     const folder = joinPath(this.#folder, 'partitions', `${partition}-${decodeCreated(created).replicaId}`)

@@ -1,6 +1,6 @@
 /**
  * What decide sees on a leader: its proposals in flight, over the applied state, over the rows that were
- * loaded for the command. In that order, at any later moment, the newest one wins (P18).
+ * loaded for the command. In that order, at any later moment, the newest one wins.
  */
 import type { LogIndex, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'

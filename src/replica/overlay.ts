@@ -2,7 +2,8 @@
  * This leader's own proposals in flight: rows that later decisions see and nobody else does.
  *
  * A structure of its own, never part of the memtable: it is cleared in the very step in which Raft changes
- * role or term, before anything is applied (P19), and each entry leaves it when it is applied.
+ * role or term, before anything is applied, so
+ * nothing of a lost term is seen; and each entry leaves it when it is applied.
  */
 import { assert } from '../base/assert.js'
 import {

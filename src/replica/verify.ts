@@ -23,10 +23,10 @@ import { checkFiles, readRows, type StateCheck, type StoredMarks } from '../stat
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
 import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
-import { dataPartition } from './host.js'
 import { checkIdentity, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
+import { dataPartition, foundPartitions } from './partition-folders.js'
 
 /** What is verified. */
 export interface VerifyOptions {
@@ -105,13 +105,15 @@ class Verification {
     const log = await checkLog(env.disk, joinPath(folder, 'wal'), walFileBytes, this.#findings)
     const replicas = joinPath(folder, 'partitions')
     const folders = new Set(await env.disk.list(replicas))
+    const found = await foundPartitions(env.disk, folder)
     for (const partition of [metaPartition, dataPartition]) {
       const recorded = log?.partitions.get(partition)
       if (log !== undefined && recorded === undefined) {
-        const path = log.scan.chain.at(-1)?.path ?? log.nextFile
-        const isMade = [...folders].some(name => name.startsWith(`${partition}-`))
-        // Folders are made after their partition's creation was logged.
-        if (isMade) this.#findings.fault(path, '', `the log does not know partition ${partition}`)
+        const isLost = log.scan.chain.length === 0
+        const path = isLost ? joinPath(folder, 'wal') : (log.scan.chain.at(-1)?.path ?? log.nextFile)
+        const what = isLost ? 'is missing: no file of it holds' : 'files are missing: the log does not know'
+        const whose = `partition ${partition}, of which a folder is there`
+        if (found.includes(partition)) this.#findings.fault(path, '', `${what} ${whose}`)
         else this.#findings.note(path, '', `partition ${partition} was not created yet`)
       }
       const created = recorded?.registers.get(registerKinds.created)

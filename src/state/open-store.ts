@@ -1,12 +1,13 @@
 /**
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
- * Not trusted: it refuses to open, misses what the recorded checkpoint proves, is ahead of the log, or a mark
- * or a session row fails its check. Then the folder goes to quarantine and the log is replayed from its first
- * entry; the fresh store says so durably (`!void`), so that a crash before its first checkpoint is not taken
- * for damage.
+ * Not trusted: it refuses to open, misses what the recorded checkpoint proves, or a mark or a session row
+ * fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the fresh
+ * store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ *
+ * A store that is ahead of the log has no fault of its own: entries of the log are lost, which is refused.
  */
-import { isSillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { keyBytes, rowKinds } from '../codec/row.js'
 import type { Disk } from '../env/disk.js'
@@ -48,7 +49,10 @@ export interface OpenedStore {
 /** Rows of sessions read at a time. */
 const rowsPerRead = 1000
 
-/** Opens the store, or a fresh one. Rejects with what is not the store's fault: FOLDER_IN_USE, DISK_FULL. */
+/**
+ * Opens the store, or a fresh one. Rejects with what is not the store's fault: FOLDER_IN_USE, DISK_FULL, and
+ * DAMAGED when it knows entries that the log does not hold.
+ */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const recorded = options.checkpoint === undefined ? emptyCheckpoint : decodeCheckpoint(options.checkpoint)
   const isThere = (await options.disk.list(options.folder)).length > 0
@@ -80,25 +84,30 @@ async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<Op
     const tables = damaged.length === 0 ? '' : ` (failed their check: ${damaged.join(', ')})`
     return `the store refuses to open: ${error.message}${tables}`
   }
-  const opened = await checkStore(store, options, recorded)
+  const opened = await checkStore(store, recorded)
   if (typeof opened === 'string') await store.close()
-  else if (damaged.length > 0) await removeDamaged(options.disk, options.folder)
+  else if (opened.newest > options.logLastIndex) {
+    await store.close()
+    throw logLost(options, opened.newest)
+  } else if (damaged.length > 0) await removeDamaged(options.disk, options.folder)
   return opened
 }
 
-async function checkStore(
-  store: KeyValueStore,
-  options: StoreOptions,
-  recorded: Checkpoint,
-): Promise<OpenedStore | string> {
+/** What the store holds was committed: it is not the store that is to be built again. */
+function logLost({ folder, logLastIndex }: StoreOptions, newest: LogIndex): SillokError {
+  const message = `the log ends at entry ${logLastIndex}, before entry ${newest} that ${folder} knows`
+  return new SillokError('DAMAGED', `${message}: entries, or files of the log, are missing`, {
+    details: { folder, firstLost: logLastIndex + 1, last: newest },
+  })
+}
+
+async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<OpenedStore | string> {
   try {
     const keys = [markKeys.applied, markKeys.checkpoint, markKeys.rebuilding]
     const found = await store.getMany(keys)
     const [newest, proven, rebuilding] = keys.map((key, at) => readMark(key, found[at]))
     if (newest === undefined || proven === undefined || rebuilding === undefined)
       return 'a mark fails its check'
-    const { logLastIndex } = options
-    if (newest > logLastIndex) return `the store is at ${newest}, beyond the log's end at ${logLastIndex}`
     if (proven < recorded.index && rebuilding < recorded.index) {
       return `the store proves index ${proven}, the log recorded ${recorded.index}`
     }

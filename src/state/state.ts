@@ -92,7 +92,7 @@ export class State {
   /**
    * Opens the state as of the recorded checkpoint, or as of nothing with the reason in `rebuilt`; all entries
    * from `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE,
-   * DISK_FULL.
+   * DISK_FULL, DAMAGED when the log ends before what the state knows.
    */
   static async open(
     options: StateOptions,

@@ -11,7 +11,7 @@ import { assert, must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import type { BatchSequence, PartitionId } from '../base/ids.js'
 import type { Disk } from '../env/disk.js'
-import { type Batch, batchFlags, type RawRecord } from './batch.js'
+import { type Batch, batchFlags, type RawRecord, recordKinds } from './batch.js'
 import type { LogWriter, Position } from './log-writer.js'
 import { describeLoss } from './loss.js'
 import type { PartitionLog } from './partition-log.js'
@@ -55,6 +55,24 @@ export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const before = chainBatches(scan).findLast(batch => batch.sequence < first)
   const crc = before?.crc ?? unit[0]?.previousCrc ?? 0
   return { scan, clean, position: { sequence: first - 1, crc }, last, lastSequence: first, replay }
+}
+
+/** Throws DAMAGED if the log knows nothing of one of these partitions: it, or a part of it, was lost. */
+export function refuseLost(recovered: Recovered, folder: string, required: readonly PartitionId[]): void {
+  const { scan, replay, last } = recovered
+  const lost = required.filter(id => !replay.knows(id) && !last.some(record => isRegisterOf(id, record)))
+  if (lost.length === 0) return
+  const whose = `partition${lost.length > 1 ? 's' : ''} ${lost.join(' and ')}, of which a folder is there`
+  const what =
+    scan.chain.length === 0
+      ? `the log in ${folder} is missing: no file of it holds ${whose}`
+      : `files of the log in ${folder} are missing: it does not know ${whose}`
+  const partitions = lost.map(partition => ({ partition, lastBefore: 0 }))
+  throw new SillokError('DAMAGED', what, { details: { file: folder, partitions } })
+}
+
+function isRegisterOf(id: PartitionId, { kind, body, start }: RawRecord): boolean {
+  return kind === recordKinds.register && body.readUInt32LE(start) === id
 }
 
 /**

@@ -102,6 +102,11 @@ export class Replay {
     }
   }
 
+  /** True if anything was said of the partition. */
+  knows(id: PartitionId): boolean {
+    return (this.#partitions.get(id)?.registers.size ?? 0) > 0
+  }
+
   /** The registers so far, as records of an opening. */
   restate(): Buffer[] {
     const records: Buffer[] = []

@@ -13,7 +13,7 @@ import { limits } from '../base/limits.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { type Batch, batchFlags, batchRecords, decodeBatch, recordKinds } from './batch.js'
 import { registerKinds } from './registers.js'
-import { decodeFileHeader, isWalFileName, openingOffset, walFileName } from './wal-file.js'
+import { decodeFileHeader, isWalFileName, namedSequence, openingOffset, walFileName } from './wal-file.js'
 
 /** One file as it was found. */
 export interface FileScan {
@@ -70,7 +70,8 @@ export async function scanFolder(disk: Disk, folder: string): Promise<FolderScan
       details: { folder, names: all.slice(0, 10) },
     })
   }
-  await syncAll(disk, folder, names)
+  // Without files there may be no folder.
+  if (names.length > 0) await syncAll(disk, folder, names)
   const files: FileScan[] = []
   for (const name of names) files.push(await scanFile(disk, folder, name))
   return sortFiles(folder, files)
@@ -127,6 +128,7 @@ function scanBatches(file: Omit<FileScan, 'counts'>, bytes: Buffer): FileScan {
 /** Says which of the files make up the log. DAMAGED if there was one, and none begins as it must. */
 export function sortFiles(folder: string, files: readonly FileScan[]): FolderScan {
   const newest = files.filter(file => file.counts).reduce(newer, undefined)
+  refuseGap(newest, files)
   if (newest === undefined) return newFolder(folder, files)
   const { floor, voided, released } = readNewest(newest)
   const isVoid = (file: FileScan): boolean => {
@@ -148,6 +150,19 @@ export function sortFiles(folder: string, files: readonly FileScan[]): FolderSca
 
 function newer(best: FileScan | undefined, file: FileScan): FileScan {
   return best === undefined || sequenceOf(file) > sequenceOf(best) ? file : best
+}
+
+/** A file is named only when the opening of the one before it is durable. */
+function refuseGap(newest: FileScan | undefined, files: readonly FileScan[]): void {
+  const next = newest === undefined ? 1 : sequenceOf(newest) + 1
+  const after = files.find(file => namedSequence(file.name) > next)
+  if (after === undefined) return
+  const path = after.path.slice(0, -after.name.length) + walFileName(next)
+  const isThere = files.some(file => file.path === path)
+  const what = isThere ? 'is damaged in its opening' : 'is missing'
+  throw new SillokError('DAMAGED', `the log file ${path} ${what}: ${after.name} was made after it`, {
+    details: { file: path, offset: isThere ? openingOffset : undefined, batch: undefined },
+  })
 }
 
 /** Without a whole opening there is no log yet, unless something says that there was one. */

@@ -54,6 +54,11 @@ export function walFileName(sequence: FileSequence): string {
   return `wal-${sequence.toString(16).padStart(16, '0')}`
 }
 
+/** The sequence that such a name says. */
+export function namedSequence(name: string): FileSequence {
+  return Number.parseInt(name.slice(4), 16)
+}
+
 /** True for a name that `walFileName` makes. */
 export function isWalFileName(name: string): boolean {
   return /^wal-[0-9a-f]{16}$/.test(name)

@@ -18,7 +18,7 @@ import type { Disk } from '../env/disk.js'
 import { CommitLoop, type Done } from './commit-loop.js'
 import { LogWriter } from './log-writer.js'
 import { type Append, PartitionLog } from './partition-log.js'
-import { recover, settle } from './recovery.js'
+import { recover, refuseLost, settle } from './recovery.js'
 import { type Register, type RegisterKind, registerKinds } from './registers.js'
 import { Ring } from './ring.js'
 import type { SyncStatus } from './sync-times.js'
@@ -35,6 +35,11 @@ export interface WalOptions {
   readonly fileBytes?: number
   /** Files in the ring, at least 3; default `limits.walFilesMax`. */
   readonly filesMax?: number
+  /**
+   * Partitions of which something stands elsewhere, so the log held them: if it knows nothing of one, it is
+   * refused (DAMAGED), and nothing is written.
+   */
+  readonly required?: readonly PartitionId[]
   /** Quiet time before a witness; default `limits.walWitnessMs`. */
   readonly witnessMs?: number
   /**
@@ -92,8 +97,9 @@ export class Wal {
     const fileBytes = options.fileBytes ?? limits.walFileBytes
     const filesMax = options.filesMax ?? limits.walFilesMax
     assert(fileBytes % limits.walBlockBytes === 0, () => `log files of ${fileBytes} bytes`)
-    await disk.makeFolder(folder)
     const recovered = await recover(disk, folder)
+    refuseLost(recovered, folder, options.required ?? [])
+    await disk.makeFolder(folder)
     const ring = new Ring({ disk, folder, random, fileBytes, filesMax })
     const writer = new LogWriter(clock, recovered.position, full => options.diskFull?.(full))
     const logs = new Map<PartitionId, PartitionLog>()

@@ -1,9 +1,12 @@
 /** What a crash can leave by `src/FORMATS.md` opens; what none can leave is refused or put aside. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { realEnvironment } from '../../src/env/real-environment.js'
+import { verifyStore } from '../../src/replica/verify.js'
 import { block, documentCount, type Folders, makeFolders, openStore } from '../docs/sample-folders.js'
 
 const root = mkdtempSync(join(tmpdir(), 'sillok-states-'))
@@ -53,6 +56,10 @@ const crashes: Record<string, { from: keyof Folders; leave: (dir: string) => voi
     leave: dir => rmSync(join(dir, 'partitions/1-1/state'), { recursive: true }),
     rebuilt: true,
   },
+  'the newest file of the log was begun and none is ready after it': {
+    from: 'killed',
+    leave: dir => rmSync(join(dir, wal2)),
+  },
   'a lock that LevelDB refuses': {
     from: 'closed',
     leave: dir => change(dir, 'lock/CURRENT', () => Buffer.from('x')),
@@ -101,6 +108,109 @@ t.test('what no crash can leave is refused as damage', async t => {
     cpSync(folders[from], dir, { recursive: true })
     leave(dir)
     await t.rejects(openStore(dir), { code: 'DAMAGED' }, name)
+  }
+})
+
+/** Names of all files with hashes of their bytes, but those of the lock. */
+function contentOf(dir: string): Map<string, string> {
+  const names = readdirSync(dir, { recursive: true, withFileTypes: true })
+  const paths = names.map(entry => [join(entry.parentPath, entry.name), entry.isFile()] as const)
+  const own = paths.filter(([path]) => !path.startsWith(join(dir, 'lock')))
+  return new Map(
+    own.map(([path, isFile]) => [
+      path,
+      isFile ? createHash('sha256').update(readFileSync(path)).digest('hex') : '',
+    ]),
+  )
+}
+
+/** A store with one document and default limits: no segment is sealed. */
+const small = { closed: join(root, 'small'), killed: join(root, 'small killed') }
+const opened = await openStore(small.closed, () => {}, {})
+await opened.store.define('people', { key: 'id' })
+await opened.store.collection('people').put({ id: 1 })
+cpSync(small.closed, small.killed, { recursive: true })
+await opened.close()
+
+interface Loss {
+  readonly from: keyof Folders
+  readonly leave: (dir: string) => void
+  readonly missing: RegExp
+}
+
+const losses: Record<string, Loss> = {
+  'the folder of the log': {
+    from: 'closed',
+    leave: dir => rmSync(join(dir, 'wal'), { recursive: true }),
+    missing: /the log .*wal.* is missing/,
+  },
+  'all files of the log': {
+    from: 'closed',
+    leave: dir => {
+      for (const name of readdirSync(join(dir, 'wal'))) rmSync(join(dir, 'wal', name))
+    },
+    missing: /the log .*wal.* is missing/,
+  },
+  'the log of a killed store': {
+    from: 'killed',
+    leave: dir => rmSync(join(dir, 'wal'), { recursive: true }),
+    missing: /the log .*wal.* is missing/,
+  },
+  'all files of the log but the next one': {
+    from: 'closed',
+    leave: dir => rmSync(join(dir, wal1)),
+    missing: /wal-0000000000000001|the log .*wal.* is missing/,
+  },
+  'a log in place of an older one': {
+    from: 'closed',
+    leave: dir => {
+      rmSync(join(dir, wal1))
+      renameSync(join(dir, wal2), join(dir, wal1))
+    },
+    missing: /the log .*wal.* is missing/,
+  },
+  'the newest file of the log': {
+    from: 'recovered',
+    leave: dir => rmSync(join(dir, wal2)),
+    missing: /wal-0000000000000002/,
+  },
+}
+
+async function refuses(t: Test, from: string, dir: string, loss: Loss): Promise<void> {
+  cpSync(from, dir, { recursive: true })
+  loss.leave(dir)
+  const before = contentOf(dir)
+  await t.rejects(openStore(dir), { code: 'DAMAGED', message: loss.missing }, dir)
+  t.same(contentOf(dir), before, `${dir}: nothing is written`)
+  const env = realEnvironment()
+  const { faults } = await verifyStore({ env, folder: dir, scratch: join(root, 'scratch') })
+  await env.disk.close()
+  const told = faults.map(({ file, what }) => `the log ${file} ${what}`)
+  t.match(told.join(), loss.missing, 'verifying names it')
+  t.same(contentOf(dir), before, `${dir}: verifying writes nothing`)
+}
+
+t.test('a store that lost its log is refused, by name, and nothing is written', async t => {
+  for (const [name, loss] of Object.entries(losses)) {
+    await refuses(t, folders[loss.from], join(root, name), loss)
+    // What the small store has of its log is one file.
+    const from = loss.from === 'recovered' ? undefined : small[loss.from]
+    if (from !== undefined) await refuses(t, from, join(root, `small ${name}`), loss)
+  }
+})
+
+t.test('the folder of a partition may be lost only while the log holds all its entries', async t => {
+  const lost = join(root, 'lost')
+  cpSync(folders.closed, lost, { recursive: true })
+  rmSync(join(lost, 'partitions/1-1'), { recursive: true })
+  await t.rejects(openStore(lost), { code: 'DAMAGED', message: /segment|entries/ })
+  for (const gone of ['partitions', 'partitions/0-1', 'partitions/1-1', 'partitions/1-1/state']) {
+    const dir = join(root, `without ${gone}`)
+    cpSync(small.killed, dir, { recursive: true })
+    rmSync(join(dir, gone), { recursive: true })
+    const { store, close } = await openStore(dir, () => {}, {})
+    t.equal(await store.collection('people').count(), 1, gone)
+    await close()
   }
 })
 

@@ -3,15 +3,15 @@
  * decoders of `src/`.
  */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { Level } from 'level'
 import { unpack } from 'msgpackr'
 import t, { type Test } from 'tap'
 import { Layout, numberOf, tableOf } from '../docs/layout.js'
+import { rowsOf, u32be } from '../docs/level-rows.js'
 import { block, makeFolders } from '../docs/sample-folders.js'
 
 const fileHeader = new Layout('WAL file header')
@@ -122,17 +122,6 @@ function factsOf(body: Buffer): Fact[] {
   return facts
 }
 
-/** All rows of a partition's LevelDB, keys as latin1 text; read from a copy. */
-async function rowsOf(t: Test, dir: string, partition: string): Promise<Map<string, Buffer>> {
-  const copy = join(t.testdir(), 'state')
-  cpSync(join(dir, 'partitions', partition, 'state'), copy, { recursive: true })
-  const level = new Level<Buffer, Buffer>(copy, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-  const rows = new Map<string, Buffer>()
-  for await (const [key, value] of level.iterator()) rows.set(key.toString('latin1'), value)
-  await level.close()
-  return rows
-}
-
 /** The value of a stored row whose check holds. */
 function checkedValue(t: Test, rows: ReadonlyMap<string, Buffer>, key: string): Buffer {
   const row = rows.get(key)
@@ -140,10 +129,6 @@ function checkedValue(t: Test, rows: ReadonlyMap<string, Buffer>, key: string): 
   const crc = crc32(row.subarray(4), crc32(Buffer.from(key, 'latin1')))
   t.equal(stateRow.number(row, 'crc'), crc, `CRC of ${JSON.stringify(key)}`)
   return row.subarray(stateRow.length)
-}
-
-function u32be(value: number): string {
-  return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
 }
 
 function u48be(value: number): string {
@@ -164,6 +149,7 @@ t.test('the folder holds what the page lists, and nothing else', async t => {
     'partitions(/[01]-1)?',
     `partitions/[01]-1/segments(/(${digits}-${digits}|open-${digits})\\.seg)?`,
     `partitions/[01]-1/state(/${level})?`,
+    `partitions/1-1/indexes(/1(/CHECKPOINT|/rows(/${level})?)?)?`,
   ].map(pattern => new RegExp(`^${pattern}$`))
   for (const dir of [folder.closed, folder.recovered]) {
     const names = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map(name =>
@@ -322,9 +308,16 @@ t.test("the partitions' own rows are stored as the page says", async t => {
   const own = await rowsOf(t, folder.closed, '1-1')
   const schema = checkedValue(t, meta, `ms${u32be(1)}`)
   t.match(unpack(schema), { id: 1, name: 'people', key: 'id', unique: [{ id: 1, rule: '1:fold/15.0' }] })
+  const config = { fields: ['n', 'tags'], each: 'tags', sparse: false }
+  t.match(unpack(schema), { indexes: [{ id: 1, name: 'byTag', type: 'secondary', config }] })
   t.ok(schema.equals(checkedValue(t, own, `ms${u32be(1)}`)))
   t.equal(checkedValue(t, meta, 'mnpeople').readUInt32LE(0), 1)
-  t.same(unpack(checkedValue(t, meta, 'mi')), { collections: 1, constraints: 1, sessions: 1 })
+  t.same(unpack(checkedValue(t, meta, 'mi')), {
+    collections: 1,
+    constraints: 1,
+    indexes: 1,
+    sessions: 1,
+  })
   const session = checkedValue(t, meta, 'muimporter').readUIntLE(0, 6)
   const registered = unpack(checkedValue(t, meta, `mr${u48be(session)}`)) as Record<string, unknown>
   t.same(Object.keys(registered), ['epoch', 'numbering', 'name', 'input', 'nonce', 'active'])

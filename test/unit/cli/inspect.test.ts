@@ -61,7 +61,7 @@ t.test('a fault is a line with file, place and what, and exit code 1', async t =
   t.match(err, /^2 faults: read/)
   t.match(lines(out).slice(0, 2), [
     { kind: 'fault', file: 'IDENT', at: 'byte 0' },
-    { kind: 'fault', file: `wal/${wal}`, at: 'byte 4096', what: /begins as a file/ },
+    { kind: 'fault', file: `wal/${wal}`, at: 'byte 4096', what: /damaged in its opening/ },
   ])
   t.match(await sillok('inspect', 'entries'), { exit: 1, err: /^DAMAGED: .*IDENT/ })
   flip(path.join(dir, 'IDENT'), 30)
@@ -71,7 +71,9 @@ t.test('a fault is a line with file, place and what, and exit code 1', async t =
   })
   t.match(lines((await sillok('inspect', 'wal')).out), [{ what: /not begun whole/ }, { what: /^DAMAGED/ }])
   rmSync(path.join(dir, 'wal'), { recursive: true })
-  t.match(await sillok('verify'), { exit: 1, out: /does not know partition 0/ })
+  t.match(await sillok('verify'), { exit: 1, out: /"wal".*is missing: .*partition 0/ })
+  t.match(await sillok('inspect', 'entries'), { exit: 1, err: /^DAMAGED: .*does not know partition 1/ })
+  t.match(await sillok('get', 'people', 'a'), { exit: 1, err: /DAMAGED: .*the log in .* is missing/ })
 })
 
 t.test('a last batch that is not whole is no fault, only a note', async t => {

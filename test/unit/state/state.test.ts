@@ -208,7 +208,6 @@ t.test('a flush ends at the applied index of its freeze, whatever is applied mea
 
 t.test('a store that is not to be trusted goes to quarantine and is built again', async t => {
   const cases: [string, (world: World) => Promise<void>][] = [
-    ['beyond the log', async world => void world.log.pop()],
     ['proves index', async world => world.machine.keyValue.dropRow(folderOf, Buffer.from('!ckpt'))],
     ['a mark fails', async world => world.machine.keyValue.flipValue(folderOf, Buffer.from('!applied'), 40)],
     ['73.* fails its check', async world => flipSession(world)],
@@ -241,6 +240,18 @@ t.test('a store that is not to be trusted goes to quarantine and is built again'
       t.equal(world.replayed, 0)
     })
   }
+})
+
+t.test('a store that is ahead of the log is left alone: the log is damaged', async t => {
+  await inWorld('ahead of the log', async world => {
+    world.write(60)
+    await world.state.checkpoint(world.record, { force: true })
+    world.log.pop()
+    world.machine.crash('all')
+    world.machine.restart()
+    await t.rejects(world.open(), { code: 'DAMAGED', details: { firstLost: 60, last: 60 } })
+    t.notOk((await world.machine.disk.list('node')).includes('state-1-quarantine-1'))
+  })
 })
 
 const folderOf = 'node/state-1'

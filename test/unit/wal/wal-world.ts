@@ -308,7 +308,10 @@ export class World {
   }
 
   async drain(): Promise<void> {
-    while (this.waiting.length > 0 && this.errors.length === 0) await this.pause(1)
+    for (let waits = 0; this.waiting.length > 0 && this.errors.length === 0; waits++) {
+      assert(waits < 100_000 || this.failed.length > 0, `appends wait for ever, seed ${this.options.seed}`)
+      await this.pause(1)
+    }
   }
 
   pause(ms: number): Promise<void> {
