@@ -30,7 +30,9 @@ export interface IndexStatus {
   readonly position: LogIndex
   /** Entries that are applied and not in its rows. */
   readonly lag: number
-  /** While it is built: the last key that was read for it; undefined before the first, and when it is done. */
+  /**
+   * While it is built: the last key that was read for it; undefined before the first, and when it is done.
+   */
   readonly builtThrough: DocumentKey | undefined
   /** Why it was last begun anew, or fails. */
   readonly reason: string | undefined

@@ -1,6 +1,6 @@
 /**
- * Builds an index over many documents while others write, as a process to be killed: prints how far it is, and
- * at the end compares the index with the documents.
+ * Builds an index over many documents while others write, as a process to be killed: prints how far it is,
+ * and at the end compares the index with the documents.
  *
  *   node build-program.js FOLDER WRITES_PER_SECOND
  */
