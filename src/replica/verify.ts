@@ -17,9 +17,10 @@ import { limits } from '../base/limits.js'
 import { keyBytes } from '../codec/row.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
+import { checkLevelFiles, type LevelCheck } from '../env/level-folder-check.js'
 import { type CheckedSegments, checkSegments, readSegments } from '../segments/check.js'
 import type { RecordedMarks } from '../segments/marks.js'
-import { checkFiles, readRows, type StateCheck, type StoredMarks } from '../state/check.js'
+import { readRows, type StoredMarks } from '../state/check.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
 import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
@@ -147,7 +148,7 @@ class Verification {
     }
     this.#findings.note(folder, '', 'not compared with the log, which is damaged')
     await checkSegments(this.#segmentCheck(Number(partition), folder, undefined, false), this.#findings)
-    await checkFiles(this.#stateCheck(folder, false), this.#findings)
+    await checkLevelFiles(this.#stateCheck(folder, false), this.#findings)
   }
 
   #segmentCheck(partition: PartitionId, folder: string, marks: RecordedMarks | undefined, clean: boolean) {
@@ -156,7 +157,7 @@ class Verification {
     return { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch, marks, clean }
   }
 
-  #stateCheck(folder: string, clean: boolean): StateCheck {
+  #stateCheck(folder: string, clean: boolean): LevelCheck {
     const { env, scratch } = this.#options
     const { disk, keyValue } = env
     return { disk, keyValue, folder: joinPath(folder, 'state'), scratch: joinPath(scratch, 'state'), clean }
@@ -208,7 +209,7 @@ class Verification {
     const checkpoint = await this.#findings.attempt(log.nextFile, async () => checkpointOf(recorded))
     const isThere = (await this.#options.env.disk.list(check.folder)).length > 0
     if (!isThere && checkpoint?.index === 0) return
-    const files = await checkFiles(check, this.#findings)
+    const files = await checkLevelFiles(check, this.#findings)
     if (files === undefined || model === undefined || checkpoint === undefined) {
       this.#findings.note(check.folder, '', 'the rows were not compared with the log')
       return
