@@ -116,7 +116,7 @@ export class Indexes {
   /** Ends all work; rows are closed when it resolves. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#known.values()].map(({ opened }) => opened?.runner.close()))
+    await Promise.all([...this.#known.values()].map(async ({ opened }) => opened?.runner.close()))
     await this.#leaving
   }
 
