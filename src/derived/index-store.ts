@@ -141,7 +141,7 @@ export class IndexStore {
     const expected = { at: this.#at, proven: this.#checkpoint.batch }
     view.hold()
     try {
-      return await verifyRows(view, expected)
+      return (await verifyRows(view, expected)).failing
     } finally {
       await view.release()
     }

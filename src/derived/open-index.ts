@@ -135,7 +135,8 @@ async function checkRows(store: KeyValueStore, proven: number): Promise<FoundRow
   }
 }
 
-async function findRows(store: KeyValueStore, proven: number): Promise<FoundRows | string> {
+/** What the marks of a store say, or why it is not to be trusted after that many proven batches. */
+export async function findRows(store: KeyValueStore, proven: number): Promise<FoundRows | string> {
   const keys = [markKeys.position, markKeys.checkpoint] as const
   const [position, checkpoint] = await store.getMany(keys)
   if (position === undefined) {

@@ -16,8 +16,16 @@ export interface ExpectedMarks {
   readonly proven: number
 }
 
-/** The keys, in hex, of what fails its check or is missing. Holds the view as its caller does. */
-export async function verifyRows(view: SharedView, { at, proven }: ExpectedMarks): Promise<string[]> {
+/** What was read of a store. */
+export interface VerifiedRows {
+  /** The keys, in hex, of what fails its check or is missing. */
+  readonly failing: string[]
+  readonly rowCount: number
+}
+
+/** Reads all rows of the view, which it holds as its caller does. */
+export async function verifyRows(view: SharedView, { at, proven }: ExpectedMarks): Promise<VerifiedRows> {
+  let rowCount = 0
   const failing: string[] = []
   const missing = new Set<number>()
   for (let batch = proven + 1; batch <= at.batch; batch++) missing.add(batch)
@@ -27,6 +35,7 @@ export async function verifyRows(view: SharedView, { at, proven }: ExpectedMarks
     for (;;) {
       const page = await view.read(() => rows.next(rowsPerRead))
       if (page.length === 0) break
+      rowCount += page.length
       for (const [key, stored] of page) {
         const rest = openValue(key, stored)
         if (rest === undefined || !known.includes(key[0] ?? 0)) failing.push(key.toString('hex'))
@@ -39,5 +48,5 @@ export async function verifyRows(view: SharedView, { at, proven }: ExpectedMarks
   }
   if (!isPositionThere) failing.push(markKeys.position.toString('hex'))
   for (const batch of missing) failing.push(markerKey(batch).toString('hex'))
-  return failing
+  return { failing, rowCount }
 }

@@ -18,7 +18,7 @@ import { schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { asFailure, isLackOfSpace } from './failure.js'
-import { refuseForeign, takeIdentity } from './identity.js'
+import { originOf, refuseForeign, takeIdentity } from './identity.js'
 import { ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
@@ -168,7 +168,7 @@ export class Host {
 
   async #open(): Promise<void> {
     const { env, folder } = this.#options
-    const { cluster, clusterEpoch } = await takeIdentity(env.disk, env.random, folder)
+    const identity = await takeIdentity(env.disk, env.random, folder)
     this.#wal = await Wal.open({
       disk: env.disk,
       clock: env.clock,
@@ -189,10 +189,10 @@ export class Host {
       if (!this.#wal.partitions().includes(partition))
         await createPartition(this.#wal, partition, this.#limits)
     }
-    await this.#openReplicas(this.#wal, clusterEpoch)
+    await this.#openReplicas(this.#wal, identity.clusterEpoch)
     await Promise.all([...this.#replicas.values()].map(({ replica }) => replica.readable()))
     for (const feed of this.#feeds) await feed.through(this.meta.applied)
-    this.#origin = `${cluster}/${clusterEpoch}`
+    this.#origin = originOf(identity)
     await this.#openIndexes()
     this.#every(tickMs, () => this.#tick())
     this.#every(expiryMs, () => this.#expire())

@@ -58,6 +58,11 @@ export async function takeIdentity(disk: Disk, random: Random, folder: string): 
   return identity
 }
 
+/** Names the store and its epoch: what is derived from another one is not used. */
+export function originOf({ cluster, clusterEpoch }: Identity): string {
+  return `${cluster}/${clusterEpoch}`
+}
+
 async function writeIdentity(disk: Disk, folder: string, identity: Identity): Promise<void> {
   const path = joinPath(folder, 'IDENT.new')
   const file = await disk.open(path, { create: true })

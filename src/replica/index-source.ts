@@ -1,6 +1,6 @@
 /** The source of a replica's indexes: its segments and tail for changes, its state for documents. */
 import type { Entry } from '../base/entry.js'
-import type { CollectionId, LogIndex } from '../base/ids.js'
+import type { CollectionId, LogIndex, Version } from '../base/ids.js'
 import { decodeDocument } from '../codec/document.js'
 import { keyBytes, keyText, type Row, type RowKey, rowKinds } from '../codec/row.js'
 import type {
@@ -40,7 +40,8 @@ export class ReplicaIndexSource implements IndexSource {
   async *changes(from: LogIndex, through: LogIndex): AsyncIterable<SourcePiece> {
     for await (const entries of this.#read(from, through)) {
       const changes: SourceChange[] = []
-      for (const entry of entries) this.#addChanges(entry, changes)
+      for (const entry of entries)
+        changes.push(...documentChanges(entry, this.#replica.versionAt(entry.index)))
       yield { through: entries.at(-1)?.index ?? through, changes }
     }
   }
@@ -83,21 +84,23 @@ export class ReplicaIndexSource implements IndexSource {
       release: () => view.release(),
     }
   }
+}
 
-  #addChanges(entry: Entry, changes: SourceChange[]): void {
-    const version = this.#replica.versionAt(entry.index)
-    for (const fact of evolve(entry).facts) {
-      if (fact.op === 'deleteRange' || !fact.key.startsWith(rowKinds.document)) continue
-      const bytes = keyBytes(fact.key)
-      changes.push({
-        collection: bytes.readUInt32BE(1),
-        keyBytes: bytes.subarray(prefixLength),
-        version,
-        bytes: fact.op === 'put' ? fact.value.length : 0,
-        document: fact.op === 'put' ? () => decodeDocument(documentBytes(fact.value)) : undefined,
-      })
-    }
+/** What the entry does to documents. */
+export function documentChanges(entry: Entry, version: Version): SourceChange[] {
+  const changes: SourceChange[] = []
+  for (const fact of evolve(entry).facts) {
+    if (fact.op === 'deleteRange' || !fact.key.startsWith(rowKinds.document)) continue
+    const bytes = keyBytes(fact.key)
+    changes.push({
+      collection: bytes.readUInt32BE(1),
+      keyBytes: bytes.subarray(prefixLength),
+      version,
+      bytes: fact.op === 'put' ? fact.value.length : 0,
+      document: fact.op === 'put' ? () => decodeDocument(documentBytes(fact.value)) : undefined,
+    })
   }
+  return changes
 }
 
 function sourceDocument(key: RowKey, row: Row): SourceDocument {

@@ -127,8 +127,7 @@ export class Indexes {
     if (type === undefined) return undefined
     const index = type.open(schema.config)
     const folder = this.#folderOf(schema.id)
-    const config = JSON.stringify(schema.config)
-    const identity = [origin, schema.id, schema.type, type.version, config].join('/')
+    const identity = indexIdentity(origin, schema, type.version)
     const open = async (isFresh: boolean): Promise<{ store: IndexStore; rebuilt?: string }> => {
       if (isFresh) await env.disk.remove(folder)
       const { disk, keyValue } = env
@@ -154,6 +153,11 @@ export class Indexes {
   #folderOf(id: IndexId): string {
     return joinPath(this.#options.folder, String(id))
   }
+}
+
+/** Names what the rows of an index are made by: those of another one are not used. */
+export function indexIdentity(origin: string, { id, type, config }: IndexSchema, version: number): string {
+  return [origin, id, type, version, JSON.stringify(config)].join('/')
 }
 
 const unknown = {

@@ -15,7 +15,7 @@ import { decodeClaim } from '../machine/claims.js'
 import { heldClaims } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
 import { documentPrefix, openedKey, schemaPrefix, uint48FromText } from '../machine/keys.js'
-import { decodeSchema } from '../machine/schema.js'
+import { type CollectionSchema, decodeSchema } from '../machine/schema.js'
 import type { Checkpoint } from '../state/checkpoint.js'
 import { Digests, differingSlots } from '../state/digests.js'
 import { SessionWindows } from '../state/windows.js'
@@ -61,6 +61,15 @@ export class LogModel {
 
   get applied(): LogIndex {
     return this.#applied
+  }
+
+  /** The collections, as of the last entry. */
+  schemas(): CollectionSchema[] {
+    const schemas: CollectionSchema[] = []
+    for (const [key, { value }] of this.rows) {
+      if (key.startsWith(schemaPrefix) && value !== undefined) schemas.push(decodeSchema(value))
+    }
+    return schemas
   }
 
   /** Takes the next entry. */
@@ -184,9 +193,7 @@ export class LogModel {
 
   #collectionsOfConstraints(): Map<number, number> {
     const collections = new Map<number, number>()
-    for (const [key, { value }] of this.rows) {
-      if (!key.startsWith(schemaPrefix) || value === undefined) continue
-      const schema = decodeSchema(value)
+    for (const schema of this.schemas()) {
       for (const { id } of schema.unique) collections.set(id, schema.id)
     }
     return collections
@@ -205,7 +212,7 @@ export class LogModel {
 }
 
 /** One slot epoch so far: the version of a row is the index of its entry. */
-function versionOf(index: LogIndex): number {
+export function versionOf(index: LogIndex): number {
   const slotEpoch = 0
   return slotEpoch * versionsPerEpoch + index
 }

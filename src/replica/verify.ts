@@ -2,9 +2,10 @@
  * Reads every byte of a closed store that anything depends on, and says what is wrong: which file, where in
  * it, and what.
  *
- * Each kind of file is checked where it is written (`wal/check`, `segments/check`, `state/check`); here they
- * are held against each other: the log's entries against the segments, all of them, applied in memory from
- * the first one on, against the stored rows, the digests, and claims and documents among themselves.
+ * Each kind of file is checked where it is written (`wal/check`, `segments/check`, `state/check`,
+ * `derived/check-index`); here they are held against each other: the log's entries against the segments, all
+ * of them, applied in memory from the first one on, against the stored rows, the digests, and claims and
+ * documents among themselves. Rows of derived indexes are computed again from the documents.
  *
  * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
  * right at once. Memory grows with the number of rows, since the state is built twice.
@@ -15,18 +16,21 @@ import { atByte, atEntry, atKey, type CheckedCounts, type Finding, Findings } fr
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { keyBytes } from '../codec/row.js'
+import type { IndexType } from '../derived/contract.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
+import { checkLevelFiles, type LevelCheck } from '../env/level-folder-check.js'
 import { type CheckedSegments, checkSegments, readSegments } from '../segments/check.js'
 import type { RecordedMarks } from '../segments/marks.js'
-import { checkFiles, readRows, type StateCheck, type StoredMarks } from '../state/check.js'
+import { readRows, type StoredMarks } from '../state/check.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
 import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
-import { checkIdentity, refuseForeign } from './identity.js'
+import { checkIdentity, originOf, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
+import { checkIndexes, type IndexedLog, type IndexesCheck } from './verify-indexes.js'
 
 /** What is verified. */
 export interface VerifyOptions {
@@ -35,6 +39,8 @@ export interface VerifyOptions {
   readonly folder: string
   /** A folder for copies, outside the data folder; what is put there is removed again. */
   readonly scratch: string
+  /** The kinds of indexes whose rows can be computed again. */
+  readonly indexTypes: ReadonlyMap<string, IndexType>
   /** Length of the log's files. */
   readonly walFileBytes?: number
 }
@@ -88,6 +94,7 @@ class Verification {
   readonly #options: VerifyOptions
   readonly #findings: Findings
   #clusterEpoch = Number.MAX_SAFE_INTEGER
+  #origin: string | undefined
 
   constructor(options: VerifyOptions, findings: Findings) {
     this.#options = options
@@ -100,7 +107,10 @@ class Verification {
     if (names.includes('IDENT')) {
       const identity = await this.#findings.attempt(identPath, () => checkIdentity(env.disk, folder))
       this.#findings.read((await env.disk.sizeOf(identPath)) ?? 0)
-      if (identity !== undefined) this.#clusterEpoch = identity.clusterEpoch
+      if (identity !== undefined) {
+        this.#clusterEpoch = identity.clusterEpoch
+        this.#origin = originOf(identity)
+      }
     } else this.#findings.fault(identPath, '', 'is missing')
     const log = await checkLog(env.disk, joinPath(folder, 'wal'), walFileBytes, this.#findings)
     const replicas = joinPath(folder, 'partitions')
@@ -137,7 +147,7 @@ class Verification {
     const subject: Subject = { partition, folder, log, recorded, segments }
     const model = segments === undefined ? undefined : await this.#replay(subject, segments)
     await this.#state(subject, model)
-    // Derived indexes: their folder `indexes/` stands beside `state/`, and is checked here.
+    if (partition === dataPartition) await this.#indexes(subject, model)
   }
 
   /** A folder that the log does not know, or all of them when the log is damaged: each file by itself. */
@@ -149,7 +159,8 @@ class Verification {
     }
     this.#findings.note(folder, '', 'not compared with the log, which is damaged')
     await checkSegments(this.#segmentCheck(Number(partition), folder, undefined, false), this.#findings)
-    await checkFiles(this.#stateCheck(folder, false), this.#findings)
+    await checkLevelFiles(this.#stateCheck(folder, false), this.#findings)
+    await checkIndexes(this.#indexesCheck(folder, false), this.#findings)
   }
 
   #segmentCheck(partition: PartitionId, folder: string, marks: RecordedMarks | undefined, clean: boolean) {
@@ -158,10 +169,41 @@ class Verification {
     return { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch, marks, clean }
   }
 
-  #stateCheck(folder: string, clean: boolean): StateCheck {
+  #stateCheck(folder: string, clean: boolean): LevelCheck {
     const { env, scratch } = this.#options
     const { disk, keyValue } = env
     return { disk, keyValue, folder: joinPath(folder, 'state'), scratch: joinPath(scratch, 'state'), clean }
+  }
+
+  #indexesCheck(folder: string, clean: boolean, log?: IndexedLog): IndexesCheck {
+    const { env, scratch, indexTypes: types } = this.#options
+    const { disk, keyValue } = env
+    const own = { folder: joinPath(folder, 'indexes'), scratch: joinPath(scratch, 'index') }
+    return { disk, keyValue, ...own, clean, origin: this.#origin, types, log }
+  }
+
+  async #indexes(subject: Subject, model: LogModel | undefined): Promise<void> {
+    const { folder, log, segments } = subject
+    let indexed: IndexedLog | undefined
+    if (model !== undefined && segments !== undefined) {
+      const entries = (): AsyncIterable<readonly Entry[]> => this.#entries(subject, segments)
+      indexed = { schemas: model.schemas(), lastIndex: model.applied, entries }
+    }
+    await checkIndexes(this.#indexesCheck(folder, log.clean, indexed), this.#findings)
+  }
+
+  /** All entries: those of the segments, then what only the log has. */
+  async *#entries(
+    { folder, recorded: { tail } }: Subject,
+    segments: CheckedSegments,
+  ): AsyncIterable<Entry[]> {
+    yield* readSegments(this.#options.env.disk, joinPath(folder, 'segments'), segments)
+    const rest: Entry[] = []
+    for (let index = segments.lastIndex + 1; index <= tail.lastIndex; index++) {
+      const entry = tail.get(index)
+      if (entry !== undefined) rest.push(entry)
+    }
+    if (rest.length > 0) yield rest
   }
 
   /** The state as the log says it; undefined when entries are missing. */
@@ -179,17 +221,12 @@ class Verification {
     const checkpoint = await findings.attempt(log.nextFile, async () => checkpointOf(recorded))
     if (checkpoint === undefined) return undefined
     const model = new LogModel({ findings, file: joinPath(folder, 'segments'), checkpoint })
-    const { disk } = this.#options.env
     return await findings.attempt(folder, async () => {
-      for await (const entries of readSegments(disk, joinPath(folder, 'segments'), segments)) {
+      for await (const entries of this.#entries(subject, segments)) {
         for (const entry of entries) {
-          this.#compareHeld(subject, entry)
+          if (entry.index <= segments.lastIndex) this.#compareHeld(subject, entry)
           model.apply(entry)
         }
-      }
-      for (let index = segments.lastIndex + 1; index <= lastIndex; index++) {
-        const entry = tail.get(index)
-        if (entry !== undefined) model.apply(entry)
       }
       model.checkWhole()
       return model
@@ -213,7 +250,7 @@ class Verification {
       this.#findings.note(check.folder, '', 'was not made whole yet; it is built from the log')
       return
     }
-    const files = await checkFiles(check, this.#findings)
+    const files = await checkLevelFiles(check, this.#findings)
     if (files === undefined || model === undefined || checkpoint === undefined) {
       this.#findings.note(check.folder, '', 'the rows were not compared with the log')
       return

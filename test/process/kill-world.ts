@@ -47,6 +47,7 @@ export const smallLimits = {
   checkpointEntriesMax: 2000,
   checkpointPauseMs: 20,
   flushBatchBytesMax: 50_000,
+  indexCheckpointBatchesMax: 20,
 }
 
 export class KillWorld {

@@ -20,9 +20,11 @@ import { isSillokError } from '../../src/base/errors.js'
 import type { Limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
 import { LevelKeyValueStores } from '../../src/env/level-key-value.js'
+import { readLevelLog } from '../../src/env/level-log.js'
 import { RealDisk } from '../../src/env/real-disk.js'
 import { realEnvironment } from '../../src/env/real-environment.js'
 import { type VerifyReport, verifyStore } from '../../src/replica/verify.js'
+import { IndexTypes } from '../../src/store/index-types.js'
 import { Store } from '../../src/store/store.js'
 import { placedBatches } from '../../src/wal/check.js'
 import { scanFile } from '../../src/wal/scan.js'
@@ -36,9 +38,31 @@ export interface VerifyWorldReport {
   readonly kinds: Record<string, number>
 }
 
-const limits = { ...smallLimits, memtableBytesMax: 60_000 } as unknown as Partial<Limits>
+const limits = {
+  ...smallLimits,
+  memtableBytesMax: 60_000,
+  indexCheckpointBatchesMax: 3,
+} as unknown as Partial<Limits>
 const walFileBytes = smallLimits.walFileBytesEmbedded
 const documents = 2000
+const indexTypes = new IndexTypes().byName
+const indexes = {
+  byEmail: { type: 'secondary', fields: ['email'] },
+  byTag: { type: 'secondary', fields: ['tags', 'id'], each: 'tags' },
+} as const
+
+/** Rows that can be removed: in which store, from which key on, before which. */
+interface RowKind {
+  readonly kind: string
+  readonly gte: string
+  readonly lt: string
+}
+
+const rowKinds: readonly RowKind[] = [
+  { kind: 'table', gte: 'a', lt: '\xff' },
+  { kind: 'indexTable', gte: 'r', lt: 's' },
+  { kind: 'indexTable', gte: 'n', lt: 'o' },
+]
 
 /** Bytes that hold something, of one file. */
 interface Target {
@@ -49,13 +73,31 @@ interface Target {
   readonly end: number
 }
 
+function tagsOf(id: number): string[] {
+  return Array.from({ length: id % 4 }, (_, n) => `tag${(id * 7 + n) % 50}`)
+}
+
+/** Resolves when the indexes are as new as the documents. */
+async function followed(store: Store): Promise<void> {
+  for (const name of Object.keys(indexes)) {
+    const users = store.collection('users')
+    for await (const _ of users.find(name, { limit: 1 })) break
+  }
+}
+
 /** Kills a store that often, at any moment, and verifies it each time: a crash is no fault. */
 export async function verifyKilled(seed: string, kills: number): Promise<{ looks: number; notes: number }> {
   const report = { looks: 0, notes: 0 }
   const look = async (folder: string): Promise<void> => {
     const env = realEnvironment()
     try {
-      const { faults, notes } = await verifyStore({ env, folder, scratch: `${folder}-scratch`, walFileBytes })
+      const { faults, notes } = await verifyStore({
+        env,
+        folder,
+        scratch: `${folder}-scratch`,
+        walFileBytes,
+        indexTypes,
+      })
       if (faults.length > 0) throw new Error(JSON.stringify({ faults, notes }, null, 1))
       report.looks += 1
       report.notes += notes.length
@@ -90,21 +132,26 @@ export class VerifyWorld {
       await store.define('users', {
         key: 'id',
         unique: { email: { fields: ['email'], normalize: ['fold'] } },
+        indexes,
       })
       const users = store.collection('users')
       for (let from = 0; from < documents; from += 200) {
         const ids = Array.from({ length: 200 }, (_, i) => from + i)
         const text = 'x'.repeat(200)
-        await Promise.all(ids.map(id => users.put({ id, email: `User${id}@example.com`, text })))
+        await Promise.all(
+          ids.map(id => users.put({ id, email: `User${id}@example.com`, text, tags: tagsOf(id) })),
+        )
+        await followed(store)
       }
     })
     await this.#life(async store => {
       const session = await store.session({ name: 'worker', numbering: 'caller', input: 'a' })
       const users = session.collection('users')
       for (let sequence = 1; sequence <= 100; sequence++) {
-        await users.put({ id: sequence, email: `new${sequence}@example.com` }, { sequence })
+        await users.put({ id: sequence, email: `new${sequence}@example.com`, tags: ['new'] }, { sequence })
       }
       for (let id = 1900; id < 1950; id++) await store.collection('users').delete(id)
+      await followed(store)
     })
     await this.#findTargets()
     this.#before = this.#digest()
@@ -113,14 +160,16 @@ export class VerifyWorld {
     return report
   }
 
-  /** Plants that many faults, of all kinds in turn. */
+  /** Plants that many faults: each kind of row and a CHECKPOINT removed, then all kinds of files in turn. */
   async run(count: number): Promise<VerifyWorldReport> {
     const kinds = [...new Set(this.#targets.map(({ kind }) => kind))]
-    for (let n = 0; n < count; n++) {
+    for (const rows of rowKinds) await this.#removeRow(rows)
+    await this.#removeFile(this.#random.pick(this.#targets.filter(one => one.kind === 'checkpoint')))
+    for (let n = 4; n < count; n++) {
       const kind = kinds[n % kinds.length] ?? ''
       const target = this.#random.pick(this.#targets.filter(one => one.kind === kind))
       const way = this.#random.below(15)
-      if (way === 0) await this.#removeRow()
+      if (way === 0) await this.#removeRow(this.#random.pick(rowKinds))
       else if (way <= 2) await this.#cut(target)
       else if (way <= 4) await this.#removeFile(target)
       else if (way === 5) await this.#flip(this.#random.pick(this.#tails), true)
@@ -149,7 +198,7 @@ export class VerifyWorld {
     const env = realEnvironment()
     try {
       const scratch = path.join(this.#root, 'scratch')
-      return await verifyStore({ env, folder: this.#folder, scratch, walFileBytes })
+      return await verifyStore({ env, folder: this.#folder, scratch, walFileBytes, indexTypes })
     } finally {
       await env.disk.close()
     }
@@ -165,7 +214,12 @@ export class VerifyWorld {
   }
 
   async #cut({ file, kind, end }: Target): Promise<void> {
-    const length = this.#random.below(end)
+    const bytes = readFileSync(path.join(this.#folder, file))
+    let length = this.#random.below(end)
+    // A log of LevelDB that ends between two records is what a crash leaves, and read again from ours.
+    const isLog = /log$/i.test(kind)
+    while (isLog && (await readLevelLog(bytes.subarray(0, length))).fault === undefined)
+      length = this.#random.below(end)
     await this.#plant(file, `${kind}: cut to ${length} bytes`, false, bytes => bytes.subarray(0, length))
   }
 
@@ -193,15 +247,15 @@ export class VerifyWorld {
   }
 
   /** A row goes, with checksums that are right. */
-  async #removeRow(): Promise<void> {
-    const file = this.#random.pick(this.#targets.filter(({ kind }) => kind === 'table')).file
+  async #removeRow({ kind: tableKind, gte, lt }: RowKind): Promise<void> {
+    const file = this.#random.pick(this.#targets.filter(({ kind }) => kind === tableKind)).file
     const state = path.dirname(file)
     const [place, aside] = [path.join(this.#folder, state), path.join(this.#root, 'aside')]
     renameSync(place, aside)
     cpSync(aside, place, { recursive: true })
     const store = await new LevelKeyValueStores().open(place, { writeBufferBytes: 1024 * 1024 })
     const keys: Buffer[] = []
-    const iterator = store.iterate({ gte: Buffer.from('a') })
+    const iterator = store.iterate({ gte: Buffer.from(gte, 'latin1'), lt: Buffer.from(lt, 'latin1') })
     for (let page = await iterator.next(1000); page.length > 0; page = await iterator.next(1000)) {
       keys.push(...page.map(([key]) => key))
     }
@@ -211,13 +265,13 @@ export class VerifyWorld {
     batch.delete(key)
     await batch.write({ sync: true })
     await store.close()
-    this.#judge(state, `row ${key.toString('hex')} removed`, false, await this.#verify())
+    this.#judge(state, `${tableKind} row ${gte} removed: ${key.toString('hex')}`, false, await this.#verify())
     rmSync(place, { recursive: true })
     renameSync(aside, place)
   }
 
   #judge(file: string, what: string, isTail: boolean, report: VerifyReport): void {
-    const kind = what.replace(/^(\w+).*? (removed|cut|bit).*$/, '$1 $2')
+    const kind = what.replace(/^(\w+(?: row \w)?).*? (removed|cut|bit).*$/, '$1 $2')
     const named = (findings: VerifyReport['faults']): boolean => findings.some(one => one.file === file)
     if (isTail) {
       if (!named(report.notes) && !named(report.faults)) throw this.#wrong(`${file}: ${what}`, report)
@@ -242,6 +296,11 @@ export class VerifyWorld {
       [/\/state\/\d+\.log$/, 'log'],
       [/\/state\/MANIFEST-\d+$/, 'manifest'],
       [/\/state\/CURRENT$/, 'current'],
+      [/\/indexes\/\d+\/CHECKPOINT$/, 'checkpoint'],
+      [/\/rows\/\d+\.ldb$/, 'indexTable'],
+      [/\/rows\/\d+\.log$/, 'indexLog'],
+      [/\/rows\/MANIFEST-\d+$/, 'indexManifest'],
+      [/\/rows\/CURRENT$/, 'indexCurrent'],
     ]
     const files = readdirSync(this.#folder, { recursive: true, encoding: 'utf8' }).sort()
     for (const file of files) {

@@ -183,7 +183,12 @@ async function refuses(t: Test, from: string, dir: string, loss: Loss): Promise<
   await t.rejects(openStore(dir), { code: 'DAMAGED', message: loss.missing }, dir)
   t.same(contentOf(dir), before, `${dir}: nothing is written`)
   const env = realEnvironment()
-  const { faults } = await verifyStore({ env, folder: dir, scratch: join(root, 'scratch') })
+  const { faults } = await verifyStore({
+    env,
+    folder: dir,
+    scratch: join(root, 'scratch'),
+    indexTypes: new Map(),
+  })
   await env.disk.close()
   const told = faults.map(({ file, what }) => `the log ${file} ${what}`)
   t.match(told.join(), loss.missing, 'verifying names it')

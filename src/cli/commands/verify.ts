@@ -7,6 +7,7 @@
 import { RealClock } from '../../env/real-clock.js'
 import { realEnvironment } from '../../env/real-environment.js'
 import { verifyStore } from '../../replica/verify.js'
+import { IndexTypes } from '../../store/index-types.js'
 import type { Command } from '../command.js'
 import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
 import { exitCodes } from '../failure.js'
@@ -27,7 +28,7 @@ export const command: Command = {
     const env = realEnvironment()
     const { faults, notes, counts } = await inTemporaryFolder('sillok-verify-', false, async scratch => {
       try {
-        return await verifyStore({ env, folder, scratch })
+        return await verifyStore({ env, folder, scratch, indexTypes: new IndexTypes().byName })
       } finally {
         await env.disk.close()
       }

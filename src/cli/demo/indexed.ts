@@ -2,6 +2,7 @@
 import type { Clock } from '../../env/clock.js'
 import { realEnvironment } from '../../env/real-environment.js'
 import { verifyStore } from '../../replica/verify.js'
+import { IndexTypes } from '../../store/index-types.js'
 import type { Store } from '../../store/store.js'
 import { inTemporaryFolder } from '../temporary-folder.js'
 import type { Claims } from './claims.js'
@@ -50,7 +51,7 @@ export async function checkSound(folder: string, claims: Claims): Promise<void> 
   const env = realEnvironment()
   try {
     const { faults } = await inTemporaryFolder('sillok-verify-', false, scratch =>
-      verifyStore({ env, folder, scratch }),
+      verifyStore({ env, folder, scratch, indexTypes: new IndexTypes().byName }),
     )
     claims.equal('faults that verify finds in the closed store', faults.length, 0)
   } finally {

@@ -9,7 +9,7 @@
  *
  * Source: LevelDB, doc/log_format.md.
  */
-import { loadCrc32c, maskCrc32c } from '../env/crc32c.js'
+import { loadCrc32c, maskCrc32c } from './crc32c.js'
 
 const blockBytes = 32 * 1024
 const headBytes = 7

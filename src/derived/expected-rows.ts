@@ -1,0 +1,74 @@
+/**
+ * Computes the rows of an index again, in memory: an index store like any other, fed with every change of its
+ * collection in the order of the log.
+ *
+ * Rows are a function of the documents, so it makes no difference in which batches changes came, or that the
+ * real index was built from the state. Memory grows with the rows of this one index.
+ */
+import { assert } from '../base/assert.js'
+import type { CollectionId, LogIndex } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { KeyValueStore } from '../env/key-value.js'
+import { memoryEnvironment } from '../env/memory-environment.js'
+import type { DerivedIndex } from './contract.js'
+import { type DocumentChange, IndexStore } from './index-store.js'
+import { rowsFolder } from './open-index.js'
+import type { SourcePiece } from './source.js'
+
+/** Of which index, and from what. */
+export interface ExpectedRowsOptions {
+  readonly index: DerivedIndex
+  readonly collection: CollectionId
+  /** All changes from the first entry on, up to the position of the rows. */
+  readonly pieces: AsyncIterable<SourcePiece>
+}
+
+const folder = 'expected'
+
+/** The rows, in a store to be closed; a text if the index fails on the documents. */
+export async function expectedRows(options: ExpectedRowsOptions): Promise<KeyValueStore | string> {
+  const { index, collection, pieces } = options
+  const { disk, keyValue, random } = memoryEnvironment()
+  const writeBufferBytes = limits.writeBufferBytesIndex
+  const { store } = await IndexStore.open({
+    disk,
+    keyValue,
+    random,
+    folder,
+    identity: 'expected',
+    writeBufferBytes,
+  })
+  let position: LogIndex = 0
+  let changes: DocumentChange[] = []
+  const write = async (): Promise<void> => {
+    await store.write({ index, changes, position, build: { done: true } })
+    changes = []
+  }
+  try {
+    for await (const piece of pieces) {
+      assert(piece.through >= position, () => `entry ${piece.through} comes after ${position}`)
+      position = piece.through
+      for (const { collection: own, keyBytes, version, document } of piece.changes) {
+        if (own === collection) changes.push({ keyBytes, version, document: document?.() })
+      }
+      if (changes.length < limits.indexBatchChanges) continue
+      const failure = await failureOf(write)
+      if (failure !== undefined) return failure
+    }
+    const failure = await failureOf(write)
+    if (failure !== undefined) return failure
+  } finally {
+    await store.close()
+  }
+  return await keyValue.open(rowsFolder(folder), { writeBufferBytes })
+}
+
+/** What the index's own code throws is no fault of the rows. */
+async function failureOf(write: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await write()
+    return undefined
+  } catch (error) {
+    return `the index fails: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
