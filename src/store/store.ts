@@ -8,6 +8,7 @@ import { SillokError } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
+import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
@@ -67,6 +68,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #indexReader: IndexReader | undefined
   #writer: PlainWriter | undefined
   #closing: Promise<void> | undefined
+  #keepAliveTimer: Timer | undefined
 
   private constructor(env: Environment, folder: string, indexTypes: IndexTypes) {
     super()
@@ -239,6 +241,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   async #close(): Promise<void> {
+    this.#keepAliveTimer?.stop()
     try {
       await this.#host?.close()
     } finally {
@@ -294,7 +297,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #keepAlive(): void {
-    this.#env.clock.after(
+    this.#keepAliveTimer = this.#env.clock.after(
       keepAliveMs,
       () => {
         if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)
