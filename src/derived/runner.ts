@@ -10,7 +10,7 @@
  * One batch at a time, at most one in `batchMs`, unless a query waits: then what it waits for is written at
  * once, exactly up to the applied index of that moment.
  */
-import { isSillokError, SillokError } from '../base/errors.js'
+import { isSillokError, messageOf, SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { type DocumentKey, decodeKey } from '../base/tuple.js'
@@ -49,6 +49,8 @@ export interface RunnerOptions {
   readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
   /** Lets one flush or checkpoint of this node through at a time. */
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+  /** Resolves in a turn of the event loop of its own: indexes of one log have their work at the same time. */
+  readonly turn: () => Promise<void>
 }
 
 interface Waiter {
@@ -58,6 +60,8 @@ interface Waiter {
 
 /** A pause after a failure. */
 const retryMs = 500
+/** Changes that take no time worth a turn of their own. */
+const lightChanges = 50
 /** How often the folder is looked after. */
 const lookMs = 250
 
@@ -70,6 +74,8 @@ export class IndexRunner {
   #rebuilds = 0
   /** The next chunk of a build, on its way. */
   #ahead: Promise<SourceChunk> | undefined
+  /** The rows were begun anew because of damage, and are not built yet. */
+  #isFresh = false
   /** Rows were written since the start. */
   #hadRows = false
   #waiters: Waiter[] = []
@@ -158,6 +164,7 @@ export class IndexRunner {
 
   async #open(): Promise<void> {
     const reason = this.#distrusted
+    this.#isFresh = reason !== undefined
     await this.#closeStore()
     const { store, rebuilt } = await this.#options.open(reason !== undefined)
     this.#store = store
@@ -186,17 +193,23 @@ export class IndexRunner {
     await store?.close().catch(() => {})
   }
 
-  /** Damage and lost folders begin anew; anything else is tried again from the last batch. */
+  /**
+   * Damage and lost folders begin anew; anything else is tried again from the last batch, after a pause. So
+   * is damage that comes again before fresh rows are built: then what they are made from is to blame.
+   */
   async #failed(error: unknown): Promise<void> {
-    if (isSillokError(error, 'DAMAGED')) this.#distrusted = error.message
-    else {
+    const reason = messageOf(error)
+    const isDamage = isSillokError(error, 'DAMAGED')
+    if (isDamage) this.#distrusted = reason
+    const beginsAnew = isDamage && !this.#isFresh
+    if (!beginsAnew) {
       this.#state = 'failing'
-      this.#reason = error instanceof Error ? error.message : String(error)
-      const failure = new SillokError('INDEX_FAILED', `the index fails: ${this.#reason}`, { cause: error })
+      this.#reason = reason
+      const failure = new SillokError('INDEX_FAILED', `the index fails: ${reason}`, { cause: error })
       for (const { reject } of this.#waiters.splice(0)) reject(failure)
     }
     await this.#closeStore()
-    if (!this.#closing && this.#distrusted === undefined) await this.#pause(retryMs)
+    if (!this.#closing && !beginsAnew) await this.#pause(retryMs)
   }
 
   /** Writes one batch, or waits until there is something to do. */
@@ -242,7 +255,9 @@ export class IndexRunner {
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
     if (!chunk.isLast) this.#ahead = this.#readChunk(after)
     await this.#write(store, changes, through, done ? { done } : { done, after })
-    if (done) this.#state = 'live'
+    if (!done) return
+    this.#state = 'live'
+    this.#isFresh = false
   }
 
   /** Reads on while what was read before is written. */
@@ -313,14 +328,24 @@ export class IndexRunner {
     position: LogIndex,
     build: BuildProgress,
   ): Promise<void> {
-    const { clock, index } = this.#options
+    const { clock, index, turn } = this.#options
     this.#batchedMs = clock.monotonicMs()
+    const isLong = changes.length > lightChanges
+    if (isLong) await turn()
     const decoded = changes.map(({ keyBytes, version, document }) => ({
       keyBytes,
       version,
       document: document?.(),
     }))
-    await store.write({ index, changes: decoded, position, build })
+    const applying: Pick<DerivedIndex, 'apply'> = !isLong
+      ? index
+      : {
+          apply: async (news, rows, ops) => {
+            await turn()
+            await index.apply(news, rows, ops)
+          },
+        }
+    await store.write({ index: applying, changes: decoded, position, build })
     this.#hadRows = true
   }
 
