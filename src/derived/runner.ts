@@ -79,7 +79,8 @@ export class IndexRunner {
   /** Rows were written since the start. */
   #hadRows = false
   #waiters: Waiter[] = []
-  #closing = false
+  /** What whoever asks gets, once it is to end. */
+  #closing: SillokError | undefined
   #distrusted: string | undefined
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
@@ -105,7 +106,7 @@ export class IndexRunner {
   status(): IndexStatus {
     const position = this.#store?.position ?? 0
     return {
-      state: this.#closing ? 'closed' : this.#state,
+      state: this.#closing !== undefined ? 'closed' : this.#state,
       position,
       lag: Math.max(0, this.#options.source.applied - position),
       builtThrough: builtThrough(this.#store?.build),
@@ -119,7 +120,7 @@ export class IndexRunner {
    * index is built; with `isPatient` false it rejects then with INDEX_BEHIND.
    */
   moment(isPatient = true): Promise<Moment> {
-    if (this.#closing) return Promise.reject(new SillokError('CLOSED', 'the store is closed'))
+    if (this.#closing !== undefined) return Promise.reject(this.#closing)
     if (!isPatient && this.#state !== 'live') {
       const why = this.#reason === undefined ? '' : `: ${this.#reason}`
       return Promise.reject(new SillokError('INDEX_BEHIND', `the index is ${this.#state}${why}`))
@@ -136,12 +137,12 @@ export class IndexRunner {
     this.#wakeUp()
   }
 
-  /** Ends the work and closes the rows. Who waits gets CLOSED. */
-  async close(): Promise<void> {
-    this.#closing = true
+  /** Ends the work and closes the rows. Who waits, or asks later, gets the reason: CLOSED if none is given. */
+  async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
+    this.#closing ??= reason
     this.#wakeUp()
     await this.#running
-    for (const { reject } of this.#waiters.splice(0)) reject(new SillokError('CLOSED', 'the store is closed'))
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#closing)
   }
 
   #wakeUp(): void {
@@ -151,10 +152,10 @@ export class IndexRunner {
   }
 
   async #run(): Promise<void> {
-    while (!this.#closing) {
+    while (this.#closing === undefined) {
       try {
         await this.#open()
-        while (!this.#closing && this.#distrusted === undefined) await this.#step()
+        while (this.#closing === undefined && this.#distrusted === undefined) await this.#step()
       } catch (error) {
         await this.#failed(error)
       }
@@ -209,7 +210,7 @@ export class IndexRunner {
       for (const { reject } of this.#waiters.splice(0)) reject(failure)
     }
     await this.#closeStore()
-    if (!this.#closing && !beginsAnew) await this.#pause(retryMs)
+    if (this.#closing === undefined && !beginsAnew) await this.#pause(retryMs)
   }
 
   /** Writes one batch, or waits until there is something to do. */
@@ -276,7 +277,7 @@ export class IndexRunner {
     const wait = this.#batchedMs + limits.indexBatchMs - clock.monotonicMs()
     const isFew = source.applied - store.position < limits.indexBatchChanges
     if (wait > 0 && isFew) await this.#pause(wait)
-    if (this.#closing || this.#waiters.length > 0) return
+    if (this.#closing !== undefined || this.#waiters.length > 0) return
     const { changes, through } = await this.#collect(store.position, source.applied)
     await this.#write(store, changes, through, { done: true })
   }
@@ -351,7 +352,7 @@ export class IndexRunner {
 
   /** Until somebody wakes it, or that time is over. */
   async #pause(ms: number): Promise<void> {
-    if (this.#closing) return
+    if (this.#closing !== undefined) return
     await new Promise<void>(resolve => {
       const timer = this.#options.clock.after(ms, resolve, { idle: true })
       this.#wake = () => {

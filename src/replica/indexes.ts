@@ -181,7 +181,7 @@ export class Indexes {
     const before = this.#leaving
     const leave = async (): Promise<void> => {
       await before
-      await opened?.runner.close()
+      await opened?.runner.close(new SillokError('NOT_FOUND', `the index ${opened.schema.name} was dropped`))
       await this.#options.env.disk.remove(this.#folderOf(id))
     }
     // What cannot be removed now is swept at the next opening.

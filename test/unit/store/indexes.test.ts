@@ -297,3 +297,26 @@ t.test('a place for indexes that cannot be used keeps nobody from opening the st
   rmSync(indexFolder)
   t.equal(await ids(ownOf(again).find('byCity')), 'a')
 })
+
+t.test('who waits for an index that is dropped is told so', async t => {
+  let goOn = (): void => {}
+  const held = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  const slow: IndexType = {
+    type: 'slow',
+    version: 1,
+    configure: () => ({}),
+    open: () => ({ apply: () => held, async *query() {} }),
+  }
+  const store = await open({ memory: true, indexTypes: [slow] })
+  t.teardown(() => store.close())
+  await store.define('c', { key: 'id' })
+  await store.collection('c').put({ id: 'a' })
+  await store.define('c', { key: 'id', indexes: { s: { type: 'slow' } } })
+  const waiting = all(store.collection('c').query('s', {})).catch((error: unknown) => error)
+  while (store.status().indexes[0]?.state !== 'building') await new Promise(resolve => setImmediate(resolve))
+  await store.define('c', { key: 'id' }, { drop: true })
+  goOn()
+  t.match(await waiting, { code: 'NOT_FOUND', message: 'the index s was dropped' })
+})
