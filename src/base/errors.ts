@@ -105,6 +105,15 @@ export function isSillokError(error: unknown, code?: Code): error is SillokError
   return error instanceof SillokError && (code === undefined || error.code === code)
 }
 
+/** What a thrown value says of itself: it may be anything, if code that is not ours threw it. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'what was thrown has no text'
+  }
+}
+
 /**
  * The same failure for a request that may yet have taken effect, by itself or by an earlier attempt: nobody
  * may be told that it was not applied.

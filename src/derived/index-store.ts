@@ -39,7 +39,7 @@ export interface IndexStoreOptions extends OpenIndexOptions {
 
 /** Changes that go into an index together. */
 export interface IndexBatch {
-  readonly index: DerivedIndex
+  readonly index: Pick<DerivedIndex, 'apply'>
   /**
    * Several for one document are allowed: the highest version holds. One that is not newer than what the
    * index knows of the document does nothing. Once the build is done, deleted documents are not remembered:
@@ -215,7 +215,11 @@ export class IndexStore {
     await this.#renewView()
   }
 
-  async #apply(index: DerivedIndex, news: readonly PendingChange[], pending: PendingBatch): Promise<void> {
+  async #apply(
+    index: IndexBatch['index'],
+    news: readonly PendingChange[],
+    pending: PendingBatch,
+  ): Promise<void> {
     const told = news.filter(change => change.isTold)
     if (told.length === 0) return
     const rows = this.rows()

@@ -10,7 +10,7 @@
  * One batch at a time, at most one in `batchMs`, unless a query waits: then what it waits for is written at
  * once, exactly up to the applied index of that moment.
  */
-import { isSillokError, SillokError } from '../base/errors.js'
+import { isSillokError, messageOf, SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { type DocumentKey, decodeKey } from '../base/tuple.js'
@@ -51,6 +51,8 @@ export interface RunnerOptions {
   readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
   /** Lets one flush or checkpoint of this node through at a time. */
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+  /** Resolves in a turn of the event loop of its own: indexes of one log have their work at the same time. */
+  readonly turn: () => Promise<void>
 }
 
 interface Waiter {
@@ -60,6 +62,8 @@ interface Waiter {
 
 /** A pause after a failure. */
 const retryMs = 500
+/** Changes that take no time worth a turn of their own. */
+const lightChanges = 50
 /** How often the folder is looked after. */
 const lookMs = 250
 
@@ -72,10 +76,13 @@ export class IndexRunner {
   #rebuilds = 0
   /** The next chunk of a build, on its way. */
   #ahead: Promise<SourceChunk> | undefined
+  /** The rows were begun anew because of damage, and are not built yet. */
+  #isFresh = false
   /** Rows were written since the start. */
   #hadRows = false
   #waiters: Waiter[] = []
-  #closing = false
+  /** What whoever asks gets, once it is to end. */
+  #closing: SillokError | undefined
   #distrusted: string | undefined
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
@@ -101,7 +108,7 @@ export class IndexRunner {
   status(): IndexStatus {
     const position = this.#store?.position ?? 0
     return {
-      state: this.#closing ? 'closed' : this.#state,
+      state: this.#closing !== undefined ? 'closed' : this.#state,
       position,
       lag: Math.max(0, this.#options.source.applied - position),
       builtThrough: builtThrough(this.#store?.build),
@@ -115,7 +122,7 @@ export class IndexRunner {
    * index is built; with `isPatient` false it rejects then with INDEX_BEHIND.
    */
   moment(isPatient = true): Promise<Moment> {
-    if (this.#closing) return Promise.reject(new SillokError('CLOSED', 'the store is closed'))
+    if (this.#closing !== undefined) return Promise.reject(this.#closing)
     if (!isPatient && this.#state !== 'live') {
       const why = this.#reason === undefined ? '' : `: ${this.#reason}`
       return Promise.reject(new SillokError('INDEX_BEHIND', `the index is ${this.#state}${why}`))
@@ -132,12 +139,12 @@ export class IndexRunner {
     this.#wakeUp()
   }
 
-  /** Ends the work and closes the rows. Who waits gets CLOSED. */
-  async close(): Promise<void> {
-    this.#closing = true
+  /** Ends the work and closes the rows. Who waits, or asks later, gets the reason: CLOSED if none is given. */
+  async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
+    this.#closing ??= reason
     this.#wakeUp()
     await this.#running
-    for (const { reject } of this.#waiters.splice(0)) reject(new SillokError('CLOSED', 'the store is closed'))
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#closing)
   }
 
   #wakeUp(): void {
@@ -147,10 +154,10 @@ export class IndexRunner {
   }
 
   async #run(): Promise<void> {
-    while (!this.#closing) {
+    while (this.#closing === undefined) {
       try {
         await this.#open()
-        while (!this.#closing && this.#distrusted === undefined) await this.#step()
+        while (this.#closing === undefined && this.#distrusted === undefined) await this.#step()
       } catch (error) {
         await this.#failed(error)
       }
@@ -160,6 +167,7 @@ export class IndexRunner {
 
   async #open(): Promise<void> {
     const reason = this.#distrusted
+    this.#isFresh = reason !== undefined
     await this.#closeStore()
     const { store, rebuilt } = await this.#options.open(reason !== undefined)
     this.#store = store
@@ -188,17 +196,23 @@ export class IndexRunner {
     await store?.close().catch(() => {})
   }
 
-  /** Damage and lost folders begin anew; anything else is tried again from the last batch. */
+  /**
+   * Damage and lost folders begin anew; anything else is tried again from the last batch, after a pause. So
+   * is damage that comes again before fresh rows are built: then what they are made from is to blame.
+   */
   async #failed(error: unknown): Promise<void> {
-    if (isSillokError(error, 'DAMAGED')) this.#distrusted = error.message
-    else {
+    const reason = messageOf(error)
+    const isDamage = isSillokError(error, 'DAMAGED')
+    if (isDamage) this.#distrusted = reason
+    const beginsAnew = isDamage && !this.#isFresh
+    if (!beginsAnew) {
       this.#state = 'failing'
-      this.#reason = error instanceof Error ? error.message : String(error)
-      const failure = new SillokError('INDEX_FAILED', `the index fails: ${this.#reason}`, { cause: error })
+      this.#reason = reason
+      const failure = new SillokError('INDEX_FAILED', `the index fails: ${reason}`, { cause: error })
       for (const { reject } of this.#waiters.splice(0)) reject(failure)
     }
     await this.#closeStore()
-    if (!this.#closing && this.#distrusted === undefined) await this.#pause(retryMs)
+    if (this.#closing === undefined && !beginsAnew) await this.#pause(retryMs)
   }
 
   /** Writes one batch, or waits until there is something to do. */
@@ -244,7 +258,9 @@ export class IndexRunner {
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
     if (!chunk.isLast) this.#ahead = this.#readChunk(after)
     await this.#write(store, changes, through, done ? { done } : { done, after })
-    if (done) this.#state = 'live'
+    if (!done) return
+    this.#state = 'live'
+    this.#isFresh = false
   }
 
   /** Reads on while what was read before is written. */
@@ -263,7 +279,7 @@ export class IndexRunner {
     const wait = this.#batchedMs + limits.indexBatchMs - clock.monotonicMs()
     const isFew = source.applied - store.position < limits.indexBatchChanges
     if (wait > 0 && isFew) await this.#pause(wait)
-    if (this.#closing || this.#waiters.length > 0) return
+    if (this.#closing !== undefined || this.#waiters.length > 0) return
     const { changes, through } = await this.#collect(store.position, source.applied)
     await this.#write(store, changes, through, { done: true })
   }
@@ -315,20 +331,30 @@ export class IndexRunner {
     position: LogIndex,
     build: BuildProgress,
   ): Promise<void> {
-    const { clock, index } = this.#options
+    const { clock, index, turn } = this.#options
     this.#batchedMs = clock.monotonicMs()
+    const isLong = changes.length > lightChanges
+    if (isLong) await turn()
     const decoded = changes.map(({ keyBytes, version, document }) => ({
       keyBytes,
       version,
       document: document?.(),
     }))
-    await store.write({ index, changes: decoded, position, build })
+    const applying: Pick<DerivedIndex, 'apply'> = !isLong
+      ? index
+      : {
+          apply: async (news, rows, ops) => {
+            await turn()
+            await index.apply(news, rows, ops)
+          },
+        }
+    await store.write({ index: applying, changes: decoded, position, build })
     this.#hadRows = true
   }
 
   /** Until somebody wakes it, or that time is over. */
   async #pause(ms: number): Promise<void> {
-    if (this.#closing) return
+    if (this.#closing !== undefined) return
     await new Promise<void>(resolve => {
       const timer = this.#options.clock.after(ms, resolve, { idle: true })
       this.#wake = () => {

@@ -6,6 +6,7 @@
  * removed. A folder is named by the index's number, which is never given out again. An index of a kind that
  * this process was not opened with rests, and is said to; its folder stays.
  */
+import { messageOf, SillokError } from '../base/errors.js'
 import type { CollectionId, IndexId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DerivedIndex, IndexType } from '../derived/contract.js'
@@ -53,6 +54,8 @@ interface Known {
   readonly collection: CollectionSchema
   readonly schema: IndexSchema
   readonly opened: OpenedIndex | undefined
+  /** What its type threw instead of opening it. */
+  readonly failure: SillokError | undefined
 }
 
 /** All indexes of one replica. */
@@ -60,6 +63,8 @@ export class Indexes {
   readonly #options: IndexesOptions
   #known = new Map<IndexId, Known>()
   #closed = false
+  /** Resolves with the last turn that was given out. */
+  #turns: Promise<void> = Promise.resolve()
   /** What is being closed and removed. */
   #leaving: Promise<void> = Promise.resolve()
 
@@ -73,8 +78,9 @@ export class Indexes {
     const known = new Map<IndexId, Known>()
     for (const collection of schemas) {
       for (const schema of collection.indexes) {
-        const opened = this.#known.get(schema.id)?.opened ?? this.#start(collection.id, schema)
-        known.set(schema.id, { collection, schema, opened })
+        const before = this.#known.get(schema.id)?.opened
+        const started = before === undefined ? this.#tryStart(collection.id, schema) : { opened: before }
+        known.set(schema.id, { opened: undefined, failure: undefined, ...started, collection, schema })
       }
     }
     const gone = [...this.#known].filter(([id]) => !known.has(id))
@@ -82,19 +88,32 @@ export class Indexes {
     for (const [id, { opened }] of gone) this.#leave(id, opened)
   }
 
-  /** Removes folders of indexes that are in no schema any more. After the first `update`. */
+  /**
+   * Removes folders of indexes that are in no schema any more, as far as the disk lets it. After the first
+   * `update`.
+   */
   async sweep(): Promise<void> {
     const { env, folder } = this.#options
-    await env.disk.makeFolder(folder)
-    for (const name of await env.disk.list(folder)) {
-      if (!this.#known.has(Number(name))) await env.disk.remove(joinPath(folder, name))
+    try {
+      await env.disk.makeFolder(folder)
+      for (const name of await env.disk.list(folder)) {
+        if (!this.#known.has(Number(name))) await env.disk.remove(joinPath(folder, name))
+      }
+    } catch (error) {
+      // Copies of what the store has: they keep nobody from opening it. The next opening tries again.
+      if (!(error instanceof SillokError)) throw error
     }
   }
 
-  /** The index, undefined if there is none of that name, or its kind is unknown here. */
+  /**
+   * The index, undefined if there is none of that name, or its kind is unknown here. Throws INDEX_FAILED if
+   * its type does not open it.
+   */
   get(collection: CollectionId, name: string): OpenedIndex | undefined {
-    for (const known of this.#known.values()) {
-      if (known.collection.id === collection && known.schema.name === name) return known.opened
+    for (const { collection: of, schema, opened, failure } of this.#known.values()) {
+      if (of.id !== collection || schema.name !== name) continue
+      if (failure !== undefined) throw failure
+      return opened
     }
     return undefined
   }
@@ -105,11 +124,11 @@ export class Indexes {
   }
 
   status(): NamedIndexStatus[] {
-    return [...this.#known.values()].map(({ collection, schema, opened }) => ({
+    return [...this.#known.values()].map(({ collection, schema, opened, failure }) => ({
       collection: collection.name,
       name: schema.name,
       type: schema.type,
-      ...(opened?.runner.status() ?? unknown),
+      ...(failure === undefined ? (opened?.runner.status() ?? unknown) : failing(failure)),
     }))
   }
 
@@ -118,6 +137,16 @@ export class Indexes {
     this.#closed = true
     await Promise.all([...this.#known.values()].map(async ({ opened }) => opened?.runner.close()))
     await this.#leaving
+  }
+
+  /** A type may be the user's own: what it throws is a matter of this index. */
+  #tryStart(collection: CollectionId, schema: IndexSchema): Pick<Known, 'opened'> | Pick<Known, 'failure'> {
+    try {
+      return { opened: this.#start(collection, schema) }
+    } catch (error) {
+      const message = `its type does not open it: ${messageOf(error)}`
+      return { failure: new SillokError('INDEX_FAILED', message, { cause: error }) }
+    }
   }
 
   #start(collection: CollectionId, schema: IndexSchema): OpenedIndex | undefined {
@@ -134,16 +163,24 @@ export class Indexes {
       const writeBufferBytes = limits.writeBufferBytesIndex
       return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes, limits })
     }
-    const runner = new IndexRunner({ clock: env.clock, source, collection, index, limits, open, gate })
+    const turn = (): Promise<void> => this.#turn()
+    const runner = new IndexRunner({ clock: env.clock, source, collection, index, limits, open, gate, turn })
     runner.start()
     return { schema, type, index, identity, runner }
+  }
+
+  /** One after the other, with what else the event loop has in between. */
+  #turn(): Promise<void> {
+    const { clock } = this.#options.env
+    this.#turns = this.#turns.then(() => new Promise(resolve => clock.soon(resolve)))
+    return this.#turns
   }
 
   #leave(id: IndexId, opened: OpenedIndex | undefined): void {
     const before = this.#leaving
     const leave = async (): Promise<void> => {
       await before
-      await opened?.runner.close()
+      await opened?.runner.close(new SillokError('NOT_FOUND', `the index ${opened.schema.name} was dropped`))
       await this.#options.env.disk.remove(this.#folderOf(id))
     }
     // What cannot be removed now is swept at the next opening.
@@ -160,11 +197,14 @@ export function indexIdentity(origin: string, { id, type, config }: IndexSchema,
   return [origin, id, type, version, JSON.stringify(config)].join('/')
 }
 
+const resting = { position: 0, lag: 0, builtThrough: undefined, rebuilds: 0 } as const
+
 const unknown = {
+  ...resting,
   state: 'unknown',
-  position: 0,
-  lag: 0,
-  builtThrough: undefined,
   reason: 'the store was opened without this type of index',
-  rebuilds: 0,
 } as const
+
+function failing({ message }: SillokError): Omit<NamedIndexStatus, 'collection' | 'name' | 'type'> {
+  return { ...resting, state: 'failing', reason: message }
+}

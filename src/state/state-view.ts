@@ -3,6 +3,7 @@
  * layers until it is released: release it.
  */
 import { assert } from '../base/assert.js'
+import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { keyBytes, type Row, type RowKey } from '../codec/row.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -20,6 +21,7 @@ export class StateView {
   readonly #generations: readonly Generation[]
   readonly #released: (view: StateView) => void
   #isOpen = true
+  #isEnded = false
 
   /** As of `index`, which is the applied one now; `released` is called once. */
   constructor(layers: Layers, store: KeyValueStore, index: LogIndex, released: (view: StateView) => void) {
@@ -34,14 +36,16 @@ export class StateView {
   }
 
   /**
-   * The rows in the order of the keys; null where there is none. DAMAGED names a row that fails its check.
+   * The rows in the order of the keys; null where there is none. DAMAGED names a row that fails its check;
+   * CLOSED once the state is closed.
    */
   async getMany(keys: readonly RowKey[]): Promise<(Row | null)[]> {
+    this.#checkState()
     assert(this.#isOpen, 'a view was released')
     const rows = keys.map(key => this.#inMemory(key))
     const missing = keys.filter((_, i) => rows[i] === undefined).map(keyBytes)
     if (missing.length === 0) return rows as (Row | null)[]
-    const found = await this.#store.getMany(missing, this.#view.snapshot)
+    const found = await this.#read(missing)
     let next = 0
     return rows.map(row => {
       if (row !== undefined) return row
@@ -58,6 +62,25 @@ export class StateView {
     this.#layers.closeReader(this.index)
     this.#layers.release(this.#view)
     this.#released(this)
+  }
+
+  /** The state is being closed: reads reject with CLOSED from now on. */
+  end(): void {
+    this.#isEnded = true
+    this.release()
+  }
+
+  async #read(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    try {
+      return await this.#store.getMany(keys, this.#view.snapshot)
+    } catch (error) {
+      this.#checkState()
+      throw error
+    }
+  }
+
+  #checkState(): void {
+    if (this.#isEnded) throw new SillokError('CLOSED', 'the store is closed')
   }
 
   #inMemory(key: RowKey): Row | null | undefined {

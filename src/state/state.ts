@@ -307,7 +307,7 @@ export class State {
       await this.#maintenance.close(options.record)
     } finally {
       for (const scan of [...this.#scans]) await scan.return()
-      for (const view of [...this.#views]) view.release()
+      for (const view of [...this.#views]) view.end()
       await this.#layers.close()
       await this.#store.close()
     }

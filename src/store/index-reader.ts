@@ -130,32 +130,49 @@ export class IndexReader {
     for (let damages = 0; ; ) {
       const moment = await this.#moment(opened, options)
       try {
-        const asked = rest.limit
-        let hits = 0
-        for await (const page of opened.index.query(rest, moment.rows) as AsyncIterable<
-          readonly SecondaryHit[]
-        >) {
-          for (let at = 0; at < page.length; at += documentsPerRead) {
-            const some = page.slice(at, at + documentsPerRead)
-            hits += some.length
-            for (const found of await this.#documents<T>(schema, opened, rest, moment, some)) {
-              checkSignal(options)
-              const limit = rest.limit === undefined ? undefined : rest.limit - 1
-              rest = { ...rest, after: found.row, ...(limit !== undefined && limit > 0 && { limit }) }
-              yield found
-              if (limit === 0) return
-            }
-          }
+        for await (const found of this.#found<T>(schema, opened, rest, moment)) {
+          checkSignal(options)
+          const limit = rest.limit === undefined ? undefined : rest.limit - 1
+          rest = { ...rest, after: found.row, ...(limit !== undefined && limit > 0 && { limit }) }
+          yield found
+          if (limit === 0) return
         }
-        // Hits in doubt may have turned out to be none: then there may be more.
-        if (asked === undefined || hits < asked) return
+        return
       } catch (error) {
+        if (error instanceof DocumentsFailed) throw error.cause
+        // The rows were closed to begin anew: the next moment comes, or says that the store is closed.
+        if (isSillokError(error, 'CLOSED')) continue
         damages += 1
         if (!isSillokError(error, 'DAMAGED') || damages > damagesMax) throw error
         opened.runner.distrust(error.message)
       } finally {
         await moment.release()
       }
+    }
+  }
+
+  /** What answers at one moment: `limit` hits, and as many more as it takes where some are none. */
+  async *#found<T>(
+    schema: CollectionSchema,
+    opened: OpenedIndex,
+    query: SecondaryQuery,
+    moment: Moment,
+  ): AsyncGenerator<Found<T>, void, undefined> {
+    let rest = query
+    for (;;) {
+      let hits = 0
+      let last: SecondaryHit | undefined
+      const pages = opened.index.query(rest, moment.rows) as AsyncIterable<readonly SecondaryHit[]>
+      for await (const page of pages) {
+        for (let at = 0; at < page.length; at += documentsPerRead) {
+          const some = page.slice(at, at + documentsPerRead)
+          yield* await this.#documents<T>(schema, opened, query, moment, some)
+        }
+        hits += page.length
+        last = page.at(-1) ?? last
+      }
+      if (last === undefined || rest.limit === undefined || hits < rest.limit) return
+      rest = { ...rest, after: last.row, limit: Math.max(rest.limit, documentsPerRead) }
     }
   }
 
@@ -168,7 +185,9 @@ export class IndexReader {
     hits: readonly SecondaryHit[],
   ): Promise<Found<T>[]> {
     const keys = hits.map(({ key }) => encodeKey(key))
-    const documents = await moment.documents.getMany(schema.id, keys)
+    const documents = await moment.documents.getMany(schema.id, keys).catch((error: unknown) => {
+      throw new DocumentsFailed(error)
+    })
     const found: Found<T>[] = []
     for (const [i, { key, row, exact }] of hits.entries()) {
       const document = documents[i]?.document
@@ -213,6 +232,13 @@ export class IndexReader {
       throw new SillokError('NOT_FOUND', `collection ${schema.name} has no index ${name}; it has ${names}`)
     }
     throw new SillokError('INVALID', `the store was opened without the type of index ${index.type}`)
+  }
+}
+
+/** The state failed, not the index. */
+class DocumentsFailed extends Error {
+  constructor(cause: unknown) {
+    super('the documents of an index cannot be read', { cause })
   }
 }
 

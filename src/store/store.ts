@@ -8,6 +8,7 @@ import { SillokError } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
+import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import type { Define } from '../machine/command.js'
 import { schemaKey, schemaPrefix } from '../machine/keys.js'
@@ -69,6 +70,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #indexReader: IndexReader | undefined
   #writer: PlainWriter | undefined
   #closing: Promise<void> | undefined
+  #keepAliveTimer: Timer | undefined
 
   private constructor(env: Environment, folder: string, indexTypes: IndexTypes) {
     super()
@@ -259,6 +261,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   async #close(): Promise<void> {
+    this.#keepAliveTimer?.stop()
     try {
       await this.#host?.close()
     } finally {
@@ -314,7 +317,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #keepAlive(): void {
-    this.#env.clock.after(
+    this.#keepAliveTimer = this.#env.clock.after(
       keepAliveMs,
       () => {
         if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)

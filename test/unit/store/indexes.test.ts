@@ -1,7 +1,11 @@
 /** Derived indexes through the store: what a user defines, asks and is refused. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
-import { isSillokError, open, type Store } from '../../../src/index.js'
+import { type IndexType, isSillokError, open, type Store } from '../../../src/index.js'
 import { codeOf } from './code-of.js'
 import { type WordHit, words } from './own-index.js'
 
@@ -208,4 +212,111 @@ t.test('questions end with deadline, signal and store', async t => {
   const end = await search.next().catch((error: unknown) => error)
   t.ok(isSillokError(end, 'CLOSED') || (end as { done?: boolean }).done === true)
   t.equal(await codeOf(all(own.find('byCity'))), 'CLOSED')
+})
+
+t.test('a limit counts documents that answer, not hits in doubt', async t => {
+  const { own } = await world(t)
+  const long = 'a'.repeat(3000)
+  for (let i = 0; i < 20; i++) await own.put({ id: `k${i}`, city: `${long}${i % 5}`, age: i })
+  t.equal(await ids(own.find('byCity', { eq: [`${long}3`], limit: 1 })), 'k3')
+  t.equal(await ids(own.find('byCity', { eq: [`${long}4`], reverse: true, limit: 3 })), 'k19 k14 k9')
+  t.equal((await own.findPage('byCity', { eq: [`${long}2`] }, { limit: 2 })).documents.length, 2)
+  t.equal(await ids(own.find('byCity', { eq: [`${long}9`], limit: 1 })), '')
+})
+
+t.test('a type of index that throws fails by itself', async t => {
+  for (const thrown of [new Error('boom'), Object.create(null)]) {
+    const fail = (): never => {
+      throw thrown
+    }
+    const inOpen: IndexType = { type: 'in-open', version: 1, configure: () => ({}), open: fail }
+    const index = { apply: fail, query: fail }
+    const inApply: IndexType = { type: 'in-apply', version: 1, configure: () => ({}), open: () => index }
+    const store = await open({ memory: true, indexTypes: [inOpen, inApply] })
+    const good = { type: 'secondary', fields: ['n'] }
+    const indexes = { a: { type: 'in-open' }, b: { type: 'in-apply' }, good }
+    await store.define('c', { key: 'id', indexes })
+    const c = store.collection<{ id: string; n: number }>('c')
+    await c.put({ id: 'x', n: 1 })
+    t.equal(await ids(c.find('good') as AsyncIterable<{ id: string }>), 'x')
+    t.equal(await codeOf(all(c.query('a', {}))), 'INDEX_FAILED')
+    t.equal(await codeOf(all(c.query('b', {}))), 'INDEX_FAILED')
+    t.match(
+      store.status().indexes.map(({ state, reason }) => [state, typeof reason]),
+      [
+        ['failing', 'string'],
+        ['failing', 'string'],
+        ['live', 'undefined'],
+      ],
+    )
+    t.equal(store.status().state, 'open')
+    await store.close()
+  }
+})
+
+async function onDisk(t: Test): Promise<{ store: Store; indexFolder: string; dir: string }> {
+  const dir = mkdtempSync(join(tmpdir(), 'sillok-'))
+  t.teardown(() => rm(dir, { recursive: true, force: true }))
+  const store = await open({ dir })
+  t.teardown(() => store.close())
+  await store.define('users', users)
+  const found = readdirSync(dir, { recursive: true, encoding: 'utf8' }).find(name => /indexes$/.test(name))
+  return { store, dir, indexFolder: join(dir, found ?? '') }
+}
+
+t.test('a question goes on when the rows are begun anew, and ends with the store', async t => {
+  const { store, indexFolder } = await onDisk(t)
+  const own = ownOf(store)
+  const count = 1500
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => own.put({ id: `k${i}`, city: 'x', age: i, tags: ['a'] })),
+  )
+  const search = own.find('byCity')
+  const seen = new Set([(await search.next()).value?.id])
+  rmSync(indexFolder, { recursive: true })
+  while (store.status().indexes[0]?.rebuilds === 0) await new Promise(resolve => setTimeout(resolve, 20))
+  for await (const { id } of search) seen.add(id)
+  t.equal(seen.size, count)
+  const open = own.find('byCity')
+  await open.next()
+  await store.close()
+  t.equal(await codeOf(all(open)), 'CLOSED')
+})
+
+t.test('a place for indexes that cannot be used keeps nobody from opening the store', async t => {
+  const { store, indexFolder, dir } = await onDisk(t)
+  await ownOf(store).put({ id: 'a', city: 'x', age: 1 })
+  await store.close()
+  rmSync(indexFolder, { recursive: true })
+  writeFileSync(indexFolder, '')
+  const again = await open({ dir })
+  t.teardown(() => again.close())
+  t.equal((await ownOf(again).get('a'))?.city, 'x')
+  t.equal(await codeOf(all(ownOf(again).find('byCity'))), 'INDEX_FAILED')
+  t.equal(again.status().indexes[0]?.state, 'failing')
+  rmSync(indexFolder)
+  t.equal(await ids(ownOf(again).find('byCity')), 'a')
+})
+
+t.test('who waits for an index that is dropped is told so', async t => {
+  let goOn = (): void => {}
+  const held = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  const slow: IndexType = {
+    type: 'slow',
+    version: 1,
+    configure: () => ({}),
+    open: () => ({ apply: () => held, async *query() {} }),
+  }
+  const store = await open({ memory: true, indexTypes: [slow] })
+  t.teardown(() => store.close())
+  await store.define('c', { key: 'id' })
+  await store.collection('c').put({ id: 'a' })
+  await store.define('c', { key: 'id', indexes: { s: { type: 'slow' } } })
+  const waiting = all(store.collection('c').query('s', {})).catch((error: unknown) => error)
+  while (store.status().indexes[0]?.state !== 'building') await new Promise(resolve => setImmediate(resolve))
+  await store.define('c', { key: 'id' }, { drop: true })
+  goOn()
+  t.match(await waiting, { code: 'NOT_FOUND', message: 'the index s was dropped' })
 })

@@ -1,0 +1,97 @@
+/** One index at work over a source that fails: who waits is told, and nothing is tried without a pause. */
+import t from 'tap'
+import { SillokError } from '../../../src/base/errors.js'
+import { limits } from '../../../src/base/limits.js'
+import { Random } from '../../../src/base/random.js'
+import { IndexStore } from '../../../src/derived/index-store.js'
+import { IndexRunner, type RunnerOptions } from '../../../src/derived/runner.js'
+import type { IndexSource, SourceChunk } from '../../../src/derived/source.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { tagIndex } from './tag-index.js'
+
+const damaged = new SillokError('DAMAGED', 'a document fails its check')
+
+/** A runner on a simulated machine, over a source whose documents are what `documents` says. */
+function world(documents: () => Promise<SourceChunk>, changed: Partial<RunnerOptions> = {}) {
+  const clock = new SimClock()
+  const machine = new SimMachine({ clock, random: new Random('runner') })
+  const { disk, keyValue, random } = machine.environment
+  const opened: boolean[] = []
+  const source: IndexSource = {
+    firstIndex: 1,
+    applied: 5,
+    async *changes() {},
+    documents,
+    view: () => ({ index: 5, getMany: async () => [], release: () => {} }),
+  }
+  const folder = 'node/indexes/1'
+  const runner = new IndexRunner({
+    clock: machine.environment.clock,
+    source,
+    collection: 1,
+    index: tagIndex,
+    limits,
+    gate: { run: task => task() },
+    turn: async () => {},
+    open: async isFresh => {
+      opened.push(isFresh)
+      if (isFresh) await disk.remove(folder)
+      return await IndexStore.open({ disk, keyValue, random, folder, identity: 'i', writeBufferBytes: 3000 })
+    },
+    ...changed,
+  })
+  return { clock, runner, opened }
+}
+
+t.test('damage that fresh rows do not heal ends the waiting, and is tried again after pauses', async t => {
+  let isHealed = false
+  const { clock, runner, opened } = world(async () => {
+    if (!isHealed) throw damaged
+    return { index: 5, documents: [], isLast: true }
+  })
+  runner.start()
+  const waiting = runner.moment()
+  await t.rejects(
+    clock.run(() => waiting),
+    { code: 'INDEX_FAILED', message: /a document fails its check/ },
+  )
+  await clock.runFor(5000)
+  t.match(runner.status(), { state: 'failing', reason: 'a document fails its check' })
+  t.ok(opened.length >= 3 && opened.length < 20, `opened ${opened.length} times`)
+  isHealed = true
+  const moment = await clock.run(() => runner.moment())
+  t.equal(moment.position, 5)
+  await moment.release()
+  t.equal(runner.status().state, 'live')
+  await clock.run(() => runner.close())
+})
+
+t.test('rows that cannot be begun anew are tried again after pauses', async t => {
+  let opens = 0
+  const { clock, runner } = world(async () => ({ index: 5, documents: [], isLast: true }), {
+    open: async () => {
+      opens += 1
+      throw new SillokError('DISK_FULL', 'no space')
+    },
+  })
+  runner.distrust('what was read fails its check')
+  runner.start()
+  await clock.runFor(5000)
+  t.ok(opens >= 3 && opens < 20, `opened ${opens} times`)
+  t.equal(runner.status().state, 'failing')
+  await clock.run(() => runner.close())
+  t.equal(runner.status().state, 'closed')
+})
+
+t.test('what an index throws may be anything', async t => {
+  const { clock, runner } = world(async () => {
+    throw Object.create(null)
+  })
+  runner.start()
+  await t.rejects(
+    clock.run(() => runner.moment()),
+    { code: 'INDEX_FAILED', message: /has no text/ },
+  )
+  await clock.run(() => runner.close())
+})
