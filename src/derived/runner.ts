@@ -139,7 +139,9 @@ export class IndexRunner {
     this.#wakeUp()
   }
 
-  /** Ends the work and closes the rows. Who waits, or asks later, gets the reason: CLOSED if none is given. */
+  /**
+   * Ends the work and closes the rows. Who waits, or asks later, gets the reason: CLOSED if none is given.
+   */
   async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
     this.#closing ??= reason
     this.#wakeUp()
