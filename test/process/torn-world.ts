@@ -5,6 +5,7 @@
 
 import type { Limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
+import type { Disk } from '../../src/env/disk.js'
 import type { Environment } from '../../src/env/environment.js'
 import { FolderLocks } from '../../src/env/folder-locks.js'
 import { isSillokError, type SillokError } from '../../src/index.js'
@@ -50,6 +51,8 @@ export class TornWorld {
   /** With the last writes in flight. */
   #expected: Expected = this.#model.expected()
   #write = 0
+  /** The batch is an opening whose sync never came back. */
+  #isUndurable = false
 
   constructor(seed: string) {
     this.#seed = seed
@@ -68,7 +71,9 @@ export class TornWorld {
   /** A file's first batch is written together with the file's header: takes that in. */
   takeHeader(): void {
     const { path, offset, length } = this.place
-    if (offset === openingOffset) this.place = { path, offset: 0, length: offset + length }
+    if (offset !== openingOffset) return
+    this.place = { path, offset: 0, length: offset + length }
+    this.#isUndurable = true
   }
 
   /** The batch's bytes as they were written. */
@@ -97,6 +102,8 @@ export class TornWorld {
     const expected = this.#expected
     const changed = disk.bytesOf(path)
     return await clock.run(async () => {
+      // The next file is made ready only when the opening of this one is durable.
+      if (this.#isUndurable) await removeAfter(disk, path)
       let store: Store
       try {
         store = await Store.open(env, folder, {}, limits)
@@ -168,5 +175,12 @@ export class TornWorld {
     const found = places.findLast(({ batch }) => batch.body.includes(value))
     if (found === undefined) return { path: '', offset: 0, length: 0 }
     return { path: found.path, offset: found.offset, length: found.length }
+  }
+}
+
+/** Removes the log files with higher numbers. */
+async function removeAfter(disk: Disk, path: string): Promise<void> {
+  for (const name of await disk.list(walFolder)) {
+    if (`${walFolder}/${name}` > path) await disk.remove(`${walFolder}/${name}`)
   }
 }

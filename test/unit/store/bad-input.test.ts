@@ -312,7 +312,7 @@ t.test('a definition names what it does not know', async t => {
     ['x'.repeat(129), { key: 'id' }, /longer than 128 bytes/],
     ['d', undefined, /must be an object/],
     ['d', {}, /key must have a name/],
-    ['d', { key: 'id', indexes: {} }, /unknown "indexes"; allowed: key, unique/],
+    ['d', { key: 'id', index: {} }, /unknown "index"; allowed: key, unique, indexes/],
     ['d', { key: 'id', unique: [] }, /unique must be an object/],
     ['d', { key: 'id', unique: { u: {} } }, /unique\.u: fields must name at least one field/],
     ['d', { key: 'id', unique: { u: { fields: [] } } }, /at least one field/],
