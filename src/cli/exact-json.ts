@@ -2,6 +2,7 @@
  * JSON without silent rounding: JavaScript reads every number as a double, so a whole number beyond 2^53 may
  * come out as another one. Such a text is refused, with the number as it was written.
  */
+import { messageOf } from '../base/errors.js'
 
 /** What a text holds, or why it is not taken. */
 export type ExactJson = { readonly value: unknown } | { readonly fault: string }
@@ -12,7 +13,7 @@ export function parseExactJson(text: string): ExactJson {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    return { fault: `not JSON: ${error instanceof Error ? error.message : String(error)}` }
+    return { fault: `not JSON: ${messageOf(error)}` }
   }
   const lost = lostInteger(text)
   if (lost === undefined) return { value }

@@ -36,7 +36,7 @@ export const partitionSlot: SlotId = slotCount
 export const digestCount = slotCount + 1
 
 /** Bytes of a stored row before its value. */
-export const rowHeadBytes = 12
+const rowHeadBytes = 12
 
 /** A row that is there. `hash0` and `hash1` are the pair described above. */
 export interface Row {
@@ -98,11 +98,6 @@ export function slotOfRow(key: RowKey): SlotId {
     default:
       return partitionSlot
   }
-}
-
-/** The slot of a document key, encoded as tuple element: crc32 mod 256. */
-export function slotOfKey(key: Uint8Array): SlotId {
-  return crc32(key) % slotCount
 }
 
 // Hashing runs for every row of every write. It makes no buffers: keys are written to one scratch, of which

@@ -6,6 +6,7 @@
  * real index was built from the state. Memory grows with the rows of this one index.
  */
 import { assert } from '../base/assert.js'
+import { messageOf } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -69,6 +70,6 @@ async function failureOf(write: () => Promise<void>): Promise<string | undefined
     await write()
     return undefined
   } catch (error) {
-    return `the index fails: ${error instanceof Error ? error.message : String(error)}`
+    return `the index fails: ${messageOf(error)}`
   }
 }

@@ -56,7 +56,7 @@ export function checkedValue(key: Buffer, stored: Buffer): Buffer {
 }
 
 /** DAMAGED for that row. */
-export function damagedRow(key: Buffer): SillokError {
+function damagedRow(key: Buffer): SillokError {
   const name = key.toString('hex')
   return new SillokError('DAMAGED', `row ${name} of an index fails its check`, { details: { key: name } })
 }

@@ -13,14 +13,11 @@ import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
 import type { Decision, Operation, Write, WriteValue } from './command.js'
 import { encodeDocumentRow, heldClaims } from './documents.js'
 import { type Current, Draft } from './draft.js'
-import { documentPrefix, schemaKey } from './keys.js'
+import { documentPrefixBytes, documentRow, schemaKey } from './keys.js'
 import { constantValue, type Refused, type Reply, refuse } from './reply.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
 import { checkMark, keepReply } from './sessions.js'
 import type { DecideContext, View } from './view.js'
-
-/** Bytes at the start of a document's row key: kind and collection. */
-const documentPrefixBytes = 5
 
 /** Every operation as facts, or the first refusal. */
 export function decideWrite(write: Write, view: View, context: DecideContext): Decision {
@@ -162,7 +159,7 @@ function changeClaims(
 
 /** A refusal names the constraint, the holder and the holder's version. */
 function taken(draft: Draft, schema: CollectionSchema, claim: Claim, holder: Buffer): Refused | undefined {
-  const row = draft.get(documentRowKey(schema, holder))
+  const row = draft.get(documentRow(schema.id, holder))
   if (row === undefined) return undefined
   assert(row !== null, `claim of ${claim.constraint.name} without its document`)
   const key = decodeKey(holder)
@@ -172,10 +169,6 @@ function taken(draft: Draft, schema: CollectionSchema, claim: Claim, holder: Buf
     holder: key,
     version: row.version,
   })
-}
-
-function documentRowKey(schema: CollectionSchema, key: Buffer): string {
-  return documentPrefix(schema.id) + key.toString('latin1')
 }
 
 /** The encoded key of the document. */

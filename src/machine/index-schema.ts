@@ -28,7 +28,7 @@ export interface IndexSchema {
 export type Merged = { readonly indexes: readonly IndexSchema[] } | { readonly refused: string }
 
 /** True if both are of one kind and have the same configuration. */
-export function sameIndex(one: IndexSchema, two: IndexSchema): boolean {
+function sameIndex(one: IndexSchema, two: IndexSchema): boolean {
   return one.type === two.type && packStrict(one.config).equals(packStrict(two.config))
 }
 

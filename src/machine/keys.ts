@@ -21,7 +21,7 @@ export function uint32Text(value: number): string {
 }
 
 /** Six bytes, big-endian, one character each. */
-export function uint48Text(value: number): string {
+function uint48Text(value: number): string {
   const high = Math.floor(value / 2 ** 32)
   return String.fromCharCode((high >>> 8) & 255, high & 255) + uint32Text(value % 2 ** 32)
 }
@@ -42,6 +42,14 @@ export function documentPrefix(collection: CollectionId): RowKey {
     (collection >>> 8) & 255,
     collection & 255,
   )
+}
+
+/** Bytes of that: kind and collection. */
+export const documentPrefixBytes = 5
+
+/** The row of the document with that encoded key. */
+export function documentRow(collection: CollectionId, key: Buffer): RowKey {
+  return documentPrefix(collection) + key.toString('latin1')
 }
 
 /** The row of the document with that key. Throws INVALID or TOO_LARGE for what is no key. */

@@ -14,7 +14,7 @@ import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import { schemaPrefix } from '../machine/keys.js'
-import { schemaOfRow } from '../machine/schema.js'
+import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { asFailure, isLackOfSpace } from './failure.js'
@@ -107,6 +107,11 @@ export class Host {
   /** The register of sessions. */
   get sessions(): SessionDirectory {
     return must(this.#sessions, 'the session directory')
+  }
+
+  /** The collections, as the data partition's own log has them. */
+  schemas(): CollectionSchema[] {
+    return this.data.state.partitionRows(schemaPrefix).map(([, row]) => schemaOfRow(row))
   }
 
   /** The derived indexes of the data partition. */
@@ -246,7 +251,7 @@ export class Host {
     const { state } = this.data
     if (this.#indexes === undefined || state.partitionChanges === this.#schemasSeen) return
     this.#schemasSeen = state.partitionChanges
-    this.#indexes.update(state.partitionRows(schemaPrefix).map(([, row]) => schemaOfRow(row)))
+    this.#indexes.update(this.schemas())
   }
 
   /**

@@ -13,14 +13,11 @@ import type {
 } from '../derived/source.js'
 import { documentBytes } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
-import { documentPrefix } from '../machine/keys.js'
+import { documentPrefix, documentPrefixBytes, documentRow } from '../machine/keys.js'
 import type { Replica } from './replica.js'
 
 /** Committed entries of the replica, in pieces. */
 export type ReadEntries = (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
-
-/** Kind and collection, before the encoded key. */
-const prefixLength = 5
 
 /** Documents of one replica, for its indexes. */
 export class ReplicaIndexSource implements IndexSource {
@@ -76,8 +73,7 @@ export class ReplicaIndexSource implements IndexSource {
     return {
       index: view.index,
       getMany: async (collection, keys) => {
-        const prefix = documentPrefix(collection)
-        const rowKeys = keys.map(key => prefix + keyText(key))
+        const rowKeys = keys.map(key => documentRow(collection, key))
         const rows = await view.getMany(rowKeys)
         return rows.map((row, i) => (row === null ? undefined : sourceDocument(rowKeys[i] ?? '', row)))
       },
@@ -94,7 +90,7 @@ export function documentChanges(entry: Entry, version: Version): SourceChange[] 
     const bytes = keyBytes(fact.key)
     changes.push({
       collection: bytes.readUInt32BE(1),
-      keyBytes: bytes.subarray(prefixLength),
+      keyBytes: bytes.subarray(documentPrefixBytes),
       version,
       bytes: fact.op === 'put' ? fact.value.length : 0,
       document: fact.op === 'put' ? () => decodeDocument(documentBytes(fact.value)) : undefined,
@@ -105,7 +101,7 @@ export function documentChanges(entry: Entry, version: Version): SourceChange[] 
 
 function sourceDocument(key: RowKey, row: Row): SourceDocument {
   return {
-    keyBytes: keyBytes(key).subarray(prefixLength),
+    keyBytes: keyBytes(key).subarray(documentPrefixBytes),
     version: row.version,
     document: decodeDocument(documentBytes(row.value)),
   }

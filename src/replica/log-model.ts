@@ -14,7 +14,7 @@ import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/ro
 import { decodeClaim } from '../machine/claims.js'
 import { heldClaims } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
-import { documentPrefix, openedKey, schemaPrefix, uint48FromText } from '../machine/keys.js'
+import { documentRow, openedKey, schemaPrefix, uint48FromText } from '../machine/keys.js'
 import { type CollectionSchema, decodeSchema } from '../machine/schema.js'
 import type { Checkpoint } from '../state/checkpoint.js'
 import { Digests, differingSlots } from '../state/digests.js'
@@ -203,7 +203,7 @@ export class LogModel {
   #holderOf(key: RowKey, row: ModelRow, collections: ReadonlyMap<number, number>): RowKey | undefined {
     const collection = collections.get(keyBytes(key.slice(0, 5)).readUInt32BE(1))
     if (collection === undefined || row.value === undefined) return undefined
-    return documentPrefix(collection) + decodeClaim(row.value).holder.toString('latin1')
+    return documentRow(collection, decodeClaim(row.value).holder)
   }
 
   #fault(key: RowKey, what: string): void {

@@ -21,6 +21,12 @@ export function callRefusal({ deadlineMs, signal }: CallOptions): SillokError | 
   return new SillokError('ABORTED', message, { outcome: 'not-applied', cause: signal.reason })
 }
 
+/** Throws ABORTED once the signal says stop: between the rows of what is read. */
+export function checkSignal({ signal }: CallOptions, what: string): void {
+  if (signal?.aborted)
+    throw new SillokError('ABORTED', `the signal stopped ${what}`, { cause: signal.reason })
+}
+
 /** Throws INVALID for a level that does not exist, or as `callRefusal` says. */
 export function checkRead(options: ReadOptions): void {
   const { level } = options

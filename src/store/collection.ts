@@ -6,17 +6,17 @@ import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.j
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument, encodeDocument } from '../codec/document.js'
-import { keyText, type Row, type RowKey } from '../codec/row.js'
+import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
-import { documentKey, documentPrefix } from '../machine/keys.js'
+import { documentKey, documentPrefix, documentRow } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
-import { callRefusal, checkScan } from './check-options.js'
+import { callRefusal, checkScan, checkSignal } from './check-options.js'
 import type { FindQuery, IndexName } from './find-types.js'
 import type { IndexReader } from './index-reader.js'
 import type { KeyLocks } from './key-locks.js'
@@ -215,7 +215,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
 
   async *#rows(options: ScanOptions): AsyncGenerator<Row, void, undefined> {
     checkScan(options)
-    const { limit = Number.POSITIVE_INFINITY, reverse = false, signal } = options
+    const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
     const range = scanRange(documentPrefix(this.#schema().id), options)
     await this.#parts.reader.at(options)
     if (limit === 0 || range === undefined) return
@@ -223,9 +223,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     let left = limit
     for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
       for (const [, row] of page) {
-        if (signal?.aborted) {
-          throw new SillokError('ABORTED', 'the signal stopped the scan', { cause: signal.reason })
-        }
+        checkSignal(options, 'the scan')
         yield row
         left -= 1
         if (left === 0) return
@@ -280,7 +278,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
       const claim = await this.#parts.reader.row(claimKey)
       if (claim === null) return undefined
       const holder = decodeClaim(claim.value).holder
-      const row = await this.#parts.reader.row(documentPrefix(this.#schema().id) + keyText(holder))
+      const row = await this.#parts.reader.row(documentRow(this.#schema().id, holder))
       if (row !== null && heldClaims(row.value).includes(claimKey)) return versioned<T>(row).document
     }
   }

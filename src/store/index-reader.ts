@@ -18,7 +18,7 @@ import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { Asking } from './asking.js'
-import { checkRead } from './check-options.js'
+import { checkRead, checkSignal } from './check-options.js'
 import type { FindOptions, FoundPage } from './options.js'
 import type { Reader } from './reader.js'
 
@@ -131,7 +131,7 @@ export class IndexReader {
       const moment = await this.#moment(opened, options)
       try {
         for await (const found of this.#found<T>(schema, opened, rest, moment)) {
-          checkSignal(options)
+          checkSignal(options, 'the search')
           const limit = rest.limit === undefined ? undefined : rest.limit - 1
           rest = { ...rest, after: found.row, ...(limit !== undefined && limit > 0 && { limit }) }
           yield found
@@ -204,16 +204,13 @@ export class IndexReader {
   async #moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
     checkRead(options)
     await this.#parts.reader.at(options)
-    let isOver = false
     const moment = opened.runner.moment(options.onBehind !== 'error')
     try {
       return await this.#parts.asking.until(moment, options)
     } catch (error) {
-      isOver = true
-      throw error
-    } finally {
       // Nobody will let go of a moment that comes too late.
-      if (isOver) moment.then(late => late.release()).catch(() => {})
+      moment.then(late => late.release()).catch(() => {})
+      throw error
     }
   }
 
@@ -244,11 +241,6 @@ class DocumentsFailed extends Error {
 
 function configOf(opened: OpenedIndex): SecondaryConfig {
   return opened.schema.config as unknown as SecondaryConfig
-}
-
-function checkSignal({ signal }: FindOptions): void {
-  if (signal?.aborted)
-    throw new SillokError('ABORTED', 'the signal stopped the search', { cause: signal.reason })
 }
 
 /** Signs the cursors of a store. */

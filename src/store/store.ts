@@ -11,7 +11,7 @@ import { isWellFormed } from '../base/text.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import type { Define } from '../machine/command.js'
-import { schemaKey, schemaPrefix } from '../machine/keys.js'
+import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { Host, type PartitionStatus } from '../replica/host.js'
@@ -111,12 +111,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       asking: store.#asking,
       secret: cursorSecret(host.origin),
     })
-    try {
-      await store.#loadSchemas()
-    } catch (error) {
-      await host.close()
-      throw error
-    }
+    for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
     return store
   }
@@ -304,16 +299,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       for (const row of windows.get(slot, session)?.rows ?? []) highest = Math.max(highest, lowWaterOf(row))
     }
     return highest
-  }
-
-  async #loadSchemas(): Promise<void> {
-    const { state } = this.#open(this.#host).data
-    for await (const page of state.scan({ gte: schemaPrefix, lt: `${schemaPrefix}\xff\xff\xff\xff\xff` })) {
-      for (const [, row] of page) {
-        const schema = schemaOfRow(row)
-        this.#schemas.set(schema.name, schema)
-      }
-    }
   }
 
   #keepAlive(): void {

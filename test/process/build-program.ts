@@ -8,7 +8,7 @@
 import { expectedPlaces, type Place } from '../../src/cli/demo/places.js'
 import { open } from '../../src/index.js'
 
-export const buildIndexes = { byName: { type: 'secondary', fields: ['country', 'name'] } } as const
+const buildIndexes = { byName: { type: 'secondary', fields: ['country', 'name'] } } as const
 
 const [folder = '', rate = '0'] = process.argv.slice(2)
 const perTick = Number(rate) / 100

@@ -9,8 +9,6 @@ import path from 'node:path'
 import { Random } from '../../src/base/random.js'
 import { realEnvironment } from '../../src/env/real-environment.js'
 import { isSillokError, open, Session } from '../../src/index.js'
-import { schemaPrefix } from '../../src/machine/keys.js'
-import { type CollectionSchema, schemaOfRow } from '../../src/machine/schema.js'
 import { Host } from '../../src/replica/host.js'
 import type { SessionHandle } from '../../src/replica/session-directory.js'
 import { Asking } from '../../src/store/asking.js'
@@ -194,13 +192,7 @@ async function oldSession(
   await host.sessions.open(host.data, newer.session)
   assert(epoch !== undefined && newer.epoch > epoch, `epoch ${newer.epoch} after ${epoch}`)
   const handle: SessionHandle = { session: newer.session, epoch }
-  const schemas = new Map<string, CollectionSchema>()
-  for await (const page of host.data.state.scan({
-    gte: schemaPrefix,
-    lt: `${schemaPrefix}\xff\xff\xff\xff\xff`,
-  })) {
-    for (const [, row] of page) schemas.set(schemaOfRow(row).name, schemaOfRow(row))
-  }
+  const schemas = new Map(host.schemas().map(schema => [schema.name, schema]))
   const asking = new Asking(host.data, new Deadlines(env.clock, 30_000))
   const collection = <T extends object>(collectionName: string, writer: Writer): Collection<T> =>
     new Collection<T>(collectionName, {

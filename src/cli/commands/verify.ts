@@ -5,15 +5,12 @@
  * the exit code 1; a note is what a crash may leave, and does not. What was read is told on standard error.
  */
 import { RealClock } from '../../env/real-clock.js'
-import { realEnvironment } from '../../env/real-environment.js'
-import { verifyStore } from '../../replica/verify.js'
-import { IndexTypes } from '../../store/index-types.js'
 import type { Command } from '../command.js'
 import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printRows } from '../output.js'
 import { duration, grouped } from '../progress.js'
-import { inTemporaryFolder } from '../temporary-folder.js'
+import { verifyFolder } from '../verify-folder.js'
 
 /** Prints what was found; no file of the store is changed. */
 export const command: Command = {
@@ -25,14 +22,7 @@ export const command: Command = {
     await mustHoldSomething(folder)
     const clock = new RealClock()
     const startMs = clock.monotonicMs()
-    const env = realEnvironment()
-    const { faults, notes, counts } = await inTemporaryFolder('sillok-verify-', false, async scratch => {
-      try {
-        return await verifyStore({ env, folder, scratch, indexTypes: new IndexTypes().byName })
-      } finally {
-        await env.disk.close()
-      }
-    })
+    const { faults, notes, counts } = await verifyFolder(folder)
     const rows = [
       ...faults.map(fault => ({ kind: 'fault', ...fault })),
       ...notes.map(note => ({ kind: 'note', ...note })),

@@ -4,10 +4,10 @@ import fc from 'fast-check'
 import t from 'tap'
 import { encodeKey } from '../../../src/base/tuple.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
-import { keyText, type Row, type RowKey, slotOfKey } from '../../../src/codec/row.js'
+import { keyText, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
 import type { Command, Decision, Write } from '../../../src/machine/command.js'
 import { documentBytes } from '../../../src/machine/documents.js'
-import { documentPrefix, schemaKey, uint48FromText } from '../../../src/machine/keys.js'
+import { documentKey, documentPrefix, schemaKey, uint48FromText } from '../../../src/machine/keys.js'
 import { lowWaterOf } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import { type Expected, type Mark, Oracle, type Place, type Step } from './oracle.js'
@@ -191,7 +191,7 @@ class Pair {
   ): Mark {
     const session = this.session(raw.session)
     const epoch = Math.max(1, (this.oracle.opened.get(session) ?? 1) + raw.epoch)
-    const slot = slotOfKey(encodeKey(steps[0]?.document.id ?? ''))
+    const slot = slotOfRow(documentKey(1, steps[0]?.document.id ?? ''))
     const hash = JSON.stringify(steps)
     return { ...raw, session, epoch, slot, hash, caller: raw.session === 12 }
   }
