@@ -18,6 +18,7 @@ export type {
   IndexRow,
   IndexRows,
   IndexType,
+  KeyedDocument,
 } from './derived/contract.js'
 export type { IndexState, IndexStatus } from './derived/runner.js'
 export type { SecondaryDefinition } from './derived/secondary/config.js'

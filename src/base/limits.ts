@@ -76,6 +76,8 @@ export const limits = {
   fieldsPerIndexMax: 8,
   /** One value in a row of a secondary index, encoded; longer ones are cut, hits on them checked again. */
   indexedValueBytesMax: KiB,
+  /** Keys of the rows that one document has in one secondary index, together; and the note of them. */
+  indexedRowsBytesMax: MiB,
   nameBytesMax: 128,
   /** Commands that wait for admission, and their bytes, per partition. */
   pendingCommandsMax: 65_536,
@@ -103,7 +105,7 @@ export const limits = {
   /** Rows per page of a scan. */
   scanPageRows: 1000,
   /** A row of a derived index: its key, and its value or the note left with a document. */
-  indexKeyBytesMax: 8 * KiB,
+  indexKeyBytesMax: 16 * KiB,
   indexValueBytesMax: MiB,
   /** Written by a derived index since its checkpoint: whichever comes first asks for another one. */
   indexCheckpointBytesMax: 64 * MiB,
@@ -125,6 +127,8 @@ assert(
 )
 assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')
 assert(
-  limits.fieldsPerIndexMax * (limits.indexedValueBytesMax + 1) + limits.keyBytesMax < 64 * KiB,
-  'places in the key of an index row must fit two bytes',
+  limits.fieldsPerIndexMax * (limits.indexedValueBytesMax + 1) + 2 * limits.keyBytesMax <
+    limits.indexKeyBytesMax,
+  'the row of any document must fit',
 )
+assert(limits.indexKeyBytesMax < 64 * KiB, 'places in the key of an index row must fit two bytes')

@@ -50,8 +50,21 @@ export interface IndexOps {
   note(change: IndexChange, note: Uint8Array | undefined): void
 }
 
+/** A document and its key. */
+export interface KeyedDocument {
+  readonly key: DocumentKey
+  readonly document: Readonly<Record<string, unknown>>
+}
+
 /** One index, configured. It keeps no state of its own between calls. */
 export interface DerivedIndex<Query = unknown, Hit = unknown> {
+  /**
+   * Throws a SillokError, such as TOO_LARGE, for a document that `apply` could do nothing with. Asked of each
+   * document before it is sent to the log: then the write is refused. Not asked of what was there before the
+   * index was defined: if `apply` throws for such a document, the index fails until the document is replaced
+   * or deleted.
+   */
+  check?(document: KeyedDocument): void
   /**
    * Turns changes into operations on rows. At most one change per document; `rows` are as before this batch.
    */

@@ -50,6 +50,8 @@ export interface IndexBatch {
   readonly position: LogIndex
   /** Never goes back from done. */
   readonly build: BuildProgress
+  /** Awaited before each part of the work that takes long: whoever has more to do lets others in there. */
+  readonly turn?: (() => Promise<void>) | undefined
 }
 
 /** One open index. Used by one owner: one `write` or `checkpoint` at a time, besides reading. */
@@ -188,13 +190,15 @@ export class IndexStore {
     }
   }
 
-  async #write({ index, changes, position, build }: IndexBatch): Promise<void> {
+  async #write({ index, changes, position, build, turn }: IndexBatch): Promise<void> {
     const { position: before, batch, build: buildBefore } = this.#at
     assert(position >= before, () => `an index goes from ${before} back to ${position}`)
     assert(build.done || !buildBefore.done, 'the build of an index goes back from done')
     const news = await this.#notes.news(newestChanges(changes))
     const pending = new PendingBatch(this.#limits)
+    await turn?.()
     await this.#apply(index, news, pending)
+    await turn?.()
     const swept = new PendingBatch(this.#limits)
     if (build.done) await this.#notes.sweep(swept)
     pending.leaveNotes(news, !build.done)
@@ -202,6 +206,7 @@ export class IndexStore {
     const marker = markerKey(at.batch)
     pending.add(marker, sealMarker(marker))
     pending.add(markKeys.position, sealPosition(at))
+    await turn?.()
     await this.#writing(async () => {
       const write = this.#store.batch()
       // What is swept comes first: a document that is there again keeps its new note.

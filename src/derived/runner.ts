@@ -60,12 +60,19 @@ interface Waiter {
   readonly reject: (error: SillokError) => void
 }
 
+/** Somebody waits for a moment, who may be gone before it comes. */
+export interface MomentWait {
+  readonly moment: Promise<Moment>
+  /** Nobody waits any more: what comes yet is released. */
+  cancel(): void
+}
+
 /** A pause after a failure. */
 const retryMs = 500
 /** Changes that take no time worth a turn of their own. */
 const lightChanges = 50
-/** How often the folder is looked after. */
-const lookMs = 250
+/** How often the folder is looked after: while there is work, and else. */
+const lookMs = { busy: 250, idle: 1000 } as const
 
 /** One index at work: start it, ask it for moments, close it. */
 export class IndexRunner {
@@ -80,7 +87,9 @@ export class IndexRunner {
   #isFresh = false
   /** Rows were written since the start. */
   #hadRows = false
-  #waiters: Waiter[] = []
+  readonly #waiters = new Set<Waiter>()
+  /** Ends the wait for what the index does about changes: it may be the user's own, and never answer. */
+  #abandon: ((reason: SillokError) => void) | undefined
   /** What whoever asks gets, once it is to end. */
   #closing: SillokError | undefined
   #distrusted: string | undefined
@@ -121,16 +130,23 @@ export class IndexRunner {
    * A moment that shows everything applied at the call, held for the caller: release it. Waits while the
    * index is built; with `isPatient` false it rejects then with INDEX_BEHIND.
    */
-  moment(isPatient = true): Promise<Moment> {
-    if (this.#closing !== undefined) return Promise.reject(this.#closing)
-    if (!isPatient && this.#state !== 'live') {
-      const why = this.#reason === undefined ? '' : `: ${this.#reason}`
-      return Promise.reject(new SillokError('INDEX_BEHIND', `the index is ${this.#state}${why}`))
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject })
+  moment(isPatient = true): MomentWait {
+    let waiter: Waiter | undefined
+    const moment = new Promise<Moment>((resolve, reject) => {
+      if (this.#closing !== undefined) throw this.#closing
+      if (!isPatient && this.#state !== 'live') {
+        const why = this.#reason === undefined ? '' : `: ${this.#reason}`
+        throw new SillokError('INDEX_BEHIND', `the index is ${this.#state}${why}`)
+      }
+      waiter = { resolve, reject }
+      this.#waiters.add(waiter)
       this.#wakeUp()
     })
+    const cancel = (): void => {
+      if (waiter !== undefined) this.#waiters.delete(waiter)
+      moment.then(late => late.release()).catch(() => {})
+    }
+    return { moment, cancel }
   }
 
   /** What was read does not hold: the rows go, and the index is built anew. */
@@ -145,8 +161,9 @@ export class IndexRunner {
   async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
     this.#closing ??= reason
     this.#wakeUp()
+    this.#abandon?.(this.#closing)
     await this.#running
-    for (const { reject } of this.#waiters.splice(0)) reject(this.#closing)
+    this.#refuse(this.#closing)
   }
 
   #wakeUp(): void {
@@ -161,10 +178,15 @@ export class IndexRunner {
         await this.#open()
         while (this.#closing === undefined && this.#distrusted === undefined) await this.#step()
       } catch (error) {
-        await this.#failed(error)
+        if (this.#closing === undefined) await this.#failed(error)
       }
     }
     await this.#closeStore()
+  }
+
+  #refuse(error: SillokError): void {
+    for (const { reject } of this.#waiters) reject(error)
+    this.#waiters.clear()
   }
 
   async #open(): Promise<void> {
@@ -211,7 +233,7 @@ export class IndexRunner {
       this.#state = 'failing'
       this.#reason = reason
       const failure = new SillokError('INDEX_FAILED', `the index fails: ${reason}`, { cause: error })
-      for (const { reject } of this.#waiters.splice(0)) reject(failure)
+      this.#refuse(failure)
     }
     await this.#closeStore()
     if (this.#closing === undefined && !beginsAnew) await this.#pause(retryMs)
@@ -223,11 +245,11 @@ export class IndexRunner {
     await this.#lookAfterFolder(store)
     if (this.#distrusted !== undefined) return
     if (!store.build.done) await this.#buildOn(store, store.build)
-    else if (this.#waiters.length > 0) await this.#answer(store)
+    else if (this.#waiters.size > 0) await this.#answer(store)
     else if (store.position < this.#options.source.applied) await this.#follow(store)
     else {
       this.#isIdle = true
-      await this.#pause(lookMs)
+      await this.#pause(lookMs.idle)
       this.#isIdle = false
     }
     if (store.needsCheckpoint) await this.#options.gate.run(() => store.checkpoint())
@@ -241,22 +263,20 @@ export class IndexRunner {
   /** Somebody may have deleted it: then what is open still reads, but nothing of it will be there again. */
   async #lookAfterFolder(store: IndexStore): Promise<void> {
     const { clock } = this.#options
-    if (clock.monotonicMs() - this.#lookedMs < lookMs) return
+    if (clock.monotonicMs() - this.#lookedMs < lookMs.busy) return
     this.#lookedMs = clock.monotonicMs()
     if (!(await store.isThere())) this.#distrusted = 'its folder is gone'
   }
 
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
-    const { source, collection } = this.#options
+    const { source } = this.#options
     const position = store.isNew ? source.applied : store.position
     const chunk = await (this.#ahead ?? this.#readChunk(build.after))
     this.#ahead = undefined
     const { changes, through } = await this.#collect(position, source.applied)
     const done = chunk.isLast && through >= chunk.index
-    for (const { keyBytes, version, document } of chunk.documents) {
-      changes.push({ collection, keyBytes, version, bytes: 0, document: () => document })
-    }
+    changes.push(...chunk.documents)
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
     if (!chunk.isLast) this.#ahead = this.#readChunk(after)
     await this.#write(store, changes, through, done ? { done } : { done, after })
@@ -281,14 +301,15 @@ export class IndexRunner {
     const wait = this.#batchedMs + limits.indexBatchMs - clock.monotonicMs()
     const isFew = source.applied - store.position < limits.indexBatchChanges
     if (wait > 0 && isFew) await this.#pause(wait)
-    if (this.#closing !== undefined || this.#waiters.length > 0) return
+    if (this.#closing !== undefined || this.#waiters.size > 0) return
     const { changes, through } = await this.#collect(store.position, source.applied)
     await this.#write(store, changes, through, { done: true })
   }
 
   /** Gives all who wait the moment of now. */
   async #answer(store: IndexStore): Promise<void> {
-    const waiters = this.#waiters.splice(0)
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
     let documents: DocumentView | undefined
     try {
       documents = this.#options.source.view()
@@ -303,18 +324,19 @@ export class IndexRunner {
     } catch (error) {
       documents?.release()
       // They wait on: for the next try, or for what `#failed` tells them.
-      this.#waiters.unshift(...waiters)
+      for (const waiter of waiters) this.#waiters.add(waiter)
       throw error
     }
   }
 
   /** Changes of the collection after `from`, one batch of them, and the entry that they reach. */
   async #collect(from: LogIndex, through: LogIndex): Promise<{ changes: SourceChange[]; through: LogIndex }> {
-    const { source, collection, limits } = this.#options
+    const { source, collection, limits, turn } = this.#options
     const changes: SourceChange[] = []
     let reached = from
     let bytes = 0
     if (from >= through) return { changes, through: from }
+    if (through - from > lightChanges) await turn()
     for await (const piece of source.changes(from + 1, through)) {
       for (const change of piece.changes) {
         if (change.collection !== collection) continue
@@ -342,16 +364,23 @@ export class IndexRunner {
       version,
       document: document?.(),
     }))
-    const applying: Pick<DerivedIndex, 'apply'> = !isLong
-      ? index
-      : {
-          apply: async (news, rows, ops) => {
-            await turn()
-            await index.apply(news, rows, ops)
-          },
-        }
-    await store.write({ index: applying, changes: decoded, position, build })
+    const applying: Pick<DerivedIndex, 'apply'> = {
+      apply: (news, rows, ops) => this.#unlessClosing(index.apply(news, rows, ops)),
+    }
+    await store.write({ index: applying, changes: decoded, position, build, turn: isLong ? turn : undefined })
     this.#hadRows = true
+  }
+
+  /** Rejects once the work is to end, whatever becomes of this. */
+  #unlessClosing(work: void | Promise<void>): void | Promise<void> {
+    if (work === undefined) return
+    const abandoned = new Promise<never>((_, reject) => {
+      this.#abandon = reject
+      if (this.#closing !== undefined) reject(this.#closing)
+    })
+    return Promise.race([work, abandoned]).finally(() => {
+      this.#abandon = undefined
+    })
   }
 
   /** Until somebody wakes it, or that time is over. */

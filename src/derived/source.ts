@@ -25,17 +25,11 @@ export interface SourcePiece {
   readonly changes: readonly SourceChange[]
 }
 
-/** A document as the state has it. */
-export interface SourceDocument {
-  readonly keyBytes: Buffer
-  readonly version: Version
-  readonly document: Document
-}
-
 /** Some documents in the order of their keys, as of `index`; `isLast`: there were no more. */
 export interface SourceChunk {
   readonly index: LogIndex
-  readonly documents: readonly SourceDocument[]
+  /** Told as changes that made them; none is gone. */
+  readonly documents: readonly SourceChange[]
   readonly isLast: boolean
 }
 
@@ -43,7 +37,7 @@ export interface SourceChunk {
 export interface DocumentView {
   readonly index: LogIndex
   /** The documents under these encoded keys, in their order; undefined where there is none. */
-  getMany(collection: CollectionId, keys: readonly Buffer[]): Promise<(SourceDocument | undefined)[]>
+  getMany(collection: CollectionId, keys: readonly Buffer[]): Promise<(Document | undefined)[]>
   /** Lets the view go. Once more does nothing. */
   release(): void
 }

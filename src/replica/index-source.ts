@@ -2,15 +2,8 @@
 import type { Entry } from '../base/entry.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
 import { decodeDocument } from '../codec/document.js'
-import { keyBytes, keyText, type Row, type RowKey, rowKinds } from '../codec/row.js'
-import type {
-  DocumentView,
-  IndexSource,
-  SourceChange,
-  SourceChunk,
-  SourceDocument,
-  SourcePiece,
-} from '../derived/source.js'
+import { keyBytes, keyText, rowKinds } from '../codec/row.js'
+import type { DocumentView, IndexSource, SourceChange, SourceChunk, SourcePiece } from '../derived/source.js'
 import { documentBytes } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
 import { documentPrefix, documentPrefixBytes, documentRow } from '../machine/keys.js'
@@ -55,11 +48,11 @@ export class ReplicaIndexSource implements IndexSource {
       lt: `${prefix}\xff`,
       pageRows: count,
     })
-    const documents: SourceDocument[] = []
+    const documents: SourceChange[] = []
     let bytes = 0
     for await (const page of scan) {
       for (const [key, row] of page) {
-        documents.push(sourceDocument(key, row))
+        documents.push(documentChange(keyBytes(key), row.version, row.value))
         bytes += row.value.length
       }
       if (documents.length >= count || bytes >= bytesMax)
@@ -75,7 +68,7 @@ export class ReplicaIndexSource implements IndexSource {
       getMany: async (collection, keys) => {
         const rowKeys = keys.map(key => documentRow(collection, key))
         const rows = await view.getMany(rowKeys)
-        return rows.map((row, i) => (row === null ? undefined : sourceDocument(rowKeys[i] ?? '', row)))
+        return rows.map(row => (row === null ? undefined : decodeDocument(documentBytes(row.value))))
       },
       release: () => view.release(),
     }
@@ -87,22 +80,17 @@ export function documentChanges(entry: Entry, version: Version): SourceChange[] 
   const changes: SourceChange[] = []
   for (const fact of evolve(entry).facts) {
     if (fact.op === 'deleteRange' || !fact.key.startsWith(rowKinds.document)) continue
-    const bytes = keyBytes(fact.key)
-    changes.push({
-      collection: bytes.readUInt32BE(1),
-      keyBytes: bytes.subarray(documentPrefixBytes),
-      version,
-      bytes: fact.op === 'put' ? fact.value.length : 0,
-      document: fact.op === 'put' ? () => decodeDocument(documentBytes(fact.value)) : undefined,
-    })
+    changes.push(documentChange(keyBytes(fact.key), version, fact.op === 'put' ? fact.value : undefined))
   }
   return changes
 }
 
-function sourceDocument(key: RowKey, row: Row): SourceDocument {
+function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {
   return {
-    keyBytes: keyBytes(key).subarray(documentPrefixBytes),
-    version: row.version,
-    document: decodeDocument(documentBytes(row.value)),
+    collection: key.readUInt32BE(1),
+    keyBytes: key.subarray(documentPrefixBytes),
+    version,
+    bytes: value?.length ?? 0,
+    document: value && (() => decodeDocument(documentBytes(value))),
   }
 }

@@ -5,7 +5,7 @@
 import { SillokError } from '../base/errors.js'
 import type { Operation } from '../machine/command.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import { documentOperation, keyOperation } from './collection.js'
+import type { Operations } from './operations.js'
 import type { BatchStep } from './options.js'
 
 const verbs = ['insert', 'put', 'delete', 'check'] as const
@@ -17,14 +17,15 @@ const verbs = ['insert', 'put', 'delete', 'check'] as const
 export function stepOperation(
   step: BatchStep,
   place: number,
+  operations: Operations,
   schemaOf: (name: string) => CollectionSchema,
 ): Operation {
   checkStep(step, place)
   const schema = schemaOf(step.in)
-  if ('insert' in step) return documentOperation(schema, 'insert', step.insert, undefined)
-  if ('put' in step) return documentOperation(schema, 'put', step.put, step.ifVersion)
-  if ('delete' in step) return keyOperation(schema, 'delete', step.delete, step.ifVersion)
-  return keyOperation(schema, 'check', step.check, step.ifVersion)
+  if ('insert' in step) return operations.ofDocument(schema, 'insert', step.insert, undefined)
+  if ('put' in step) return operations.ofDocument(schema, 'put', step.put, step.ifVersion)
+  if ('delete' in step) return operations.ofKey(schema, 'delete', step.delete, step.ifVersion)
+  return operations.ofKey(schema, 'check', step.check, step.ifVersion)
 }
 
 function checkStep(step: BatchStep, place: number): void {

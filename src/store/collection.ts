@@ -5,7 +5,7 @@
 import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
-import { decodeDocument, encodeDocument } from '../codec/document.js'
+import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
@@ -20,6 +20,7 @@ import { callRefusal, checkScan, checkSignal } from './check-options.js'
 import type { FindQuery, IndexName } from './find-types.js'
 import type { IndexReader } from './index-reader.js'
 import type { KeyLocks } from './key-locks.js'
+import type { Operations } from './operations.js'
 import type {
   CallOptions,
   Deleted,
@@ -40,6 +41,7 @@ import type { Writer } from './writer.js'
 /** What a collection works with. */
 export interface CollectionParts {
   readonly schema: () => CollectionSchema
+  readonly operations: Operations
   readonly writer: Writer
   readonly reader: Reader
   readonly indexReader: IndexReader
@@ -295,11 +297,11 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   }
 
   #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions): Operation {
-    return documentOperation(this.#schema(), op, document, options.ifVersion)
+    return this.#parts.operations.ofDocument(this.#schema(), op, document, options.ifVersion)
   }
 
   #keyOperation(op: 'delete', key: DocumentKey, options: WriteOptions): Operation {
-    return keyOperation(this.#schema(), op, key, options.ifVersion)
+    return this.#parts.operations.ofKey(this.#schema(), op, key, options.ifVersion)
   }
 
   #rowKey(key: DocumentKey): RowKey {
@@ -311,46 +313,12 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   }
 }
 
-/** An operation that brings a document; its key is taken from the document. */
-export function documentOperation(
-  schema: CollectionSchema,
-  op: 'insert' | 'put',
-  document: object,
-  ifVersion: number | null | undefined,
-): Operation {
-  const bytes = encodeDocument(document)
-  const key = (document as Record<string, unknown>)[schema.key]
-  if (key === undefined || key === null) {
-    throw new SillokError('INVALID', `a document of ${schema.name} needs its key in the field ${schema.key}`)
-  }
-  const rowKey = documentKey(schema.id, key as DocumentKey)
-  const operation = { op, collection: schema.id, key: rowKey, document: bytes }
-  return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
-}
-
-/** An operation on a key. */
-export function keyOperation(
-  schema: CollectionSchema,
-  op: 'delete' | 'check',
-  key: DocumentKey,
-  ifVersion: number | null | undefined,
-): Operation {
-  const rowKey = documentKey(schema.id, key)
-  const operation = { op, collection: schema.id, key: rowKey }
-  return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
-}
-
 function written({ version }: Done): Written {
   return { version }
 }
 
 function changed({ version, value }: Done): Put {
   return { version, existed: (value as WriteValue).existed[0] === true }
-}
-
-function checkVersion(version: number | null): number | null {
-  if (version === null || Number.isSafeInteger(version)) return version
-  throw new SillokError('INVALID', `ifVersion must be a version or null, not ${version}`)
 }
 
 function versioned<T>(row: Row): Versioned<T> {

@@ -1,6 +1,6 @@
 /**
  * Deadlines of calls: most have the default one, so they end in the order in which they began and share one
- * timer.
+ * timer. While a call waits, its deadline keeps the process alive; when none does, no timer runs.
  */
 import type { Clock, Timer } from '../env/clock.js'
 
@@ -32,7 +32,7 @@ export class Deadlines {
   begin(waiting: Waiting, ms: number | undefined): void {
     waiting.at = this.#clock.monotonicMs() + (ms ?? this.#defaultMs)
     if (ms === undefined) this.#enqueue(waiting)
-    else waiting.timer = this.#clock.after(ms, () => this.#expire(waiting), { idle: true })
+    else waiting.timer = this.#clock.after(ms, () => this.#expire(waiting))
   }
 
   /** True the first time: the call is answered, its deadline means nothing any more. */
@@ -45,6 +45,7 @@ export class Deadlines {
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0
       this.#head = 0
+      this.close()
     } else if (this.#head >= 1024 && this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
@@ -55,11 +56,12 @@ export class Deadlines {
   /** Stops the timer. */
   close(): void {
     this.#timer?.stop()
+    this.#timer = undefined
   }
 
   #enqueue(waiting: Waiting): void {
     this.#queue.push(waiting)
-    this.#timer ??= this.#clock.after(this.#defaultMs, () => this.#look(), { idle: true })
+    this.#timer ??= this.#clock.after(this.#defaultMs, () => this.#look())
   }
 
   #look(): void {
@@ -67,7 +69,7 @@ export class Deadlines {
     const now = this.#clock.monotonicMs()
     for (let first = this.#queue[this.#head]; first !== undefined; first = this.#queue[this.#head]) {
       if (first.at > now) {
-        this.#timer = this.#clock.after(first.at - now, () => this.#look(), { idle: true })
+        this.#timer = this.#clock.after(first.at - now, () => this.#look())
         return
       }
       if (first.settled) this.#head += 1

@@ -25,6 +25,7 @@ import type { Reader } from './reader.js'
 /** What questions go through. */
 export interface IndexReaderParts {
   readonly indexes: () => Indexes
+  readonly types: ReadonlyMap<string, IndexType>
   readonly reader: Reader
   readonly asking: Asking
   /** Signs cursors; the same for all openings of a folder. */
@@ -70,8 +71,10 @@ export class IndexReader {
     options: FindOptions & { readonly cursor?: string | undefined; readonly limit: number },
   ): Promise<FoundPage<T>> {
     const { cursor, limit } = options
-    if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw new SillokError('INVALID', `findPage: limit must be a whole number from 1, not ${limit}`)
+    // One more is asked for: it tells whether there is a next page.
+    if (!Number.isSafeInteger(limit + 1) || limit < 1) {
+      const allowed = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER - 1}`
+      throw new SillokError('INVALID', `findPage: limit must be ${allowed}, not ${limit}`)
     }
     const opened = this.#secondary(schema, name)
     const { secret } = this.#parts
@@ -84,7 +87,6 @@ export class IndexReader {
     const documents: T[] = []
     let position: LogIndex = 0
     let last: Buffer | undefined
-    // One more tells whether there is a next page.
     for await (const hit of this.#hits<T>(
       schema,
       opened,
@@ -190,7 +192,7 @@ export class IndexReader {
     })
     const found: Found<T>[] = []
     for (const [i, { key, row, exact }] of hits.entries()) {
-      const document = documents[i]?.document
+      const document = documents[i]
       if (document === undefined) {
         throw new SillokError('DAMAGED', `the index names ${JSON.stringify(key)}, which is not there`)
       }
@@ -204,12 +206,11 @@ export class IndexReader {
   async #moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
     checkRead(options)
     await this.#parts.reader.at(options)
-    const moment = opened.runner.moment(options.onBehind !== 'error')
+    const { moment, cancel } = opened.runner.moment(options.onBehind !== 'error')
     try {
       return await this.#parts.asking.until(moment, options)
     } catch (error) {
-      // Nobody will let go of a moment that comes too late.
-      moment.then(late => late.release()).catch(() => {})
+      cancel()
       throw error
     }
   }
@@ -228,6 +229,8 @@ export class IndexReader {
       const names = schema.indexes.map(one => one.name).join(', ') || 'none'
       throw new SillokError('NOT_FOUND', `collection ${schema.name} has no index ${name}; it has ${names}`)
     }
+    if (this.#parts.types.has(index.type))
+      throw new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
     throw new SillokError('INVALID', `the store was opened without the type of index ${index.type}`)
   }
 }

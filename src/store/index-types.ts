@@ -1,13 +1,15 @@
 /** The kinds of indexes that a store was opened with: those of this package, and the user's own. */
 import { SillokError } from '../base/errors.js'
-import type { IndexType } from '../derived/contract.js'
+import type { DerivedIndex, IndexType, KeyedDocument } from '../derived/contract.js'
 import { secondary } from '../derived/secondary/secondary.js'
-import type { IndexDefinition } from '../machine/index-schema.js'
-import type { Definition } from '../machine/schema.js'
+import type { IndexDefinition, IndexSchema } from '../machine/index-schema.js'
+import type { CollectionSchema, Definition } from '../machine/schema.js'
 
 /** Kinds by name. */
 export class IndexTypes {
   readonly byName: ReadonlyMap<string, IndexType>
+  /** The indexes of a schema that look at documents. */
+  readonly #checking = new WeakMap<CollectionSchema, readonly DerivedIndex[]>()
 
   /** Throws INVALID for a kind without a name, or two of one name. */
   constructor(own: readonly IndexType[] = []) {
@@ -33,6 +35,25 @@ export class IndexTypes {
     return { ...definition, indexes }
   }
 
+  /** Throws what an index of the collection says against the document, and which one it is. */
+  check(schema: CollectionSchema, document: KeyedDocument): void {
+    let checking = this.#checking.get(schema)
+    if (checking === undefined) {
+      checking = schema.indexes.flatMap(one => this.#opened(one) ?? []).filter(({ check }) => check)
+      this.#checking.set(schema, checking)
+    }
+    for (const index of checking) index.check?.(document)
+  }
+
+  /** Undefined if it cannot be opened: that is told to who asks it. */
+  #opened({ type, config }: IndexSchema): DerivedIndex | undefined {
+    try {
+      return this.byName.get(type)?.open(config)
+    } catch {
+      return undefined
+    }
+  }
+
   #configured(place: string, { type: name, ...rest }: IndexDefinition): IndexDefinition {
     const type = this.byName.get(name)
     if (type === undefined) {
@@ -40,7 +61,7 @@ export class IndexTypes {
       throw new SillokError('INVALID', `${place}: no type of index is named ${name}; there are ${known}`)
     }
     try {
-      return { type: name, ...(type.configure(rest) as object) }
+      return { ...(type.configure(rest) as object), type: name }
     } catch (error) {
       if (!(error instanceof SillokError)) throw error
       throw new SillokError(error.code, `${place}: ${error.message}`, {

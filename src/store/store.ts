@@ -25,6 +25,7 @@ import { Deadlines } from './deadlines.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
+import { Operations } from './operations.js'
 import type { BatchStep, CallOptions, DefineOptions, Written } from './options.js'
 import { Reader } from './reader.js'
 import { Session, type SessionOptions } from './session.js'
@@ -63,6 +64,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #sessions = new Set<Session>()
   readonly #locks = new KeyLocks()
   readonly #indexTypes: IndexTypes
+  readonly #operations: Operations
   #host: Host | undefined
   #asking: Asking | undefined
   #metaAsking: Asking | undefined
@@ -75,6 +77,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   private constructor(env: Environment, folder: string, indexTypes: IndexTypes) {
     super()
     this.#indexTypes = indexTypes
+    this.#operations = new Operations(indexTypes)
     this.#env = env
     this.folder = folder
     this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
@@ -107,6 +110,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#writer = new PlainWriter(store.#asking)
     store.#indexReader = new IndexReader({
       indexes: () => host.indexes,
+      types: indexTypes.byName,
       reader: store.#reader,
       asking: store.#asking,
       secret: cursorSecret(host.origin),
@@ -165,7 +169,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
         `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
       )
     }
-    const operations = steps.map((step, i) => stepOperation(step, i, name => this.#schema(name)))
+    const operations = steps.map((step, i) =>
+      stepOperation(step, i, this.#operations, name => this.#schema(name)),
+    )
     const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
     if (bytes > limits.batchCommandBytesMax) {
       throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
@@ -275,6 +281,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const host = this.#open(this.#host)
     return new Collection<T, D>(name, {
       schema: () => this.#schema(name),
+      operations: this.#operations,
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
       indexReader: this.#open(this.#indexReader),

@@ -14,7 +14,9 @@ import type { SessionHandle } from '../../src/replica/session-directory.js'
 import { Asking } from '../../src/store/asking.js'
 import { Collection } from '../../src/store/collection.js'
 import { Deadlines } from '../../src/store/deadlines.js'
+import { IndexTypes } from '../../src/store/index-types.js'
 import { KeyLocks } from '../../src/store/key-locks.js'
+import { Operations } from '../../src/store/operations.js'
 import { Reader } from '../../src/store/reader.js'
 import type { Writer } from '../../src/store/writer.js'
 import { type Item, itemOf, type Row, rowOf } from './items.js'
@@ -201,6 +203,7 @@ async function oldSession(
         assert(schema !== undefined)
         return schema
       },
+      operations: new Operations(new IndexTypes()),
       writer,
       reader: new Reader(env.clock, host.data.state, asking),
       indexReader: undefined as never,

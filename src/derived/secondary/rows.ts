@@ -75,6 +75,12 @@ function elementBytes(values: readonly unknown[], sparse: boolean, bytesMax: num
   return all.filter((bytes, i) => i === 0 || !bytes.equals(all[i - 1] ?? nothing))
 }
 
+/** Bytes of the keys of the rows, if the document has this key. */
+export function rowKeysBytes({ head, tail, elements }: DocumentRows, documentKey: DocumentKey): number {
+  const each = head.length + tail.length + encodeKey(documentKey).length
+  return elements.reduce((sum, { length }) => sum + length, each * elements.length)
+}
+
 /** The rows as they are stored, in order. */
 export function storedRows(rows: DocumentRows, documentKey: DocumentKey): IndexRow[] {
   const { head, tail, elements } = rows

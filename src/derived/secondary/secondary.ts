@@ -9,10 +9,13 @@
  * Values of more than `limits.indexedValueBytesMax` encoded bytes are cut in the row. Documents whose values
  * agree up to there are not ordered by the rest of them, and a hit that rests on it is told as not exact.
  *
+ * Keys of a document's rows take `limits.indexedRowsBytesMax` at most: a document with more is refused.
+ *
  * A document answers a question once: at the first of its rows, in the order asked for, that lies in the
  * range. Between pages documents may change: each page holds for the rows as of its own scan. A document that
  * does not change comes exactly once; one whose rows move may be missed, or come again.
  */
+import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import type { DocumentKey } from '../../base/tuple.js'
 import type {
@@ -23,16 +26,19 @@ import type {
   IndexRow,
   IndexRows,
   IndexType,
+  KeyedDocument,
 } from '../contract.js'
 import { configureSecondary, type SecondaryConfig } from './config.js'
 import { checkQuery, queryRange, type RowRange, type SecondaryQuery } from './query.js'
 import {
+  type DocumentRows,
   documentRows,
   type IndexShape,
   indexShape,
   neighbour,
   notedRows,
   rowDocument,
+  rowKeysBytes,
   rowsNote,
   storedRows,
 } from './rows.js'
@@ -90,6 +96,13 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
     this.#shape = indexShape(config)
   }
 
+  check({ key, document }: KeyedDocument): void {
+    // Without many values it has one row, and a row fits.
+    if (this.#shape.each < 0) return
+    const rows = documentRows(this.#shape, document, cutBytes)
+    if (rows !== undefined && rows.elements.length > 1) checkedNote(rows, key)
+  }
+
   apply(changes: readonly IndexChange[], _rows: IndexRows, ops: IndexOps): void {
     for (const change of changes) this.#apply(change, ops)
   }
@@ -102,7 +115,7 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
   #apply(change: IndexChange, ops: IndexOps): void {
     const { key, document, note } = change
     const now = document === undefined ? undefined : documentRows(this.#shape, document, cutBytes)
-    const nowNote = now === undefined ? undefined : rowsNote(now)
+    const nowNote = now === undefined ? undefined : checkedNote(now, key)
     if (nowNote === undefined ? note === undefined : note?.equals(nowNote)) return
     const rows = now === undefined ? [] : storedRows(now, key)
     if (note !== undefined) {
@@ -114,6 +127,18 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
     for (const [row, value] of rows) ops.put(row, value)
     ops.note(change, nowNote)
   }
+}
+
+/** The note of the rows. TOO_LARGE if there are too many of them. */
+function checkedNote(rows: DocumentRows, key: DocumentKey): Buffer {
+  const allowed = limits.indexedRowsBytesMax
+  const bytes = rowKeysBytes(rows, key)
+  const note = bytes > allowed ? undefined : rowsNote(rows)
+  if (note !== undefined && note.length <= allowed) return note
+  const [name, count] = [JSON.stringify(key), rows.elements.length]
+  const size = `${count} rows in one index, ${note?.length ?? bytes} bytes`
+  const message = `document ${name} has ${size}; at most ${allowed}`
+  throw new SillokError('TOO_LARGE', message, { details: { key, rows: count, limit: allowed } })
 }
 
 async function* hitPages(

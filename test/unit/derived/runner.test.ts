@@ -3,6 +3,7 @@ import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
+import { encodeKey } from '../../../src/base/tuple.js'
 import { IndexStore } from '../../../src/derived/index-store.js'
 import { IndexRunner, type RunnerOptions } from '../../../src/derived/runner.js'
 import type { IndexSource, SourceChunk } from '../../../src/derived/source.js'
@@ -41,7 +42,7 @@ function world(documents: () => Promise<SourceChunk>, changed: Partial<RunnerOpt
     },
     ...changed,
   })
-  return { clock, runner, opened }
+  return { clock, runner, opened, source }
 }
 
 t.test('damage that fresh rows do not heal ends the waiting, and is tried again after pauses', async t => {
@@ -51,7 +52,7 @@ t.test('damage that fresh rows do not heal ends the waiting, and is tried again 
     return { index: 5, documents: [], isLast: true }
   })
   runner.start()
-  const waiting = runner.moment()
+  const waiting = runner.moment().moment
   await t.rejects(
     clock.run(() => waiting),
     { code: 'INDEX_FAILED', message: /a document fails its check/ },
@@ -60,7 +61,7 @@ t.test('damage that fresh rows do not heal ends the waiting, and is tried again 
   t.match(runner.status(), { state: 'failing', reason: 'a document fails its check' })
   t.ok(opened.length >= 3 && opened.length < 20, `opened ${opened.length} times`)
   isHealed = true
-  const moment = await clock.run(() => runner.moment())
+  const moment = await clock.run(() => runner.moment().moment)
   t.equal(moment.position, 5)
   await moment.release()
   t.equal(runner.status().state, 'live')
@@ -90,8 +91,49 @@ t.test('what an index throws may be anything', async t => {
   })
   runner.start()
   await t.rejects(
-    clock.run(() => runner.moment()),
+    clock.run(() => runner.moment().moment),
     { code: 'INDEX_FAILED', message: /has no text/ },
   )
+  await clock.run(() => runner.close())
+})
+
+t.test('an index that never answers keeps nobody from closing', async t => {
+  const never = new Promise<void>(() => {})
+  const change = { collection: 1, keyBytes: encodeKey(1), version: 5, bytes: 0, document: () => ({ id: 1 }) }
+  const { clock, runner } = world(async () => ({ index: 5, documents: [change], isLast: true }), {
+    index: { apply: () => never, async *query() {} },
+  })
+  runner.start()
+  const { moment } = runner.moment()
+  await clock.runFor(5000)
+  t.match(runner.status(), { state: 'building', position: 0 })
+  await Promise.all([clock.run(() => runner.close()), t.rejects(moment, { code: 'CLOSED' })])
+})
+
+t.test('who gave up waiting holds nothing', async t => {
+  let goOn = (): void => {}
+  const held = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  let views = 0
+  const { clock, runner, source } = world(async () => {
+    await held
+    return { index: 5, documents: [], isLast: true }
+  })
+  source.view = () => {
+    views += 1
+    return { index: 5, getMany: async () => [], release: () => views-- }
+  }
+  runner.start()
+  for (let n = 0; n < 3; n++) runner.moment().cancel()
+  const { moment } = runner.moment()
+  goOn()
+  const late = clock.run(() => moment)
+  await (await late).release()
+  t.equal(views, 0)
+  const gone = runner.moment()
+  gone.cancel()
+  await clock.runFor(2000)
+  t.equal(views, 0, 'nobody asked')
   await clock.run(() => runner.close())
 })

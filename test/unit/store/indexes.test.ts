@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
-import { type IndexType, isSillokError, open, type Store } from '../../../src/index.js'
+import { type IndexType, isSillokError, limits, open, SillokError, type Store } from '../../../src/index.js'
 import { codeOf } from './code-of.js'
 import { type WordHit, words } from './own-index.js'
 
@@ -126,6 +126,10 @@ t.test('pages go on where they ended, and a cursor fits its question only', asyn
   await t.rejects(own.findPage('byTag', {}, given), { code: 'INVALID' })
   await t.rejects(own.findPage('byCity', {}, { cursor: 'abc' }), { code: 'INVALID' })
   await t.rejects(own.findPage('byCity', {}, { limit: 0 }), { code: 'INVALID', message: /limit/ })
+  await t.rejects(own.findPage('byCity', {}, { limit: Number.MAX_SAFE_INTEGER }), {
+    code: 'INVALID',
+    message: /from 1 to 9007199254740990, not 9007199254740991/,
+  })
 })
 
 t.test('an index on what is there is built; one that is dropped is gone', async t => {
@@ -199,6 +203,91 @@ t.test("a user's own type of index is fed, read and built like the others", asyn
     )
   }
   await t.rejects(all(notes.find('words')), { code: 'INVALID', message: /ask it by query/ })
+})
+
+t.test('what a type makes of a definition does not make it another type', async t => {
+  const sly: IndexType = {
+    type: 'sly',
+    version: 1,
+    configure: () => ({ type: 'secondary', fields: ['n'] }),
+    open: () => ({ apply() {}, async *query() {} }),
+  }
+  const store = await open({ memory: true, indexTypes: [sly] })
+  t.teardown(() => store.close())
+  await store.define('c', { key: 'id', indexes: { s: { type: 'sly' } } })
+  t.equal(store.status().indexes[0]?.type, 'sly')
+})
+
+const manyTags = Array.from({ length: 10_000 }, (_, n) => `t${n}`)
+
+t.test('a document that an index cannot hold is refused, and the index goes on', async t => {
+  const { store, own } = await world(t)
+  const heavy = (id: string) => ({ id, city: 'x', age: 1, tags: manyTags })
+  const more = 'more'.repeat(100)
+  await own.insert(heavy('many'))
+  await t.rejects(own.insert(heavy(more)), {
+    code: 'TOO_LARGE',
+    outcome: 'not-applied',
+    message: /document "(more)+" has 10000 rows in one index, \d+ bytes; at most 1048576/,
+  })
+  const both = [{ put: { id: 'light', city: 'x', age: 2 }, in: 'users' } as const]
+  const batch = store.batch([...both, { put: heavy(more), in: 'users' }])
+  t.equal(await codeOf(batch), 'TOO_LARGE')
+  t.equal(await own.get('light'), undefined, 'a batch is all or nothing')
+  t.equal(await ids(own.find('byTag', { eq: ['t9999'] })), 'many')
+})
+
+t.test('the longest values of the most fields fit one row', async t => {
+  const { store } = await world(t)
+  const fields = Array.from({ length: limits.fieldsPerIndexMax }, (_, n) => `f${n}`)
+  await store.define('wide', { key: 'id', indexes: { all: { type: 'secondary', fields, each: 'f3' } } })
+  const wide = store.collection<{ id: string; f3: readonly string[] }>('wide')
+  const id = '\0'.repeat(limits.keyBytesMax / 2 - 2)
+  const long = '\0'.repeat(9000)
+  await wide.put({ ...Object.fromEntries(fields.map(name => [name, long])), id, f3: [long, 'b'] })
+  t.equal(await ids(wide.find('all')), id)
+})
+
+t.test('what was there before an index that cannot hold it fails the index until it is gone', async t => {
+  const { store } = await world(t)
+  const plain = store.collection<{ id: string; tags: readonly string[] }>('plain')
+  await store.define('plain', { key: 'id' })
+  const heavy = 'heavy'.repeat(100)
+  await plain.put({ id: heavy, tags: manyTags })
+  await plain.put({ id: 'light', tags: ['a'] })
+  const byTag = { type: 'secondary', fields: ['tags'], each: 'tags' }
+  await store.define('plain', { key: 'id', indexes: { byTag } })
+  t.equal(await codeOf(all(plain.find('byTag'))), 'INDEX_FAILED')
+  t.match(
+    store.status().indexes.find(one => one.collection === 'plain')?.reason,
+    /document "(heavy)+" has 10000/,
+  )
+  await plain.delete(heavy)
+  while ((await codeOf(all(plain.find('byTag')))) === 'INDEX_FAILED')
+    await new Promise(resolve => setTimeout(resolve, 50))
+  t.equal(await ids(plain.find('byTag')), 'light')
+})
+
+t.test("a user's own type may refuse documents", async t => {
+  const picky: IndexType = {
+    type: 'picky',
+    version: 1,
+    configure: () => ({}),
+    open: () => ({
+      check: ({ key }) => {
+        if (key === 'bad') throw new SillokError('INVALID', 'bad is refused')
+      },
+      apply() {},
+      async *query() {},
+    }),
+  }
+  const store = await open({ memory: true, indexTypes: [picky] })
+  t.teardown(() => store.close())
+  await store.define('c', { key: 'id', indexes: { p: { type: 'picky' } } })
+  await store.collection('c').put({ id: 'good' })
+  t.equal(await codeOf(store.collection('c').put({ id: 'bad' })), 'INVALID')
+  await store.define('c', { key: 'id' }, { drop: true })
+  await store.collection('c').put({ id: 'bad' })
 })
 
 t.test('questions end with deadline, signal and store', async t => {
@@ -315,6 +404,7 @@ t.test('who waits for an index that is dropped is told so', async t => {
   await store.collection('c').put({ id: 'a' })
   await store.define('c', { key: 'id', indexes: { s: { type: 'slow' } } })
   const waiting = all(store.collection('c').query('s', {})).catch((error: unknown) => error)
+  t.equal(await codeOf(all(store.collection('c').query('s', {}, { deadlineMs: 20 }))), 'TIMED_OUT')
   while (store.status().indexes[0]?.state !== 'building') await new Promise(resolve => setImmediate(resolve))
   await store.define('c', { key: 'id' }, { drop: true })
   goOn()
