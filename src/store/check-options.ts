@@ -8,7 +8,11 @@ import type { CallOptions, ReadOptions, ScanOptions } from './options.js'
 const levels = ['linearizable', 'session', 'stale']
 
 /** Why the call is not even begun, if so: INVALID, or ABORTED by its signal (not applied). */
-export function callRefusal({ deadlineMs, signal }: CallOptions): SillokError | undefined {
+export function callRefusal(options: CallOptions): SillokError | undefined {
+  if (typeof options !== 'object' || options === null) {
+    return invalid(`options must be an object, not ${show(options)}`)
+  }
+  const { deadlineMs, signal } = options
   if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0)) {
     return invalid(`deadlineMs must be a positive number of milliseconds, not ${show(deadlineMs)}`)
   }
@@ -29,16 +33,17 @@ export function checkSignal({ signal }: CallOptions, what: string): void {
 
 /** Throws INVALID for a level that does not exist, or as `callRefusal` says. */
 export function checkRead(options: ReadOptions): void {
+  const refusal = callRefusal(options)
+  if (refusal !== undefined) throw refusal
   const { level } = options
   if (level !== undefined && !levels.includes(level)) {
     throw invalid(`level must be one of ${levels.join(', ')}, not ${show(level)}`)
   }
-  const refusal = callRefusal(options)
-  if (refusal !== undefined) throw refusal
 }
 
 /** Throws INVALID unless limit, reverse and prefix are what their types say; as `checkRead` for the rest. */
 export function checkScan(options: ScanOptions): void {
+  checkRead(options)
   const { limit, reverse, prefix } = options
   const whole = limit === Number.POSITIVE_INFINITY || Number.isInteger(limit)
   if (limit !== undefined && !(whole && limit >= 0)) {
@@ -50,11 +55,10 @@ export function checkScan(options: ScanOptions): void {
   if (prefix !== undefined && typeof prefix !== 'string') {
     throw invalid(`prefix must be a text, not ${show(prefix)}`)
   }
-  checkRead(options)
 }
 
 function show(value: unknown): string {
-  return typeof value === 'object' ? 'an object' : `${String(value)}`
+  return typeof value === 'object' && value !== null ? 'an object' : `${String(value)}`
 }
 
 function invalid(message: string): SillokError {
