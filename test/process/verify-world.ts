@@ -43,7 +43,6 @@ const limits = {
   memtableBytesMax: 60_000,
   indexCheckpointBatchesMax: 3,
 } as unknown as Partial<Limits>
-const walFileBytes = smallLimits.walFileBytesEmbedded
 const documents = 2000
 const indexTypes = new IndexTypes().byName
 const indexes = {
@@ -95,7 +94,6 @@ export async function verifyKilled(seed: string, kills: number): Promise<{ looks
         env,
         folder,
         scratch: `${folder}-scratch`,
-        walFileBytes,
         indexTypes,
       })
       if (faults.length > 0) throw new Error(JSON.stringify({ faults, notes }, null, 1))
@@ -198,7 +196,7 @@ export class VerifyWorld {
     const env = realEnvironment()
     try {
       const scratch = path.join(this.#root, 'scratch')
-      return await verifyStore({ env, folder: this.#folder, scratch, walFileBytes, indexTypes })
+      return await verifyStore({ env, folder: this.#folder, scratch, indexTypes })
     } finally {
       await env.disk.close()
     }
