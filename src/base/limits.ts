@@ -59,6 +59,8 @@ export const limits = {
   /** The digest that names the input of a caller-numbered session. */
   sessionInputBytesMax: 1024,
   collectionsMax: 1024,
+  /** Log time that a restart may lose: after so much of it the log says what time it is. */
+  unloggedTimeMsMax: 10 * 60_000,
   constraintsPerCollectionMax: 32,
   fieldsPerConstraintMax: 32,
   /** Changes after which a batch of an index ends, and the shortest time from one batch to the next. */

@@ -191,7 +191,10 @@ export class Inspection {
     }
     const folder = joinPath(this.#folder, 'partitions', `${partition}-${decodeCreated(created).replicaId}`)
     const place = { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch }
-    const segments = await checkSegments({ ...place, marks: marksOf(recorded), clean: log.clean }, findings)
+    const segments = await checkSegments(
+      { ...place, marks: marksOf(kind => recorded.registers.get(kind)), clean: log.clean },
+      findings,
+    )
     refuse(findings)
     if (segments === undefined) throw new SillokError('DAMAGED', `the segments in ${folder} are damaged`)
     return { folder, segments, log, partition }

@@ -139,7 +139,9 @@ class Verification {
     recorded: CheckedPartition,
   ): Promise<void> {
     const { clean } = log
-    const marks = await this.#findings.attempt(folder, async () => marksOf(recorded))
+    const marks = await this.#findings.attempt(folder, async () =>
+      marksOf(kind => recorded.registers.get(kind)),
+    )
     const segments = await checkSegments(this.#segmentCheck(partition, folder, marks, clean), this.#findings)
     const subject: Subject = { partition, folder, log, recorded, segments }
     const model = segments === undefined ? undefined : await this.#replay(subject, segments)

@@ -177,7 +177,7 @@ function refuseGap(newest: FileScan | undefined, files: readonly FileScan[]): vo
   const isThere = files.some(file => file.path === path)
   const what = isThere ? 'is damaged in its opening' : 'is missing'
   throw new SillokError('DAMAGED', `the log file ${path} ${what}: ${after.name} was made after it`, {
-    details: { file: path, offset: isThere ? openingOffset : undefined, batch: undefined },
+    details: { file: path, ...(isThere && { offset: openingOffset }) },
   })
 }
 
@@ -194,7 +194,7 @@ function newFolder(folder: string, files: readonly FileScan[]): FolderScan {
   const suspect = files.find(file => (file.sequence ?? 1) !== 1 || file.later.length > 0)
   if (suspect !== undefined) {
     throw new SillokError('DAMAGED', `no file in ${folder} begins as a file of the log must`, {
-      details: { file: suspect.path, offset: openingOffset, batch: undefined },
+      details: { file: suspect.path, offset: openingOffset },
     })
   }
   return { chain: [], free: [...files], floor: 1, voided: new Map(), released: new Map() }
@@ -238,6 +238,6 @@ export function isNamedRight(file: FileScan): boolean {
 
 function badHeader(path: string): SillokError {
   return new SillokError('DAMAGED', `the header of the log file ${path} is damaged`, {
-    details: { file: path, offset: 0, batch: undefined },
+    details: { file: path, offset: 0 },
   })
 }
