@@ -59,6 +59,9 @@ export const limits = {
   /** The digest that names the input of a caller-numbered session. */
   sessionInputBytesMax: 1024,
   collectionsMax: 1024,
+  /** Named subscriptions to changes; bytes of a name. */
+  subscriptionsMax: 1024,
+  subscriptionNameBytesMax: 256,
   /** Log time that a restart may lose: after so much of it the log says what time it is. */
   unloggedTimeMsMax: 10 * 60_000,
   constraintsPerCollectionMax: 32,

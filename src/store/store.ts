@@ -19,6 +19,7 @@ import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { stepOperation } from './batch-steps.js'
+import { Changes, type ChangesOptions, checkName } from './changes.js'
 import { callRefusal } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
@@ -249,6 +250,21 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   scrub(): Promise<readonly number[]> {
     return this.#open(this.#host).scrub(dataPartition)
+  }
+
+  /** The changes of documents, in the order of the log: from now on, or from any place in it. */
+  changes<T = Record<string, unknown>>(options: ChangesOptions = {}): Changes<T> {
+    const host = this.#open(this.#host)
+    const schemas = (): Iterable<CollectionSchema> => this.#schemas.values()
+    return new Changes<T>({ host, asking: this.#open(this.#asking), schemas }, options)
+  }
+
+  /** Forgets the named feed of changes; its holder gets NOT_FOUND. False if there was none. */
+  async forgetChanges(name: string, options: CallOptions = {}): Promise<boolean> {
+    checkName(name)
+    const finish = ({ value }: Done): boolean => (value as { existed: boolean }).existed
+    const asking = this.#open(this.#asking)
+    return await asking.ask({ type: 'unsubscribe', name }, 256, { sender: this, finish }, options)
   }
 
   /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */
