@@ -57,7 +57,7 @@ export function keyText(bytes: Uint8Array): RowKey {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
-/** The row under that key, around the value itself: whoever holds the row holds the value's buffer. */
+/** The row under that key. The value is not copied: whoever keeps the row keeps the value's whole buffer. */
 export function makeRow(key: RowKey, version: Version, value: Buffer): Row {
   const length = writeKey(key)
   if (version !== hashedVersion) hashVersion(version)
@@ -85,7 +85,10 @@ export function readRow(key: Buffer, bytes: Buffer): Row | undefined {
   return { version: readIndex(bytes, 4), value, hash0, hash1: crc32(key, crc32(body)) }
 }
 
-/** The slot of a row: of documents and claims by the CRC of what follows the kind's number, as their home. */
+/**
+ * The slot of a row; of documents and claims by the CRC of what follows the number of collection or
+ * constraint.
+ */
 export function slotOfRow(key: RowKey): SlotId {
   switch (key.charCodeAt(0)) {
     case 0x64:

@@ -19,7 +19,7 @@ export type BuildProgress =
   /** The encoded key after which the build goes on; undefined: from the first. */
   | { readonly done: false; readonly after: Buffer | undefined }
 
-/** Where an index stands. */
+/** How far an index is. */
 export interface IndexPosition {
   readonly position: LogIndex
   /** The number of the batch that wrote it, from 1. */

@@ -48,7 +48,7 @@ export function openValue(key: Buffer, stored: Buffer): Buffer | undefined {
   return crc32(rest, crc32(key)) === stored.readUInt32LE(0) ? rest : undefined
 }
 
-/** The same, where a value that does not validate rejects with DAMAGED. */
+/** The same, but throws DAMAGED if the CRC does not hold. */
 export function checkedValue(key: Buffer, stored: Buffer): Buffer {
   const rest = openValue(key, stored)
   if (rest === undefined) throw damagedRow(key)

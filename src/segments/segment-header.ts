@@ -1,5 +1,5 @@
 /**
- * What stands at the front of every segment file, and how the files are named.
+ * The beginning of every segment file, and how the files are named.
  *
  *   0  8 bytes  magic "sillokSG"
  *   8  u32      format, 1

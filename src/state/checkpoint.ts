@@ -78,8 +78,8 @@ export function decodeCheckpoint(bytes: Buffer): Checkpoint {
 }
 
 /**
- * Forces everything up to index, flushed before, into synced tables, and proves it. The success of `compact`
- * alone proves nothing: on a full disk it resolves and no table is there.
+ * Forces everything up to index, which was flushed before, into synced tables, and proves it. The success of
+ * `compact` alone proves nothing: on a full disk it resolves and no table is there.
  */
 export async function proveCheckpoint(store: KeyValueStore, index: LogIndex): Promise<void> {
   const mark = store.batch()
