@@ -11,7 +11,7 @@
  *   m | name                                                       the partition's own state
  *
  * A stored row is u32 crc | u64 version | value, where value is what the fact carried. The CRC covers key,
- * version and value, so a row that stands under another key does not validate.
+ * version and value, so a row that is stored under another key does not validate.
  *
  * The hash of a row is a pair of CRCs, (key + version + value) and (version + value + key); the first one is
  * the stored CRC. A slot's digest is the sum of the pairs of its rows, each modulo 2^32.
@@ -117,7 +117,7 @@ const versionBytes = Buffer.alloc(8)
 let hashedVersion: Version = 0
 let versionHash = crc32(versionBytes)
 
-/** The key's length; its bytes stand at the start of the scratch. */
+/** The key's length; its bytes are at the start of the scratch. */
 function writeKey(key: RowKey): number {
   assert(key.length + 8 <= scratch.length, () => `a row key of ${key.length} bytes`)
   return scratch.write(key, 0, 'latin1')

@@ -20,7 +20,7 @@ export interface IndexCheckpoint {
   readonly identity: string
   /** Drawn when the store was made, in hex: another one is another store. */
   readonly incarnation: string
-  /** Batches up to this one stand in the tables; 0: none yet. */
+  /** Batches up to this one are in the tables; 0: none yet. */
   readonly batch: number
   readonly tables: readonly TableRecord[]
 }

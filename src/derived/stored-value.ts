@@ -7,7 +7,7 @@
  *   ! …                    marks, see index-marks.ts
  *
  * A stored value is u32 crc | rest, where the CRC covers the key, its space included, and the rest: a value
- * that stands under another key does not validate.
+ * that is stored under another key does not validate.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'

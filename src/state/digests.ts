@@ -13,7 +13,7 @@ export const digestWords = 2 * digestCount
 
 /** One partition's digests, updated from the hash pairs in facts; never reads a row. */
 export class Digests {
-  /** Sums: those of slot n stand at 2n and 2n + 1. Unsigned, so that they wrap by themselves. */
+  /** Sums: those of slot n are at 2n and 2n + 1. Unsigned, so that they wrap by themselves. */
   readonly #sums: Uint32Array
 
   constructor(sums: Uint32Array = new Uint32Array(digestWords)) {
