@@ -78,7 +78,7 @@ export interface OpenSession {
   readonly session: SessionId
   readonly epoch: SessionEpoch
   readonly numbering: Numbering
-  /** Meta was looked at, linearizably, at this index. */
+  /** The index at which meta was read, linearizably. */
   readonly metaIndex: LogIndex
 }
 
@@ -169,7 +169,7 @@ export type Command =
   | KeepAlive
   | EndSessions
 
-/** What decide made of a command. */
+/** What decide says about a command. */
 export type Decision =
   /** Load these rows and ask again. */
   | { readonly type: 'need'; readonly keys: readonly RowKey[] }

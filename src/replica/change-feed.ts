@@ -9,10 +9,9 @@
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
-import { keyBytes, rowKinds } from '../codec/row.js'
+import { keyBytes } from '../codec/row.js'
 import type { FeedPosition } from '../machine/command.js'
-import { documentBytes } from '../machine/documents.js'
-import { evolve } from '../machine/evolve.js'
+import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefixBytes } from '../machine/keys.js'
 
 /** What became of one document. */
@@ -87,20 +86,17 @@ export class ChangeFeed {
 
 /** What the entry does to documents, in its order. */
 function documentChanges(entry: Entry, version: Version): DocumentChange[] {
-  const changes: DocumentChange[] = []
-  for (const fact of evolve(entry).facts) {
-    if (fact.op === 'deleteRange' || !fact.key.startsWith(rowKinds.document)) continue
+  return documentFacts(entry).map((fact, i) => {
     const key = keyBytes(fact.key)
-    changes.push({
+    return {
       collection: key.readUInt32BE(1),
       keyBytes: key.subarray(documentPrefixBytes),
       version,
       existed: fact.prev0 !== 0 || fact.prev1 !== 0,
       document: fact.op === 'put' ? documentBytes(fact.value) : undefined,
-      position: { index: entry.index, count: changes.length + 1 },
-    })
-  }
-  return changes
+      position: { index: entry.index, count: i + 1 },
+    }
+  })
 }
 
 function truncated(first: LogIndex, has: LogIndex): SillokError {

@@ -134,7 +134,9 @@ export class Host {
       },
       versionAt: (index: LogIndex) => data.versionAt(index),
       read: (first: LogIndex, through: LogIndex) => this.#committed(dataPartition, first, through),
-      beyond: (index: LogIndex, signal: AbortSignal | undefined) => this.#appliedSignal.beyond(index, signal),
+      beyond: async (index: LogIndex, signal: AbortSignal | undefined) => {
+        if (data.applied <= index) await this.#appliedSignal.beyond(index, signal)
+      },
     }
     return new ChangeFeed(source, from)
   }

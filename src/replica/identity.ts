@@ -4,8 +4,8 @@
  *   one line of JSON {format, cluster, clusterEpoch, node, incarnation, crc}; crc covers the JSON without it
  *
  * States that a crash can leave: no IDENT and perhaps IDENT.new (nothing was acknowledged: begins anew);
- * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched; but
- * one that holds a log and partitions is a store whose IDENT was lost: damage.
+ * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched;
+ * but one that holds a log and partitions is a store whose IDENT was lost: damage.
  */
 import { crc32 } from '../base/checksum.js'
 import { isSillokError, SillokError } from '../base/errors.js'
