@@ -126,16 +126,16 @@ export class Host {
 
   /** The changes of documents behind that position, and those to come. */
   changes(from: FeedPosition): ChangeFeed {
-    const { data } = this
+    const replica = this.data
     const source = {
       firstIndex: 1,
       get applied() {
-        return data.applied
+        return replica.applied
       },
-      versionAt: (index: LogIndex) => data.versionAt(index),
+      versionAt: (index: LogIndex) => replica.versionAt(index),
       read: (first: LogIndex, through: LogIndex) => this.#committed(dataPartition, first, through),
       beyond: async (index: LogIndex, signal: AbortSignal | undefined) => {
-        if (data.applied <= index) await this.#appliedSignal.beyond(index, signal)
+        if (replica.applied <= index) await this.#appliedSignal.beyond(index, signal)
       },
     }
     return new ChangeFeed(source, from)

@@ -43,8 +43,9 @@ export interface ChangesOptions {
   /** Only changes of this collection. */
   readonly collection?: string | undefined
   /**
-   * `now` (default): what is written after the call of `changes`. `start`: all that the log has. A position: what came after
-   * it; EPOCH_CHANGED if this store did not give it. A named feed that is there already goes on where it was.
+   * `now` (default): what is written after the call of `changes`. `start`: all that the log has. A position:
+   * what came after it; EPOCH_CHANGED if this store did not give it. A named feed that is there already goes
+   * on where it was.
    */
   readonly from?: 'now' | 'start' | (string & {}) | undefined
   /** Makes the position be kept by the store, under this name; 1 to 256 bytes. */
