@@ -19,6 +19,7 @@ import { command as inspect } from './commands/inspect.js'
 import { command as put } from './commands/put.js'
 import { command as scan } from './commands/scan.js'
 import { command as status } from './commands/status.js'
+import { command as tail } from './commands/tail.js'
 import { command as verify } from './commands/verify.js'
 import { releaseVersion, command as version } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
   remove,
   scan,
   find,
+  tail,
   indexes,
   status,
   verify,

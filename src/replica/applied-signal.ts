@@ -1,6 +1,10 @@
-/** Tells those who follow a log that more of it is applied, or that it ends. */
+/**
+ * Tells those who follow a log that more of it is applied, or that it ends. Who waits keeps the process alive:
+ * following may be all that it does.
+ */
 import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
+import type { Clock } from '../env/clock.js'
 
 interface Waiter {
   readonly index: LogIndex
@@ -8,11 +12,19 @@ interface Waiter {
   readonly reject: (error: SillokError) => void
 }
 
+/** For ever, about: only its being there counts. */
+const holdMs = 2 ** 30
+
 /** The followers of one partition's log. */
 export class AppliedSignal {
+  readonly #clock: Clock
   readonly #waiters = new Set<Waiter>()
   #applied: LogIndex = 0
   #failure: SillokError | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Everything up to there is applied. */
   applied(index: LogIndex): void {
@@ -33,6 +45,7 @@ export class AppliedSignal {
     if (this.#applied > index) return
     let waiter: Waiter | undefined
     let stop: (() => void) | undefined
+    const hold = this.#clock.after(holdMs, () => {})
     try {
       await new Promise<void>((resolve, reject) => {
         waiter = { index, resolve, reject }
@@ -41,6 +54,7 @@ export class AppliedSignal {
         signal?.addEventListener('abort', stop, { once: true })
       })
     } finally {
+      hold.stop()
       if (waiter !== undefined) this.#waiters.delete(waiter)
       if (stop !== undefined) signal?.removeEventListener('abort', stop)
     }

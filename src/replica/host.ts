@@ -61,7 +61,7 @@ export class Host {
   readonly #feeds: MetaFeed[] = []
   readonly #timers = new Set<Timer>()
   /** Tells the followers of the data partition's log. */
-  readonly #appliedSignal = new AppliedSignal()
+  readonly #appliedSignal: AppliedSignal
   /** One flush or checkpoint of this node at a time. */
   readonly #flushGate = new Gate(1)
   #wal: Wal | undefined
@@ -78,6 +78,7 @@ export class Host {
   private constructor(options: HostOptions, lock: FolderLock) {
     this.#options = options
     this.#lock = lock
+    this.#appliedSignal = new AppliedSignal(options.env.clock)
     this.#limits = { ...limits, ...options.limits }
   }
 

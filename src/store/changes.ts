@@ -48,6 +48,8 @@ export interface ChangesOptions {
    * on where it was.
    */
   readonly from?: 'now' | 'start' | (string & {}) | undefined
+  /** False: ends with what the log has, instead of waiting for more. Default true. */
+  readonly follow?: boolean | undefined
   /** Makes the position be kept by the store, under this name; 1 to 256 bytes. */
   readonly name?: string | undefined
   /** Ends the reading with ABORTED. */
@@ -94,7 +96,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   async *batches(): AsyncGenerator<readonly Change<T>[], void> {
     if (this.#begun) throw invalid('a feed is read once: ask for another one')
     this.#begun = true
-    const { collection, signal } = this.#options
+    const { collection, follow, signal } = this.#options
     const only = collection === undefined ? undefined : this.#collectionId(collection)
     const feed = this.#parts.host.changes(await this.#begin())
     for (;;) {
@@ -104,6 +106,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
         if (changes.length > 0) yield changes.map(change => this.#change(change))
         this.#checkGoesOn()
       }
+      if (follow === false) return
       await feed.more(signal)
       this.#checkHolder()
     }
@@ -208,14 +211,15 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
 function checkOptions(options: ChangesOptions): void {
   if (typeof options !== 'object' || options === null) throw invalid('changes: options must be an object')
-  const allowed = ['collection', 'from', 'name', 'signal']
+  const allowed = ['collection', 'from', 'follow', 'name', 'signal']
   const other = Object.keys(options).find(name => !allowed.includes(name))
   if (other !== undefined)
     throw invalid(`changes: unknown option ${other}; allowed are ${allowed.join(', ')}`)
-  const { from, name, signal } = options
+  const { from, follow, name, signal } = options
   if (from !== undefined && typeof from !== 'string') {
     throw invalid('changes: from must be now, start, or a position')
   }
+  if (follow !== undefined && typeof follow !== 'boolean') throw invalid('changes: follow is true or false')
   if (name !== undefined) checkName(name)
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw invalid('changes: signal must be an AbortSignal')

@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { Entry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
+import { RealClock } from '../../../src/env/real-clock.js'
 import { AppliedSignal } from '../../../src/replica/applied-signal.js'
 import { ChangeFeed, type FeedSource } from '../../../src/replica/change-feed.js'
 
@@ -30,7 +31,7 @@ t.test('changes that the log no longer has are missed by name', async t => {
 })
 
 t.test('who follows is told once there is more, and when it ends', async t => {
-  const signal = new AppliedSignal()
+  const signal = new AppliedSignal(new RealClock())
   signal.applied(3)
   await signal.beyond(2, undefined)
   let told = 0

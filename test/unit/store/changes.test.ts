@@ -159,9 +159,24 @@ t.test('a position of another store, or of a log that was longer, is refused', a
   await refused(store, { name: 'x'.repeat(257) }, 'INVALID', /257 bytes, 256 allowed/)
   await refused(store, { nam: 'x' }, 'INVALID', /unknown option nam/)
   await refused(store, null, 'INVALID', /options must be an object/)
+  await refused(store, { follow: 1 }, 'INVALID', /follow is true or false/)
   await refused(store, { signal: 1 }, 'INVALID', /signal/)
   t.equal(await codeOf(store.changes({ from: 'start' }).acknowledge(first?.position ?? '')), 'INVALID')
   t.equal(await codeOf(store.changes({ name: 'x' }).acknowledge(first?.position ?? '')), 'INVALID')
+})
+
+t.test('a feed that does not follow ends with what there is', async t => {
+  const store = await world(t)
+  const all = async (options: ChangesOptions): Promise<string> => {
+    const changes: Change<Item>[] = []
+    for await (const change of store.changes<Item>({ ...options, follow: false })) changes.push(change)
+    return short(changes)
+  }
+  t.equal(await all({ from: 'start' }), '')
+  for (let id = 1; id <= 3; id++) await store.collection<Item>('a').put({ id })
+  t.equal(await all({ from: 'start' }), 'a1p a2p a3p')
+  t.equal(await all({ from: 'start', collection: 'b' }), '')
+  t.equal(await all({}), '')
 })
 
 t.test('a feed ends with its signal and with its store', async t => {
