@@ -1,6 +1,6 @@
 /**
- * Tells those who follow a log that more of it is applied, or that it ends. Who waits keeps the process alive:
- * following may be all that it does.
+ * Tells those who follow a log that more of it is applied, or that it ends. Who waits keeps the process
+ * alive: following may be all that it does.
  */
 import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
