@@ -1,7 +1,6 @@
 /** `sillok define`: creates a collection from its definition; the same definition again changes nothing. */
 import { readFile } from 'node:fs/promises'
 import { limits } from '../../base/limits.js'
-import { systemError } from '../../env/system-errors.js'
 import { checkDefinition } from '../../machine/schema.js'
 import { IndexTypes } from '../../store/index-types.js'
 import type { Arguments, Command } from '../command.js'
@@ -9,6 +8,7 @@ import { declareFolder, folderOf, withStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printOne } from '../output.js'
 import { UsageError } from '../usage.js'
+import { userFileError } from '../user-file.js'
 import { isGiven, neededText, parseJson, readInput, textOf } from '../words.js'
 
 /** Makes the folder if there is none, and prints the name that is defined then. */
@@ -47,6 +47,6 @@ async function definitionText(given: Arguments): Promise<{ text: string; from: s
   try {
     return { text: await readFile(path, 'utf8'), from: path }
   } catch (error) {
-    throw systemError(error, 'read', path)
+    throw userFileError(error, 'read', path)
   }
 }

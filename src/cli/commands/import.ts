@@ -5,7 +5,6 @@
  * the same again when a finished import is run again. 130 or 143 when a signal stopped it: the same command
  * resumes it.
  */
-import { statSync } from 'node:fs'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { RealClock } from '../../env/real-clock.js'
@@ -23,6 +22,7 @@ import { printOne } from '../output.js'
 import { grouped } from '../progress.js'
 import { watchSignals } from '../signals.js'
 import { UsageError } from '../usage.js'
+import { lookAtTarget } from '../user-file.js'
 import { countOf, neededText, textOf } from '../words.js'
 
 /** Bytes of `--name`: with collection and digest it must fit the name of a session. */
@@ -184,9 +184,8 @@ function reportName({ given, file, facts }: Job): string {
   const asked = textOf(given, 'report')
   const name = asked ?? `${file === '-' ? `import-${facts.sha256.slice(0, 12)}` : file}.report.ndjson`
   if (name === '') throw new UsageError('--report names a file')
-  const found = statSync(name, { throwIfNoEntry: false })
-  if (found === undefined || found.isFile()) return name
-  throw new UsageError(`the report ${name} is no regular file`)
+  if (lookAtTarget(name) === 'other') throw new UsageError(`the report ${name} is no regular file`)
+  return name
 }
 
 function exitOf({ counts }: Report): ExitCode {

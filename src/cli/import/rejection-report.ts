@@ -9,8 +9,9 @@
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import path from 'node:path'
 import { SillokError } from '../../base/errors.js'
-import { systemError } from '../../env/system-errors.js'
+import { isSystemError, systemError } from '../../env/system-errors.js'
 import { toJson } from '../table.js'
+import { userFileError } from '../user-file.js'
 
 /** One rejected row. */
 export interface Rejection {
@@ -79,8 +80,7 @@ export class ReportFile implements Report {
         throw error
       }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || from === 1)
-        throw systemError(error, 'open', name)
+      if (!isSystemError(error, 'ENOENT') || from === 1) throw userFileError(error, 'write', name)
       const message = `rows before ${from} were imported, but their report ${name} is missing: put it back`
       throw new SillokError('INVALID', `${message}, or make an empty file of that name`)
     }

@@ -33,7 +33,9 @@ export function shell(t: Test): { sillok: Sillok; folder: string } {
     const errSink = sink(text => {
       err += text
     })
-    const exit = await run([...words, '--dir', path.join(folder, 'store')], outSink, errSink)
+    const [verb = '', ...rest] = words
+    const place = verb === 'bench' ? [] : ['--dir', path.join(folder, 'store')]
+    const exit = await run([...(verb === '' ? [] : [verb]), ...place, ...rest], outSink, errSink)
     return { exit, out, err }
   }
   return { sillok, folder }

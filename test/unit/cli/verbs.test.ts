@@ -5,6 +5,7 @@ import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { runLoad } from '../../../src/cli/bench/closed-loop.js'
 import { Latencies } from '../../../src/cli/bench/latencies.js'
+import { userFileError } from '../../../src/cli/user-file.js'
 import { RealClock } from '../../../src/env/real-clock.js'
 import { shell } from './shell.js'
 
@@ -83,7 +84,6 @@ t.test('a refusal has its code, its details and its exit code', async t => {
     [['get', 'users', '--by', 'phone', 'x'], 5, /^NOT_FOUND: .*phone/],
     [['define', 'users', '--json', '{"key":"other"}'], 1, /^INVALID: /],
     [['define', 'a', '--json', '{"kez":"id"}'], 1, /^INVALID: .*kez/],
-    [['define', 'a', '/no/such/file'], 1, /^DISK_FAILED|^NOT_FOUND|^INVALID/],
     [['import', 'nobody', 'package.json'], 5, /^NOT_FOUND: collection/],
     [['import', 'users', '/no/such/file'], 5, /^NOT_FOUND: no file/],
     [['import', 'users', '.'], 1, /^INVALID: .*no regular file/],
@@ -93,6 +93,33 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   }
   const json = await sillok('get', 'users', 'u9', '-o', 'json')
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
+})
+
+t.test('a wrong name of a file is said of the name, and nothing was applied', async t => {
+  const { sillok, folder } = shell(t)
+  await sillok('define', 'users', '--json', users)
+  const [file, missing] = [path.join(folder, 'file'), path.join(folder, 'no', 'such')]
+  writeFileSync(file, '{"id":1}\n')
+  const below = path.join(file, 'x')
+  const cases: [string[], number, RegExp][] = [
+    [['define', 'a', missing], 5, /^NOT_FOUND: no file .*such\n/],
+    [['define', 'a', folder], 1, /^INVALID: cannot read .*: it is a folder\n/],
+    [['define', 'a', below], 1, /^INVALID: cannot read .*: a part of its path is no folder\n/],
+    [['import', 'users', missing], 5, /^NOT_FOUND: no file .*such\n/],
+    [['import', 'users', below], 1, /^INVALID: cannot read .*: a part of its path is no folder\n/],
+    [['import', 'users', file, '--report', missing], 5, /^NOT_FOUND: cannot write .*its folder is not there/],
+    [['import', 'users', file, '--report', below], 1, /^INVALID: cannot write .*: a part of its path/],
+    [['export', 'users', '--output-file', missing], 5, /^NOT_FOUND: cannot write .*its folder is not there/],
+    [['export', 'users', '--output-file', below], 1, /^INVALID: cannot write .*: a part of its path/],
+  ]
+  for (const [words, exit, err] of cases) {
+    const ended = await sillok(...words)
+    t.match(ended, { exit, err, out: '' }, words.join(' '))
+    t.match(ended.err, /outcome: not applied/)
+    t.notMatch(ended.err, /cause:|\n +at /)
+  }
+  t.match(userFileError(Object.assign(new Error(), { code: 'EACCES' }), 'read', 'x'), { code: 'INVALID' })
+  t.match(userFileError(Object.assign(new Error(), { code: 'EIO' }), 'read', 'x'), { code: 'DISK_FAILED' })
 })
 
 t.test('a wrong command line is exit code 2, and touches nothing', async t => {
