@@ -135,7 +135,7 @@ function explain(error: SillokError): string[] {
       ? '  outcome: not applied'
       : '  outcome: unknown (it may have been applied, or may still be)',
   ]
-  const details = Object.entries(error.details)
+  const details = Object.entries(error.details).filter(([, value]) => value !== undefined)
   if (details.length > 0)
     lines.push(`  details: ${details.map(([name, value]) => detail(name, value)).join(', ')}`)
   return lines

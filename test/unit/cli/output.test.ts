@@ -254,6 +254,11 @@ t.test('a failure says what happened, what it means, why, and what to do', async
     ].join('\n'),
   )
   t.match(failureText(new SillokError('TIMED_OUT', 'late')), /outcome: unknown/)
+  const partly = new SillokError('DAMAGED', 'x', {
+    details: { offset: undefined, file: 'f', batch: undefined },
+  })
+  t.match(failureText(partly), /\n {2}details: file f\n/)
+  t.notMatch(failureText(new SillokError('DAMAGED', 'x', { details: { batch: undefined } })), /details/)
   t.match(failureText(new InvariantError('index 3 after 5')), /index 3 after 5\n(.*\n)* {2}next: .*bug/)
   t.match(failureText(new TypeError('not a key')), /^TypeError: not a key\n {2}at /)
   t.match(JSON.parse(failureJson(error)), {
