@@ -8,6 +8,7 @@
  */
 import { InvariantError } from '../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../base/errors.js'
+import { damageAdvice } from './damage.js'
 import { toJson, visible } from './table.js'
 import { UsageError } from './usage.js'
 
@@ -37,6 +38,9 @@ interface Advice {
 
 const advice = (exit: ExitCode, next: string): Advice => ({ exit, next })
 
+/** A verb has no session of its own, so nothing tells a repetition from a second request; import has one. */
+const mayBeDone = 'read the document before you repeat it; import resumes by itself'
+
 /** For every code of the store: the exit code and the next step. Does not compile while one is missing. */
 const adviceTable: Readonly<Record<Code, Advice>> = {
   INVALID: advice(failed, 'correct what the message names and send it again'),
@@ -55,7 +59,10 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
     failed,
     'nothing: the session had its answer before; read the document to see',
   ),
-  WINDOW_FULL: advice(unavailable, 'wait for answers that are due, then go on'),
+  WINDOW_FULL: advice(
+    unavailable,
+    'wait for answers that are due; a session with numbers of its own calls release() for what it has',
+  ),
   TOO_MANY_SESSIONS: advice(
     unavailable,
     'close sessions that are not needed, or wait for idle ones to expire',
@@ -63,13 +70,13 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   REGISTER_TOO_OLD: advice(unavailable, 'run the command again'),
   SESSION_INPUT_CHANGED: advice(conflict, 'use the input of the first run, or another session name'),
   OVERLOADED: advice(unavailable, 'try again later, or with fewer requests in flight'),
-  TIMED_OUT: advice(timedOut, 'run it again in the same session: it takes effect at most once'),
-  ABORTED: advice(failed, 'run it again in the same session: it takes effect at most once'),
+  TIMED_OUT: advice(timedOut, mayBeDone),
+  ABORTED: advice(failed, mayBeDone),
   NOT_LEADER: advice(unavailable, 'try again: another node leads'),
   LEADERSHIP_LOST: advice(unavailable, 'run the command again'),
   UNAVAILABLE: advice(unavailable, 'check that a majority of the nodes runs and can be reached'),
   CLOSED: advice(failed, 'open the store again'),
-  CLOSED_WHILE_WAITING: advice(failed, 'open the store and run it again in the same session'),
+  CLOSED_WHILE_WAITING: advice(failed, mayBeDone),
   INDEX_BEHIND: advice(unavailable, 'ask again later; `sillok indexes` shows how far it is'),
   INDEX_FAILED: advice(unavailable, '`sillok indexes` says why; it is tried again by itself'),
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
@@ -88,8 +95,12 @@ export function exitCodeFor(code: Code): ExitCode {
   return adviceTable[code].exit
 }
 
-/** The next step after that code of the store. */
-export function nextStepFor(code: Code): string {
+/** The next step after that error of the store. */
+export function nextStepOf(error: SillokError): string {
+  const { code, details } = error
+  if (code === 'DAMAGED') return damageAdvice(error) ?? adviceTable[code].next
+  if (code === 'NOT_FOUND' && typeof details['folder'] === 'string')
+    return 'check --dir or SILLOK_DIR: it names the data folder'
   return adviceTable[code].next
 }
 
@@ -113,7 +124,7 @@ export function failureJson(error: unknown): string {
     retry,
     details,
     causes: causesOf(error),
-    next: nextStepFor(code),
+    next: nextStepOf(error),
   })
 }
 
@@ -122,7 +133,7 @@ export function failureText(error: unknown): string {
   const lines = [`${nameOf(error)}: ${messageOf(error)}`]
   if (isSillokError(error)) lines.push(...explain(error))
   for (const cause of causesOf(error)) lines.push(`  cause:   ${cause}`)
-  if (isSillokError(error)) lines.push(`  next:    ${nextStepFor(error.code)}`)
+  if (isSillokError(error)) lines.push(`  next:    ${nextStepOf(error)}`)
   else if (error instanceof UsageError) lines.push('  next:    sillok --help')
   else if (error instanceof InvariantError) lines.push(...stackOf(error), '  next:    report this as a bug')
   else lines.push(...stackOf(error))
@@ -151,8 +162,15 @@ function nameOf(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  return visible(error instanceof Error ? error.message : String(error))
+  const message = visible(error instanceof Error ? error.message : String(error))
+  return wording.reduce((text, [library, own]) => text.replace(library, own), message)
 }
+
+/** What the library says to those who call it, as it is said to those who type. */
+const wording: readonly (readonly [string, string])[] = [
+  ['removing one needs { drop: true }', 'removing one needs --drop'],
+  ['is not defined: call define first', 'is not defined: sillok define makes it'],
+]
 
 /** The chain of causes, outermost first; at most five, so that a circle ends. */
 function causesOf(error: unknown): string[] {

@@ -64,7 +64,9 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   if (!names.includes('wal') && !names.includes('partitions')) {
     await refuseForeign(env.disk, folder)
     if (!names.includes('IDENT'))
-      throw new SillokError('NOT_FOUND', `no store in ${folder}: nothing was written yet`)
+      throw new SillokError('NOT_FOUND', `no store in ${folder}: nothing was written yet`, {
+        details: { folder },
+      })
   }
   const lock = await env.lockFolder(folder)
   try {

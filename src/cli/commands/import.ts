@@ -103,10 +103,8 @@ function readWords(given: Arguments): Wanted {
 async function importInto(store: Store, input: InputFile, job: Job): Promise<ExitCode> {
   const { collection, facts, clock } = job
   if (!store.status().collections.includes(collection)) {
-    throw new SillokError(
-      'NOT_FOUND',
-      `collection ${JSON.stringify(collection)} is not defined: define it first`,
-    )
+    const message = `collection ${JSON.stringify(collection)} is not defined: sillok define makes it`
+    throw new SillokError('NOT_FOUND', message)
   }
   const openedMs = clock.monotonicMs() - job.openMs
   // The digest is part of the name: another input is another import, never the rest of this one.

@@ -78,13 +78,13 @@ t.test('a refusal has its code, its details and its exit code', async t => {
     [['put', 'users', '[]'], 1, /^INVALID: /],
     [['put', 'users', '{"email":"x"}'], 1, /^INVALID: .* key /],
     [['put', 'users', '{"id":"u3","__proto__":{"admin":true}}'], 1, /^INVALID: .*__proto__/],
-    [['put', 'nobody', '{"id":1}'], 5, /^NOT_FOUND: collection "nobody"/],
+    [['put', 'nobody', '{"id":1}'], 5, /^NOT_FOUND: collection "nobody" .*: sillok define makes it\n/],
     [['get', 'users', 'u9'], 5, /^NOT_FOUND: no document users u9/],
     [['get', 'users', '--by', 'email', 'x'], 5, /^NOT_FOUND: /],
     [['get', 'users', '--by', 'phone', 'x'], 5, /^NOT_FOUND: .*phone/],
     [['define', 'users', '--json', '{"key":"other"}'], 1, /^INVALID: /],
     [['define', 'a', '--json', '{"kez":"id"}'], 1, /^INVALID: .*kez/],
-    [['import', 'nobody', 'package.json'], 5, /^NOT_FOUND: collection/],
+    [['import', 'nobody', 'package.json'], 5, /^NOT_FOUND: collection "nobody" .*: sillok define makes it\n/],
     [['import', 'users', '/no/such/file'], 5, /^NOT_FOUND: no file/],
     [['import', 'users', '.'], 1, /^INVALID: .*no regular file/],
   ]
@@ -93,6 +93,15 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   }
   const json = await sillok('get', 'users', 'u9', '-o', 'json')
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
+})
+
+t.test('an index goes when --drop says so, and the refusal names that option', async t => {
+  const { sillok } = shell(t)
+  const indexes = '{"key":"id","indexes":{"byName":{"type":"secondary","fields":["name"]}}}'
+  await sillok('define', 'people', '--json', indexes)
+  const refused = await sillok('define', 'people', '--json', '{"key":"id"}')
+  t.match(refused, { exit: 1, err: /^INVALID: .*lacks the index byName: removing one needs --drop\n/ })
+  t.match(await sillok('define', 'people', '--json', '{"key":"id"}', '--drop'), { exit: 0 })
 })
 
 t.test('a wrong name of a file is said of the name, and nothing was applied', async t => {
@@ -149,7 +158,7 @@ t.test('a wrong command line is exit code 2, and touches nothing', async t => {
     t.match(await sillok(...words), { exit: 2, out: '', err: /^UsageError: / }, words.join(' '))
   t.match(
     await sillok('get', 'users', 'a'),
-    { exit: 5, err: /sillok define makes one/ },
+    { exit: 5, err: /sillok define makes one\n(.*\n)* +next: +check --dir / },
     'reading makes no store',
   )
   t.match(await sillok('define', 'users', '--json', '{"key":7}'), { exit: 1 }, 'nor does a wrong definition')
