@@ -128,13 +128,16 @@ export function failureJson(error: unknown): string {
   })
 }
 
-/** The failure for people: one line each for what happened, what it means, why, and what to do. */
-export function failureText(error: unknown): string {
+/**
+ * The failure for people: one line each for what happened, what it means, why, and what to do; `help` says
+ * what a wrong command line would have to look up.
+ */
+export function failureText(error: unknown, help = 'sillok --help'): string {
   const lines = [`${nameOf(error)}: ${messageOf(error)}`]
   if (isSillokError(error)) lines.push(...explain(error))
   for (const cause of causesOf(error)) lines.push(`  cause:   ${cause}`)
   if (isSillokError(error)) lines.push(`  next:    ${nextStepOf(error)}`)
-  else if (error instanceof UsageError) lines.push('  next:    sillok --help')
+  else if (error instanceof UsageError) lines.push(`  next:    ${help}`)
   else if (error instanceof InvariantError) lines.push(...stackOf(error), '  next:    report this as a bug')
   else lines.push(...stackOf(error))
   return lines.map(line => `${line}\n`).join('')

@@ -8,6 +8,7 @@ import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
 import { releaseVersion } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
+import { nearName } from './near-name.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
 import { UsageError } from './usage.js'
 import { shieldDashes } from './words.js'
@@ -31,6 +32,8 @@ const commands: readonly { readonly command: Command }[] = await Promise.all([
   import('./commands/version.js'),
 ])
 
+const verbs = commands.map(({ command }) => command.usage.split(' ')[0] ?? '')
+
 /**
  * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
  * the process: what failed was written to standard error.
@@ -41,13 +44,15 @@ export async function run(
   err: Sink = streamSink(process.stderr),
 ): Promise<number> {
   let chosen: { command: Command; given: Arguments } | undefined
+  let verb: string | undefined
   try {
     let help = ''
     const parser = declare(await releaseVersion(), (command, given) => {
       chosen = { command, given }
     })
-    await parser.parseAsync(shieldDashes(words), {}, (failure, _given, text) => {
-      if (failure) throw new UsageError(failure.message)
+    await parser.parseAsync(shieldDashes(words), {}, (failure, given, text) => {
+      verb = verbs.find(name => name === given._[0])
+      if (failure) throw wrongLine(failure.message, given._)
       help = text
     })
     if (help !== '') await out.write(`${help}\n`)
@@ -56,10 +61,20 @@ export async function run(
     }
     return exitCodes.ok
   } catch (error) {
-    const text = err.isTerminal || !wantsJson(chosen?.given) ? failureText(error) : `${failureJson(error)}\n`
-    await err.write(text)
+    const isForPrograms = !err.isTerminal && wantsJson(chosen?.given)
+    const help = verb === undefined ? 'sillok --help lists the verbs' : `sillok ${verb} --help`
+    await err.write(isForPrograms ? `${failureJson(error)}\n` : failureText(error, help))
     return exitCodeOf(error)
   }
+}
+
+/** What the parser said, unless the verb itself is wrong. */
+function wrongLine(message: string, words: readonly (string | number)[]): UsageError {
+  const [verb] = words.map(String)
+  if (verb === undefined || verbs.includes(verb)) return new UsageError(message)
+  const meant = nearName(verb, verbs)
+  const question = meant === undefined ? '' : `; did you mean ${meant}?`
+  return new UsageError(`no verb ${JSON.stringify(verb)}${question}`)
 }
 
 function terminalFor(given: Arguments, out: Sink, err: Sink): Terminal {
@@ -87,7 +102,6 @@ function declare(release: string, choose: (command: Command, given: Arguments) =
     .alias('help', 'h')
     .strict()
     .demandCommand(1, 'name a verb')
-    .recommendCommands()
     .exitProcess(false)
     .wrap(100)
   for (const { command } of commands) {

@@ -2,7 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { nearName } from '../../../src/cli/near-name.js'
 import { projectRoot } from '../../tidy/source.js'
+import { shell } from './shell.js'
 
 t.test('a verb is a file in commands, and one line of main.ts', async t => {
   const lines = readFileSync(path.join(projectRoot, 'src/cli/main.ts'), 'utf8').split('\n')
@@ -12,4 +14,25 @@ t.test('a verb is a file in commands, and one line of main.ts', async t => {
     t.equal(own.length, 1, name)
   }
   t.notOk(lines.some(line => line.includes('as command') || line.includes('command as')))
+})
+
+t.test('an unknown verb is named, with the one that may be meant, and where help is', async t => {
+  const { sillok } = shell(t)
+  const list = 'sillok --help lists the verbs'
+  const cases: [string[], string, string][] = [
+    [['impotr', 'a', 'b'], 'no verb "impotr"; did you mean import?', list],
+    [['statsu'], 'no verb "statsu"; did you mean status?', list],
+    [['frob', 'x'], 'no verb "frob"', list],
+    [['-o', 'json', 'gett', 'x'], 'no verb "gett"; did you mean get?', list],
+    [[], 'name a verb', list],
+    [['get', 'users'], '.*', 'sillok get --help'],
+    [['put', 'users', '{}', '--if-version', 'x'], '.*', 'sillok put --help'],
+  ]
+  for (const [words, message, next] of cases) {
+    const err = new RegExp(`^UsageError: ${message.replaceAll('?', '[?]')}\n +next: +${next}\n$`)
+    t.match(await sillok(...words), { exit: 2, out: '', err }, words.join(' '))
+  }
+  t.equal(nearName('gt', ['put', 'get']), 'get')
+  t.equal(nearName('ls', ['put', 'get']), undefined)
+  t.equal(nearName('defnie', ['delete', 'define']), 'define')
 })

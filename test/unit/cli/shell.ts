@@ -33,9 +33,11 @@ export function shell(t: Test): { sillok: Sillok; folder: string } {
     const errSink = sink(text => {
       err += text
     })
-    const [verb = '', ...rest] = words
-    const place = verb === 'bench' ? [] : ['--dir', path.join(folder, 'store')]
-    const exit = await run([...(verb === '' ? [] : [verb]), ...place, ...rest], outSink, errSink)
+    const [verb] = words
+    const place = verb === undefined || verb === 'bench' ? [] : ['--dir', path.join(folder, 'store')]
+    // Before the words of the verb: what comes after `--` is no option.
+    const at = verb?.startsWith('-') === true ? 0 : 1
+    const exit = await run([...words.slice(0, at), ...place, ...words.slice(at)], outSink, errSink)
     return { exit, out, err }
   }
   return { sillok, folder }
