@@ -11,7 +11,7 @@ import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { nearName } from './near-name.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
 import { UsageError } from './usage.js'
-import { shieldDashes } from './words.js'
+import { shieldDashes, unshield } from './words.js'
 
 /** The verbs, in the order in which the help lists them: a line for each. */
 const commands: readonly { readonly command: Command }[] = await Promise.all([
@@ -70,8 +70,8 @@ export async function run(
 
 /** What the parser said, unless the verb itself is wrong. */
 function wrongLine(message: string, words: readonly (string | number)[]): UsageError {
-  const [verb] = words.map(String)
-  if (verb === undefined || verbs.includes(verb)) return new UsageError(message)
+  const [verb] = words.map(word => unshield(String(word)))
+  if (verb === undefined || verbs.includes(verb)) return new UsageError(unshield(message))
   const meant = nearName(verb, verbs)
   const question = meant === undefined ? '' : `; did you mean ${meant}?`
   return new UsageError(`no verb ${JSON.stringify(verb)}${question}`)

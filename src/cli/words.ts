@@ -8,16 +8,26 @@ import type { Arguments } from './command.js'
 import { parseExactJson } from './exact-json.js'
 import { UsageError } from './usage.js'
 
-/** Stands for a lone `-` while yargs parses, which would make it an empty text. No argument can hold this. */
-const dash = '\0'
+/** Stands before a word that yargs must not take for an option. No argument of a process can hold this. */
+const shield = '\0'
 
-/** The words as yargs may have them; the functions below turn them back. */
+/**
+ * The words as yargs may have them; the functions below turn them back. A lone `-` is a word, and after `--`
+ * every word is one.
+ */
 export function shieldDashes(words: readonly string[]): string[] {
-  return words.map(word => (word === '-' ? dash : word))
+  const end = words.indexOf('--')
+  const before = end < 0 ? words : words.slice(0, end)
+  const behind = end < 0 ? [] : words.slice(end + 1)
+  return [
+    ...before.map(word => (word === '-' ? shield + word : word)),
+    ...behind.map(word => (word.startsWith('-') ? shield + word : word)),
+  ]
 }
 
-function unshield(word: string): string {
-  return word === dash ? '-' : word
+/** The text as it was before `shieldDashes`. */
+export function unshield(text: string): string {
+  return text.replaceAll(shield, '')
 }
 
 /** The text of an option or positional; undefined when it was not given. Given twice is an error. */
