@@ -8,10 +8,9 @@ import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
 import { releaseVersion } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
-import { nearName } from './near-name.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
-import { UsageError } from './usage.js'
-import { shieldDashes, unshield } from './words.js'
+import { shieldDashes } from './words.js'
+import { verbOf, wrongLine } from './wrong-line.js'
 
 /** The verbs, in the order in which the help lists them: a line for each. */
 const commands: readonly { readonly command: Command }[] = await Promise.all([
@@ -32,7 +31,7 @@ const commands: readonly { readonly command: Command }[] = await Promise.all([
   import('./commands/version.js'),
 ])
 
-const verbs = commands.map(({ command }) => command.usage.split(' ')[0] ?? '')
+const usages = commands.map(({ command }) => command.usage)
 
 /**
  * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
@@ -51,8 +50,8 @@ export async function run(
       chosen = { command, given }
     })
     await parser.parseAsync(shieldDashes(words), {}, (failure, given, text) => {
-      verb = verbs.find(name => name === given._[0])
-      if (failure) throw wrongLine(failure.message, given._)
+      verb = usages.map(verbOf).find(name => name === given._[0])
+      if (failure) throw wrongLine({ message: failure.message, positionals: given._, words, usages })
       help = text
     })
     if (help !== '') await out.write(`${help}\n`)
@@ -66,15 +65,6 @@ export async function run(
     await err.write(isForPrograms ? `${failureJson(error)}\n` : failureText(error, help))
     return exitCodeOf(error)
   }
-}
-
-/** What the parser said, unless the verb itself is wrong. */
-function wrongLine(message: string, words: readonly (string | number)[]): UsageError {
-  const [verb] = words.map(word => unshield(String(word)))
-  if (verb === undefined || verbs.includes(verb)) return new UsageError(unshield(message))
-  const meant = nearName(verb, verbs)
-  const question = meant === undefined ? '' : `; did you mean ${meant}?`
-  return new UsageError(`no verb ${JSON.stringify(verb)}${question}`)
 }
 
 function terminalFor(given: Arguments, out: Sink, err: Sink): Terminal {

@@ -34,14 +34,14 @@ export function unshield(text: string): string {
 export function textOf(given: Arguments, name: string): string | undefined {
   const value = given[name]
   if (value === undefined) return undefined
-  if (Array.isArray(value)) throw new UsageError(`${name} is given ${value.length} times`)
+  if (Array.isArray(value)) throw new UsageError(`--${name} is given ${value.length} times`)
   return unshield(String(value))
 }
 
 /** The text of what must be there. */
 export function neededText(given: Arguments, name: string): string {
   const text = textOf(given, name)
-  if (text === undefined || text === '') throw new UsageError(`${name} is missing`)
+  if (text === undefined || text === '') throw new UsageError(`<${name}> is missing`)
   return text
 }
 
@@ -63,7 +63,7 @@ export function countOf(given: Arguments, name: string, least = 0): number | und
   if (text === undefined) return undefined
   const value = Number(text)
   if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value
-  throw new UsageError(`${name} is a whole number from ${least}, not ${text}`)
+  throw new UsageError(`--${name} is a whole number from ${least}, not ${text}`)
 }
 
 /** A key of a document as written: text, or with `--number` a whole number. */

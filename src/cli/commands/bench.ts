@@ -44,26 +44,46 @@ export const command: Command = {
   summary: `measure: ${names.join(', ')}`,
   declare: yargs =>
     yargs
-      .positional('workload', { type: 'string', array: true, describe: 'put if none is named' })
+      .positional('workload', {
+        type: 'string',
+        // Else the help shows an empty list as default.
+        default: undefined,
+        describe: `${names.join(', ')} (put)`,
+      })
       .option('concurrency', {
         type: 'string',
         default: '1,16,256',
-        describe: 'operations in flight, a list',
+        describe: 'how many operations are in flight: a list, a run for each',
       })
       .option('duration', {
         type: 'string',
         default: '5',
-        describe: 'seconds of a run, after 1 s of warm-up',
+        describe: 'seconds that a run is measured, after 1 s of warm-up',
       })
-      .option('value-size', { type: 'string', default: '256', describe: 'characters of a value' })
-      .option('keyspace', { type: 'string', default: '1000000', describe: 'documents of get and overwrite' })
-      .option('seed', { type: 'string', default: '1', describe: 'of keys and values' })
+      .option('value-size', {
+        type: 'string',
+        default: '256',
+        describe: 'characters of the value in a document',
+      })
+      .option('keyspace', {
+        type: 'string',
+        default: '1000000',
+        describe: 'how many documents get and overwrite choose from',
+      })
+      .option('seed', {
+        type: 'string',
+        default: '1',
+        describe: 'text from which random keys and values are made: the same ones again',
+      })
       .option('dir', {
         type: 'string',
         requiresArg: true,
         describe: 'where the folders of the runs are made (the temporary folder of the system)',
       })
-      .option('json', { type: 'boolean', describe: 'one JSON object with machine, commit, settings, runs' })
+      .option('json', {
+        type: 'boolean',
+        describe: 'print one JSON object with machine, commit, settings and runs',
+      })
       .example('$0 bench put raw-sync --concurrency 1,256 --duration 3', ''),
   async run(given, terminal) {
     const settings = readSettings(given)
@@ -94,13 +114,14 @@ function readSettings(given: Arguments): Settings {
   })
   const concurrency = (textOf(given, 'concurrency') ?? '').split(',').map(word => {
     const count = countOf({ concurrency: word }, 'concurrency', 1) ?? 1
-    if (count > 16_384) throw new UsageError(`concurrency is at most 16384, not ${word}`)
+    if (count > 16_384) throw new UsageError(`--concurrency is at most 16384, not ${word}`)
     return count
   })
   const durationSeconds = Number(textOf(given, 'duration'))
-  if (!(durationSeconds > 0 && durationSeconds <= 86_400)) throw new UsageError('duration: seconds over 0')
+  if (!(durationSeconds > 0 && durationSeconds <= 86_400))
+    throw new UsageError('--duration is seconds, over 0 and at most 86400')
   const valueBytes = countOf(given, 'value-size') ?? 256
-  if (valueBytes > 1_000_000) throw new UsageError('value-size is at most 1000000')
+  if (valueBytes > 1_000_000) throw new UsageError('--value-size is at most 1000000')
   return {
     workloads,
     concurrency,

@@ -18,9 +18,19 @@ export const command: Command = {
   declare: yargs =>
     declareFolder(yargs)
       .positional('name', { type: 'string', describe: 'name of the collection' })
-      .positional('file', { type: 'string', describe: 'file with the definition, - for standard input' })
-      .option('json', { type: 'string', requiresArg: true, describe: 'the definition itself' })
-      .option('drop', { type: 'boolean', describe: 'indexes that the definition lacks go' })
+      .positional('file', {
+        type: 'string',
+        describe: 'file with the definition as JSON, - for standard input',
+      })
+      .option('json', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'the definition itself, as JSON, in place of a file',
+      })
+      .option('drop', {
+        type: 'boolean',
+        describe: 'remove the indexes that the new definition does not name',
+      })
       .example('$0 define users --json \'{"key":"id","unique":{"email":{"fields":["email"]}}}\'', ''),
   async run(given, terminal) {
     const folder = folderOf(given)

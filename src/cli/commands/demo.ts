@@ -36,7 +36,10 @@ export const command: Command = {
   usage: 'demo',
   summary: 'import 171,075 places under kill -9, and check that nothing is lost or done twice',
   declare: yargs =>
-    yargs.option('keep', { type: 'boolean', describe: 'keep the folder and say where it is' }),
+    yargs.option('keep', {
+      type: 'boolean',
+      describe: 'keep the folder with the store, and say where it is',
+    }),
   async run(given, terminal) {
     const isKept = isGiven(given, 'keep')
     // A person reads along, also through a pipe, unless another form is asked for.

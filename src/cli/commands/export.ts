@@ -28,7 +28,7 @@ export const command: Command = {
       .option('output-file', {
         type: 'string',
         requiresArg: true,
-        describe: 'file that appears when it is whole (standard output)',
+        describe: 'file for the documents, which appears when it is whole (standard output)',
       })
       .example('$0 export users --output-file users.ndjson', ''),
   async run(given, terminal) {

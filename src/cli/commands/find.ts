@@ -16,19 +16,43 @@ export const command: Command = {
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })
-      .positional('index', { type: 'string', describe: 'name of the index' })
+      .positional('index', { type: 'string', describe: 'name of a secondary index' })
       .option('eq', {
         type: 'string',
         requiresArg: true,
-        describe: 'value of the first field, again for the second …: JSON, or text that is no JSON',
+        describe: 'value of the first field; given again, of the second, and so on: JSON, else text',
       })
-      .option('gte', { type: 'string', requiresArg: true, describe: 'the next field from this value' })
-      .option('gt', { type: 'string', requiresArg: true, describe: 'the next field after this value' })
-      .option('lt', { type: 'string', requiresArg: true, describe: 'the next field before this value' })
-      .option('lte', { type: 'string', requiresArg: true, describe: 'the next field through this value' })
-      .option('prefix', { type: 'string', requiresArg: true, describe: 'the next field begins with this' })
-      .option('reverse', { type: 'boolean', describe: 'largest first' })
-      .option('limit', { type: 'string', requiresArg: true, describe: 'documents at most' })
+      .option('gte', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only where the field after those of --eq is at least this value',
+      })
+      .option('gt', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only where that field is greater than this value',
+      })
+      .option('lt', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only where that field is less than this value',
+      })
+      .option('lte', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only where that field is at most this value',
+      })
+      .option('prefix', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only where that field is text that begins with this',
+      })
+      .option('reverse', { type: 'boolean', describe: 'from the last document to the first' })
+      .option('limit', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'how many documents are printed at most',
+      })
       .example('$0 find users byCity --eq Seoul --gte 30', ''),
   async run(given, terminal) {
     const query = queryOf(given)

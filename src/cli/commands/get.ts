@@ -18,14 +18,19 @@ export const command: Command = {
       .positional('collection', { type: 'string', describe: 'name of the collection' })
       .positional('value', {
         type: 'string',
-        array: true,
-        describe: 'the key; with --by one value for each field of the constraint',
+        // Else the help shows an empty list as default.
+        default: undefined,
+        describe: 'the key; with --by a value for each field of the constraint',
       })
-      .option('by', { type: 'string', requiresArg: true, describe: 'unique constraint that is looked up' })
-      .option('number', { type: 'boolean', describe: 'the values are whole numbers' })
+      .option('by', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'name of a unique constraint: the document that holds the values',
+      })
+      .option('number', { type: 'boolean', describe: 'the key is a whole number, not text' })
       .option('with-version', {
         type: 'boolean',
-        describe: 'print {version, document}, for put --if-version',
+        describe: 'print {version, document}: the version is for put --if-version',
       })
       .example('$0 get users u1', '')
       .example('$0 get users --by email kim@example.com', ''),

@@ -42,17 +42,17 @@ export const command: Command = {
       .option('report', {
         type: 'string',
         requiresArg: true,
-        describe: 'file for rejected rows, one JSON line each (FILE.report.ndjson beside the input)',
+        describe: 'file for the rows that are not inserted, a JSON line each (FILE.report.ndjson)',
       })
       .option('name', {
         type: 'string',
         requiresArg: true,
-        describe: 'name of the import (import); another name imports the same file anew',
+        describe: 'name of the import (import): under another one the same file is imported anew',
       })
       .option('concurrency', {
         type: 'string',
         requiresArg: true,
-        describe: `rows in flight (512, at most ${limits.sessionWindow})`,
+        describe: `rows that are sent and not answered yet (512, at most ${limits.sessionWindow})`,
       })
       .option('progress-lines', { type: 'boolean', hidden: true })
       .example('$0 import users users.ndjson', ''),

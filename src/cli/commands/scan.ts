@@ -15,14 +15,30 @@ export const command: Command = {
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })
-      .option('gte', { type: 'string', requiresArg: true, describe: 'keys from this one' })
-      .option('gt', { type: 'string', requiresArg: true, describe: 'keys after this one' })
-      .option('lt', { type: 'string', requiresArg: true, describe: 'keys before this one' })
-      .option('lte', { type: 'string', requiresArg: true, describe: 'keys through this one' })
-      .option('prefix', { type: 'string', requiresArg: true, describe: 'keys that begin with this' })
-      .option('number', { type: 'boolean', describe: 'the bounds are whole numbers' })
+      .option('gte', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only keys that are this one or come after it',
+      })
+      .option('gt', { type: 'string', requiresArg: true, describe: 'only keys that come after this one' })
+      .option('lt', { type: 'string', requiresArg: true, describe: 'only keys that come before this one' })
+      .option('lte', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only keys that are this one or come before it',
+      })
+      .option('prefix', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only keys that are text and begin with this; not with another bound',
+      })
+      .option('number', { type: 'boolean', describe: 'the bounds are whole numbers, not text' })
       .option('reverse', { type: 'boolean', describe: 'from the last key to the first' })
-      .option('limit', { type: 'string', requiresArg: true, describe: 'documents at most' }),
+      .option('limit', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'how many documents are printed at most',
+      }),
   async run(given, terminal) {
     const options = scanOptions(given)
     await withPresentStore(given, terminal, store =>

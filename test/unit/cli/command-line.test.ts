@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { run } from '../../../src/cli/main.js'
 import { nearName } from '../../../src/cli/near-name.js'
 import { projectRoot } from '../../tidy/source.js'
 import { shell } from './shell.js'
@@ -53,4 +54,45 @@ t.test('after -- every word is a word, also one that begins with a dash', async 
   t.match(await sillok('delete', 'users', '--', '-x'), { exit: 0, out: /"existed":true/ })
   t.match(await sillok('get', 'users', '-x'), { exit: 2 }, 'without -- it is an option')
   t.match(await sillok('--', '-x'), { exit: 2, err: /^UsageError: no verb "-x"\n/ })
+})
+
+t.test('a usage error names options with their dashes, and what is missing', async t => {
+  const { sillok } = shell(t)
+  const cases: [string[], string][] = [
+    [['scan', 'users', '--limit', 'x'], '--limit is a whole number from 0, not x'],
+    [['scan', 'users', '--limit', '1', '--limit', '2'], '--limit is given 2 times'],
+    [['scan', 'users', '--limit'], 'a value is missing after --limit'],
+    [['get', 'users', 'a', '--no-sense', '-q', '--odd=3'], 'not known here: --no-sense, -q, --odd'],
+    [['delete', 'users', 'a', 'bC'], 'not known here: bC'],
+    [['get', 'users'], 'a word is missing: sillok get <collection> <value..>'],
+    [['get', '', 'a'], '<collection> is missing'],
+    [['bench', 'put', '--concurrency', '1,x'], '--concurrency is a whole number from 1, not x'],
+    [['bench', 'put', '--concurrency', '99999'], '--concurrency is at most 16384, not 99999'],
+    [['bench', 'put', '--duration', 'x'], '--duration is seconds, over 0 and at most 86400'],
+    [['bench', 'put', '--value-size', '9999999'], '--value-size is at most 1000000'],
+  ]
+  for (const [words, message] of cases) {
+    const { exit, err } = await sillok(...words)
+    t.equal(exit, 2)
+    t.equal(err.split('\n')[0], `UsageError: ${message}`)
+  }
+})
+
+t.test('every option and word of every verb is described in the help', async t => {
+  for (const file of readdirSync(path.join(projectRoot, 'src/cli/commands'))) {
+    const verb = path.basename(file, '.ts')
+    let help = ''
+    const write = async (text: string): Promise<void> => {
+      help += text
+    }
+    const sink = { isTerminal: false, width: 100, write }
+    t.equal(await run([verb, '--help'], sink, sink), 0)
+    t.notMatch(help, /default: \[\]/, verb)
+    const described = help.match(/^ {2,6}[-\w].* {2}\S.*$/gm) ?? []
+    t.ok(described.length >= 3, verb)
+    for (const line of described) {
+      const [, text = ''] = /^ +(?:-\w, )?(?:--)?[\w-]+ +(.*?)(?: *\[.*)?$/.exec(line) ?? []
+      t.ok(text.length > 14 || line.includes('--help'), `${verb}: ${line}`)
+    }
+  }
 })
