@@ -79,7 +79,7 @@ function queryOf(given: Arguments): SecondaryQuery {
   }
   const prefix = textOf(given, 'prefix')
   if (prefix !== undefined) query.prefix = prefix
-  const limit = countOf(given, 'limit')
+  const limit = countOf(given, 'limit', 1)
   if (limit !== undefined) query.limit = limit
   return query
 }

@@ -61,6 +61,7 @@ t.test('a usage error names options with their dashes, and what is missing', asy
   const cases: [string[], string][] = [
     [['scan', 'users', '--limit', 'x'], '--limit is a whole number from 0, not x'],
     [['scan', 'users', '--limit', '1', '--limit', '2'], '--limit is given 2 times'],
+    [['find', 'users', 'byName', '--limit', '0'], '--limit is a whole number from 1, not 0'],
     [['scan', 'users', '--limit'], 'a value is missing after --limit'],
     [['get', 'users', 'a', '--no-sense', '-q', '--odd=3'], 'not known here: --no-sense, -q, --odd'],
     [['delete', 'users', 'a', 'bC'], 'not known here: bC'],
