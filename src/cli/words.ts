@@ -3,7 +3,7 @@
  * keys. What does not fit is a UsageError or INVALID that names the option; nothing is guessed.
  */
 import { SillokError } from '../base/errors.js'
-import type { DocumentKey } from '../base/tuple.js'
+import type { DocumentKey, TupleValue } from '../base/tuple.js'
 import type { Arguments } from './command.js'
 import { parseExactJson } from './exact-json.js'
 import { UsageError } from './usage.js'
@@ -72,6 +72,19 @@ export function keyOf(word: string, isNumber: boolean): DocumentKey {
   const value = Number(word)
   if (/^-?\d+$/.test(word) && Number.isSafeInteger(value)) return value
   throw new UsageError(`--number: a key is a whole number, not ${word}`)
+}
+
+/**
+ * A value to be looked up: as JSON, and a word that is no JSON is text. INVALID for a number that could not be
+ * held exactly.
+ */
+export function lookupValue(word: string): TupleValue {
+  try {
+    JSON.parse(word)
+  } catch {
+    return word
+  }
+  return parseJson(word, 'a value') as TupleValue
 }
 
 /** The value that the JSON text holds, exactly; INVALID says what it was to be, and why it is not. */

@@ -1,11 +1,10 @@
 /** `sillok find`: documents in the order of a secondary index, as of one moment. */
-import type { TupleValue } from '../../base/tuple.js'
 import type { SecondaryQuery } from '../../derived/secondary/query.js'
 import type { Arguments, Command } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printRows } from '../output.js'
-import { countOf, isGiven, neededText, textOf, textsOf } from '../words.js'
+import { countOf, isGiven, lookupValue, neededText, textOf, textsOf } from '../words.js'
 
 const bounds = ['gte', 'gt', 'lt', 'lte'] as const
 
@@ -72,22 +71,14 @@ function queryOf(given: Arguments): SecondaryQuery {
     reverse: isGiven(given, 'reverse'),
   }
   const eq = textsOf(given, 'eq')
-  if (eq.length > 0) query.eq = eq.map(parseValue)
+  if (eq.length > 0) query.eq = eq.map(lookupValue)
   for (const bound of bounds) {
     const word = textOf(given, bound)
-    if (word !== undefined) query[bound] = parseValue(word)
+    if (word !== undefined) query[bound] = lookupValue(word)
   }
   const prefix = textOf(given, 'prefix')
   if (prefix !== undefined) query.prefix = prefix
   const limit = countOf(given, 'limit', 1)
   if (limit !== undefined) query.limit = limit
   return query
-}
-
-function parseValue(word: string): TupleValue {
-  try {
-    return JSON.parse(word) as TupleValue
-  } catch {
-    return word
-  }
 }

@@ -95,6 +95,26 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
 })
 
+t.test('a value that is looked up is JSON, and text if it is none', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'books', '--json', '{"key":"id","unique":{"edition":{"fields":["title","year"]}}}')
+  await sillok('put', 'books', '{"id":1,"title":"Emma","year":1815}')
+  await sillok('put', 'books', '{"id":2,"title":"1984","year":"1949"}')
+  const look = (...values: string[]) => sillok('get', 'books', '--by', 'edition', ...values)
+  t.match(await look('Emma', '1815'), { exit: 0, out: /"id":1,/ })
+  t.match(await look('"1984"', '"1949"'), { exit: 0, out: /"id":2,/ })
+  t.match(await look('Emma', '"1815"'), {
+    exit: 5,
+    err: /^NOT_FOUND: no document books by edition Emma "1815"/,
+  })
+  t.match(await look('Emma'), { exit: 1, err: /^INVALID: edition takes 2 values: title, year/ })
+  t.match(await look('Emma', '9007199254740993'), {
+    exit: 1,
+    err: /^INVALID: a value: 9007199254740993 cannot/,
+  })
+  t.match(await look('Emma', '1815', '--number'), { exit: 2 })
+})
+
 t.test('an index goes when --drop says so, and the refusal names that option', async t => {
   const { sillok } = shell(t)
   const indexes = '{"key":"id","indexes":{"byName":{"type":"secondary","fields":["name"]}}}'
