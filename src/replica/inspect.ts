@@ -101,7 +101,10 @@ export class Inspection {
     }
   }
 
-  /** One line for each row that an entry changes, and one for an entry without any. */
+  /**
+   * One line for each row that an entry changes, and one for an entry without any. Log time is no date: it
+   * counts the milliseconds for which the log was led.
+   */
   async *entries({ partition, from, count }: EntryRange): AsyncIterableIterator<Look> {
     const names = new RowNames()
     for await (const entry of this.#entries(await this.#read(partition))) {
@@ -110,7 +113,7 @@ export class Inspection {
       for (const fact of facts) if (fact.op === 'put') names.learn(fact.key, fact.value)
       if (entry.index < from) continue
       const kind = Object.entries(entryKinds).find(([, number]) => number === entry.kind)?.[0]
-      const head = { index: entry.index, term: entry.term, kind, time: timeText(time) }
+      const head = { index: entry.index, term: entry.term, kind, logTimeMs: time }
       if (facts.length === 0) yield { ...head, bytes: entry.bytes.length }
       for (const fact of facts) yield { ...head, ...describeFact(names, fact) }
     }
@@ -129,7 +132,7 @@ export class Inspection {
       const session = uint48FromText(key, registeredPrefix.length)
       const { name, numbering, epoch, active, input } = decodeRegistered(value)
       const replies = kept.get(session) ?? 0
-      yield { session, name, numbering, epoch, active: timeText(active), replies, input }
+      yield { session, name, numbering, epoch, activeLogTimeMs: active, replies, input }
     }
   }
 
@@ -243,10 +246,6 @@ function countKinds(kinds: readonly number[]): string {
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`)
     .join(', ')
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString()
 }
 
 function byKey([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {

@@ -107,6 +107,8 @@ t.test('the log, its segments and entries are shown as they lie there', async t 
     entries.find(({ row, op }) => row === 'claim' && op === 'put'),
     { kind: 'facts', of: 'users.email', key: 'user0@x', bytes: Number },
   )
+  for (const { logTimeMs, time } of entries)
+    t.ok(Number.isSafeInteger(logTimeMs) && time === undefined, 'log time is a number of milliseconds')
   t.match(
     entries.filter(({ op, row }) => op === 'delete' && row === 'document'),
     [{ of: 'users', key: '7' }],
@@ -125,7 +127,7 @@ t.test('sessions and claims are shown as the log says them', async t => {
   const sessions = lines((await sillok('inspect', 'sessions')).out)
   t.match(
     sessions.find(({ name }) => name === 'worker'),
-    { numbering: 'caller', epoch: 1, input: 'day 1', replies: 3 },
+    { numbering: 'caller', epoch: 1, input: 'day 1', replies: 3, activeLogTimeMs: Number },
   )
   const claims = lines((await sillok('inspect', 'claims', 'users', '--constraint', 'email')).out)
   t.equal(claims.length, 19)
