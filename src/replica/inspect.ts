@@ -7,7 +7,7 @@
  */
 import { type Entry, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import { Findings } from '../base/finding.js'
+import { Findings, faultsText } from '../base/finding.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
@@ -227,7 +227,7 @@ function refuse(findings: Findings): void {
   const [first] = findings.faults
   if (first === undefined) return
   const { file, at, what } = first
-  const message = `${file} ${at}: ${what} (${findings.faultCount} faults; sillok verify names all)`
+  const message = `${file} ${at}: ${what} (${faultsText(findings.faultCount)}; sillok verify tells more)`
   throw new SillokError('DAMAGED', message, { details: { file, at, what } })
 }
 

@@ -47,8 +47,13 @@ export interface VerifyOptions {
 
 /** What a verification found. Files are named from the data folder. */
 export interface VerifyReport {
-  /** None: the store is sound. */
+  /**
+   * None: the store is sound. Those of the log first, then of segments, state and indexes: what comes first
+   * may be the cause of what follows.
+   */
   readonly faults: readonly Finding[]
+  /** How many there are; of one file not all are in `faults`. */
+  readonly faultCount: number
   readonly notes: readonly Finding[]
   readonly counts: CheckedCounts
 }
@@ -75,11 +80,19 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
     // Named from the data folder, in messages of others too.
     const near = (text: string): string => text.replaceAll(`${folder}/`, '')
     const relative = ({ file, at, what }: Finding): Finding => ({ file: near(file), at, what: near(what) })
-    const { counts, faults, notes } = findings
-    return { faults: faults.map(relative), notes: notes.map(relative), counts }
+    const { counts, faultCount, notes } = findings
+    const faults = findings.faults.map(relative).sort((one, other) => rankOf(one) - rankOf(other))
+    return { faults, faultCount, notes: notes.map(relative), counts }
   } finally {
     await lock.release()
   }
+}
+
+/** What the others are made from comes first. */
+function rankOf({ file }: Finding): number {
+  const kinds = [/^IDENT$/, /^wal(\/|$)/, /\/segments(\/|$)/, /\/state(\/|$)/, /\/indexes(\/|$)/]
+  const rank = kinds.findIndex(kind => kind.test(file))
+  return rank < 0 ? kinds.length : rank
 }
 
 /** One partition under verification. */
