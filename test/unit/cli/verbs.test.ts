@@ -5,8 +5,11 @@ import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { runLoad } from '../../../src/cli/bench/closed-loop.js'
 import { Latencies } from '../../../src/cli/bench/latencies.js'
+import { settledStatus } from '../../../src/cli/settled-status.js'
 import { userFileError } from '../../../src/cli/user-file.js'
+import type { Clock } from '../../../src/env/clock.js'
 import { RealClock } from '../../../src/env/real-clock.js'
+import type { StoreStatus } from '../../../src/store/store.js'
 import { shell } from './shell.js'
 
 const users = '{"key":"id","unique":{"email":{"fields":["email"],"normalize":["trim","fold"]}}}'
@@ -93,6 +96,46 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   }
   const json = await sillok('get', 'users', 'u9', '-o', 'json')
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
+})
+
+t.test('status and indexes say how far an index is, once that is known', async t => {
+  const { sillok } = shell(t)
+  const indexes = '"indexes":{"byName":{"type":"secondary","fields":["name"]}}'
+  await sillok('define', 'people', '--json', `{"key":"id",${indexes}}`)
+  await sillok('put', 'people', '{"id":1,"name":"Kim"}')
+  t.match(await sillok('find', 'people', 'byName', '--eq', 'Kim'), { exit: 0, out: /"id":1,/ })
+  const listed = JSON.parse((await sillok('indexes')).out) as { position: number }
+  t.match(listed, { collection: 'people', name: 'byName', state: 'live', lag: 0, rebuilds: 0 })
+  t.ok(listed.position > 0)
+  const status = JSON.parse((await sillok('status')).out) as Record<string, unknown>
+  t.match(status, { state: 'open', indexes: [{ name: 'byName', state: 'live', lag: 0 }] })
+  t.notOk('sessions' in status, 'what this process has open says nothing')
+  t.match(
+    (await sillok('status', '-o', 'table')).out,
+    /\nindex people.byName +live, at entry \d+, 0 behind\n/,
+  )
+})
+
+t.test('the status of an index that never opens is told after ten seconds', async t => {
+  let nowMs = 0
+  const clock: Clock = {
+    monotonicMs: () => nowMs,
+    wallMs: () => 0,
+    soon: call => setImmediate(call),
+    after: (ms, call) => {
+      nowMs += ms
+      setImmediate(call)
+      return { stop: () => {} }
+    },
+  }
+  const states = ['opening', 'building', 'live', 'failing', 'unknown'] as const
+  for (const state of states) {
+    nowMs = 0
+    const index = { collection: 'c', name: 'i', type: 'secondary', state, position: 3, lag: 1 }
+    const store = { status: () => ({ indexes: [index] }) as unknown as StoreStatus }
+    t.match(await settledStatus(store, clock), { indexes: [{ state }] })
+    t.equal(nowMs, state === 'opening' || state === 'live' ? 10_000 : 0, state)
+  }
 })
 
 t.test('a value that is looked up is JSON, and text if it is none', async t => {
