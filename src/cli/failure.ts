@@ -175,12 +175,19 @@ const wording: readonly (readonly [string, string])[] = [
   ['is not defined: call define first', 'is not defined: sillok define makes it'],
 ]
 
-/** The chain of causes, outermost first; at most five, so that a circle ends. */
+/**
+ * The chain of causes, outermost first; at most five, so that a circle ends. What only says again what was said
+ * before it is left out, and so is all of it where the message is the whole story.
+ */
 function causesOf(error: unknown): string[] {
   const causes: string[] = []
+  if (isSillokError(error, 'FOLDER_IN_USE')) return causes
+  let said = messageOf(error)
   let at = error instanceof Error ? error.cause : undefined
-  while (at !== undefined && at !== null && causes.length < 5) {
-    causes.push(at instanceof Error ? `${nameOf(at)}: ${messageOf(at)}` : messageOf(at))
+  for (let steps = 0; at !== undefined && at !== null && steps < 5; steps++) {
+    const message = messageOf(at)
+    if (!said.includes(message)) causes.push(at instanceof Error ? `${nameOf(at)}: ${message}` : message)
+    said = message
     at = at instanceof Error ? at.cause : undefined
   }
   return causes

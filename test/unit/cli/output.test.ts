@@ -300,10 +300,25 @@ t.test('what the outcome unknown leaves to do fits a verb, which has no session'
   t.match(nextStepOf(new SillokError('WINDOW_FULL', 'x')), /release\(\)/)
 })
 
+t.test('a cause that says nothing new is not told', async t => {
+  const inner = new SillokError('INVALID', 'fields must be a list')
+  const outer = new SillokError('INVALID', 'indexes.a: fields must be a list', { cause: inner })
+  t.notMatch(failureText(outer), /cause:/)
+  const third = new Error('why', { cause: outer })
+  t.match(failureText(third), /cause: +INVALID: indexes.a: fields must be a list\n/)
+  t.equal(failureText(third).match(/cause:/g)?.length, 1)
+  const level = new Error('Database failed to open', { cause: new Error('LOCK: already held') })
+  t.notMatch(failureText(new SillokError('FOLDER_IN_USE', 'in use', { cause: level })), /cause:/)
+  t.same((JSON.parse(failureJson(outer)) as { causes: unknown }).causes, [])
+})
+
 t.test('a circle of causes ends', async t => {
   const error = new Error('a')
   error.cause = new Error('b', { cause: error })
   t.equal(failureText(error).match(/cause:/g)?.length, 5)
+  const own = new Error('c')
+  own.cause = own
+  t.notMatch(failureText(own), /cause:/)
 })
 
 t.test('a command line ends with its exit code: results on one stream, remarks on the other', async t => {
