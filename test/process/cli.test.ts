@@ -2,7 +2,7 @@
  * The command line as processes: standard streams, two at one folder, signals, and imports that are killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -135,10 +135,11 @@ t.test(
 t.test('Ctrl-C during a benchmark leaves nothing behind', async t => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const folder = folderFor(t)
-    const { child, ended } = begin(folder, ['bench', 'put', '--dir', 'runs', '--duration', '60'])
     const runs = path.join(folder, 'runs')
+    mkdirSync(runs)
+    const { child, ended } = begin(folder, ['bench', 'put', '--scratch-dir', 'runs', '--duration', '60'])
     const isWritten = (): boolean =>
-      existsSync(runs) && readdirSync(runs, { recursive: true }).some(name => String(name).includes('wal-'))
+      readdirSync(runs, { recursive: true }).some(name => String(name).includes('wal-'))
     while (!isWritten() && child.exitCode === null) await setTimeout(20)
     child.kill(signal)
     t.match(await ended, { exit: null, signal, out: '' })

@@ -1,14 +1,12 @@
 /**
  * `sillok bench`: how fast the store is here, on this disk, durable as always.
  *
- * Every run opens a folder of its own, so that none inherits the work of another; `raw-sync` is the yardstick
- * for what one write at a time can be.
+ * Every run opens a store of its own in a scratch folder, so that none inherits the work of another; `raw-sync`
+ * is the yardstick for what one write at a time can be. The folder of a store (`--dir`) is never touched.
  */
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Random } from '../../base/random.js'
 import { RealClock } from '../../env/real-clock.js'
-import { systemError } from '../../env/system-errors.js'
 import { open } from '../../store/open.js'
 import { type LoadResult, runLoad } from '../bench/closed-loop.js'
 import { runRawSync } from '../bench/raw-sync.js'
@@ -75,10 +73,10 @@ export const command: Command = {
         default: '1',
         describe: 'text from which random keys and values are made: the same ones again',
       })
-      .option('dir', {
+      .option('scratch-dir', {
         type: 'string',
         requiresArg: true,
-        describe: 'where the folders of the runs are made (the temporary folder of the system)',
+        describe: 'folder in which each run makes one, and removes it (the temporary folder)',
       })
       .option('json', {
         type: 'boolean',
@@ -87,7 +85,7 @@ export const command: Command = {
       .example('$0 bench put raw-sync --concurrency 1,256 --duration 3', ''),
   async run(given, terminal) {
     const settings = readSettings(given)
-    const place = textOf(given, 'dir')
+    const place = textOf(given, 'scratch-dir')
     const runs: Run[] = []
     for (const workload of settings.workloads) {
       for (const concurrency of workload === 'raw-sync' ? [1] : settings.concurrency) {
@@ -134,13 +132,8 @@ function readSettings(given: Arguments): Settings {
 }
 
 async function inFolder<T>(place: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
-  if (place === undefined) return inTemporaryFolder('sillok-bench-', false, work)
-  try {
-    await mkdir(place, { recursive: true })
-  } catch (error) {
-    throw systemError(error, 'make', place)
-  }
-  return inTemporaryFolder(path.join(path.resolve(place), 'sillok-bench-'), false, work)
+  const prefix = 'sillok-bench-'
+  return inTemporaryFolder(place === undefined ? prefix : path.resolve(place, prefix), false, work)
 }
 
 async function measure(

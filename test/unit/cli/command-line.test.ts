@@ -79,6 +79,16 @@ t.test('a usage error names options with their dashes, and what is missing', asy
   }
 })
 
+t.test('a benchmark makes its folders where it is told, and leaves none', async t => {
+  const { sillok, folder } = shell(t)
+  const bench = ['bench', 'put', 'raw-sync', '--concurrency', '4', '--duration', '0.05']
+  t.match(await sillok(...bench, '--scratch-dir', folder), { exit: 0, out: /"workload":"raw-sync"/ })
+  const missing = await sillok(...bench, '--scratch-dir', path.join(folder, 'nope'))
+  t.match(missing, { exit: 5, out: '', err: /^NOT_FOUND: cannot make .*nope.*its folder is not there/ })
+  t.match(await sillok(...bench, '--dir', folder), { exit: 2 }, 'which is the folder of a store elsewhere')
+  t.same(readdirSync(folder), [])
+})
+
 t.test('every option and word of every verb is described in the help', async t => {
   for (const file of readdirSync(path.join(projectRoot, 'src/cli/commands'))) {
     const verb = path.basename(file, '.ts')
