@@ -11,8 +11,8 @@ export type ReadRow = { readonly document: object } | { readonly fault: string }
 
 /**
  * The document in the row. Bytes that are no UTF-8 are a fault: the replacement characters that a lenient
- * decoder writes would be another text. So is a whole number that JavaScript rounds. What is JSON but no
- * object passes; the store refuses it by name.
+ * decoder writes would be another text. So are a whole number that JavaScript rounds, and a field that stands
+ * twice. What is JSON but no object passes; the store refuses it by name.
  */
 export function readRow(raw: RawRow, placeName: 'line' | 'element'): ReadRow {
   const where = `${placeName} ${raw.place}, byte ${raw.offset}`

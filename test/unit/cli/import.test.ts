@@ -2,6 +2,7 @@
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import { parseExactJson } from '../../../src/cli/exact-json.js'
 import { Importer } from '../../../src/cli/import/importer.js'
 import { keptLines } from '../../../src/cli/import/rejection-report.js'
 import { readRow } from '../../../src/cli/import/row-document.js'
@@ -116,6 +117,54 @@ t.test('what cannot be read exactly is told with its place', async t => {
     t.same(read(Buffer.from(text)), JSON.parse(text), text)
   }
   t.ok(Object.hasOwn(read(Buffer.from('{"__proto__":{"a":1}}')) as object, '__proto__'), 'left to the store')
+})
+
+t.test('what JSON.parse would lose is a fault: rounded numbers, and a field that stands twice', async t => {
+  const twice: [string, string][] = [
+    ['{"a":1,"a":2}', 'a'],
+    ['{"a":1,"b":{"c":[{"d":1, "d" : 1}]}}', 'd'],
+    ['[{"a":[{"x":"}"}],"a":0}]', 'a'],
+    ['{"\\u0061":1,"a":2}', 'a'],
+    ['{"a\\\\":1,"a\\\\":2}', 'a\\'],
+    ['{"\\"":"\\\\","\\u0022":1}', '"'],
+    ['{"":1,\n\t""\r:2}', ''],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+    ['{"김":1,"김":2}', '김'],
+  ]
+  for (const [text, name] of twice) {
+    const fault = `the field ${JSON.stringify(name)} stands twice in one object`
+    t.same(parseExactJson(text), { fault }, text)
+  }
+  const whole = [
+    '{"a":1,"A":2,"b":{"a":1},"c":[{"a":1},{"a":2}],"d":"a","e":["a","a"]}',
+    '{"a":"\\"a\\":","b":"{\\"b\\":1"}',
+    '{"a":"a","b":"\\\\"}',
+    '[true,false,null,1e2,-0.5E-3,{}]',
+    '"a"',
+    '7',
+  ]
+  for (const text of whole) t.same(parseExactJson(text), { value: JSON.parse(text) as unknown }, text)
+  t.match(parseExactJson(`{"a":${'9'.repeat(5000)}}`), { fault: /^9{80}… cannot be held exactly/ })
+  t.match(parseExactJson(`{"a":1${'0'.repeat(400)}}`), { fault: /cannot be held exactly/ })
+  t.match(parseExactJson(`{"${'k'.repeat(500)}":1,"${'k'.repeat(500)}":1}`), {
+    fault: /^the field "k{79}… stands/,
+  })
+})
+
+t.test('the time of reading JSON grows with its length only', async t => {
+  const million = 1_000_000
+  const texts = [
+    JSON.stringify({ a: '\\'.repeat(million), b: '"'.repeat(million) }),
+    `{"n":[${'9'.repeat(million)}.5]}`,
+    `{"s":"${'1'.repeat(2 * million)}"${' '.repeat(million)}:1}`.replace('"s":', ''),
+    `{${Array.from({ length: million / 10 }, (_, i) => `"${i}":${i}`).join()}}`,
+    `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`,
+  ]
+  for (const text of texts) {
+    const startMs = performance.now()
+    t.notOk('fault' in parseExactJson(text))
+    t.ok(performance.now() - startMs < 2000, `${text.slice(0, 20)} in ${performance.now() - startMs} ms`)
+  }
 })
 
 function line(row: number): string {
