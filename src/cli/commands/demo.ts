@@ -127,7 +127,7 @@ class Demo {
     this.#claims.equal('kills', runs.filter(({ signal }) => signal === 'SIGKILL').length, killShares.length)
     this.#claims.equal('rows in the input', last?.summary?.['rows'], expectedPlaces.rows)
     this.#claims.equal('rows inserted, over all runs', last?.summary?.['inserted'], expectedPlaces.kept)
-    this.#claims.equal('exit code of the last run (4: rows were rejected)', last?.exit, exitCodes.conflict)
+    this.#claims.equal('exit code of the last run (4: rows were refused)', last?.exit, exitCodes.conflict)
     return runs
   }
 

@@ -31,7 +31,10 @@ const nameBytesMax = limits.sessionNameBytesMax - limits.nameBytesMax - 64 - 2
 /** An answer may wait for a disk that is full or busy; a shorter wait would only end the import. */
 const deadlineMs = 10 * 60_000
 
-/** Prints how many rows there are, were inserted and rejected, over all runs of the same import. */
+/**
+ * Prints how many rows there are, and of these were inserted, refused by the store, and unreadable, over all
+ * runs of the same import.
+ */
 export const command: Command = {
   usage: 'import <collection> <file>',
   summary: 'insert the documents of a file, NDJSON or one JSON array; resumable, exactly once',
@@ -188,7 +191,7 @@ function reportName({ given, file, facts }: Job): string {
 
 function exitOf({ counts }: Report): ExitCode {
   if (counts.unreadable > 0) return exitCodes.failed
-  return counts.rejected > 0 ? exitCodes.conflict : exitCodes.ok
+  return counts.refused > 0 ? exitCodes.conflict : exitCodes.ok
 }
 
 async function printSummary(
@@ -204,7 +207,7 @@ async function printSummary(
   const { facts, terminal, clock } = job
   const seconds = (clock.monotonicMs() - job.startMs) / 1000
   const done = isWhole ? facts.rows : Math.min(facts.rows, resumedFrom - 1 + sent)
-  const { rejected, unreadable } = report.counts
+  const { refused, unreadable } = report.counts
   if (isWhole && sent === 0 && facts.rows > 0)
     await terminal.err.write('already imported: nothing was sent\n')
   if (!isWhole) {
@@ -213,8 +216,8 @@ async function printSummary(
   }
   const fields = {
     rows: done,
-    inserted: done - rejected,
-    rejected,
+    inserted: done - refused - unreadable,
+    refused,
     unreadable,
     resumedFrom,
     sent,

@@ -28,9 +28,9 @@ export interface Rejection {
   readonly version?: unknown
 }
 
-/** How many rows the report names. */
+/** How many rows the report names: those that the store refused, and those that could not be read. */
 export interface ReportCounts {
-  readonly rejected: number
+  readonly refused: number
   readonly unreadable: number
 }
 
@@ -51,14 +51,14 @@ export class ReportFile implements Report {
   readonly #file: FileHandle
   readonly #path: string
   #size: number
-  #rejected: number
+  #refused: number
   #unreadable: number
 
   private constructor(file: FileHandle, name: string, kept: Kept) {
     this.#file = file
     this.#path = name
     this.#size = kept.bytes
-    this.#rejected = kept.rejected
+    this.#refused = kept.refused
     this.#unreadable = kept.unreadable
   }
 
@@ -87,7 +87,7 @@ export class ReportFile implements Report {
   }
 
   get counts(): ReportCounts {
-    return { rejected: this.#rejected, unreadable: this.#unreadable }
+    return { refused: this.#refused, unreadable: this.#unreadable }
   }
 
   async append(rejections: readonly Rejection[]): Promise<void> {
@@ -102,8 +102,9 @@ export class ReportFile implements Report {
       throw systemError(error, 'write', this.#path)
     }
     this.#size += bytes.length
-    this.#rejected += rejections.length
-    this.#unreadable += rejections.filter(({ unreadable }) => unreadable).length
+    const unreadable = rejections.filter(rejection => rejection.unreadable).length
+    this.#unreadable += unreadable
+    this.#refused += rejections.length - unreadable
   }
 
   async close(): Promise<void> {
@@ -120,7 +121,7 @@ interface Kept extends ReportCounts {
  * written, so that nobody's file is cut off because its name was given by mistake.
  */
 export function keptLines(bytes: Buffer, from: number, name: string): Kept {
-  const kept = { bytes: 0, rejected: 0, unreadable: 0 }
+  const kept = { bytes: 0, refused: 0, unreadable: 0 }
   if (!beginsLine(bytes)) throw noReport(name)
   let last = 0
   let isCut = false
@@ -133,8 +134,8 @@ export function keptLines(bytes: Buffer, from: number, name: string): Kept {
     else {
       last = line.row
       kept.bytes = start
-      kept.rejected += 1
       if (line.unreadable) kept.unreadable += 1
+      else kept.refused += 1
     }
   }
   return kept

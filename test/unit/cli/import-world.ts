@@ -107,7 +107,7 @@ export class ImportWorld {
       this.#durable = this.#written
     }
     return {
-      counts: { rejected: 0, unreadable: 0 },
+      counts: { refused: 0, unreadable: 0 },
       append: async (rejections: readonly Rejection[]) => {
         await this.#step(life)
         const bytes = Buffer.from(rejections.map(line => `${JSON.stringify(line)}\n`).join(''))

@@ -102,12 +102,18 @@ t.test('what cannot be read exactly is told with its place', async t => {
     const result = readRow({ row: 3, place: 4, offset: 50, bytes }, 'line')
     return 'fault' in result ? result.fault : result.document
   }
-  t.match(read(Buffer.from('{bad}')), /^line 4, byte 50: not JSON: /)
-  t.equal(read(Buffer.from([0x22, 0xff, 0x22])), 'line 4, byte 50: not UTF-8')
+  t.match(read(Buffer.from('{bad}')), /^row 3 \(line 4\), byte 50: not JSON: /)
+  t.equal(read(Buffer.from([0x22, 0xff, 0x22])), 'row 3 (line 4), byte 50: not UTF-8')
   const advice = 'up to 9007199254740991 every whole number can, beyond write it as a text'
   const lost = ` cannot be held exactly as a number: ${advice}`
-  t.equal(read(Buffer.from('{"a":9007199254740993}')), `line 4, byte 50: 9007199254740993${lost}`)
-  t.equal(read(Buffer.from('{"a":[-12345678901234567890]}')), `line 4, byte 50: -12345678901234567890${lost}`)
+  t.equal(read(Buffer.from('{"a":9007199254740993}')), `row 3 (line 4), byte 50: 9007199254740993${lost}`)
+  t.equal(
+    read(Buffer.from('{"a":[-12345678901234567890]}')),
+    `row 3 (line 4), byte 50: -12345678901234567890${lost}`,
+  )
+  t.match(readRow({ row: 4, place: 4, offset: 50, bytes: Buffer.from('{') }, 'line'), {
+    fault: /^line 4, byte 50: /,
+  })
   for (const text of [
     '{"a":9007199254740991}',
     '{"a":"9007199254740993"}',
@@ -173,7 +179,7 @@ function line(row: number): string {
 
 t.test('a report keeps its whole lines of rows that are not sent again', async t => {
   const text = line(3) + line(5) + line(8)
-  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report').rejected
+  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report').refused
   for (let length = 0; length <= text.length; length++) {
     for (const zeros of [0, 5]) {
       const bytes = Buffer.concat([Buffer.from(text.slice(0, length)), Buffer.alloc(zeros)])
@@ -184,7 +190,7 @@ t.test('a report keeps its whole lines of rows that are not sent again', async t
     }
   }
   const unreadable = Buffer.from('{"row":2,"unreadable":true}\n')
-  t.same(keptLines(unreadable, 9, 'report'), { bytes: unreadable.length, rejected: 1, unreadable: 1 })
+  t.same(keptLines(unreadable, 9, 'report'), { bytes: unreadable.length, refused: 0, unreadable: 1 })
 })
 
 t.test('a file that is no report, or lacks a line, is refused and left alone', async t => {
@@ -248,7 +254,7 @@ function importerOver(
       insert: (_document, sequence) => insert(sequence),
       release: row => released.push(row),
     },
-    report: { counts: { rejected: 0, unreadable: 0 }, append },
+    report: { counts: { refused: 0, unreadable: 0 }, append },
     placeName: 'line',
     concurrency: 1024,
   })

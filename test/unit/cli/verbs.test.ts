@@ -246,7 +246,7 @@ t.test('an import reports every row that was not inserted, and says so by its ex
   writeFileSync(input, '{"id":"a","email":"x@y"}\n\n{"id":"b","email":"X@Y"}\n{"id":"a"}\n{"id":"c"}\n')
   t.match(await sillok('import', 'users', input), {
     exit: 4,
-    out: /"rows":4,"inserted":2,"rejected":2,"unreadable":0,"resumedFrom":1,"sent":4,/,
+    out: /"rows":4,"inserted":2,"refused":2,"unreadable":0,"resumedFrom":1,"sent":4,/,
     err: '',
   })
   const lines = readFileSync(report, 'utf8')
@@ -259,7 +259,7 @@ t.test('an import reports every row that was not inserted, and says so by its ex
   ])
   const before = readFileSync(report, 'utf8')
   const again = await sillok('import', 'users', input)
-  t.match(again, { exit: 4, out: /"rows":4,"inserted":2,"rejected":2,.*"sent":0,/, err: /^already imported/ })
+  t.match(again, { exit: 4, out: /"rows":4,"inserted":2,"refused":2,.*"sent":0,/, err: /^already imported/ })
   t.equal(readFileSync(report, 'utf8'), before)
   rmSync(report)
   t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*report .* is missing/ })
@@ -272,7 +272,7 @@ t.test('an import reports every row that was not inserted, and says so by its ex
   rmSync(report)
   t.match(await sillok('import', 'users', input), {
     exit: 1,
-    out: /"rows":6,"inserted":2,"rejected":4,"unreadable":2,/,
+    out: /"rows":6,"inserted":2,"refused":2,"unreadable":2,/,
   })
   t.match(
     readFileSync(report, 'utf8')
