@@ -5,6 +5,7 @@
  * the same again when a finished import is run again. 130 or 143 when a signal stopped it: the same command
  * resumes it.
  */
+import { createHash } from 'node:crypto'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { RealClock } from '../../env/real-clock.js'
@@ -45,7 +46,7 @@ export const command: Command = {
       .option('report', {
         type: 'string',
         requiresArg: true,
-        describe: 'file for the rows that are not inserted, a JSON line each (FILE.report.ndjson)',
+        describe: 'file for the rows that are not inserted, a JSON line each (FILE.<import>.report.ndjson)',
       })
       .option('name', {
         type: 'string',
@@ -66,10 +67,11 @@ export const command: Command = {
     const input = await InputFile.open(wanted.file)
     try {
       const facts = await input.examine()
+      const identity = `${wanted.name} ${wanted.collection} ${facts.sha256}`
+      const report = reportName(given, wanted.file, identity)
       const openMs = clock.monotonicMs()
-      return await withPresentStore(given, terminal, store =>
-        importInto(store, input, { ...wanted, facts, terminal, given, clock, startMs, openMs }),
-      )
+      const job = { ...wanted, facts, identity, report, terminal, given, clock, startMs, openMs }
+      return await withPresentStore(given, terminal, store => importInto(store, input, job))
     } finally {
       await input.close()
     }
@@ -85,6 +87,10 @@ interface Wanted {
 
 interface Job extends Wanted {
   readonly facts: InputFacts
+  /** Names the import, and its session: another name, collection or input is another import. */
+  readonly identity: string
+  /** Path of the report. */
+  readonly report: string
   readonly terminal: Terminal
   readonly given: Arguments
   readonly clock: RealClock
@@ -110,13 +116,8 @@ async function importInto(store: Store, input: InputFile, job: Job): Promise<Exi
     throw new SillokError('NOT_FOUND', message)
   }
   const openedMs = clock.monotonicMs() - job.openMs
-  // The digest is part of the name: another input is another import, never the rest of this one.
-  const session = await store.session({
-    name: `${job.name} ${collection} ${facts.sha256}`,
-    numbering: 'caller',
-    input: facts.sha256,
-  })
-  const report = await ReportFile.open(reportName(job), session.lowWater)
+  const session = await store.session({ name: job.identity, numbering: 'caller', input: facts.sha256 })
+  const report = await ReportFile.open(job.report, session.lowWater, job.identity)
   const signals = watchSignals()
   try {
     const resumedFrom = session.lowWater
@@ -180,10 +181,10 @@ async function markEnd(session: Session, collection: string, sequence: number): 
   }
 }
 
-/** Beside the input; of standard input, in the working folder, named after its digest. */
-function reportName({ given, file, facts }: Job): string {
-  const asked = textOf(given, 'report')
-  const name = asked ?? `${file === '-' ? `import-${facts.sha256.slice(0, 12)}` : file}.report.ndjson`
+/** Beside the input, or in the working folder; named after the import, so that each has its own. */
+function reportName(given: Arguments, file: string, identity: string): string {
+  const digest = createHash('sha256').update(identity).digest('hex').slice(0, 12)
+  const name = textOf(given, 'report') ?? `${file === '-' ? 'import-' : `${file}.`}${digest}.report.ndjson`
   if (name === '') throw new UsageError('--report names a file')
   if (lookAtTarget(name) === 'other') throw new UsageError(`the report ${name} is no regular file`)
   return name
@@ -223,7 +224,7 @@ async function printSummary(
     sent,
     seconds: Math.round(seconds * 1000) / 1000,
     rowsPerSecond: Math.round(sent / seconds),
-    report: reportName(job),
+    report: job.report,
   }
   await printOne(fields, terminal.format, terminal.out)
 }

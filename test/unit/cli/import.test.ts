@@ -174,12 +174,12 @@ t.test('the time of reading JSON grows with its length only', async t => {
 })
 
 function line(row: number): string {
-  return `${JSON.stringify({ row, offset: row * 10, code: 'EXISTS', message: 'there' })}\n`
+  return `${JSON.stringify({ row, offset: row * 10, code: 'EXISTS', message: 'there', import: 'own' })}\n`
 }
 
 t.test('a report keeps its whole lines of rows that are not sent again', async t => {
   const text = line(3) + line(5) + line(8)
-  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report').refused
+  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report', 'own').refused
   for (let length = 0; length <= text.length; length++) {
     for (const zeros of [0, 5]) {
       const bytes = Buffer.concat([Buffer.from(text.slice(0, length)), Buffer.alloc(zeros)])
@@ -189,8 +189,8 @@ t.test('a report keeps its whole lines of rows that are not sent again', async t
       t.equal(kept(bytes, 1), 0, `a new import, ${length} bytes and ${zeros} zeros`)
     }
   }
-  const unreadable = Buffer.from('{"row":2,"unreadable":true}\n')
-  t.same(keptLines(unreadable, 9, 'report'), { bytes: unreadable.length, refused: 0, unreadable: 1 })
+  const unreadable = Buffer.from('{"row":2,"unreadable":true,"import":"own"}\n')
+  t.same(keptLines(unreadable, 9, 'report', 'own'), { bytes: unreadable.length, refused: 0, unreadable: 1 })
 })
 
 t.test('a file that is no report, or lacks a line, is refused and left alone', async t => {
@@ -203,10 +203,18 @@ t.test('a file that is no report, or lacks a line, is refused and left alone', a
     line(3) + line(3),
   ]
   for (const file of files) {
-    t.throws(() => keptLines(Buffer.from(file), 9, 'report'), { code: 'INVALID' }, JSON.stringify(file))
+    t.throws(
+      () => keptLines(Buffer.from(file), 9, 'report', 'own'),
+      { code: 'INVALID' },
+      JSON.stringify(file),
+    )
   }
   for (const file of files.slice(0, 3))
-    t.throws(() => keptLines(Buffer.from(file), 1, 'report'), { code: 'INVALID' })
+    t.throws(() => keptLines(Buffer.from(file), 1, 'report', 'own'), { code: 'INVALID' })
+  for (const from of [1, 9]) {
+    const message = /^report is the report of another import \(own\)/
+    t.throws(() => keptLines(Buffer.from(line(3)), from, 'report', 'other'), { code: 'INVALID', message })
+  }
 })
 
 /** Crashes after every possible number of steps, sometimes again on the way; tells what was wrong. */

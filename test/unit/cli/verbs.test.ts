@@ -1,5 +1,5 @@
 /** The verbs of a store, in this process: what they print, what they refuse, and with which exit code. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
@@ -236,58 +236,6 @@ t.test('a folder of another program is left alone', async t => {
   t.match(await sillok('define', 'users', '--json', users), { exit: 1, err: /^FOREIGN_FOLDER: / })
   t.match(await sillok('get', 'users', 'a'), { exit: 1, err: /^FOREIGN_FOLDER: / })
   t.same(readdirSync(path.join(folder, 'store')), ['photo.jpg'])
-})
-
-t.test('an import reports every row that was not inserted, and says so by its exit code', async t => {
-  const { sillok, folder } = shell(t)
-  const input = path.join(folder, 'users.ndjson')
-  const report = `${input}.report.ndjson`
-  await sillok('define', 'users', '--json', users)
-  writeFileSync(input, '{"id":"a","email":"x@y"}\n\n{"id":"b","email":"X@Y"}\n{"id":"a"}\n{"id":"c"}\n')
-  t.match(await sillok('import', 'users', input), {
-    exit: 4,
-    out: /"rows":4,"inserted":2,"refused":2,"unreadable":0,"resumedFrom":1,"sent":4,/,
-    err: '',
-  })
-  const lines = readFileSync(report, 'utf8')
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line) as unknown)
-  t.match(lines, [
-    { row: 2, offset: 26, code: 'UNIQUE_TAKEN', constraint: 'email', holder: 'a', version: Number },
-    { row: 3, offset: 51, code: 'EXISTS' },
-  ])
-  const before = readFileSync(report, 'utf8')
-  const again = await sillok('import', 'users', input)
-  t.match(again, { exit: 4, out: /"rows":4,"inserted":2,"refused":2,.*"sent":0,/, err: /^already imported/ })
-  t.equal(readFileSync(report, 'utf8'), before)
-  rmSync(report)
-  t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*report .* is missing/ })
-
-  const bad = '[{"id":"d"},{"id":"e",},{"id":"f","__proto__":1},{"id":9007199254740993},7,\n{"id":"g"}]'
-  writeFileSync(input, bad)
-  writeFileSync(report, 'my notes\n')
-  t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*is not the report/ })
-  t.equal(readFileSync(report, 'utf8'), 'my notes\n')
-  rmSync(report)
-  t.match(await sillok('import', 'users', input), {
-    exit: 1,
-    out: /"rows":6,"inserted":2,"refused":2,"unreadable":2,/,
-  })
-  t.match(
-    readFileSync(report, 'utf8')
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line) as unknown),
-    [
-      { row: 2, offset: 12, code: 'INVALID', message: /^element 2, byte 12: not JSON/, unreadable: true },
-      { row: 3, code: 'INVALID', message: /__proto__/ },
-      { row: 4, code: 'INVALID', message: /9007199254740993 cannot be held/, unreadable: true },
-      { row: 5, code: 'INVALID' },
-    ],
-  )
-  writeFileSync(input, '')
-  t.match(await sillok('import', 'users', input, '--name', 'empty', '--report', `${input}.2`), { exit: 0 })
 })
 
 t.test('percentiles are exact, and a load counts what ended within its time', async t => {
