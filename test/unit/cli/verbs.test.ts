@@ -1,4 +1,5 @@
 /** The verbs of a store, in this process: what they print, what they refuse, and with which exit code. */
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
@@ -9,6 +10,7 @@ import { settledStatus } from '../../../src/cli/settled-status.js'
 import { userFileError } from '../../../src/cli/user-file.js'
 import type { Clock } from '../../../src/env/clock.js'
 import { RealClock } from '../../../src/env/real-clock.js'
+import { open } from '../../../src/index.js'
 import type { StoreStatus } from '../../../src/store/store.js'
 import { shell } from './shell.js'
 
@@ -137,6 +139,36 @@ t.test('the status of an index that never opens is told after ten seconds', asyn
     t.match(await settledStatus(store, clock), { indexes: [{ state }] })
     t.equal(nowMs, state === 'opening' || state === 'live' ? 10_000 : 0, state)
   }
+})
+
+t.test('documents are counted, all or in a range, and a digest changes with what a store holds', async t => {
+  const { sillok, folder } = shell(t)
+  await sillok('define', 'users', '--json', users)
+  const empty = await sillok('digest')
+  for (const document of ['{"id":1}', '{"id":2}', '{"id":"a1"}', '{"id":"a2"}', '{"id":"b"}'])
+    await sillok('put', 'users', document)
+  const counts: [string[], number][] = [
+    [[], 5],
+    [['--prefix', 'a'], 2],
+    [['--gt', '1', '--number'], 4],
+    [['--gte', 'a2', '--lt', 'b'], 1],
+    [['--lte', 'A'], 2],
+    [['--gt', 'b'], 0],
+  ]
+  for (const [words, documents] of counts) {
+    const out = `{"collection":"users","documents":${documents}}\n`
+    t.same(await sillok('count', 'users', ...words), { exit: 0, out, err: '' }, words.join(' '))
+  }
+  t.match(await sillok('count', 'nobody'), { exit: 5 })
+  t.match(await sillok('count', 'users', '--limit', '1'), { exit: 2 })
+  const full = await sillok('digest')
+  t.match(full, { exit: 0, out: /^\{"digest":"[0-9a-f]{64}"\}\n$/ })
+  t.not(full.out, empty.out)
+  t.equal((await sillok('digest')).out, full.out, 'opening changes nothing')
+  const store = await open({ dir: path.join(folder, 'store') })
+  const text = store.digest()
+  await store.close()
+  t.match(full.out, createHash('sha256').update(text).digest('hex'))
 })
 
 t.test('a value that is looked up is JSON, and text if it is none', async t => {
