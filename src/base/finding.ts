@@ -43,9 +43,9 @@ interface Group {
   readonly kept: Finding[]
 }
 
-/** `1 fault`, `1,234 more faults`. */
+/** `1 fault`, `1234 more faults`. */
 export function faultsText(count: number, which: '' | 'more ' = ''): string {
-  return `${count.toLocaleString('en-US')} ${which}${count === 1 ? 'fault' : 'faults'}`
+  return `${count} ${which}${count === 1 ? 'fault' : 'faults'}`
 }
 
 /** What was looked at. */
@@ -74,8 +74,8 @@ export class Findings {
   }
 
   /**
-   * The faults, file by file, those of rows behind all others, of which they may be a consequence. The last of
-   * a file with too many says how many more there are.
+   * The faults, file by file, those of rows behind all others, of which they may be a consequence. The last
+   * of a file with too many says how many more there are.
    */
   get faults(): readonly Finding[] {
     const groups = [...this.#groups.values()]

@@ -176,8 +176,8 @@ const wording: readonly (readonly [string, string])[] = [
 ]
 
 /**
- * The chain of causes, outermost first; at most five, so that a circle ends. What only says again what was said
- * before it is left out, and so is all of it where the message is the whole story.
+ * The chain of causes, outermost first; at most five, so that a circle ends. What only says again what was
+ * said before it is left out, and so is all of it where the message is the whole story.
  */
 function causesOf(error: unknown): string[] {
   const causes: string[] = []

@@ -1,6 +1,6 @@
 /**
- * The status of a store that was just opened: indexes are opened beside it, and before they are, nothing can be
- * said of them; what they lack of the log (every opening adds an entry to it) they take at once.
+ * The status of a store that was just opened: indexes are opened beside it, and before they are, nothing can
+ * be said of them; what they lack of the log (every opening adds an entry to it) they take at once.
  */
 import type { Clock } from '../env/clock.js'
 import type { Store, StoreStatus } from '../store/store.js'

@@ -75,8 +75,8 @@ export function keyOf(word: string, isNumber: boolean): DocumentKey {
 }
 
 /**
- * A value to be looked up: as JSON, and a word that is no JSON is text. INVALID for a number that could not be
- * held exactly.
+ * A value to be looked up: as JSON, and a word that is no JSON is text. INVALID for a number that could not
+ * be held exactly.
  */
 export function lookupValue(word: string): TupleValue {
   try {

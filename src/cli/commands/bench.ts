@@ -1,8 +1,9 @@
 /**
  * `sillok bench`: how fast the store is here, on this disk, durable as always.
  *
- * Every run opens a store of its own in a scratch folder, so that none inherits the work of another; `raw-sync`
- * is the yardstick for what one write at a time can be. The folder of a store (`--dir`) is never touched.
+ * Every run opens a store of its own in a scratch folder, so that none inherits the work of another;
+ * `raw-sync` is the yardstick for what one write at a time can be. The folder of a store (`--dir`) is never
+ * touched.
  */
 import path from 'node:path'
 import { Random } from '../../base/random.js'

@@ -9,7 +9,7 @@ import { declareFolder, withPresentStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printOne } from '../output.js'
 
-/** Prints the digest: equal ones mean equal documents, unique values and kept replies, with their versions. */
+/** Prints the digest: equal ones mean equal documents, unique values and kept replies, and versions. */
 export const command: Command = {
   usage: 'digest',
   summary: 'print a digest of all documents and versions, to compare copies of a store',

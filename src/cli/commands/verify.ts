@@ -1,9 +1,9 @@
 /**
  * `sillok verify`: reads every byte of a closed store that anything depends on, and names what is wrong.
  *
- * One row per finding, those of the log before those of what is made from it: fault or note, the file from the
- * data folder, the place in it, and what. A fault makes the exit code 1; a note is what a crash may leave, and
- * does not. What was read is told on standard error.
+ * One row per finding, those of the log before those of what is made from it: fault or note, the file from
+ * the data folder, the place in it, and what. A fault makes the exit code 1; a note is what a crash may
+ * leave, and does not. What was read is told on standard error.
  */
 import { faultsText } from '../../base/finding.js'
 import { RealClock } from '../../env/real-clock.js'

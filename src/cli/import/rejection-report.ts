@@ -124,8 +124,8 @@ interface Kept extends ReportCounts {
 }
 
 /**
- * What stays of the report: its whole lines of rows before `from`. Throws INVALID for what the import `own` has
- * not written, so that nobody's file is cut off because its name was given by mistake.
+ * What stays of the report: its whole lines of rows before `from`. Throws INVALID for what the import `own`
+ * has not written, so that nobody's file is cut off because its name was given by mistake.
  */
 export function keptLines(bytes: Buffer, from: number, name: string, own: string): Kept {
   const kept = { bytes: 0, refused: 0, unreadable: 0 }
