@@ -1,11 +1,11 @@
 /**
  * Invariants, checked in production too.
  *
- * A broken invariant is a bug of ours or damage that no check saw: the store stops instead of going on with a
- * state that nobody reasoned about. Never caught to be ignored.
+ * A broken invariant is a bug of ours, or damage that no check saw: the store stops instead of going on in a
+ * state that nobody has reasoned about. Never catch it to ignore it.
  */
 
-/** A statement that must always hold did not. The message carries the numbers. */
+/** Something that must always hold did not. The message carries the numbers. */
 export class InvariantError extends Error {
   override readonly name = 'InvariantError'
 }

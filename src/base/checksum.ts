@@ -1,6 +1,6 @@
 /**
- * CRC-32 (IEEE, as in zlib) of bytes in parts; never zero-passing: an all-zero header must be refused by its
- * magic.
+ * CRC-32 (IEEE, as in zlib) of bytes, also in parts. Zeros have a CRC like other bytes: what must not be all
+ * zeros needs a magic number besides.
  */
 import { crc32 as zlibCrc32 } from 'node:zlib'
 

@@ -9,7 +9,7 @@
  *  14  u16 kind      what the body is (see `entryKinds`)
  *  16  u64 index
  *  24  u64 term
- *  32  body          never holds its own index: it stays right when the entry is read elsewhere
+ *  32  body          never holds its own index, so it means the same wherever the entry stands
  *
  * All little-endian, no padding. The CRC is made once and checked on every hop.
  */
@@ -26,11 +26,11 @@ export const entryLevel = 1
 
 /** What a body is. */
 export const entryKinds = {
-  /** Nothing: the first entry of a term. */
+  /** The log time and nothing else: the first entry of a term, or one that only records the time. */
   empty: 0,
   /** A configuration of the Raft group. */
   configuration: 1,
-  /** Facts: rows that change, made by decide. */
+  /** Facts: rows that change, as decide made them. */
   facts: 2,
 } as const
 
@@ -100,7 +100,7 @@ export function decodeEntry(bytes: Buffer, offset = 0): Entry | undefined {
 
 /** Writes a safe integer as 8 bytes, little-endian. */
 export function writeIndex(bytes: Buffer, value: number, offset: number): void {
-  // On the way of every write: the message is made only when it is needed, without a closure.
+  // Every write comes through here: the message is made only when it is needed, without a closure.
   if (!Number.isSafeInteger(value) || value < 0) assert(false, `not an index: ${value}`)
   bytes.writeUInt32LE(value % 2 ** 32, offset)
   bytes.writeUInt32LE(Math.floor(value / 2 ** 32), offset + 4)

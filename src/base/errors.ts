@@ -1,14 +1,18 @@
 /**
  * The one error class of the store and its closed table of codes.
  *
- * Codes never change within a major version; messages may. `TypeError` and `RangeError` (without a code) are
- * for misuse of the API; `InvariantError` is for our own bugs.
+ * Codes never change within a major version; messages may. Misuse of the API is INVALID, also by a wrong
+ * type. Any other error, as `InvariantError`, is a bug of ours or comes from the caller's own functions.
  */
 
 /** What the caller may conclude about the request. */
 export type Outcome = 'not-applied' | 'unknown'
 
-/** What to do next: never send it again, send it again in the same session, or simply later. */
+/**
+ * What to do next: never send it again; send it again later; or, in a caller-numbered session, send it again
+ * with the same sequence. (Elsewhere `same-session` means: look what became of it, or repeat it with
+ * `ifVersion`.)
+ */
 export type Retry = 'never' | 'same-session' | 'later'
 
 interface Row {
@@ -105,7 +109,7 @@ export function isSillokError(error: unknown, code?: Code): error is SillokError
   return error instanceof SillokError && (code === undefined || error.code === code)
 }
 
-/** What a thrown value says of itself: it may be anything, if code that is not ours threw it. */
+/** The message of a thrown value, which may be anything if code that is not ours threw it. */
 export function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error)
@@ -115,8 +119,8 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * The same failure for a request that may yet have taken effect, by itself or by an earlier attempt: nobody
- * may be told that it was not applied.
+ * The same failure for a request that may have taken effect after all, now or in an earlier attempt: its
+ * caller must not be told that it was not applied.
  */
 export function withUnknownOutcome(error: SillokError): SillokError {
   if (error.outcome === 'unknown') return error

@@ -2,8 +2,8 @@
  * What a check of stored bytes found: in which file, where in it, and what. One form for every kind of file.
  *
  * A *fault* is something that no crash explains: bytes that were durable are wrong or gone. A *note* is worth
- * telling and no fault: what a crash may leave, or what could not be looked at. Of many faults in one file
- * the first ones are kept, and the others counted; rows are counted apart, so that they crowd nothing out.
+ * telling but no fault: what a crash may leave, or what could not be checked. If a file has many faults, the
+ * first ones are kept and the others counted; rows are counted apart, so that they crowd nothing out.
  */
 import { InvariantError } from './assert.js'
 import { type ErrorDetails, isSillokError } from './errors.js'
@@ -26,7 +26,7 @@ export function atEntry(index: number): string {
   return `entry ${index}`
 }
 
-/** A place by the key of a row, of which only the first bytes are told. */
+/** A place by the key of a row; of a long key only the first bytes. */
 export function atKey(key: Buffer): string {
   return `${rowMark}${key.subarray(0, keyBytesShown).toString('hex')}${key.length > keyBytesShown ? '…' : ''}`
 }
@@ -48,7 +48,7 @@ export function faultsText(count: number, which: '' | 'more ' = ''): string {
   return `${count} ${which}${count === 1 ? 'fault' : 'faults'}`
 }
 
-/** What was looked at. */
+/** How much was checked. */
 export interface CheckedCounts {
   files: number
   bytes: number
@@ -57,7 +57,7 @@ export interface CheckedCounts {
   rows: number
 }
 
-/** Collects what checks find, and counts what they looked at. */
+/** Collects what checks find, and counts how much they checked. */
 export class Findings {
   readonly counts: CheckedCounts = { files: 0, bytes: 0, batches: 0, entries: 0, rows: 0 }
   readonly #notes: Finding[] = []
@@ -101,8 +101,8 @@ export class Findings {
   }
 
   /**
-   * Does the work; what it throws about the bytes it read becomes a fault of that file, or of the one that
-   * the error names, and the answer is undefined. A format that this release does not know is thrown on.
+   * Does the work. What it throws about the bytes it read becomes a fault of that file, or of the one that
+   * the error names, and the result is undefined. An unknown format is thrown on.
    */
   async attempt<T>(file: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
@@ -119,7 +119,7 @@ export class Findings {
     }
   }
 
-  /** Takes over what others looked at. */
+  /** Adds the counts of another check. */
   add({ counts }: Findings): void {
     for (const name of Object.keys(counts) as (keyof CheckedCounts)[]) this.counts[name] += counts[name]
   }

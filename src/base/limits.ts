@@ -1,10 +1,11 @@
 /**
- * Every maximum of the store, with its unit and reason. At a limit the answer is a named error, not memory
- * growth. Relations between limits are asserted below, when this file is loaded.
+ * The limits that users meet and those that several parts share, with their units. (A bound that concerns one
+ * file alone is in that file.) At a limit the answer is a named error, not memory growth. Relations between
+ * limits are asserted below, when this file is loaded.
  */
 import { assert } from './assert.js'
 
-/** The limits with other values: simulations draw small ones, so that rare paths are taken often. */
+/** The same limits with other values: simulations draw small ones, so that rare paths are taken often. */
 export type Limits = { readonly [Name in keyof typeof limits]: number }
 
 const KiB = 1024
@@ -16,7 +17,7 @@ export const limits = {
   documentBytesMax: MiB,
   /** All commands of one atomic batch, as sent. */
   batchCommandBytesMax: 3 * MiB,
-  /** Documents named by one atomic batch. */
+  /** Steps of one atomic batch. */
   batchCommandsMax: 10_000,
   /** One entry of the log, head included; checked after decide. */
   entryBytesMax: 4 * MiB,
@@ -28,8 +29,9 @@ export const limits = {
   uncommittedBytesMax: 8 * MiB,
   /** A batch starts on this boundary: no write touches a sector of an acknowledged batch. */
   walBlockBytes: 4 * KiB,
-  /** A file of the write-ahead log: embedded profile, and for nodes of a cluster. */
+  /** A file of the write-ahead log of an embedded store: filled with zeros ahead of its use. */
   walFileBytesEmbedded: 8 * MiB,
+  /** The same for a node of a cluster. */
   walFileBytes: 64 * MiB,
   /** Files in the ring; uncommitted bytes of a node may fill at most half of it. */
   walFilesMax: 4,
@@ -43,44 +45,53 @@ export const limits = {
   segmentCutBytes: 16 * MiB,
   /** Appended bytes after which the open segment is synced. */
   segmentSyncBytes: 4 * MiB,
-  /** Nesting of a document; containers and scalars it may hold. */
+  /** Objects and arrays inside each other in a document: checks and encoders call themselves for each. */
   documentDepthMax: 64,
+  /** Values in a document, objects and arrays included: small ones cost more memory than their bytes. */
   documentElementsMax: 100_000,
-  /** Live sessions of a store. */
+  /** Live sessions of a store: their kept replies are in memory. */
   sessionsMax: 65_536,
-  /** Unanswered requests of one session. */
+  /** Numbers of one session from the smallest unanswered (or unreleased) one on: their replies are kept. */
   sessionWindow: 1024,
-  /** Idle life of a session, and of a named one, in log time. */
+  /** Log time after which a session that nobody holds open ends. */
   sessionIdleMs: 3_600_000,
+  /** The same for one with a name: long enough to come back to an import. */
   namedSessionIdleMs: 7 * 24 * 3_600_000,
   /** A registration older than this, in log time, is a delayed copy. */
   registerAgeMsMax: 30_000,
+  /** The name of a session. */
   sessionNameBytesMax: 256,
   /** The digest that names the input of a caller-numbered session. */
   sessionInputBytesMax: 1024,
+  /** Collections of a store: their schemas are in memory, and none can be dropped. */
   collectionsMax: 1024,
+  /** Log time that a restart may lose: as often it is recorded in the log, while there are sessions. */
+  unloggedTimeMsMax: 10 * 60_000,
+  /** Unique constraints of a collection: each costs a row to look up with every write. */
   constraintsPerCollectionMax: 32,
+  /** Fields of one unique constraint. */
   fieldsPerConstraintMax: 32,
-  /** Changes after which a batch of an index ends, and the shortest time from one batch to the next. */
+  /** Changes after which a batch of an index ends. */
   indexBatchChanges: 1000,
+  /** The shortest time from one batch of an index to the next, unless a question waits: each is a sync. */
   indexBatchMs: 50,
-  /**
-   * Bytes of documents after which a batch of an index ends; one piece of the log or the state more at most.
-   */
+  /** Bytes of documents after which a batch of an index ends: at most one piece of log or state over it. */
   indexBatchBytes: 4 * MiB,
   /** Documents that the build of an index reads at a time. */
   indexChunkDocuments: 2000,
-  /** Derived indexes of a collection. */
+  /** Derived indexes of a collection: each has a key-value store of its own. */
   indexesPerCollectionMax: 32,
   /** Fields of one secondary index. */
   fieldsPerIndexMax: 8,
-  /** One value in a row of a secondary index, encoded; longer ones are cut, hits on them checked again. */
+  /** One value in a row of a secondary index, encoded: longer ones are cut, hits on them checked again. */
   indexedValueBytesMax: KiB,
-  /** Keys of the rows that one document has in one secondary index, together; and the note of them. */
+  /** All row keys that one document has in one secondary index; and, by itself, the note of them. */
   indexedRowsBytesMax: MiB,
+  /** A name in a definition: collection, constraint, index, field. */
   nameBytesMax: 128,
-  /** Commands that wait for admission, and their bytes, per partition. */
+  /** Commands that wait for admission, per partition; also writes that wait in one session for its window. */
   pendingCommandsMax: 65_536,
+  /** Bytes of the same. */
   pendingBytesMax: 64 * MiB,
   /** How long one slice of work may hold the event loop. */
   sliceMs: 5,
@@ -88,29 +99,35 @@ export const limits = {
   flushBatchBytesMax: MiB,
   /** Memtable bytes that start a flush. */
   memtableBytesMax: 32 * MiB,
-  /** State checkpoint: whichever comes first, and not more often than the pause. */
+  /** Entries applied since the last checkpoint of the state that make another one due. */
   checkpointEntriesMax: 100_000,
+  /** Bytes applied since the last checkpoint of the state that make another one due. */
   checkpointBytesMax: 256 * MiB,
+  /** The shortest time between two checkpoints of a state, and from a failed one to the next try. */
   checkpointPauseMs: 5000,
-  /** Write buffer of the key-value store, all replicas of a node together. */
+  /** Write buffer of the key-value store under the documents' state. */
   writeBufferBytes: 64 * MiB,
+  /** The same under meta's state, which is small. */
   writeBufferBytesMeta: 4 * MiB,
+  /** The same under each index. */
   writeBufferBytesIndex: 8 * MiB,
-  /** One entry of listed facts; longer lists are cut. */
+  /** One entry of facts that are listed, not decided: longer lists are cut. No part lists facts yet. */
   factsPerEntryBytesMax: 512 * KiB,
-  /** Tries of `update(key, fn)` on CONFLICT. */
+  /** Tries of `update(key, fn)` before its CONFLICT is the caller's. */
   updateTriesMax: 10,
-  /** Deadline of a call, unless given. */
+  /** How long a call waits, unless it says. */
   deadlineMs: 30_000,
   /** Rows per page of a scan. */
   scanPageRows: 1000,
-  /** A row of a derived index: its key, and its value or the note left with a document. */
+  /** The key of one row of a derived index. */
   indexKeyBytesMax: 16 * KiB,
+  /** The value of one row of a derived index, or the note left with a document. */
   indexValueBytesMax: MiB,
-  /** Written by a derived index since its checkpoint: whichever comes first asks for another one. */
+  /** Bytes written by a derived index since its checkpoint that make another one due. */
   indexCheckpointBytesMax: 64 * MiB,
+  /** Batches written since then that do the same: each leaves a mark, and opening reads them. */
   indexCheckpointBatchesMax: 2000,
-  /** Notes of deleted documents that one batch clears away once a derived index is built. */
+  /** Notes of deleted documents that one batch of an index removes, once it is built. */
   indexSweepRows: 1000,
 } as const
 

@@ -21,7 +21,7 @@ export class Random {
     for (let i = 0; i < 12; i++) this.uint32()
   }
 
-  /** A stream of its own, a function of this one's seed and the name only. */
+  /** A stream of its own: a function of this one's seed and the name only. */
   split(name: string): Random {
     return new Random(`${this.#seed}/${name}`)
   }
@@ -67,7 +67,7 @@ export class Random {
   }
 }
 
-/** Three words out of a text: MurmurHash3's mixing over its code units. */
+/** Three words made from a text: MurmurHash3's mixing over its code units. */
 function words(text: string): [number, number, number] {
   const word = (start: number): number => {
     let h = start ^ text.length

@@ -3,7 +3,7 @@
  *
  * The order: null < false < true < numbers < dates < text < bytes < arrays. Numbers by value (integers and
  * fractions mixed), dates by time, text by code point (not by UTF-16 unit as JavaScript does), bytes as
- * bytes, arrays element by element, and what is a prefix of another stands before it.
+ * bytes, arrays element by element, and a value that is a prefix of another comes before it.
  *
  *   01 null   02 false   03 true
  *   20 number   8 bytes: the IEEE double, big-endian, sign bit flipped; all bits flipped if negative
@@ -12,7 +12,7 @@
  *   50 bytes    each 00 written as 00 FF, then 00
  *   60 array    its elements, then 00
  *
- * No type code is 00 or FF, so an end stands before whatever could follow. One value has one form: -0 is 0;
+ * No type code is 00 or FF, so an end sorts before whatever could follow. One value has one form: -0 is 0;
  * NaN, infinities and ill-formed text are refused (INVALID). After the tuple layer of FoundationDB.
  */
 import { SillokError } from './errors.js'
@@ -196,7 +196,7 @@ function writeText(text: string): void {
   scratch[at++] = end
 }
 
-/** Most texts, without the detour over UTF-8: false, and nothing is written, unless all is ASCII but NUL. */
+/** Writes a text of ASCII without NUL, as most are, directly. Otherwise false, and nothing is written. */
 function writeShortAscii(text: string): boolean {
   const { length } = text
   room(length + 2)
@@ -300,7 +300,7 @@ class TupleReader {
     const start = this.#at
     const bytes = this.#escaped()
     const text = bytes.toString('utf8')
-    // Ill-formed UTF-8 comes out as U+FFFD, whose bytes are others.
+    // Ill-formed UTF-8 is decoded to U+FFFD, which has other bytes.
     if (Buffer.byteLength(text) !== bytes.length || text.includes('\ufffd')) {
       if (!Buffer.from(text).equals(bytes)) throw damaged('ill-formed UTF-8', start)
     }

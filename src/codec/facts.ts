@@ -7,8 +7,8 @@
  *   range   3 | varint n | from | varint n | to | u16 slot | u32 sum0 | u32 sum1       kept replies only
  *
  * `prev` is the hash pair of the row that the fact replaces (zeros if there was none), known because decide
- * read it; a range removes the rows with from <= key < to and names the sums of their pairs. So digests
- * follow without a read.
+ * read it; a range removes the rows with from <= key < to and names the sums of their pairs. So
+ * digests are updated without a read.
  */
 import { assert } from '../base/assert.js'
 import { entryHeadBytes } from '../base/entry.js'
@@ -110,7 +110,9 @@ function writeText(bytes: Buffer, text: RowKey, start: number): number {
   return at + text.length
 }
 
-/** Reads a body. Throws UPGRADE_REQUIRED for a fact kind that this release does not know: never a skip. */
+/**
+ * Reads a body. Throws UPGRADE_REQUIRED for a fact kind that this release does not know: nothing is skipped.
+ */
 export function decodeFacts(body: Buffer): Facts {
   const reader = new Reader(body)
   const time = reader.uint(6)

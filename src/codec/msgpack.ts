@@ -72,7 +72,7 @@ export function unpackStrict(bytes: Uint8Array, budget: ValueLimits = documentVa
 
 /** The value in bytes that `packStrict` made and a checksum guards. Shares no memory with them. */
 export function unpackTrusted(bytes: Uint8Array): unknown {
-  // A plain view: bytes inside come out as Uint8Array, and no field is hung onto the caller's Buffer.
+  // A plain view: bytes inside come out as Uint8Array, and the packer adds no field to the caller's Buffer.
   return packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) as Buffer)
 }
 

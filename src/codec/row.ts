@@ -11,7 +11,7 @@
  *   m | name                                                       the partition's own state
  *
  * A stored row is u32 crc | u64 version | value, where value is what the fact carried. The CRC covers key,
- * version and value, so a row that stands under another key does not validate.
+ * version and value, so a row that is stored under another key does not validate.
  *
  * The hash of a row is a pair of CRCs, (key + version + value) and (version + value + key); the first one is
  * the stored CRC. A slot's digest is the sum of the pairs of its rows, each modulo 2^32.
@@ -57,7 +57,7 @@ export function keyText(bytes: Uint8Array): RowKey {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
-/** The row under that key, around the value itself: whoever holds the row holds the value's buffer. */
+/** The row under that key. The value is not copied: whoever keeps the row keeps the value's whole buffer. */
 export function makeRow(key: RowKey, version: Version, value: Buffer): Row {
   const length = writeKey(key)
   if (version !== hashedVersion) hashVersion(version)
@@ -85,7 +85,10 @@ export function readRow(key: Buffer, bytes: Buffer): Row | undefined {
   return { version: readIndex(bytes, 4), value, hash0, hash1: crc32(key, crc32(body)) }
 }
 
-/** The slot of a row: of documents and claims by the CRC of what follows the kind's number, as their home. */
+/**
+ * The slot of a row; of documents and claims by the CRC of what follows the number of collection or
+ * constraint.
+ */
 export function slotOfRow(key: RowKey): SlotId {
   switch (key.charCodeAt(0)) {
     case 0x64:
@@ -114,7 +117,7 @@ const versionBytes = Buffer.alloc(8)
 let hashedVersion: Version = 0
 let versionHash = crc32(versionBytes)
 
-/** The key's length; its bytes stand at the start of the scratch. */
+/** The key's length; its bytes are at the start of the scratch. */
 function writeKey(key: RowKey): number {
   assert(key.length + 8 <= scratch.length, () => `a row key of ${key.length} bytes`)
   return scratch.write(key, 0, 'latin1')

@@ -146,7 +146,7 @@ export function dictionary<T>(inner: Shape<T>, countMax: number): Shape<Record<s
     if (!isRecord(value)) throw new Mismatch(path, expected)
     const entries = Object.entries(value)
     if (entries.length > countMax) throw new Mismatch(path, expected)
-    // fromEntries defines: a field of any name stays a field.
+    // fromEntries defines fields: one of any name stays a field.
     return Object.fromEntries(entries.map(([name, one]) => [name, inner(one, { parent: path, key: name })]))
   }
 }

@@ -39,8 +39,8 @@ export function isPlainObject(value: object): value is Record<string, unknown> {
 }
 
 /**
- * Throws INVALID with the path of what may not be stored (`$.address.tags[3]`), TOO_LARGE when the text and
- * bytes alone are many times over the budget. True if a -0 is somewhere inside.
+ * Throws INVALID with the path of what may not be stored (`$.address.tags[3]`), TOO_LARGE when text and bytes
+ * alone are many times over the budget. Returns true if there is a -0 somewhere inside.
  */
 export function checkValue(value: unknown, budget: ValueLimits): boolean {
   return new ValueCheck(value, budget).run()
@@ -59,13 +59,13 @@ export function pathText(path: readonly (string | number)[]): string {
 const allowed =
   'allowed are null, booleans, finite numbers, well-formed text, dates, bytes, arrays and plain objects'
 
-// Far above it encoding only to measure is not worth its memory.
+// A value so far over its budget is not encoded merely to tell its exact size.
 const measuredFactor = 4
 
 class ValueCheck {
   readonly #root: unknown
   readonly #budget: ValueLimits
-  /** Keys from the root to the value at hand; what lies beyond its depth is left over. */
+  /** Keys from the root to the current value; what is beyond its depth is left from earlier ones. */
   readonly #path: (string | number)[] = []
   #elements = 0
   #volume = 0

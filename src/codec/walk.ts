@@ -4,7 +4,7 @@
  *
  * Accepted: nil, booleans, integers within 2^53, finite floats, UTF-8 text, bytes, arrays, maps with text
  * keys, each key once and none `__proto__`, and the timestamp (extension -1) in whole milliseconds. Refused:
- * every other type byte and extension, what ends early or late, and what is over a budget.
+ * every other type byte and extension, bytes that end early or late, and what is over a budget.
  */
 import { isUtf8 } from 'node:buffer'
 import { SillokError } from '../base/errors.js'
@@ -12,7 +12,7 @@ import { refusedFieldName, type ValueLimits } from './value.js'
 
 const refusedKey = Buffer.from(refusedFieldName)
 const dateMsMax = 8.64e15
-// Up to here keys are compared one with another, by hash first; beyond it a Set does it.
+// Up to here each key is compared with the others, by hash first; beyond it a Set is used.
 const comparedKeysMax = 16
 
 // The state of the one walk that runs; it calls nobody.
@@ -178,7 +178,7 @@ function walkMap(start: number, count: number, depth: number): void {
   keyCount = first
 }
 
-/** Before the first element: no count is believed that the bytes or the budget cannot hold. */
+/** Before the first element: refuses a count that the remaining bytes, or the budget, cannot hold. */
 function enter(start: number, atLeast: number, depth: number): void {
   if (depth >= depthMax) refuse(start, `nested deeper than ${depthMax} levels`)
   if (atLeast > bytes.length - at) refuse(start, 'a list longer than the bytes that follow')

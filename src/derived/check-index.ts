@@ -5,7 +5,8 @@
  * and all rows and notes against those that the documents give, which are computed again from the log. Of an
  * index that is still being built only what must hold already: notes of what its position covers.
  *
- * An index is a copy: a fault here costs nothing but a build, which the next opening does by itself.
+ * An index is a copy: a fault here costs only a build. The next opening does it by itself if it sees the
+ * fault; a wrong row that has a valid checksum it does not see, so remove the folder then.
  */
 import { atKey, type Findings } from '../base/finding.js'
 import type { LogIndex } from '../base/ids.js'
@@ -28,7 +29,7 @@ export interface IndexCheck extends LevelCheck {
   /** The last entry of the log; undefined when it cannot be read. */
   readonly lastIndex: LogIndex | undefined
   /**
-   * A store with the rows that the documents as of that entry give; a text: why there is none.
+   * A store with the rows that the documents as of that entry give, or a text that says why there is none.
    */
   readonly expected: (position: LogIndex) => Promise<KeyValueStore | string>
 }
@@ -62,7 +63,7 @@ async function checkCheckpoint(check: IndexCheck, findings: Findings): Promise<I
   if (checkpoint === undefined) {
     const what = 'is missing: no row is used, and the index will be built anew'
     const hasRows = (await disk.list(rowsFolder(folder))).length > 0
-    // A crash leaves it so when an index begins anew.
+    // A crash may leave this while an index is begun anew.
     if (clean && hasRows) findings.fault(path, '', what)
     else findings.note(path, '', what)
     return undefined

@@ -1,15 +1,15 @@
 /**
  * Compares the rows of an index with those that it must have, key by key in their order.
  *
- * Notes of deleted documents may stand there until they are cleared away, if the list for that has them. An
- * index that is being built may lack rows, and knows documents as they became after its position; what it
- * knows of the time before, it must know rightly.
+ * Notes of deleted documents may be there until they are cleared away, if the list for that has them. An
+ * index that is being built may lack rows, and may know documents as they became after its position; what it
+ * knows of the time before must be right.
  */
 import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
 import type { IndexPosition } from './index-marks.js'
 import { openNote, spaces } from './stored-value.js'
 
-/** Told of a difference at a key. */
+/** Called for each difference, with its key. */
 export type Differs = (key: Buffer, what: string) => void
 
 type StoredRow = readonly [key: Buffer, stored: Buffer]
@@ -84,7 +84,7 @@ class Comparison {
     this.#differs = differs
   }
 
-  /** What stands there and what should, under one key. */
+  /** What is there under one key, and what should be. */
   see(found: StoredRow | undefined, wanted: StoredRow | undefined): void {
     if (found === undefined) {
       if (wanted !== undefined && this.#at.build.done)
@@ -100,7 +100,7 @@ class Comparison {
     }
   }
 
-  /** Everything was seen. */
+  /** All rows were passed to `see`. */
   end(): void {
     for (const key of this.#unlisted.values())
       this.#differs(key, 'the note of a deleted document is not listed to be cleared away')

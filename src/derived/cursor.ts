@@ -5,15 +5,15 @@
  *   16 bytes digest of the query · the last row's key · 16 bytes HMAC-SHA256 of all before
  *
  * The digests are the first bytes of SHA-256, the HMAC is under the store's secret: whoever has a cursor can
- * read the row key in it, and cannot make another one. A cursor holds no place in memory and never ends by
- * itself.
+ * read the row key in it, and cannot make another one. A cursor takes no memory in the store and never
+ * expires.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { SillokError } from '../base/errors.js'
 
-/** What a cursor is of, besides the row. */
+/** What a cursor belongs to. */
 export interface CursorQuestion {
-  /** The index and everything that makes its rows others: its id, version and configuration. */
+  /** The index and everything that its rows depend on: its id, version and configuration. */
   readonly index: string | Uint8Array
   /** What is asked, the same for all pages. */
   readonly query: Uint8Array

@@ -2,8 +2,8 @@
  * Computes the rows of an index again, in memory: an index store like any other, fed with every change of its
  * collection in the order of the log.
  *
- * Rows are a function of the documents, so it makes no difference in which batches changes came, or that the
- * real index was built from the state. Memory grows with the rows of this one index.
+ * Rows are a function of the documents, so it makes no difference in which batches changes came, or whether
+ * the real index was built from the state. Memory grows with the rows of this one index.
  */
 import { assert } from '../base/assert.js'
 import { messageOf } from '../base/errors.js'
@@ -16,7 +16,7 @@ import { type DocumentChange, IndexStore } from './index-store.js'
 import { rowsFolder } from './open-index.js'
 import type { SourcePiece } from './source.js'
 
-/** Of which index, and from what. */
+/** Which index, and from what. */
 export interface ExpectedRowsOptions {
   readonly index: DerivedIndex
   readonly collection: CollectionId
@@ -64,7 +64,7 @@ export async function expectedRows(options: ExpectedRowsOptions): Promise<KeyVal
   return await keyValue.open(rowsFolder(folder), { writeBufferBytes })
 }
 
-/** What the index's own code throws is no fault of the rows. */
+/** What the index's own code throws says nothing against the rows: it becomes a text. */
 async function failureOf(write: () => Promise<void>): Promise<string | undefined> {
   try {
     await write()

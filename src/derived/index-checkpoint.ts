@@ -1,12 +1,12 @@
 /**
- * The file `CHECKPOINT` of an index store: whose rows these are, and what must be found of them.
+ * The file `CHECKPOINT` of an index store: whose rows these are, and what must be found there.
  *
  *   u32 crc (of the rest) | u16 format | 16 incarnation | u64 batch n | u32 length | identity
  *   | u32 count | { u8 length | table's name | u64 size | u32 crc }*
  *
- * It is written beside and renamed, so a crash leaves the old one or the new one. It stands before the
- * first row is written and goes before the first row is removed: without it, or with one that fails its
- * check, no row is used.
+ * It is written under another name and renamed, so a crash leaves the old one or the new one. It is there
+ * before the first row is written, and removed before the first row is: without it, or with one that fails
+ * its check or has another format, no row is used.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
@@ -20,7 +20,7 @@ export interface IndexCheckpoint {
   readonly identity: string
   /** Drawn when the store was made, in hex: another one is another store. */
   readonly incarnation: string
-  /** Batches up to this one stand in the tables; 0: none yet. */
+  /** Batches up to this one are in the tables; 0: none yet. */
   readonly batch: number
   readonly tables: readonly TableRecord[]
 }
@@ -35,7 +35,7 @@ const besideName = 'CHECKPOINT.new'
 const format = 1
 const headBytes = 34
 
-/** Makes it the one that the folder holds, durably. */
+/** Writes it into the folder in place of the one there; durable when it resolves. */
 export async function writeCheckpoint(
   disk: Disk,
   folder: string,
@@ -54,7 +54,7 @@ export async function writeCheckpoint(
   await disk.syncFolder(folder)
 }
 
-/** The one that the folder holds; undefined if there is none, otherwise what is wrong with it. */
+/** The one in the folder; undefined if there is none; a text if something is wrong with it. */
 export async function readCheckpoint(
   disk: Disk,
   folder: string,

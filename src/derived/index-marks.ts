@@ -3,7 +3,7 @@
  *
  *   !p             u64 position | u64 number of the batch | u8 flags | key after which the build goes on
  *   !m | u64be n   batch n was written: empty
- *   !c             u64 n: batches up to n stand in synced tables
+ *   !c             u64 n: batches up to n are in synced tables
  *   !s             u64 n: the synced write that proves it
  *
  * Each batch carries `!p` and its own `!m`, so a batch that LevelDB lost from the middle leaves a gap. The
@@ -19,7 +19,7 @@ export type BuildProgress =
   /** The encoded key after which the build goes on; undefined: from the first. */
   | { readonly done: false; readonly after: Buffer | undefined }
 
-/** Where an index stands. */
+/** How far an index is. */
 export interface IndexPosition {
   readonly position: LogIndex
   /** The number of the batch that wrote it, from 1. */

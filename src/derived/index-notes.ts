@@ -1,9 +1,9 @@
 /**
- * What an index store knows of documents: which changes are news, and the clearing away of deleted ones.
+ * What an index store knows of documents: which changes are new to it, and how deleted ones are cleared away.
  *
  * While the build goes on, a deleted document leaves a note that says so, and its key in a list of its own.
- * When the build is done the list is worked off, some with each batch, in that batch; a crash leaves the
- * rest of it.
+ * When the build is done, each batch removes some of them with their keys; a crash leaves the rest for
+ * later.
  */
 import type { Limits } from '../base/limits.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -67,7 +67,7 @@ export class IndexNotes {
   /** Clears away notes of deleted documents, `limits.indexSweepRows` at most. For a built index only. */
   async sweep(swept: PendingBatch): Promise<void> {
     if (!this.#mayHaveGone) return
-    // Goes on after what was swept: stepping over deleted rows is as slow as over others.
+    // Goes on after the last one: stepping over deleted rows is as slow as over others.
     const listed = this.#store.iterate({ gt: this.#sweptTo, lt: Buffer.from([spaces.gone + 1]) })
     try {
       const page = await listed.next(this.#limits.indexSweepRows)
@@ -77,7 +77,7 @@ export class IndexNotes {
         const [noteKey, stored] = [noteKeys[at], notes[at]]
         swept.add(goneKey, undefined)
         if (noteKey === undefined || stored === undefined) continue
-        // It may have come back since.
+        // The document may have come back since.
         if (openNote(noteKey, stored).isGone) swept.add(noteKey, undefined)
       }
       this.#sweptTo = page.at(-1)?.[0] ?? this.#sweptTo

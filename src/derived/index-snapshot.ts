@@ -1,9 +1,9 @@
 /**
  * The rows of an index as of one batch.
  *
- * One snapshot of the key-value store is taken after each batch and shared by all who read then; so what is
- * read belongs to the position that was told, while the next batch is being written and after one has
- * failed. Each row is checked as it is read.
+ * One snapshot of the key-value store is taken after each batch and shared by all readers until the next. So
+ * what is read belongs to the position that goes with it, also while the next batch is being written or after
+ * one has failed. Each row is checked as it is read.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -13,7 +13,7 @@ import type { KeyRange, KeyValueIterator, KeyValueSnapshot, KeyValueStore } from
 import type { IndexRange, IndexRow, IndexRows } from './contract.js'
 import { checkedValue, spaceKey, spaces } from './stored-value.js'
 
-/** A snapshot that is closed when nobody holds it any more. Whoever makes it holds it. */
+/** A snapshot that is closed when nobody holds it any more. Its maker is the first holder. */
 export class SharedView {
   readonly store: KeyValueStore
   readonly position: LogIndex
@@ -44,7 +44,7 @@ export class SharedView {
     if (!this.#storeClosed) await this.snapshot.close()
   }
 
-  /** Its store is being closed, with all that was opened on it: reads reject with CLOSED. */
+  /** The store is being closed, and everything opened on it: reads reject with CLOSED from now on. */
   end(): void {
     this.#storeClosed = true
   }
@@ -65,7 +65,7 @@ export class SharedView {
   }
 }
 
-/** CLOSED, for what is asked of a closed index. */
+/** CLOSED, for a read of a closed index. */
 export function indexClosed(cause?: unknown): SillokError {
   return new SillokError('CLOSED', 'the index is closed', { cause })
 }

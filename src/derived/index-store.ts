@@ -1,11 +1,11 @@
 /**
  * The durable rows of one index, in one key-value store of its own.
  *
- * A batch is one synced write: rows, what is known of each changed document, position, progress of the
- * build, and a mark with the batch's number. So a crash leaves the index as it was after some batch; what
- * LevelDB may lose from the middle is found on open, see open-index.ts. What is read belongs to the last
- * batch that was answered. After a failed write it is not known what stands there: nothing more is written
- * until it is opened again.
+ * A batch is one synced write: rows, what is known of each changed document, position, progress of the build,
+ * and a mark with the batch's number. So a crash leaves the index as it was after some batch; what LevelDB
+ * may lose from the middle is found on open, see open-index.ts. What is read belongs to the last batch that
+ * was acknowledged. After a failed write nobody knows what is there: nothing more is written until it is
+ * opened again.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -32,7 +32,7 @@ import { verifyRows } from './verify-rows.js'
 export type { BuildProgress } from './index-marks.js'
 export type { DocumentChange } from './pending-batch.js'
 
-/** Where the rows of an index are, and whose they are. */
+/** Where the rows of an index are, and which index they belong to. */
 export interface IndexStoreOptions extends OpenIndexOptions {
   readonly limits?: Partial<Limits>
 }
@@ -50,7 +50,7 @@ export interface IndexBatch {
   readonly position: LogIndex
   /** Never goes back from done. */
   readonly build: BuildProgress
-  /** Awaited before each part of the work that takes long: whoever has more to do lets others in there. */
+  /** Awaited before each long part of the work, so that other work can go first. */
   readonly turn?: (() => Promise<void>) | undefined
 }
 
@@ -106,7 +106,7 @@ export class IndexStore {
     return this.#at.batch === 0
   }
 
-  /** So much was written since the last checkpoint that it is time for another one. */
+  /** True once so much was written since the last checkpoint that another one is due. */
   get needsCheckpoint(): boolean {
     const batches = this.#at.batch - this.#checkpoint.batch
     return (
@@ -180,7 +180,7 @@ export class IndexStore {
     }
   }
 
-  /** A failure here leaves it open what was written. */
+  /** Runs work that writes. If it fails, nobody knows what was written. */
   async #writing(work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -209,7 +209,7 @@ export class IndexStore {
     await turn?.()
     await this.#writing(async () => {
       const write = this.#store.batch()
-      // What is swept comes first: a document that is there again keeps its new note.
+      // What is swept comes first, so that a document that came back keeps its new note.
       addAll(write, swept)
       addAll(write, pending)
       await write.write({ sync: true })

@@ -1,6 +1,6 @@
 /**
  * One moment of an index: its rows and the documents, both as of the same position. Shared by all queries
- * that waited for it; let go by the last.
+ * that waited for it; released with the last.
  */
 import type { LogIndex } from '../base/ids.js'
 import type { IndexRows } from './contract.js'
@@ -24,7 +24,7 @@ export class Moment {
     return this.#rows
   }
 
-  /** One more holder: each lets go once. */
+  /** Adds a holder: each releases it once. */
   hold(): this {
     this.#holders += 1
     return this

@@ -6,8 +6,9 @@
  *
  * Not trusted: `CHECKPOINT` is missing, damaged or of another identity, a table fails its comparison and is
  * needed, the store refuses to open, a mark fails its check, the last checkpoint is not there, or a batch
- * since then is missing from the middle. Then both go, `CHECKPOINT` first: rows are copies of what the log
- * and the state hold. That the newest batches are missing is no damage: LevelDB loses the end of its log.
+ * since then is missing from the middle. Then both are removed, `CHECKPOINT` first: rows are copies of what
+ * the log and the state hold. If only the newest batches are missing, that is no damage: LevelDB may lose the
+ * end of its log.
  */
 import { isSillokError } from '../base/errors.js'
 import type { Random } from '../base/random.js'
@@ -32,7 +33,7 @@ import {
 import type { FoundNotes } from './index-notes.js'
 import { openValue, spaces } from './stored-value.js'
 
-/** Where the rows are and whose. */
+/** Where the rows are, and which index they must belong to. */
 export interface OpenIndexOptions {
   readonly disk: Disk
   readonly keyValue: KeyValueStores
@@ -50,7 +51,7 @@ export interface FoundRows extends FoundNotes {
   readonly firstMarker: number
 }
 
-/** A store whose rows are trusted up to what they say themselves. */
+/** A store whose rows are trusted up to the position that they name. */
 export interface OpenedIndex extends FoundRows {
   readonly store: KeyValueStore
   readonly checkpoint: IndexCheckpoint
@@ -135,7 +136,7 @@ async function checkRows(store: KeyValueStore, proven: number): Promise<FoundRow
   }
 }
 
-/** What the marks of a store say, or why it is not to be trusted after that many proven batches. */
+/** What the marks of a store say; or why it is not to be trusted, if so many batches are proven. */
 export async function findRows(store: KeyValueStore, proven: number): Promise<FoundRows | string> {
   const keys = [markKeys.position, markKeys.checkpoint] as const
   const [position, checkpoint] = await store.getMany(keys)

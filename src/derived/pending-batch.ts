@@ -1,6 +1,6 @@
 /**
- * One batch of changes on its way into an index: which of them are news, what the index does about them, and
- * what is written of it.
+ * One batch of changes on its way into an index: which of them are new to it, what the index does about them,
+ * and what is then written.
  *
  * Nothing is written here; what is collected goes into one batch of the key-value store afterwards.
  */
@@ -44,15 +44,15 @@ function isIncreasing(changes: readonly DocumentChange[]): boolean {
   return true
 }
 
-/** A change that is news, with the note that its document will have. */
+/** A change that is new to the index, with the note that its document will have. */
 export class PendingChange implements IndexChange {
   readonly noteKey: Buffer
   readonly version: Version
   readonly document: Document | undefined
   readonly note: Buffer | undefined
-  /** What is left with the document afterwards. */
+  /** The note that the document has afterwards. */
   left: Buffer | undefined
-  /** False for the end of a document that the index was never told of, or whose end it was told. */
+  /** False for the deletion of a document that the index never knew, or knows to be deleted already. */
   readonly isTold: boolean
   readonly #keyBytes: Buffer
   #key: DocumentKey | undefined
@@ -105,14 +105,14 @@ export class PendingBatch implements IndexOps {
     change.left = note === undefined ? undefined : Buffer.from(note)
   }
 
-  /** The index has said all: its later calls are refused. */
+  /** `apply` has returned: later calls are refused. */
   end(): void {
     this.#applied = true
   }
 
   /**
-   * What is known of the changed documents from now on. A gone one leaves nothing, or while the build goes
-   * on a note that it is gone, so that an older form from the build does not bring it back.
+   * Notes what is known of the changed documents from now on. A deleted one leaves nothing, or, during a
+   * build, a note that it is gone, so that the build does not bring back an older form of it.
    */
   leaveNotes(changes: readonly PendingChange[], building: boolean): void {
     for (const { noteKey, version, document, left } of changes) {

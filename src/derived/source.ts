@@ -19,7 +19,7 @@ export interface SourceChange {
   readonly document: (() => Document) | undefined
 }
 
-/** Some changes in order, and the entry up to which they are all there are. */
+/** Some changes in order: all that there are up to the entry `through`. */
 export interface SourcePiece {
   readonly through: LogIndex
   readonly changes: readonly SourceChange[]
@@ -28,7 +28,7 @@ export interface SourcePiece {
 /** Some documents in the order of their keys, as of `index`; `isLast`: there were no more. */
 export interface SourceChunk {
   readonly index: LogIndex
-  /** Told as changes that made them; none is gone. */
+  /** In the form of the changes that made them; none is gone. */
   readonly documents: readonly SourceChange[]
   readonly isLast: boolean
 }
@@ -38,7 +38,7 @@ export interface DocumentView {
   readonly index: LogIndex
   /** The documents under these encoded keys, in their order; undefined where there is none. */
   getMany(collection: CollectionId, keys: readonly Buffer[]): Promise<(Document | undefined)[]>
-  /** Lets the view go. Once more does nothing. */
+  /** Lets the view go. A second call does nothing. */
   release(): void
 }
 

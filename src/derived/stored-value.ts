@@ -7,7 +7,7 @@
  *   ! …                    marks, see index-marks.ts
  *
  * A stored value is u32 crc | rest, where the CRC covers the key, its space included, and the rest: a value
- * that stands under another key does not validate.
+ * that is stored under another key does not validate.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
@@ -48,7 +48,7 @@ export function openValue(key: Buffer, stored: Buffer): Buffer | undefined {
   return crc32(rest, crc32(key)) === stored.readUInt32LE(0) ? rest : undefined
 }
 
-/** The same, where a value that does not validate rejects with DAMAGED. */
+/** The same, but throws DAMAGED if the CRC does not hold. */
 export function checkedValue(key: Buffer, stored: Buffer): Buffer {
   const rest = openValue(key, stored)
   if (rest === undefined) throw damagedRow(key)

@@ -17,7 +17,7 @@ export type SystemVerb =
   | 'close'
 
 const full = new Set(['ENOSPC', 'EDQUOT'])
-const unusable = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'])
+const unusable = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'])
 
 /** True for an error of the system with that name, as `ENOENT`. */
 export function isSystemError(error: unknown, name: string): boolean {
@@ -42,7 +42,8 @@ export function namedError(name: string, verb: SystemVerb, path: string, cause?:
   if (verb !== 'sync' && full.has(name)) {
     return new SillokError('DISK_FULL', `no space left to ${verb} ${path} (${name})`, options)
   }
-  if (unusable.has(name)) {
+  // A folder in which nothing can be made does not exist for us.
+  if (unusable.has(name) || (verb === 'make' && name === 'ENOENT')) {
     const advice = 'check the owner and permissions of the folder, how it is mounted, and that it is a folder'
     return new SillokError('FOLDER_UNUSABLE', `cannot ${verb} ${path} (${name}): ${advice}`, options)
   }

@@ -4,8 +4,9 @@
  *   key     c | u32be constraint | the normalised values as a tuple
  *   value   u16 n | key of the holder, encoded | u16 n | rule | raw values as a tuple
  *
- * A document that lacks a field of the constraint, or has null there, claims nothing. Only null, booleans,
- * numbers, strings, dates and bytes can be unique values.
+ * A document that lacks a field of the constraint, or has null there, claims nothing. Fields are
+ * top-level names, not paths. Only booleans, numbers, strings, dates and bytes can be unique values: anything
+ * else but null is INVALID.
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'

@@ -75,7 +75,7 @@ export interface OpenSession {
   readonly session: SessionId
   readonly epoch: SessionEpoch
   readonly numbering: Numbering
-  /** Meta was looked at, linearizably, at this index. */
+  /** The index at which meta was read, linearizably. */
   readonly metaIndex: LogIndex
 }
 
@@ -125,7 +125,7 @@ export interface EndSessions {
 /** Everything that can be asked of a partition. */
 export type Command = Write | OpenSession | MetaFeed | Define | Register | KeepAlive | EndSessions
 
-/** What decide made of a command. */
+/** What decide says about a command. */
 export type Decision =
   /** Load these rows and ask again. */
   | { readonly type: 'need'; readonly keys: readonly RowKey[] }

@@ -1,9 +1,9 @@
 /**
  * Decides what meta brings to a data partition: schemas, ends of sessions, and sessions to open.
  *
- * Meta's log is the channel: a partition takes its entries in order and logs how far it is. A session is
- * opened only if that cursor has not passed the index at which meta was looked at, so an end that came
- * meanwhile is not overlooked.
+ * Meta's log is the channel: a partition takes its entries in order, and with what concerns it logs how far
+ * it is. A session is opened only if that cursor has not passed the index at which meta was read, so an end
+ * that came meanwhile is not overlooked.
  */
 import type { SessionId } from '../base/ids.js'
 import type { Decision, MetaFeed, OpenSession } from './command.js'
@@ -55,7 +55,7 @@ export function decideOpenSession(open: OpenSession, view: View, context: Decide
   const reply = { ok: true, version: context.version, value: null } as const
   if (known?.epoch === open.epoch) return { type: 'answer', reply }
   if (cursor > open.metaIndex) {
-    // What meta said then may be over by now: the caller looks again.
+    // What meta said then may no longer hold: the caller reads it again.
     return { type: 'answer', reply: refuse('UNAVAILABLE', `meta was looked at too early: ${open.metaIndex}`) }
   }
   draft.get(openedKey(open.session))

@@ -20,7 +20,7 @@ import { type Refused, type Reply, refuse } from './reply.js'
 import { compileDefinition, decodeSchema, encodeSchema, sameConstraints } from './schema.js'
 import type { DecideContext, View } from './view.js'
 
-/** Creates the collection, or finds that it says the same already. Anything else is refused. */
+/** Creates the collection, or finds it as defined; only its indexes may differ. Anything else is refused. */
 export function decideDefine(define: Define, view: View, context: DecideContext): Decision {
   const draft = new Draft(view, context.version)
   const counters = readCounters(draft)
@@ -50,7 +50,7 @@ export function decideDefine(define: Define, view: View, context: DecideContext)
   return finish(draft, { ok: true, version: context.version, value: { collection: id } })
 }
 
-/** The same again makes no entry; only the indexes may be others. */
+/** The same definition again makes no entry; only the indexes may differ. */
 function redefine(
   define: Define,
   draft: Draft,
@@ -119,7 +119,8 @@ function resume(
     const value = { session, epoch: old.epoch }
     return { type: 'answer', reply: { ok: true, version: context.version, value } }
   }
-  // The nonce of an older holder is forgotten: its copy, coming late, must not fence the present one.
+  // The nonce of the older holder is forgotten: a late copy of its registration must not fence the present
+  // one.
   const refused = tooOld(register, context) ?? checkSame(register, old)
   if (refused !== undefined) return { type: 'answer', reply: refused }
   if (draft.get(nonceKey(old.nonce)) === undefined) return { type: 'need', keys: draft.needs }

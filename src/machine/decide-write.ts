@@ -44,8 +44,8 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
 }
 
 /**
- * A reply that must be kept is an entry, also a refusal; without a session nothing changed means nothing to
- * log.
+ * A reply that must be kept is an entry, also a refusal. Without a session, a command that changes nothing
+ * logs nothing; then its version is that of the next entry, which another write will get too.
  */
 function finish(draft: Draft, write: Write, reply: Reply): Decision {
   if (write.mark !== undefined) keepReply(draft, write.mark, reply)

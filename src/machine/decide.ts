@@ -1,6 +1,5 @@
 /**
- * Decides a command against a view: the only place where the store makes up its mind, and it runs on the
- * leader only.
+ * Decides a command against a view: the only place where anything is decided, and it runs on the leader only.
  *
  * Pure: no clock, no chance, no locale; the same command, view and context give the same facts. What it
  * decides is recorded as facts, which every replica takes without asking again (see evolve.ts).

@@ -1,7 +1,7 @@
 /**
- * A decision in the making: the view, the rows that it would change, and the rows that it still needs.
+ * A decision while it is being made: the view, the rows that it would change, and those that it still needs.
  *
- * Each row is named by one fact, however often a batch touches it; `prev` is the row that stands before the
+ * Each row is named by one fact, however often a batch touches it; `prev` is the row as it was before the
  * entry.
  */
 import type { Version } from '../base/ids.js'
@@ -20,7 +20,7 @@ interface Change {
   readonly before: Row | null
 }
 
-/** One decision: make it, ask it, take its facts, forget it. */
+/** One decision: used once, then forgotten. */
 export class Draft {
   readonly view: View
   readonly #version: Version
@@ -99,7 +99,7 @@ export class Draft {
     return facts
   }
 
-  /** The view's row; a row that is looked at and then changed is found once. */
+  /** The view's row, remembered: one that is looked at and then changed is looked up once. */
   #look(key: RowKey): Row | null | undefined {
     if (key !== this.#lookedAt) {
       this.#lookedAt = key

@@ -66,7 +66,7 @@ export function claimPrefix(constraint: ConstraintId): RowKey {
 export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): RowKey {
   const s = Math.floor(session / 2 ** 32)
   const n = Math.floor(sequence / 2 ** 32)
-  // One call makes a flat string; parts put together would be flattened again for every lookup.
+  // One call makes a flat string; a concatenated one would be flattened again for every lookup.
   return String.fromCharCode(
     0x73,
     slot,

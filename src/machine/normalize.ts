@@ -20,10 +20,10 @@ export const normalizeSteps = ['trim', 'nfc', 'nfkc', 'fold'] as const
 /** One of the steps. */
 export type NormalizeStep = (typeof normalizeSteps)[number]
 
-/** Number of what the steps mean; a change of any of them raises it. */
+/** The version of the steps' meaning; a change of any of them raises it. */
 export const normalizeVersion = 1
 
-/** Makes a value its normal form. */
+/** Gives the normal form of a value. */
 export type Normalizer = (value: unknown) => unknown
 
 /** The steps, checked: a list of known names, none twice, else INVALID. */

@@ -10,7 +10,7 @@ import type { Command, Operation } from './command.js'
 import { schemaKey } from './keys.js'
 import { schemaOfRow } from './schema.js'
 
-/** Looks a row up in memory: undefined if it may stand on disk only. */
+/** Looks a row up in memory: undefined if it may be on disk only. */
 export type InMemory = (key: RowKey) => Row | null | undefined
 
 /** Adds the keys of the rows to load. decide may ask for more: those that only a loaded row names. */
@@ -36,7 +36,7 @@ function claimsIn(operation: Operation, inMemory: InMemory): readonly Claim[] {
   try {
     operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
   } catch (error) {
-    // decide meets the same value and refuses the command.
+    // decide will meet the same value and refuse the command.
     if (isSillokError(error)) return none
     throw error
   }

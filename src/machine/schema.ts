@@ -12,7 +12,7 @@ import type { Row } from '../codec/row.js'
 import { checkIndexes, compileIndexes, type IndexDefinition, type IndexSchema } from './index-schema.js'
 import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 
-/** One field of a unique constraint; its own steps replace those of the constraint. */
+/** One top-level field of a unique constraint (no path); its own steps replace those of the constraint. */
 export type UniqueField = string | { readonly field: string; readonly normalize?: readonly NormalizeStep[] }
 
 /**

@@ -5,8 +5,8 @@
  * epoch 0, for all epochs, because a row number means the same request for ever. Checks run in this order:
  * kept reply, epoch, lowWater, so a retry gets its first answer as long as it is kept.
  *
- * A partition knows a session from the entry that opened it (row `mo`); it forgets it by the entry that
- * brings the numbered end from meta. It never guesses: one that it does not know is looked up in meta first.
+ * A partition knows a session from the entry that opened it (row `mo`); it forgets it with the entry
+ * that brings its end from meta. It never guesses: one that it does not know is looked up in meta first.
  */
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
@@ -41,7 +41,7 @@ function keptEpoch(mark: SessionMark): SessionEpoch {
   return mark.numbering === 'caller' ? 0 : mark.epoch
 }
 
-/** What the session says about the command before it is looked at: undefined means go on. */
+/** What the session says about the command, before anything else is decided; undefined: go on. */
 export function checkMark(draft: Draft, mark: SessionMark): Decision | undefined {
   const kept = keptReply(draft, mark)
   if (kept !== undefined) {
@@ -61,7 +61,7 @@ export function checkMark(draft: Draft, mark: SessionMark): Decision | undefined
   return refused && { type: 'answer', reply: refused }
 }
 
-/** The reply, unless it is stale: then it may still be there, but nobody is told. */
+/** The kept reply, unless it is stale: it may still be there then, but is never given to anybody. */
 function keptReply(draft: Draft, mark: SessionMark): KeptReply | undefined {
   const { slot, session, sequence } = mark
   const epoch = keptEpoch(mark)
@@ -95,7 +95,7 @@ function checkOrder(draft: Draft, mark: SessionMark, opened: Opened): Refused | 
 /** Stale replies, those below lowWater, that a slot may hold: dropping each by itself would cost a fact. */
 const staleRepliesMax = 8
 
-/** Keeps the reply, and drops those below lowWater in the same slot when they have become some. */
+/** Keeps the reply, and drops those below lowWater in the same slot once there are several. */
 export function keepReply(draft: Draft, mark: SessionMark, reply: Reply): void {
   const { slot, session, lowWater } = mark
   const epoch = keptEpoch(mark)

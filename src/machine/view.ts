@@ -8,7 +8,7 @@
 import type { LogIndex, LogTime, Sequence, SessionEpoch, SessionId, SlotId, Version } from '../base/ids.js'
 import type { Row, RowKey } from '../codec/row.js'
 
-/** A kept reply, and the entry that will bring it if it is still in flight. */
+/** A kept reply, and the entry that brings it while that is in flight. */
 export interface KeptReply {
   readonly row: Row
   readonly pending: LogIndex | undefined

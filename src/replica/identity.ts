@@ -4,7 +4,8 @@
  *   one line of JSON {format, cluster, clusterEpoch, node, incarnation, crc}; crc covers the JSON without it
  *
  * States that a crash can leave: no IDENT and perhaps IDENT.new (nothing was acknowledged: begins anew);
- * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched.
+ * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched;
+ * but one that holds a log and partitions is a store whose IDENT was lost: damage.
  */
 import { crc32 } from '../base/checksum.js'
 import { isSillokError, SillokError } from '../base/errors.js'
@@ -33,8 +34,10 @@ const beginnings = new Set(['lock', 'IDENT.new'])
 export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
   const names = await disk.list(folder)
   const foreign = names.find(name => !beginnings.has(name))
-  if (names.includes('IDENT')) await readIdentity(disk, folder)
+  const isStore = names.includes('wal') && names.includes('partitions')
+  if (names.includes('IDENT')) await (isStore ? storeIdentity : readIdentity)(disk, folder)
   if (names.includes('IDENT') || foreign === undefined) return
+  if (isStore) throw lost(joinPath(folder, 'IDENT'), 'is missing')
   const message = `${folder} is not a sillok folder: it holds ${foreign} but no IDENT; choose an empty folder`
   throw new SillokError('FOREIGN_FOLDER', message, { details: { folder } })
 }
@@ -78,16 +81,25 @@ async function writeIdentity(disk: Disk, folder: string, identity: Identity): Pr
   await disk.syncFolder(folder)
 }
 
+/** The identity of a folder that is a store by what else it holds. DAMAGED. */
+async function storeIdentity(disk: Disk, folder: string): Promise<Identity> {
+  try {
+    return await readIdentity(disk, folder)
+  } catch (error) {
+    if (!isSillokError(error, 'FOREIGN_FOLDER')) throw error
+    throw lost(joinPath(folder, 'IDENT'), 'is damaged', error)
+  }
+}
+
+function lost(path: string, what: string, cause?: unknown): SillokError {
+  const message = `${path} ${what}, but a log and partitions are there: put back the file from a backup`
+  return new SillokError('DAMAGED', message, { details: { file: path, offset: 0 }, cause })
+}
+
 /** Reads the identity of a folder, and demands that IDENT holds nothing else. Writes nothing. DAMAGED. */
 export async function checkIdentity(disk: Disk, folder: string): Promise<Identity> {
   const path = joinPath(folder, 'IDENT')
-  let identity: Identity
-  try {
-    identity = await readIdentity(disk, folder)
-  } catch (error) {
-    if (!isSillokError(error, 'FOREIGN_FOLDER')) throw error
-    throw new SillokError('DAMAGED', error.message, { details: { file: path, offset: 0 }, cause: error })
-  }
+  const identity = await storeIdentity(disk, folder)
   const file = await disk.open(path)
   try {
     const crc = crc32(Buffer.from(JSON.stringify(identity)))

@@ -9,7 +9,6 @@ import { type Entry, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { Findings, faultsText } from '../base/finding.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
 import { type Fact, factBytes } from '../codec/facts.js'
 import { keyBytes } from '../codec/row.js'
@@ -54,12 +53,10 @@ interface ReadPartition {
 export class Inspection {
   readonly #env: Environment
   readonly #folder: string
-  readonly #walFileBytes: number
 
-  constructor(env: Environment, folder: string, walFileBytes: number) {
+  constructor(env: Environment, folder: string) {
     this.#env = env
     this.#folder = folder
-    this.#walFileBytes = walFileBytes
   }
 
   /** The batches of the write-ahead log, file by file, as they stand there. */
@@ -183,7 +180,7 @@ export class Inspection {
     const { disk } = this.#env
     const findings = new Findings()
     const { clusterEpoch } = await checkIdentity(disk, this.#folder)
-    const log = await checkLog(disk, joinPath(this.#folder, 'wal'), this.#walFileBytes, findings)
+    const log = await checkLog(disk, joinPath(this.#folder, 'wal'), findings)
     const recorded = log?.partitions.get(partition)
     const created = recorded?.registers.get(registerKinds.created)
     if (log === undefined || recorded === undefined || created === undefined) {
@@ -197,7 +194,10 @@ export class Inspection {
     }
     const folder = joinPath(this.#folder, 'partitions', `${partition}-${decodeCreated(created).replicaId}`)
     const place = { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch }
-    const segments = await checkSegments({ ...place, marks: marksOf(recorded), clean: log.clean }, findings)
+    const segments = await checkSegments(
+      { ...place, marks: marksOf(kind => recorded.registers.get(kind)), clean: log.clean },
+      findings,
+    )
     refuse(findings)
     if (segments === undefined) throw new SillokError('DAMAGED', `the segments in ${folder} are damaged`)
     return { folder, segments, log, partition }
@@ -217,7 +217,7 @@ export async function inspectStore<T>(
   if (!names.includes('wal')) await refuseForeign(env.disk, folder)
   const lock = await env.lockFolder(folder)
   try {
-    return await work(new Inspection(env, folder, limits.walFileBytesEmbedded))
+    return await work(new Inspection(env, folder))
   } finally {
     await lock.release()
   }

@@ -14,6 +14,8 @@ const stepMsMax = 200
 export class LogClock {
   readonly #clock: Clock
   #time: LogTime = 0
+  /** The newest time that an entry tells. */
+  #logged: LogTime = 0
   #at: number | undefined
 
   constructor(clock: Clock) {
@@ -22,7 +24,8 @@ export class LogClock {
 
   /** Learns the time of an entry of the log. */
   observe(time: LogTime): void {
-    if (time > this.#time) this.#time = time
+    this.#logged = Math.max(this.#logged, time)
+    this.#time = Math.max(this.#time, time)
   }
 
   /** Lets the time pass from now on (leader), or stand still. */
@@ -38,6 +41,11 @@ export class LogClock {
     const now = this.#clock.monotonicMs()
     this.#time += Math.min(Math.max(now - this.#at, 0), stepMsMax)
     this.#at = now
+  }
+
+  /** The time that passed since the newest applied entry: a restart forgets it. */
+  get unloggedMs(): number {
+    return this.stamp() - this.#logged
   }
 
   /** The time for the next entry. */

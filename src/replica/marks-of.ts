@@ -1,11 +1,16 @@
 /** What the write-ahead log remembers of a partition's segments, from its registers. */
 import type { RecordedMarks } from '../segments/marks.js'
-import { decodeSegmentSealed, decodeSegmentSynced, registerKinds } from '../wal/registers.js'
+import {
+  decodeSegmentSealed,
+  decodeSegmentSynced,
+  type RegisterKind,
+  registerKinds,
+} from '../wal/registers.js'
 
-/** The newest marks among the registers. DAMAGED when one cannot be taken apart. */
-export function marksOf({ registers }: { readonly registers: ReadonlyMap<number, Buffer> }): RecordedMarks {
-  const synced = registers.get(registerKinds.segmentSynced)
-  const sealed = registers.get(registerKinds.segmentSealed)
+/** The newest marks among the registers, each found by its kind. DAMAGED when one cannot be taken apart. */
+export function marksOf(register: (kind: RegisterKind) => Buffer | undefined): RecordedMarks {
+  const synced = register(registerKinds.segmentSynced)
+  const sealed = register(registerKinds.segmentSealed)
   return {
     ...(synced && { synced: decodeSegmentSynced(synced) }),
     ...(sealed && { sealed: decodeSegmentSealed(sealed) }),

@@ -10,7 +10,7 @@ import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '
 import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
-import type { Mark, RecordedMarks } from '../segments/marks.js'
+import type { Mark } from '../segments/marks.js'
 import { SegmentLog } from '../segments/segment-log.js'
 import type { Gate } from '../state/gate.js'
 import { State } from '../state/state.js'
@@ -18,8 +18,6 @@ import {
   createdRegister,
   decodeCreated,
   decodeHardState,
-  decodeSegmentSealed,
-  decodeSegmentSynced,
   opaqueRegister,
   type Register,
   registerKinds,
@@ -29,6 +27,7 @@ import {
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { asFailure } from './failure.js'
+import { marksOf } from './marks-of.js'
 import { Replica } from './replica.js'
 
 /** What a replica is put together from. */
@@ -64,7 +63,7 @@ const electionTicks = 10
 export async function createPartition(wal: Wal, partition: PartitionId, limits: Limits): Promise<void> {
   const replicaId = 1
   const configuration = Buffer.from(JSON.stringify({ voters: [replicaId] }))
-  await append(wal, partition, [
+  await wal.record(partition, [
     createdRegister({ replicaId, cutBytes: limits.segmentCutBytes }),
     opaqueRegister('configuration', configuration),
   ])
@@ -76,13 +75,6 @@ function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
     wal.release(partition, mark.lastIndex, [markRegister(mark)], error =>
       error === undefined ? resolve() : reject(error),
     )
-  })
-}
-
-/** Writes registers; durable when it resolves. */
-export function append(wal: Wal, partition: PartitionId, registers: readonly Register[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    wal.append({ partition, registers }, error => (error === undefined ? resolve() : reject(error)))
   })
 }
 
@@ -101,7 +93,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
     throw damaged(partition, `entries ${segments.lastIndex + 1} to ${tail.firstIndex - 1} are missing`)
   }
   const record = (bytes: Buffer): Promise<void> =>
-    append(wal, partition, [opaqueRegister('checkpoint', bytes)])
+    wal.record(partition, [opaqueRegister('checkpoint', bytes)])
   const state = await openState(options, joinPath(folder, 'state'), lastIndex)
   const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
   const replica = newReplica(options, { replicaId, segments, state, last, record })
@@ -163,21 +155,12 @@ function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: num
     clusterEpoch,
     cutBytes,
     syncBytes: options.limits.segmentSyncBytes,
-    recorded: recordedMarks(wal, partition),
+    recorded: marksOf(kind => wal.register(partition, kind)),
     // With the release, not as an append: an append waits while the ring is full, and the ring waits for
     // this.
     record: mark => release(wal, partition, mark),
     failed: error => options.failed(asFailure(error)),
   })
-}
-
-function recordedMarks(wal: Wal, partition: PartitionId): RecordedMarks {
-  const synced = wal.register(partition, registerKinds.segmentSynced)
-  const sealed = wal.register(partition, registerKinds.segmentSealed)
-  return {
-    ...(synced && { synced: decodeSegmentSynced(synced) }),
-    ...(sealed && { sealed: decodeSegmentSealed(sealed) }),
-  }
 }
 
 function markRegister(mark: Mark): Register {

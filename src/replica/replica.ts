@@ -76,6 +76,8 @@ export class Replica implements Decider {
   readonly #view: LeaderView
   readonly #inMemory: InMemory = key => this.#view.inMemory(key)
   readonly #time: LogClock
+  /** The newest entry that tells only the time. */
+  #timeRecorded: LogIndex = 0
   readonly #waiters = new Waiters()
   readonly #reads = new ReadBarrier()
   readonly #admission: Admission
@@ -123,6 +125,18 @@ export class Replica implements Decider {
   /** The log time now; it goes on only while this replica leads. */
   logTime(): number {
     return this.#time.stamp()
+  }
+
+  /**
+   * Sees to it that a restart loses no more than so much of the log time: writes an entry that tells it, and
+   * nothing else, unless one is on its way. Without leadership nothing happens.
+   */
+  recordTime(unloggedMsMax: number): void {
+    if (this.#time.unloggedMs < unloggedMsMax || this.#timeRecorded > this.applied) return
+    const proposed = this.#raft.propose(this.#emptyEntry(), entryKinds.empty)
+    if ('dropped' in proposed) return
+    this.#timeRecorded = proposed.index
+    this.pump()
   }
 
   /** Decides the command and answers when its outcome is known. */
@@ -222,12 +236,7 @@ export class Replica implements Decider {
   /** Writes the last hard state; the state and the segments are closed by the host. */
   async close(): Promise<void> {
     this.fail(new SillokError('CLOSED', 'the store is closed'))
-    await new Promise<void>((resolve, reject) => {
-      const registers = [hardStateRegister(this.#raft.hardState())]
-      this.#options.wal.append({ partition: this.partition, registers }, error =>
-        error === undefined ? resolve() : reject(error),
-      )
-    })
+    await this.#options.wal.record(this.partition, [hardStateRegister(this.#raft.hardState())])
   }
 
   // --- Decider: what admission asks for
@@ -422,6 +431,7 @@ export class Replica implements Decider {
     const version = this.versionAt(index)
     const own = this.#overlay.take(index, term)
     if (own !== undefined) {
+      this.#time.observe(own.time)
       this.state.apply(index, own.facts, version, own.rows)
       this.#overlay.forget(own)
     } else {

@@ -7,6 +7,7 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 import type { Numbering } from '../machine/command.js'
 import { registeredKey, registeredPrefix, uint48FromText } from '../machine/keys.js'
 import { decodeRegistered, isIdle, type Registered } from '../machine/registry.js'
@@ -75,8 +76,12 @@ export class SessionDirectory {
     await this.#meta.call({ type: 'endSessions', sessions: [[session, epoch]], closed: true }, this.#sender)
   }
 
-  /** Ends the sessions that are idle for too long, by meta's log time. */
+  /**
+   * Ends the sessions that are idle for too long, by meta's log time. While there are any, meta's log is told
+   * the time: what passed must not be forgotten at each restart, or idle ones would live for ever.
+   */
   async expire(): Promise<void> {
+    let isAny = false
     const time = this.#meta.logTime()
     let idle: (readonly [SessionId, SessionEpoch])[] = []
     const end = async (): Promise<void> => {
@@ -90,12 +95,14 @@ export class SessionDirectory {
     })) {
       for (const [key, row] of page) {
         const registered = decodeRegistered(row.value)
+        isAny = true
         if (isIdle(registered, time))
           idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
         if (idle.length >= endedPerEntryMax) await end()
       }
     }
     await end()
+    if (isAny) this.#meta.recordTime(limits.unloggedTimeMsMax)
   }
 
   async #look(session: SessionId): Promise<{ registered: Registered; metaIndex: LogIndex }> {

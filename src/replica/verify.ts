@@ -14,7 +14,6 @@ import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { atByte, atEntry, atKey, type CheckedCounts, type Finding, Findings } from '../base/finding.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
 import { keyBytes } from '../codec/row.js'
 import type { IndexType } from '../derived/contract.js'
 import { joinPath } from '../env/disk.js'
@@ -41,8 +40,6 @@ export interface VerifyOptions {
   readonly scratch: string
   /** The kinds of indexes whose rows can be computed again. */
   readonly indexTypes: ReadonlyMap<string, IndexType>
-  /** Length of the log's files. */
-  readonly walFileBytes?: number
 }
 
 /** What a verification found. Files are named from the data folder. */
@@ -117,7 +114,7 @@ class Verification {
   }
 
   async run(names: readonly string[]): Promise<void> {
-    const { env, folder, walFileBytes = limits.walFileBytesEmbedded } = this.#options
+    const { env, folder } = this.#options
     const identPath = joinPath(folder, 'IDENT')
     if (names.includes('IDENT')) {
       const identity = await this.#findings.attempt(identPath, () => checkIdentity(env.disk, folder))
@@ -127,7 +124,7 @@ class Verification {
         this.#origin = originOf(identity)
       }
     } else this.#findings.fault(identPath, '', 'is missing')
-    const log = await checkLog(env.disk, joinPath(folder, 'wal'), walFileBytes, this.#findings)
+    const log = await checkLog(env.disk, joinPath(folder, 'wal'), this.#findings)
     const replicas = joinPath(folder, 'partitions')
     const folders = new Set(await env.disk.list(replicas))
     const found = await foundPartitions(env.disk, folder)
@@ -157,7 +154,9 @@ class Verification {
     recorded: CheckedPartition,
   ): Promise<void> {
     const { clean } = log
-    const marks = await this.#findings.attempt(folder, async () => marksOf(recorded))
+    const marks = await this.#findings.attempt(folder, async () =>
+      marksOf(kind => recorded.registers.get(kind)),
+    )
     const segments = await checkSegments(this.#segmentCheck(partition, folder, marks, clean), this.#findings)
     const subject: Subject = { partition, folder, log, recorded, segments }
     const model = segments === undefined ? undefined : await this.#replay(subject, segments)

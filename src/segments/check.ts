@@ -3,7 +3,7 @@
  * not even what opening would put right.
  *
  * Every byte of a sealed segment is covered: header, each entry, the footer, the SHA-256 over all of it. Of
- * the open one the bytes that the write-ahead log recorded as synced; what stands behind them nothing uses.
+ * the open one the bytes that the write-ahead log recorded as synced; nothing uses what follows them.
  */
 import type { Entry } from '../base/entry.js'
 import { atByte, Findings } from '../base/finding.js'
@@ -114,12 +114,12 @@ interface Range {
   readonly lastIndex: LogIndex
 }
 
-/** The log says of it that it is sealed; when the log cannot be read, the name has to do. */
+/** True if the log says that it is sealed; if the log cannot be read, its name is believed. */
 function isRecorded({ marks, clean }: SegmentCheck, range: Range): boolean {
   return clean || marks === undefined || range.lastIndex <= (marks.sealed?.lastIndex ?? 0)
 }
 
-/** The segment if nothing is wrong with it. One that no mark names may be the rest of a seal cut short. */
+/** The segment if nothing is wrong with it. One that no mark names may be a seal that was cut short. */
 async function checkSealed(
   check: SegmentCheck,
   range: Range,

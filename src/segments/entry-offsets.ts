@@ -1,5 +1,5 @@
 /**
- * Where each entry of one segment stands in its file: from index to bytes.
+ * Where each entry of one segment is in its file: from index to bytes.
  *
  * Always holds: offsets are relative to the end of the header, begin at 0 and grow by at least an entry's
  * head; the end of the last entry is known. Four bytes per entry, whether the segment is open (it grows) or

@@ -1,8 +1,8 @@
 /**
  * Work that waits for room on a full disk: tried again, at the same place, each second.
  *
- * Always holds: nothing is given up while there is time; when there is none left (`hurry`), each work is
- * tried once more and then fails with DISK_FULL. Any other error passes at once.
+ * Always holds: nothing is given up before `hurry` is called; then each piece of work is tried once more and
+ * fails with DISK_FULL. Any other error is passed on at once.
  */
 import { isSillokError } from '../base/errors.js'
 import type { Clock, Timer } from '../env/clock.js'
@@ -26,7 +26,7 @@ export class Patience {
     return this.#waits
   }
 
-  /** Does the work, as often as DISK_FULL makes it necessary. The work must be fit to be repeated. */
+  /** Does the work, again and again while it throws DISK_FULL. It must be safe to repeat. */
   async tryFor<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       const last = this.#hurried

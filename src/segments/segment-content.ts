@@ -112,7 +112,7 @@ export function decodeRun(
 
 /**
  * Reads header and entries of an open segment again, up to `length` bytes. Throws DAMAGED at the first byte
- * that is not the whole and valid entry that must stand there. The caller compares CRC and last index with
+ * that is not the whole and valid entry that must be there. The caller compares CRC and last index with
  * its mark.
  */
 export async function readContent(

@@ -1,5 +1,5 @@
 /**
- * What stands at the end of a sealed segment, after its entries; written once, by the seal.
+ * The end of a sealed segment, after its entries; written once, by the seal.
  *
  *   u32 per entry    where it starts, from the end of the header
  *   term runs        u64 first index | u64 term, one for each change of term

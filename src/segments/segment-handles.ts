@@ -18,11 +18,11 @@ export interface SegmentHandle {
 interface Slot {
   readonly handle: Promise<SegmentHandle>
   users: number
-  /** Nobody gets it any more: the last user closes it. */
+  /** Given to nobody any more: its last user closes it. */
   gone: boolean
 }
 
-/** Files that may be open at once for one partition, those in use apart. */
+/** Files that may be open at once for one partition, not counting those in use. */
 const handlesMax = 16
 
 /** The open files of sealed segments: a bounded number of them. */

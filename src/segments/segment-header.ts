@@ -1,5 +1,5 @@
 /**
- * What stands at the front of every segment file, and how the files are named.
+ * The beginning of every segment file, and how the files are named.
  *
  *   0  8 bytes  magic "sillokSG"
  *   8  u32      format, 1
@@ -73,7 +73,7 @@ export function decodeHeader(file: string, bytes: Buffer): SegmentHeader {
   }
 }
 
-/** Throws DAMAGED unless the header is what must stand in that file. */
+/** Throws DAMAGED unless the header is what must be in that file. */
 export function checkHeader(file: string, header: SegmentHeader, expected: SegmentHeader): void {
   if (header.partition !== expected.partition) {
     throw damaged(file, 12, `belongs to partition ${header.partition}, not ${expected.partition}`)

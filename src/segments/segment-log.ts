@@ -6,7 +6,7 @@
  * partition, the cluster epoch and `cutBytes` alone, so it has the same bytes on every replica.
  *
  * A later write shares a disk sector with the synced bytes before it: a sector is taken to be written whole
- * or not at all. Where a disk breaks that, the mark's CRC tells on open, and another replica has the
+ * or not at all. If a disk breaks that, the mark's CRC shows it on open, and another replica has the
  * segment.
  */
 import { assert, must } from '../base/assert.js'
@@ -32,7 +32,7 @@ import { SegmentWriter, type WriterOptions } from './segment-writer.js'
 
 /** How a log is opened. */
 export interface SegmentLogOptions extends WriterOptions {
-  /** The folder of this partition's segments alone; made if missing. */
+  /** The folder, which holds this partition's segments only; made if missing. */
   readonly folder: string
   readonly partition: PartitionId
   /** The store's: a sealed segment may be of an older one, the open segment may not. */
@@ -202,12 +202,12 @@ export class SegmentLog {
 
   #ahead(from: LogIndex, through: LogIndex): Promise<Entry[]> {
     const entries = this.read(from, { bytesMax: chunkBytes, through })
-    // The consumer may have left before it is asked for.
+    // The consumer may leave before it asks for this one.
     entries.catch(() => {})
     return entries
   }
 
-  /** Entries in memory, a bit more than asked for at most. */
+  /** Entries in memory, at most a little more than asked for. */
   #waiting(from: LogIndex, through: LogIndex, room: number): Entry[] {
     const entries: Entry[] = []
     let bytes = 0

@@ -1,9 +1,9 @@
 /**
- * What stands in a partition's folder on open, brought to what the write-ahead log remembers.
+ * Brings what an opening finds in a partition's folder to what the write-ahead log remembers.
  *
- * What a crash can leave, and what is made of it:
+ * What a crash can leave, and what becomes of it:
  * - an open segment longer than its mark: cut to the mark; the rest is refilled from the write-ahead log;
- * - an open segment without a mark: left lying, overwritten when it is refilled;
+ * - an open segment without a mark: left as it is, overwritten when it is refilled;
  * - one sealed segment after the recorded ones: kept if all of it validates, otherwise named open again and
  *   treated like the two above;
  * - the newest recorded seal still under its open name (only after a sync of the folder that lied): renamed.

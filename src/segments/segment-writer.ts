@@ -2,13 +2,13 @@
  * Writes committed entries behind the commit path: into the open segment, synced, sealed where the content
  * says so.
  *
- * Always holds: one step at a time (write, sync or seal), in the order of the entries; an entry leaves
- * memory only after it was written; `syncedIndex` grows only after its mark was recorded. The steps of a
- * seal: footer written, file synced, renamed, folder synced, mark recorded; a crash between any two leaves
- * what segment-recovery reads. A new file's name is made durable with its first sync.
+ * Always holds: one step at a time (write, sync or seal), in the order of the entries; an entry leaves memory
+ * only after it was written; `syncedIndex` grows only after its mark was recorded. The steps of a seal:
+ * footer written, file synced, renamed, folder synced, mark recorded; a crash between any two leaves what
+ * segment-recovery reads. A new file's name is made durable with its first sync.
  *
- * A full disk stops nothing for ever: the step is tried again each second, at the same place. Any other
- * error ends the writer: it is told once, waiting syncs are rejected, the entries stay in memory and in the
+ * A full disk stops nothing for ever: the step is tried again each second, at the same place. Any other error
+ * ends the writer: it is reported once, waiting syncs are rejected, and the entries stay in memory and in the
  * write-ahead log.
  */
 import { assert } from '../base/assert.js'
@@ -61,7 +61,7 @@ interface Waiter {
 const writeBytesMax = 1024 * 1024
 const writeBytesMin = 256 * 1024
 
-/** Writes behind, in order: entries, syncs, marks, seals. */
+/** Writes in the background, in order: entries, syncs, marks, seals. */
 export class SegmentWriter {
   readonly sealed: SealedSegment[]
   readonly #options: WriterOptions
@@ -193,10 +193,10 @@ export class SegmentWriter {
       const waiters = this.#waiters
       this.#waiters = []
       for (const waiter of waiters) waiter.reject(error)
-      // Only a close gives up on a full disk, and tells it itself.
+      // Only a close gives up on a full disk, and it reports that itself.
       if (!this.#closing || !isSillokError(error, 'DISK_FULL')) this.#options.failed?.(error)
     } finally {
-      // In the very turn in which nothing was due: a later append or sync starts anew.
+      // In the same turn in which nothing was due, so that a later append or sync starts the work again.
       this.#busy = false
     }
   }

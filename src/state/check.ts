@@ -1,8 +1,8 @@
 /**
- * Reads the rows of a replica that nobody has open, and says which fail their checksums; writes nothing. What
- * the rows stand in is checked before, by `env/level-folder-check`: LevelDB sees a copy of it.
+ * Reads the rows of a replica that nobody has open, and says which fail their checksums; writes nothing. The
+ * files that hold them are checked before, by `env/level-folder-check`; LevelDB opens a copy of these.
  *
- * What a log of LevelDB holds was written after the last checkpoint and is applied again.
+ * Rows that only a log of LevelDB holds were written after the last checkpoint: opening applies them again.
  */
 import { atKey, type Findings } from '../base/finding.js'
 import type { LogIndex } from '../base/ids.js'
@@ -27,8 +27,8 @@ export interface StoredMarks {
 const rowsPerRead = 1000
 
 /**
- * Opens a copy of these files and shows every row that holds by its checksum, kept replies one by one.
- * Resolves with the marks; undefined when LevelDB refuses the copy, or a mark does not hold.
+ * Opens a copy of these files and passes on every row whose checksum holds, kept replies one by one. Resolves
+ * with the marks; with undefined when LevelDB refuses the copy, or a mark fails its check.
  */
 export async function readRows(
   check: LevelCheck,

@@ -4,7 +4,7 @@
  *   u32 crc (of the rest) | u16 format | u64 index C | u32 n | { u8 n | table's name | u64 size | u32 crc }*
  *   | u32 digest sums, two per slot
  *
- * When it is recorded, all rows up to C stand in synced tables: `!ckpt` = C was written after them, compacted
+ * When it is recorded, all rows up to C are in synced tables: `!ckpt` = C was written after them, compacted
  * into a table with them, and a synced write that follows has succeeded, which fails if the table could not
  * be written.
  */
@@ -78,8 +78,8 @@ export function decodeCheckpoint(bytes: Buffer): Checkpoint {
 }
 
 /**
- * Forces everything up to index, flushed before, into synced tables, and proves it. The success of `compact`
- * alone proves nothing: on a full disk it resolves and no table is there.
+ * Forces everything up to index, which was flushed before, into synced tables, and proves it. The success of
+ * `compact` alone proves nothing: on a full disk it resolves and no table is there.
  */
 export async function proveCheckpoint(store: KeyValueStore, index: LogIndex): Promise<void> {
   const mark = store.batch()

@@ -2,8 +2,8 @@
  * The digests of a partition: per slot, and one for the partition's own rows, the sums of the hash pairs of
  * all its rows, each modulo 2^32. Equal states have equal digests, whatever order made them.
  *
- * Kept up blindly: a fact names the hash pair of the row that it replaces, so no row is read. Stored in our
- * own checkpoint record only, never in the key-value store, whose faults they shall show.
+ * Updated without reading: a fact names the hash pair of the row that it replaces. Stored in our own
+ * checkpoint record only, never in the key-value store, whose faults they are to show.
  */
 import type { SlotId } from '../base/ids.js'
 import { digestCount } from '../codec/row.js'
@@ -11,16 +11,16 @@ import { digestCount } from '../codec/row.js'
 /** Two sums per digest, one after the other. */
 export const digestWords = 2 * digestCount
 
-/** One partition's digests, kept up by the facts' own hash pairs; never reads a row. */
+/** One partition's digests, updated from the hash pairs in facts; never reads a row. */
 export class Digests {
-  /** Sums: those of slot n stand at 2n and 2n + 1. Unsigned, so that they wrap by themselves. */
+  /** Sums: those of slot n are at 2n and 2n + 1. Unsigned, so that they wrap by themselves. */
   readonly #sums: Uint32Array
 
   constructor(sums: Uint32Array = new Uint32Array(digestWords)) {
     this.#sums = sums.slice()
   }
 
-  /** Counts in a row that came and one that went; zeros where there is none. */
+  /** Adds the row that came and subtracts the one that went; zeros where there is none. */
   replace(slot: SlotId, new0: number, new1: number, prev0: number, prev1: number): void {
     const sums = this.#sums
     const at = 2 * slot

@@ -2,7 +2,7 @@
  * Writes one frozen generation into the key-value store: rows, then session rows, in batches of at most 1
  * MiB.
  *
- * Every batch, and so the last one too, carries `!applied` = F, the index up to which the generation reaches.
+ * Every batch carries `!applied` = F, the index up to which the generation reaches.
  * Batches may vanish from the middle in a crash; whichever survive, `!applied` is never below the newest row
  * that is there. So it says "as new as F", not "complete to F": completeness is what the checkpoint and the
  * replay give.
@@ -49,7 +49,9 @@ export interface FlushJob {
   readonly windows: SessionWindows
   /** What `!applied` becomes. */
   readonly newest: LogIndex
-  /** A row that was born and died within this generation was never in the store: it need not be written. */
+  /**
+   * True: a row that came and went within this generation was never in the store, and need not be written.
+   */
   readonly skipsUnborn: boolean
   /** Bytes of keys and values after which a batch is written. */
   readonly batchBytes: number
@@ -75,7 +77,7 @@ export async function writeGeneration(job: FlushJob): Promise<void> {
   await writer.write()
 }
 
-/** How many rows go by between two looks at the clock. */
+/** Rows between two looks at the clock. */
 const rowsPerLook = 256
 
 class BatchWriter {

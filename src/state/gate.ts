@@ -7,7 +7,7 @@
 import { assert } from '../base/assert.js'
 
 /**
- * Lets `limit` tasks run at a time; first come, first served. A failing task gives its place on like any
+ * Lets `limit` tasks run at a time; first come, first served. A failing task passes its place on like any
  * other.
  */
 export class Gate {

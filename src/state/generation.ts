@@ -3,8 +3,8 @@
  * first per key. The active one takes facts; a frozen one never changes again and is being flushed.
  *
  * A row keeps its older forms only while a reader that needs them is open. Keys are sorted for scans in runs
- * that merge as they grow, so that a scan under writes costs what was written since the last one, not the
- * whole.
+ * that merge as they grow, so that a scan among writes costs what was written since the last one, not all of
+ * it.
  */
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
@@ -19,7 +19,7 @@ export interface RowForm {
   readonly born: boolean
 }
 
-/** What a row costs in memory besides its key and bytes: measured, about. */
+/** What a row costs in memory besides its key and bytes: measured, roughly. */
 const rowOverheadBytes = 160
 
 /** The rows that changed in (from, upTo]; reading it costs one map lookup, whatever its size. */
@@ -52,7 +52,7 @@ export class Generation {
     return this.#upTo
   }
 
-  /** The generation that came after this one: who holds an old one sees all changes since. */
+  /** The generation after this one: whoever holds an old one sees all changes since. */
   get next(): Generation | undefined {
     return this.#next
   }

@@ -19,7 +19,7 @@ import { Generation } from './generation.js'
 export interface View {
   readonly index: LogIndex
   readonly snapshot: KeyValueSnapshot
-  /** The generation that begins at `index`; what follows hangs on it. */
+  /** The generation that begins at `index`; later ones are reached from it. */
   readonly first: Generation
   holders: number
 }
@@ -56,7 +56,7 @@ export class Layers {
     return this.#view.index
   }
 
-  /** Of what is not in the store. */
+  /** Bytes that are not in the store yet. */
   get bytes(): number {
     return this.#active.bytes + (this.#frozen?.bytes ?? 0)
   }
@@ -108,7 +108,7 @@ export class Layers {
     this.#close(view)
   }
 
-  /** Keeps row forms as of this index, which is the applied one, until closed as often. */
+  /** Keeps row forms as of this index, which is the applied one, until `closeReader` was called as often. */
   openReader(index: LogIndex): void {
     assert(index >= this.#newestReader, () => `reader at ${index} below ${this.#newestReader}`)
     this.#readers.set(index, (this.#readers.get(index) ?? 0) + 1)

@@ -1,8 +1,8 @@
 /**
  * Rows read from the key-value store for commands that wait, all from one snapshot, and what changed since.
  *
- * However many flushes lie between, a row is what memory knows, otherwise what `get` says: every change since
- * the snapshot hangs on the view that is held here.
+ * However many flushes come between: a row is what memory knows, else what `get` says, since every change
+ * after the snapshot is reached from the view that is held here.
  */
 import { assert } from '../base/assert.js'
 import type { Row, RowKey } from '../codec/row.js'
@@ -27,7 +27,7 @@ export class Loaded {
     return change === undefined ? this.#rows.get(key) : change
   }
 
-  /** Lets the snapshot go. Once more does nothing. */
+  /** Lets the snapshot go. A second call does nothing. */
   release(): void {
     const view = this.#view
     this.#view = undefined

@@ -2,8 +2,8 @@
  * When and how the state of a replica goes from memory to the key-value store: flushes and checkpoints, one
  * at a time on the whole node.
  *
- * A full disk is waited for: the frozen generation stays in memory and is written again. Any other failed
- * write ends it: memory stays right, nothing is written any more, and the owner is told once.
+ * On a full disk it waits: the frozen generation stays in memory and is written again. Any other failed write
+ * ends maintenance: memory stays right, nothing is written any more, and the owner is told once.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
@@ -127,8 +127,8 @@ export class Maintenance {
   }
 
   /**
-   * Waits for what runs; then nothing is written any more. With `record`: a last checkpoint, space
-   * permitting.
+   * Waits for the work in progress; then nothing is written any more. With `record`: a last checkpoint, if
+   * there is space.
    */
   async close(record?: RecordCheckpoint): Promise<void> {
     this.#retry?.stop()
@@ -136,7 +136,7 @@ export class Maintenance {
     try {
       if (record !== undefined && this.#failure === undefined) await this.checkpoint(record, { force: true })
     } catch (error) {
-      // The log has it all: without a last checkpoint the next open replays.
+      // The log holds everything: without a last checkpoint the next opening replays it.
       if (!isSillokError(error, 'DISK_FULL')) throw error
     } finally {
       this.#closed = true

@@ -29,7 +29,9 @@ export interface StoreOptions {
   readonly writeBufferBytes: number
   /** The last entry that this replica's own log holds durably. */
   readonly logLastIndex: LogIndex
-  /** Quarantines at once, for this reason: a row failed its check when read. */
+  /**
+   * Puts the folder into quarantine unread, for this reason. Used by tests: no opening of a store sets it.
+   */
   readonly damaged?: string
 }
 
@@ -66,7 +68,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   if (isThere) await quarantine(options.disk, options.folder)
   const store = await options.keyValue.open(options.folder, options)
   const batch = store.batch()
-  // Proves the fresh folder too: without this row the recorded checkpoint would speak of it.
+  // Without this row the recorded checkpoint would be taken to speak of the fresh folder.
   batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded.index))
   await batch.write({ sync: true })
   const resident = { windows: new SessionWindows(), partitionRows: new PartitionRows() }
@@ -93,7 +95,9 @@ async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<Op
   return opened
 }
 
-/** What the store holds was committed: it is not the store that is to be built again. */
+/**
+ * What the store holds was committed, so the log has lost entries: building the store again would hide that.
+ */
 function logLost({ folder, logLastIndex }: StoreOptions, newest: LogIndex): SillokError {
   const message = `the log ends at entry ${logLastIndex}, before entry ${newest} that ${folder} knows`
   return new SillokError('DAMAGED', `${message}: entries, or files of the log, are missing`, {
@@ -125,7 +129,8 @@ async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<O
 }
 
 /**
- * What is held in memory whole: kept replies and the partition's own rows. Or the row that fails its check.
+ * What is held in memory whole: kept replies and the partition's own rows. Or a text: the row that fails its
+ * check.
  */
 async function readResident(
   store: KeyValueStore,
@@ -138,7 +143,7 @@ async function readResident(
   return bad === undefined ? { windows, partitionRows } : `row ${bad} fails its check`
 }
 
-/** Reads all rows of a kind; the first key that is not taken, in hex. */
+/** Reads all rows of a kind; the key of the first one that is refused, in hex. */
 async function restoreRows(
   store: KeyValueStore,
   kind: string,

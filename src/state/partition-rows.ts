@@ -19,7 +19,7 @@ export class PartitionRows {
   /** How often a row was set or removed. */
   changes = 0
 
-  /** The row; null if there is none: nothing has to be loaded to know. */
+  /** The row; null if there is none. Nothing has to be loaded to know that. */
   get(key: RowKey): Row | null {
     return this.#rows.get(key) ?? null
   }

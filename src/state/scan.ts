@@ -120,7 +120,7 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     return { done: true, value: undefined }
   }
 
-  /** Keys that came after the scan began may be among them: they show no row as of its index. */
+  /** There may be keys among them that came after the scan began: they have no row as of its index. */
   async #makeCursors(): Promise<Cursor[]> {
     const { gte, lt } = this.#range
     const cursors: Cursor[] = []
@@ -193,8 +193,8 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
   }
 
   /**
-   * The row under the key as of the scan's index, null if it is hidden or gone; moves all that stand at the
-   * key.
+   * The row under the key as of the scan's index, null if it is hidden or gone. Moves every cursor that is at
+   * the key.
    */
   #take(cursors: readonly Cursor[], key: RowKey): Row | null {
     let row: Row | null | undefined

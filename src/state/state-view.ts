@@ -1,6 +1,6 @@
 /**
- * The state as of one applied index, for point reads: what changes meanwhile is not seen. Holds its view of
- * layers until it is released: release it.
+ * The state as of one applied index, for point reads: what changes meanwhile is not seen. It keeps its view
+ * of the layers until it is released, which its owner must do.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -55,7 +55,7 @@ export class StateView {
     })
   }
 
-  /** Lets the view go. Once more does nothing. */
+  /** Lets the view go. A second call does nothing. */
   release(): void {
     if (!this.#isOpen) return
     this.#isOpen = false

@@ -6,8 +6,8 @@
  * reads nothing.
  *
  * After a crash the store may be ahead of the recorded checkpoint, and have holes: every fact since then is
- * applied again, each row converges by itself, and reads wait until `isReadable`. What does not fit goes to
- * quarantine.
+ * applied again, each row converges by itself, and reads wait until `isReadable`. A store that does not fit
+ * goes to quarantine.
  */
 import { assert, must } from '../base/assert.js'
 import type { LogIndex, Version } from '../base/ids.js'
@@ -160,11 +160,12 @@ export class State {
 
   /**
    * Reads rows that memory does not know, all from one snapshot; release the result. Rejects with DAMAGED,
-   * naming the key, when a row fails its check: then open again with `damaged`.
+   * naming the key, when a row fails its check. The store goes on; the remedy is the owner's: to close it,
+   * remove the folder, and open again, which makes the state from the log.
    */
   async load(keys: readonly RowKey[]): Promise<Loaded> {
     assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
-    // Held before waiting: what memory knows now, it or the result will know.
+    // Held before waiting: what memory knows now stays known, to memory or to the result.
     const view = this.#layers.hold()
     return await this.#loadGate.run(async () => {
       try {
@@ -212,7 +213,7 @@ export class State {
       if (fact.op === 'put') {
         row =
           rows === undefined
-            ? // A view of the log's bytes would hold a whole read of it.
+            ? // A copy: a view would keep the whole piece of the log in memory that was read with it.
               makeRow(key, version, Buffer.from(fact.value))
             : must(rows[nextRow++], 'row of a put')
         this.#digests.replace(slot, row.hash0, row.hash1, prev0, prev1)

@@ -104,7 +104,7 @@ export class SessionWindows {
     this.#frozen = new Map()
   }
 
-  /** Takes a window as stored. False if it does not validate. */
+  /** Takes in a window as stored. False if it fails its check. */
   restore(key: Buffer, value: Buffer): boolean {
     if (key.length !== storedKeyLength) return false
     const text = keyText(key)
@@ -133,7 +133,7 @@ export class SessionWindows {
       const window = this.get(from.charCodeAt(1), sessionOf(from))
       if (next === sessionOf(from)) return window === undefined ? [] : [window]
     }
-    // Over several sessions, as when a slot goes: rare.
+    // Over several sessions, as when a whole slot is dropped: rare.
     return [...this.all()].filter(({ storedKey }) => storedKey >= low && storedKey < to)
   }
 }

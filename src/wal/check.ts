@@ -41,12 +41,11 @@ export interface CheckedLog {
 
 /**
  * Checks all files of the folder. Undefined when faults were found in it: then nothing may be concluded from
- * what it says. `fileBytes`: the length that every file in use has.
+ * what it says.
  */
 export async function checkLog(
   disk: Disk,
   folder: string,
-  fileBytes: number,
   findings: Findings,
 ): Promise<CheckedLog | undefined> {
   const before = findings.faultCount
@@ -54,7 +53,7 @@ export async function checkLog(
   if (scan === undefined) return undefined
   checkChain(folder, scan, findings)
   for (const file of scan.chain) {
-    await checkFile(disk, file, fileBytes, findings)
+    await checkFile(disk, file, findings)
     checkBatches(file, findings)
   }
   const newest = scan.chain.at(-1)
@@ -111,12 +110,9 @@ async function checkHeader(disk: Disk, file: FileScan, findings: Findings): Prom
   if (header === 'bad') findings.fault(file.path, atByte(0), 'the header of the file is damaged')
 }
 
-/** A file in use: its length, and that its header says what its batches say. */
-async function checkFile(disk: Disk, file: FileScan, fileBytes: number, findings: Findings): Promise<void> {
-  const { path, sizeBytes } = file
-  if (sizeBytes !== fileBytes) {
-    findings.fault(path, atByte(sizeBytes), `is ${sizeBytes} bytes long; files of the log have ${fileBytes}`)
-  }
+/** A file in use: that its header says what its batches say. */
+async function checkFile(disk: Disk, file: FileScan, findings: Findings): Promise<void> {
+  const { path } = file
   const front = await readAt(disk, path, 0, openingOffset)
   const header = decodeFileHeader(front, path)
   // A bad one was told before.

@@ -185,7 +185,7 @@ function damaged(scan: FolderScan, file: FileScan, what: string, last: Batch | u
   const details = {
     file: file.path,
     offset: file.endOffset,
-    batch: last === undefined ? undefined : last.sequence + 1,
+    ...(last !== undefined && { batch: last.sequence + 1 }),
     laterBatches: after.length,
     partitions: describeLoss(before, after),
   }

@@ -20,6 +20,8 @@ export interface FileScan {
   readonly path: string
   readonly name: string
   readonly sizeBytes: number
+  /** What the header says of it; undefined if the header is lost, or the file was never used. */
+  readonly madeBytes: number | undefined
   /** Of the header, or of the first batch if the header is lost; undefined for a file that was never used. */
   readonly sequence: FileSequence | undefined
   readonly salt: Buffer
@@ -89,14 +91,24 @@ export async function scanFile(disk: Disk, folder: string, name: string): Promis
   }
   const header = decodeFileHeader(bytes, path)
   const first = decodeBatch(bytes, openingOffset)
-  const bare = { path, name, sizeBytes: bytes.length, batches: [], later: [], endOffset: openingOffset }
+  const sizeBytes = bytes.length
+  const bare = {
+    path,
+    name,
+    sizeBytes,
+    madeBytes: undefined,
+    batches: [],
+    later: [],
+    endOffset: openingOffset,
+  }
   if (typeof header === 'string') {
     const opening = first !== undefined && (first.flags & batchFlags.opening) !== 0 ? first : undefined
     if (opening === undefined && header === 'bad') throw badHeader(path)
     if (opening === undefined) return { ...bare, sequence: undefined, salt: Buffer.alloc(0), counts: false }
     return scanBatches({ ...bare, sequence: opening.file, salt: opening.salt }, bytes)
   }
-  return scanBatches({ ...bare, ...header }, bytes)
+  const { sequence, salt, sizeBytes: madeBytes } = header
+  return scanBatches({ ...bare, sequence, salt, madeBytes }, bytes)
 }
 
 function scanBatches(file: Omit<FileScan, 'counts'>, bytes: Buffer): FileScan {
@@ -139,8 +151,12 @@ export function sortFiles(folder: string, files: readonly FileScan[]): FolderSca
   const free: FileScan[] = []
   for (const file of files) {
     const sequence = file.sequence ?? 0
-    if (sequence < floor || isVoid(file)) free.push(file)
-    else if (!file.counts && file.later.length === 0 && sequence === sequenceOf(newest) + 1) free.push(file)
+    if (sequence < floor || isVoid(file)) {
+      free.push(file)
+      continue
+    }
+    refuseOtherLength(file)
+    if (!file.counts && file.later.length === 0 && sequence === sequenceOf(newest) + 1) free.push(file)
     else chain.push(file)
   }
   chain.sort((a, b) => sequenceOf(a) - sequenceOf(b))
@@ -161,16 +177,24 @@ function refuseGap(newest: FileScan | undefined, files: readonly FileScan[]): vo
   const isThere = files.some(file => file.path === path)
   const what = isThere ? 'is damaged in its opening' : 'is missing'
   throw new SillokError('DAMAGED', `the log file ${path} ${what}: ${after.name} was made after it`, {
-    details: { file: path, offset: isThere ? openingOffset : undefined, batch: undefined },
+    details: { file: path, ...(isThere && { offset: openingOffset }) },
   })
+}
+
+/** A file is as long as it was made before it gets its header: what is cut off was in it. */
+function refuseOtherLength({ path, sizeBytes, madeBytes, endOffset }: FileScan): void {
+  if (madeBytes === undefined || sizeBytes === madeBytes) return
+  const message = `the log file ${path} is ${sizeBytes} bytes long; it was made with ${madeBytes}`
+  throw new SillokError('DAMAGED', message, { details: { file: path, offset: sizeBytes, endOffset } })
 }
 
 /** Without a whole opening there is no log yet, unless something says that there was one. */
 function newFolder(folder: string, files: readonly FileScan[]): FolderScan {
+  for (const file of files) refuseOtherLength(file)
   const suspect = files.find(file => (file.sequence ?? 1) !== 1 || file.later.length > 0)
   if (suspect !== undefined) {
     throw new SillokError('DAMAGED', `no file in ${folder} begins as a file of the log must`, {
-      details: { file: suspect.path, offset: openingOffset, batch: undefined },
+      details: { file: suspect.path, offset: openingOffset },
     })
   }
   return { chain: [], free: [...files], floor: 1, voided: new Map(), released: new Map() }
@@ -214,6 +238,6 @@ export function isNamedRight(file: FileScan): boolean {
 
 function badHeader(path: string): SillokError {
   return new SillokError('DAMAGED', `the header of the log file ${path} is damaged`, {
-    details: { file: path, offset: 0, batch: undefined },
+    details: { file: path, offset: 0 },
   })
 }

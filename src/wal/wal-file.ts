@@ -4,7 +4,8 @@
  *   0     u32 crc      over the rest of these 32 bytes
  *   4     u32 magic
  *   8     u16 format   of the log; a reader that does not know it stops
- *  10     6 zero bytes
+ *  10     2 zero bytes
+ *  12     u32 blocks   length of the file, in blocks of 4 KiB
  *  16     u64 sequence of the file: the name says the same, and is not trusted
  *  24     8 B salt     random, new for each use of the file
  *  4096   the opening: batches that restate everything, counted only together
@@ -14,7 +15,7 @@
  * sequence and salt at a place where no caller's bytes can stand, so a lost header alone hides nothing.
  *
  * Files are filled with zeros ahead of use, because a sync that need not write metadata is several times
- * faster.
+ * faster. So a file that has a header has its whole length: no crash shortens it.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
@@ -37,12 +38,12 @@ const fillBytes = 1024 * 1024
 export interface FileHeader {
   readonly sequence: FileSequence
   readonly salt: Buffer
+  readonly sizeBytes: number
 }
 
 /** A file of the log that is written to, or was. */
 export interface WalFile extends FileHeader {
   readonly path: string
-  readonly sizeBytes: number
   /** Where the next batch begins. */
   offset: number
   /** Open only while the file is the newest one. */
@@ -69,6 +70,7 @@ export function encodeFileHeader(header: FileHeader): Buffer {
   const bytes = Buffer.alloc(openingOffset)
   bytes.writeUInt32LE(magic, 4)
   bytes.writeUInt16LE(walFormat, 8)
+  bytes.writeUInt32LE(header.sizeBytes / limits.walBlockBytes, 12)
   writeIndex(bytes, header.sequence, 16)
   bytes.set(header.salt, 24)
   bytes.writeUInt32LE(crc32(bytes.subarray(4, headerBytes)), 0)
@@ -87,7 +89,8 @@ export function decodeFileHeader(bytes: Buffer, path: string): FileHeader | 'bla
       details: { file: path, format, supported: walFormat },
     })
   }
-  return { sequence: readIndex(own, 16), salt: own.subarray(24, 32) }
+  const sizeBytes = own.readUInt32LE(12) * limits.walBlockBytes
+  return { sequence: readIndex(own, 16), salt: own.subarray(24, 32), sizeBytes }
 }
 
 /**

@@ -134,6 +134,13 @@ export class Wal {
     this.#loop.append(log.take(append), done)
   }
 
+  /** Takes registers of one partition as `append` does; they are durable when it resolves. */
+  record(partition: PartitionId, registers: readonly Register[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.append({ partition, registers }, error => (error === undefined ? resolve() : reject(error)))
+    })
+  }
+
   /**
    * From now on a full disk is tried once more, and a full ring waited for a second at most; then everything
    * that waits gets CLOSED_WHILE_WAITING, as does what comes later: nothing more is written.

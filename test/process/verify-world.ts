@@ -43,7 +43,6 @@ const limits = {
   memtableBytesMax: 60_000,
   indexCheckpointBatchesMax: 3,
 } as unknown as Partial<Limits>
-const walFileBytes = smallLimits.walFileBytesEmbedded
 const documents = 2000
 const indexTypes = new IndexTypes().byName
 const indexes = {
@@ -95,7 +94,6 @@ export async function verifyKilled(seed: string, kills: number): Promise<{ looks
         env,
         folder,
         scratch: `${folder}-scratch`,
-        walFileBytes,
         indexTypes,
       })
       if (faults.length > 0) throw new Error(JSON.stringify({ faults, notes }, null, 1))
@@ -157,6 +155,9 @@ export class VerifyWorld {
     this.#before = this.#digest()
     const report = await this.#verify()
     if (report.faults.length > 0) throw this.#wrong('a sound store', report)
+    // A table that LevelDB had in use when it wrote its last MANIFEST may lie there still: nothing reads it.
+    const unused = new Set(report.notes.filter(({ what }) => /^is not used/.test(what)).map(one => one.file))
+    this.#targets = this.#targets.filter(({ file }) => !unused.has(file))
     return report
   }
 
@@ -198,7 +199,7 @@ export class VerifyWorld {
     const env = realEnvironment()
     try {
       const scratch = path.join(this.#root, 'scratch')
-      return await verifyStore({ env, folder: this.#folder, scratch, walFileBytes, indexTypes })
+      return await verifyStore({ env, folder: this.#folder, scratch, indexTypes })
     } finally {
       await env.disk.close()
     }

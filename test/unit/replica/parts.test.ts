@@ -123,6 +123,7 @@ t.test(
     time.observe(9000)
     await pass(1)
     t.equal(time.stamp(), 9001)
+    t.equal(time.unloggedMs, 1)
   },
 )
 

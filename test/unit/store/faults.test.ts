@@ -47,9 +47,12 @@ function contents(dir: string): string[] {
 t.test('a folder that is not a store is refused, and not touched', async t => {
   const identity = { format: 2, cluster: 'c', clusterEpoch: 0, node: 1, incarnation: 'i' }
   const crc = crc32(Buffer.from(JSON.stringify(identity)))
+  const store = { wal: '', partitions: '' }
   const folders: [string, Record<string, string>, string, RegExp][] = [
     ['somebody else lives there', { 'photo.jpg': 'x' }, 'FOREIGN_FOLDER', /holds photo\.jpg but no IDENT/],
     ['a torn IDENT', { IDENT: '{"format":1,"clu' }, 'FOREIGN_FOLDER', /IDENT is not ours/],
+    ['a torn IDENT of a store', { IDENT: '{"format":1,"clu', ...store }, 'DAMAGED', /IDENT is damaged/],
+    ['a store without IDENT', store, 'DAMAGED', /IDENT is missing, but a log and partitions are there/],
     ['an IDENT of others', { IDENT: 'null', other: 'y' }, 'FOREIGN_FOLDER', /IDENT is not ours/],
     [
       'an IDENT with a flipped byte',
@@ -336,6 +339,33 @@ t.test('a log that is full because segments had no room goes on when there is so
     t.equal(await codeOf(rows.put({ id: 'after' })), 'done')
     t.strictSame(await store.scrub(), [])
     await store.close()
+  })
+})
+
+t.test('an idle session ends also in a store that is opened again and again', async t => {
+  const { machine, run } = simulated(t)
+  await run(async () => {
+    const options = { env: machine.environment, folder: 'data' }
+    let host = await Host.open(options)
+    const idle = { nonce: 'idle', name: undefined, numbering: 'library', input: undefined } as const
+    const { session, epoch } = await host.sessions.register(idle)
+    const isThere = async (): Promise<boolean> => {
+      const seen = await codeOf(host.sessions.open(host.data, session))
+      return seen === 'done'
+    }
+    t.equal(epoch, 1)
+    t.equal(await isThere(), true)
+    for (let opening = 0; opening < 6; opening++) {
+      await pass(machine, 15 * 60_000)
+      await host.close()
+      host = await Host.open(options)
+    }
+    await pass(machine, 60_000)
+    t.equal(await isThere(), false, 'an hour and a half, less what was forgotten six times')
+    const last = host.meta.applied
+    await pass(machine, 3_600_000)
+    t.equal(host.meta.applied, last, 'without sessions nobody needs the time')
+    await host.close()
   })
 })
 

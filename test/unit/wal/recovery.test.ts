@@ -210,6 +210,27 @@ t.test('a missing file is damage', async t => {
   }
 })
 
+t.test('a file that is cut is damage, and stays as it is', async t => {
+  const world = new World({ seed, honourWanted: false })
+  await world.run(async () => {
+    await world.open()
+    for (let used = 0; used < 3; used = (await usedFiles(world)).length) await world.work(1)
+    await world.drain()
+  })
+  for (const name of await world.clock.run(usedFiles(world))) {
+    const path = `${folder}/${name}`
+    const bytes = world.disk.bytesOf(path)
+    const some = Array.from({ length: 40 }, () => world.random.below(bytes.length))
+    for (const length of [0, 1, 31, 32, 4095, 4096, 8192, bytes.length - 4096, bytes.length - 1, ...some]) {
+      const disk = world.disk.restart()
+      disk.setBytes(path, bytes.subarray(0, length))
+      const error = await refusal(world.clock.run(world.open(disk)))
+      t.equal(error?.code, 'DAMAGED', `${name}, ${length} bytes`)
+      t.equal(disk.bytesOf(path).length, length)
+    }
+  }
+})
+
 t.test('a folder without anything of ours is foreign, an unused one is new', async t => {
   const world = new World({ seed })
   world.disk.setBytes(`${folder}/holiday.jpg`, Buffer.from('beach'))
@@ -222,7 +243,7 @@ t.test('a folder without anything of ours is foreign, an unused one is new', asy
 
 t.test('a file of an unknown format is refused by name', async t => {
   const world = new World({ seed })
-  const header = encodeFileHeader({ sequence: 1, salt: Buffer.alloc(8) })
+  const header = encodeFileHeader({ sequence: 1, salt: Buffer.alloc(8), sizeBytes: 4096 })
   const { crc32 } = await import('../../../src/base/checksum.js')
   header.writeUInt16LE(9, 8)
   header.writeUInt32LE(crc32(header.subarray(4, 32)), 0)
