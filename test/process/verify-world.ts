@@ -280,6 +280,8 @@ export class VerifyWorld {
       return
     }
     if (!named(report.faults)) throw this.#wrong(`${file}: ${what}`, report)
+    const isAlone = report.faults.every(one => one.file === file)
+    if (file === 'IDENT' && !isAlone) throw this.#wrong(`${file}: ${what}; and others are named`, report)
     this.report.faults++
     this.report.kinds[kind] = (this.report.kinds[kind] ?? 0) + 1
   }
