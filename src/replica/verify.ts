@@ -2,10 +2,10 @@
  * Reads every byte of a closed store that anything depends on, and says what is wrong: which file, where in
  * it, and what.
  *
- * Each kind of file is checked where it is written (`wal/check`, `segments/check`, `state/check`,
- * `derived/check-index`); here they are held against each other: the log's entries against the segments, all
- * of them, applied in memory from the first one on, against the stored rows, the digests, and claims and
- * documents among themselves. Rows of derived indexes are computed again from the documents.
+ * Each kind of file is checked where it is written (`wal/check-log`, `segments/check-segments`,
+ * `state/check-state`, `derived/check-index`); here they are held against each other: the log's entries
+ * against the segments, all of them, applied in memory from the first one on, against the stored rows, the
+ * digests, and claims and documents among themselves. Rows of derived indexes are computed again from the documents.
  *
  * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
  * right at once. Memory grows with the number of rows, since the state is built twice.
@@ -19,11 +19,11 @@ import type { IndexType } from '../derived/contract.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
 import { checkLevelFiles, type LevelCheck } from '../env/level-folder-check.js'
-import { type CheckedSegments, checkSegments, readSegments } from '../segments/check.js'
+import { type CheckedSegments, checkSegments, readSegments } from '../segments/check-segments.js'
 import type { RecordedMarks } from '../segments/marks.js'
-import { readRows, type StoredMarks } from '../state/check.js'
+import { readRows, type StoredMarks } from '../state/check-state.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
-import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
+import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check-log.js'
 import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
 import { checkIdentity, originOf, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'

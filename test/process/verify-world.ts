@@ -26,7 +26,7 @@ import { realEnvironment } from '../../src/env/real-environment.js'
 import { type VerifyReport, verifyStore } from '../../src/replica/verify.js'
 import { IndexTypes } from '../../src/store/index-types.js'
 import { Store } from '../../src/store/store.js'
-import { placedBatches } from '../../src/wal/check.js'
+import { placedBatches } from '../../src/wal/check-log.js'
 import { scanFile } from '../../src/wal/scan.js'
 import { KillWorld, smallLimits } from './kill-world.js'
 
