@@ -2,7 +2,8 @@
  * From a call to its answer: hands a command to the partition and waits, with deadline and signal.
  *
  * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller. One promise
- * and one object per call: this is on the way of every write.
+ * and one object per call: this is on the way of every write. Options that come here are checked, in the same
+ * turn: a signal that was aborted before is never heard.
  */
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
@@ -10,7 +11,6 @@ import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Replica } from '../replica/replica.js'
-import { callRefusal } from './check-options.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
 import { Wait } from './wait.js'
@@ -57,9 +57,6 @@ export class Asking {
 
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
-    const refused = callRefusal(options)
-    if (refused !== undefined)
-      return Promise.reject(request.mayBeRetry === true ? withUnknownOutcome(refused) : refused)
     return new Promise((resolve, reject) => {
       enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
     })
@@ -79,8 +76,6 @@ export class Asking {
 
   /** Resolves when a linearizable read may be done. */
   barrier(options: CallOptions): Promise<void> {
-    const refused = callRefusal(options)
-    if (refused !== undefined) return Promise.reject(refused)
     return new Promise((resolve, reject) => {
       const wait = new Wait(this.#deadlines, options, reject)
       this.#replica.readBarrier(error => {

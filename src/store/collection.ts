@@ -2,7 +2,8 @@
  * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
  * request.
  */
-import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.js'
+import { SillokError } from '../base/errors.js'
+import type { Version } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
@@ -11,22 +12,35 @@ import type { SecondaryQuery } from '../derived/secondary/query.js'
 import { claimOf, decodeClaim } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes, heldClaims } from '../machine/documents.js'
-import { documentKey, documentPrefix, documentRow } from '../machine/keys.js'
+import { documentPrefix, documentRow } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
-import { callRefusal, checkScan, checkSignal } from './check-options.js'
+import {
+  checkCall,
+  checkFind,
+  checkPage,
+  checkRead,
+  checkScan,
+  checkSignal,
+  invalid,
+  noOptions,
+  type OptionNames,
+  optionNames,
+  show,
+} from './check-options.js'
 import type { FindQuery, IndexName } from './find-types.js'
 import type { IndexReader } from './index-reader.js'
 import type { KeyLocks } from './key-locks.js'
-import type { Operations } from './operations.js'
+import { type Operations, rowOfKey } from './operations.js'
 import type {
   CallOptions,
   Deleted,
   FindOptions,
   FoundPage,
   InsertOptions,
+  PageOptions,
   Put,
   ReadOptions,
   ScanOptions,
@@ -36,7 +50,7 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
-import type { Writer } from './writer.js'
+import { type Writer, writeBy } from './writer.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -74,12 +88,21 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
    * applied).
    */
-  insert(document: T, options: InsertOptions = {}): Promise<Written> {
-    return this.#write(() => this.#documentOperation('insert', document, {}), options, written)
+  insert(document: T, options: InsertOptions = noOptions): Promise<Written> {
+    return this.#write(
+      () => this.#documentOperation('insert', document),
+      options,
+      optionNames.insert,
+      written,
+    )
   }
 
   /** Inserts all, each on its own: one result per document, in order, also for those that were refused. */
-  async insertMany(documents: Iterable<T>, options: CallOptions = {}): Promise<InsertResult[]> {
+  async insertMany(documents: Iterable<T>, options: CallOptions = noOptions): Promise<InsertResult[]> {
+    checkCall(options, optionNames.call)
+    if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
+      throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
+    }
     const results: InsertResult[] = []
     const rows = documents[Symbol.iterator]()
     let next = 0
@@ -97,13 +120,23 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
    * insert.
    */
-  put(document: T, options: WriteOptions = {}): Promise<Put> {
-    return this.#write(() => this.#documentOperation('put', document, options), options, changed)
+  put(document: T, options: WriteOptions = noOptions): Promise<Put> {
+    return this.#write(
+      () => this.#documentOperation('put', document, options.ifVersion),
+      options,
+      optionNames.write,
+      changed,
+    )
   }
 
   /** Removes a document and releases its unique values. */
-  delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
-    return this.#write(() => this.#keyOperation('delete', key, options), options, changed)
+  delete(key: DocumentKey, options: WriteOptions = noOptions): Promise<Deleted> {
+    return this.#write(
+      () => this.#parts.operations.ofKey(this.#schema(), 'delete', key, options.ifVersion),
+      options,
+      optionNames.write,
+      changed,
+    )
   }
 
   /**
@@ -114,22 +147,23 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   async update(
     key: DocumentKey,
     change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
-    options: CallOptions = {},
+    options: CallOptions = noOptions,
   ): Promise<Versioned<T> | undefined> {
-    const refused = callRefusal(options)
-    if (refused !== undefined) throw refused
+    checkCall(options, optionNames.call)
+    if (typeof change !== 'function') throw invalid(`update: change must be a function, not ${show(change)}`)
     const { asking, locks } = this.#parts
     const work = locks.run(this.#rowKey(key), () => this.#update(key, change, options))
     return await asking.until(work, options)
   }
 
   /** The document, undefined if there is none. */
-  async get(key: DocumentKey, options: ReadOptions = {}): Promise<T | undefined> {
+  async get(key: DocumentKey, options: ReadOptions = noOptions): Promise<T | undefined> {
     return (await this.getVersioned(key, options))?.document
   }
 
   /** The document with its version, for a conditional write. */
-  async getVersioned(key: DocumentKey, options: ReadOptions = {}): Promise<Versioned<T> | undefined> {
+  async getVersioned(key: DocumentKey, options: ReadOptions = noOptions): Promise<Versioned<T> | undefined> {
+    checkRead(options)
     const rowKey = this.#rowKey(key)
     await this.#parts.reader.at(options)
     const row = await this.#parts.reader.row(rowKey)
@@ -137,14 +171,17 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   }
 
   /** The documents in the order of the keys; undefined where there is none. */
-  async getMany(keys: readonly DocumentKey[], options: ReadOptions = {}): Promise<(T | undefined)[]> {
+  async getMany(keys: readonly DocumentKey[], options: ReadOptions = noOptions): Promise<(T | undefined)[]> {
+    checkRead(options)
+    if (!Array.isArray(keys)) throw invalid(`getMany: the keys must be a list, not ${show(keys)}`)
     const rowKeys = keys.map(key => this.#rowKey(key))
     await this.#parts.reader.at(options)
     const rows = await Promise.all(rowKeys.map(async key => this.#parts.reader.row(key)))
     return rows.map(row => (row === null ? undefined : versioned<T>(row).document))
   }
 
-  async has(key: DocumentKey, options: ReadOptions = {}): Promise<boolean> {
+  async has(key: DocumentKey, options: ReadOptions = noOptions): Promise<boolean> {
+    checkRead(options)
     const rowKey = this.#rowKey(key)
     await this.#parts.reader.at(options)
     return (await this.#parts.reader.row(rowKey)) !== null
@@ -154,7 +191,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * The document that holds the unique value: one value, or a list with one per field of the constraint.
    * Values are normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
    */
-  async getBy(constraint: string, value: unknown, options: ReadOptions = {}): Promise<T | undefined> {
+  async getBy(constraint: string, value: unknown, options: ReadOptions = noOptions): Promise<T | undefined> {
+    checkRead(options)
     const rule = this.#schema().unique.find(({ name }) => name === constraint)
     if (rule === undefined) {
       throw new SillokError('NOT_FOUND', `collection ${this.name} has no unique constraint ${constraint}`)
@@ -162,10 +200,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     const values = Array.isArray(value) ? (value as unknown[]) : [value]
     if (values.length !== rule.fields.length) {
       const fields = rule.fields.map(({ field }) => field).join(', ')
-      throw new SillokError('INVALID', `${constraint} takes ${rule.fields.length} values: ${fields}`)
+      throw invalid(`${constraint} takes ${rule.fields.length} values: ${fields}`)
     }
     const claim = claimOf(rule, values)
-    if (claim === null) throw new SillokError('INVALID', `${constraint}: null is no unique value`)
+    if (claim === null) throw invalid(`${constraint}: null is no unique value`)
     await this.#parts.reader.at(options)
     return this.#holder(claim.key)
   }
@@ -174,12 +212,12 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
    * the view.
    */
-  async *scan(options: ScanOptions = {}): AsyncGenerator<T, void, undefined> {
+  async *scan(options: ScanOptions = noOptions): AsyncGenerator<T, void, undefined> {
     for await (const row of this.#rows(options)) yield versioned<T>(row).document
   }
 
   /** How many documents there are in the range. Reads them all. */
-  async count(options: ScanOptions = {}): Promise<number> {
+  async count(options: ScanOptions = noOptions): Promise<number> {
     let count = 0
     for await (const _ of this.#rows(options)) count += 1
     return count
@@ -195,23 +233,31 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   async *find<Name extends IndexName<D>>(
     name: Name,
     query?: FindQuery<T, D, Name>,
-    options: FindOptions = {},
+    options: FindOptions = noOptions,
   ): AsyncGenerator<T, void> {
-    yield* this.#parts.indexReader.find<T>(this.#schema(), name, (query ?? {}) as SecondaryQuery, options)
+    checkFind(options)
+    const asked = (query === undefined ? {} : query) as SecondaryQuery
+    yield* this.#parts.indexReader.find<T>(this.#schema(), name, asked, options)
   }
 
   /** The same page by page: `limit` documents (100), and a cursor for the next page. */
   async findPage<Name extends IndexName<D>>(
     name: Name,
     query?: FindQuery<T, D, Name>,
-    { limit = 100, ...options }: FindOptions & { limit?: number; cursor?: string } = {},
+    options: PageOptions = noOptions,
   ): Promise<FoundPage<T>> {
-    const asked = (query ?? {}) as SecondaryQuery
-    return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, { ...options, limit })
+    checkPage(options)
+    const asked = (query === undefined ? {} : query) as SecondaryQuery
+    return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, options)
   }
 
   /** What an index of any kind answers to a query of its own, hit by hit, as of one moment. */
-  async *query<Hit>(name: string, query: unknown, options: FindOptions = {}): AsyncGenerator<Hit, void> {
+  async *query<Hit>(
+    name: string,
+    query: unknown,
+    options: FindOptions = noOptions,
+  ): AsyncGenerator<Hit, void> {
+    checkFind(options)
     yield* this.#parts.indexReader.query<Hit>(this.#schema(), name, query, options)
   }
 
@@ -253,15 +299,12 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
       const current = await this.getVersioned(key, options)
       const document = await change(current?.document)
       if (document === undefined) return undefined
-      const operation = this.#documentOperation('put', document, { ifVersion: current?.version ?? null })
+      const operation = this.#documentOperation('put', document, current?.version ?? null)
       if (operation.key !== this.#rowKey(key)) {
-        throw new SillokError(
-          'INVALID',
-          `update: the new document has another key than ${JSON.stringify(key)}`,
-        )
+        throw invalid(`update: the new document has another key than ${JSON.stringify(key)}`)
       }
       try {
-        const { version } = await this.#write(() => operation, options, written)
+        const { version } = await this.#write(() => operation, options, optionNames.call, written)
         return { document, version }
       } catch (error) {
         const again =
@@ -285,27 +328,21 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     }
   }
 
-  /** What is wrong with the arguments rejects, it does not throw. */
-  #write<R>(operation: () => Operation, options: WriteOptions, finish: (done: Done) => R): Promise<R> {
-    try {
-      return this.#parts.writer.write([operation()], options, finish)
-    } catch (error) {
-      // A number may have been sent before: that the store is closed by now says nothing about that.
-      const mayBeRetry = options.sequence !== undefined && isSillokError(error, 'CLOSED')
-      return Promise.reject(mayBeRetry ? withUnknownOutcome(error) : error)
-    }
+  #write<R>(
+    operation: () => Operation,
+    options: WriteOptions,
+    allowed: OptionNames,
+    finish: (done: Done) => R,
+  ): Promise<R> {
+    return writeBy(this.#parts.writer, () => [operation()], options, allowed, finish)
   }
 
-  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions): Operation {
-    return this.#parts.operations.ofDocument(this.#schema(), op, document, options.ifVersion)
-  }
-
-  #keyOperation(op: 'delete', key: DocumentKey, options: WriteOptions): Operation {
-    return this.#parts.operations.ofKey(this.#schema(), op, key, options.ifVersion)
+  #documentOperation(op: 'insert' | 'put', document: T, ifVersion?: Version | null): Operation {
+    return this.#parts.operations.ofDocument(this.#schema(), op, document, ifVersion)
   }
 
   #rowKey(key: DocumentKey): RowKey {
-    return documentKey(this.#schema().id, key)
+    return rowOfKey(this.#schema(), key)
   }
 
   #schema(): CollectionSchema {

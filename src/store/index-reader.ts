@@ -13,13 +13,13 @@ import type { IndexType } from '../derived/contract.js'
 import { decodeCursor, encodeCursor } from '../derived/cursor.js'
 import type { Moment } from '../derived/moment.js'
 import type { SecondaryConfig } from '../derived/secondary/config.js'
-import type { SecondaryQuery } from '../derived/secondary/query.js'
+import { checkQuery, type SecondaryQuery } from '../derived/secondary/query.js'
 import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { Asking } from './asking.js'
-import { checkRead, checkSignal } from './check-options.js'
-import type { FindOptions, FoundPage } from './options.js'
+import { checkSignal, invalid } from './check-options.js'
+import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import type { Reader } from './reader.js'
 
 /** What questions go through. */
@@ -59,6 +59,7 @@ export class IndexReader {
     query: SecondaryQuery,
     options: FindOptions,
   ): AsyncGenerator<T, void, undefined> {
+    checkQuery(query)
     const opened = this.#secondary(schema, name)
     for await (const { document } of this.#hits<T>(schema, opened, query, options)) yield document
   }
@@ -68,14 +69,13 @@ export class IndexReader {
     schema: CollectionSchema,
     name: string,
     query: SecondaryQuery,
-    options: FindOptions & { readonly cursor?: string | undefined; readonly limit: number },
+    options: PageOptions,
   ): Promise<FoundPage<T>> {
-    const { cursor, limit } = options
-    // One more is asked for: it tells whether there is a next page.
-    if (!Number.isSafeInteger(limit + 1) || limit < 1) {
-      const allowed = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER - 1}`
-      throw new SillokError('INVALID', `findPage: limit must be ${allowed}, not ${limit}`)
-    }
+    const { cursor, limit = 100 } = options
+    checkQuery(query)
+    if (query.limit !== undefined) throw invalid('findPage: limit stands in the options, not in the query')
+    if (query.after !== undefined && cursor !== undefined)
+      throw invalid('findPage: cursor or after, not both')
     const opened = this.#secondary(schema, name)
     const { secret } = this.#parts
     const question = {
@@ -84,6 +84,7 @@ export class IndexReader {
       reverse: query.reverse === true,
     }
     const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, secret) }
+    // One more is asked for: it tells whether there is a next page.
     const documents: T[] = []
     let position: LogIndex = 0
     let last: Buffer | undefined
@@ -204,7 +205,7 @@ export class IndexReader {
 
   /** Waits for the log, then for the index; deadline and signal hold for both together. */
   async #moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
-    checkRead(options)
+    checkSignal(options, 'the search')
     await this.#parts.reader.at(options)
     const { moment, cancel } = opened.runner.moment(options.onBehind !== 'error')
     try {

@@ -1,6 +1,7 @@
 /** Options of calls, and what they answer. All times are milliseconds, all keys are document keys. */
 import type { Version } from '../base/ids.js'
 import type { DocumentKey } from '../base/tuple.js'
+import type { Numbering } from '../machine/command.js'
 
 /**
  * How fresh a read must be.
@@ -87,6 +88,14 @@ export interface FindOptions extends ReadOptions {
   readonly onBehind?: 'wait' | 'error'
 }
 
+/** How a page is asked for. */
+export interface PageOptions extends FindOptions {
+  /** Documents in the page at most; 100 if not given. */
+  readonly limit?: number
+  /** The `cursor` of the page before: gives the one after it. */
+  readonly cursor?: string
+}
+
 /** One page of documents from an index. */
 export interface FoundPage<T> {
   readonly documents: readonly T[]
@@ -94,6 +103,16 @@ export interface FoundPage<T> {
   readonly cursor: string | undefined
   /** The entry of the log up to which the answer shows everything; 0 for an empty page. */
   readonly position: number
+}
+
+/** What a session is opened with. */
+export interface SessionOptions {
+  /** Survives restarts of the process: opening the same name again resumes the session. */
+  readonly name?: string
+  /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
+  readonly numbering?: Numbering
+  /** Names the input of a caller-numbered session, say its SHA-256: another one is refused. */
+  readonly input?: string
 }
 
 /** One step of an atomic batch; `in` names the collection. */

@@ -5,7 +5,6 @@ import type { Row, RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
-import { checkRead } from './check-options.js'
 import type { ReadOptions } from './options.js'
 
 interface Wanted {
@@ -27,9 +26,8 @@ export class Reader {
     this.#asking = asking
   }
 
-  /** Resolves when the state may be read at that level. */
+  /** Resolves when the state may be read at that level. The options are checked. */
   async at(options: ReadOptions): Promise<void> {
-    checkRead(options)
     if (options.level === 'stale' || options.level === 'session') return
     await this.#asking.barrier(options)
   }

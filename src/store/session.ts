@@ -14,21 +14,11 @@ import { slotOfRow } from '../codec/row.js'
 import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
-import type { Asking } from './asking.js'
-import { type Queued, weigh } from './asking.js'
+import { type Asking, type Queued, weigh } from './asking.js'
+import { checkCollectionName, invalid, show } from './check-options.js'
 import type { Collection } from './collection.js'
-import type { WriteOptions } from './options.js'
+import type { SessionOptions, WriteOptions } from './options.js'
 import type { Writer } from './writer.js'
-
-/** What a session is opened with. */
-export interface SessionOptions {
-  /** Survives restarts of the process: opening the same name again resumes the session. */
-  readonly name?: string
-  /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
-  readonly numbering?: Numbering
-  /** Names the input of a caller-numbered session, say its SHA-256: another one is refused. */
-  readonly input?: string
-}
 
 /** What a session needs of its store. */
 export interface SessionParts {
@@ -85,6 +75,7 @@ export class Session implements Writer, AsyncDisposable {
 
   /** The collection, its writes in this session. */
   collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
+    checkCollectionName(name)
     return this.#parts.collection<T, D>(name, this)
   }
 
@@ -93,10 +84,9 @@ export class Session implements Writer, AsyncDisposable {
    * A later request with such a number is ALREADY_ACKNOWLEDGED.
    */
   release(through: Sequence): void {
-    if (this.numbering !== 'caller')
-      throw new SillokError('INVALID', 'release: this library numbers the session itself')
+    if (this.numbering !== 'caller') throw invalid('release: this library numbers the session itself')
     if (!Number.isSafeInteger(through) || through < 0)
-      throw new SillokError('INVALID', `not a sequence: ${through}`)
+      throw invalid(`release: a sequence is a whole number from 0, not ${show(through)}`)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
   }
 
@@ -145,16 +135,16 @@ export class Session implements Writer, AsyncDisposable {
   #refusal(options: WriteOptions): SillokError | undefined {
     if (this.#closed) {
       // A request numbered by the caller may have been sent before.
-      const options = this.numbering === 'caller' ? { outcome: 'unknown' as const } : {}
-      return new SillokError('CLOSED', 'the session is closed', options)
+      const outcome = this.numbering === 'caller' ? 'unknown' : 'not-applied'
+      return new SillokError('CLOSED', 'the session is closed', { outcome })
     }
     const { sequence } = options
     if (this.numbering === 'library') {
       if (sequence === undefined) return undefined
-      return new SillokError('INVALID', 'sequence: this session is numbered by the library')
+      return invalid('sequence: this session is numbered by the library')
     }
     if (Number.isSafeInteger(sequence) && (sequence ?? 0) >= 1) return undefined
-    return new SillokError('INVALID', `a caller-numbered session needs a sequence from 1, not ${sequence}`)
+    return invalid(`a caller-numbered session needs a sequence from 1, not ${show(sequence)}`)
   }
 
   #hasRoom(): boolean {

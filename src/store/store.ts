@@ -7,7 +7,6 @@ import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
-import { isWellFormed } from '../base/text.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import type { Define } from '../machine/command.js'
@@ -19,16 +18,24 @@ import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { stepOperation } from './batch-steps.js'
-import { callRefusal } from './check-options.js'
+import {
+  checkCall,
+  checkCollectionName,
+  checkDefine,
+  checkSession,
+  invalid,
+  noOptions,
+  optionNames,
+} from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
 import { Operations } from './operations.js'
-import type { BatchStep, CallOptions, DefineOptions, Written } from './options.js'
+import type { BatchStep, CallOptions, DefineOptions, SessionOptions, Written } from './options.js'
 import { Reader } from './reader.js'
-import { Session, type SessionOptions } from './session.js'
+import { Session } from './session.js'
 import { PlainWriter, type Writer } from './writer.js'
 
 /**
@@ -125,10 +132,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * definition. The same definition again makes no entry. New indexes are built from what is there; indexes
    * that are no longer named go with `drop`. Any other change is INVALID, with no effect.
    */
-  async define(name: string, definition: Definition, options: DefineOptions = {}): Promise<void> {
+  async define(name: string, definition: Definition, options: DefineOptions = noOptions): Promise<void> {
+    checkDefine(options)
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
-    const refused = callRefusal(options)
-    if (refused !== undefined) throw refused
     const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
     await this.#open(this.#asking).until(this.#define(command, options), options)
   }
@@ -153,6 +159,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * is.
    */
   collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
+    checkCollectionName(name)
     return this.#collection<T, D>(name, undefined)
   }
 
@@ -160,9 +167,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
    * ones before them. Rejects as the single operations do.
    */
-  async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
-    if (!Array.isArray(steps) || steps.length === 0)
-      throw new SillokError('INVALID', 'a batch needs at least one step')
+  async batch(steps: readonly BatchStep[], options: CallOptions = noOptions): Promise<Written> {
+    checkCall(options, optionNames.call)
+    if (!Array.isArray(steps) || steps.length === 0) throw invalid('a batch needs at least one step')
     if (steps.length > limits.batchCommandsMax) {
       throw new SillokError(
         'TOO_LARGE',
@@ -183,10 +190,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
    * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
    */
-  async session(options: SessionOptions & CallOptions = {}): Promise<Session> {
-    checkSessionOptions(options)
-    const refused = callRefusal(options)
-    if (refused !== undefined) throw refused
+  async session(options: SessionOptions & CallOptions = noOptions): Promise<Session> {
+    checkSession(options)
     const opening = this.#openSession(options)
     try {
       return await this.#open(this.#asking).until(opening, options)
@@ -327,32 +332,4 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 export interface StoreListeners {
   readonly rebuilt?: (reason: string) => void
   readonly failed?: (error: SillokError) => void
-}
-
-function checkSessionOptions(options: SessionOptions): void {
-  const { name, numbering, input } = options
-  if (name !== undefined && (typeof name !== 'string' || name === '')) {
-    throw new SillokError('INVALID', 'the name of a session is a non-empty string')
-  }
-  if (name !== undefined && !isWellFormed(name)) {
-    throw new SillokError('INVALID', 'the name of a session must be well-formed text')
-  }
-  if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
-    throw new SillokError(
-      'TOO_LARGE',
-      `the name of a session has at most ${limits.sessionNameBytesMax} bytes`,
-    )
-  }
-  if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
-    throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
-  }
-  if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
-    throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
-  }
-  if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
-    throw new SillokError(
-      'TOO_LARGE',
-      `input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`,
-    )
-  }
 }

@@ -47,7 +47,9 @@ const above = Buffer.of(0xff)
 
 /** Throws INVALID that names what is wrong about the shape of the question, and what is allowed. */
 export function checkQuery(query: SecondaryQuery): void {
-  if (typeof query !== 'object' || query === null) throw invalid('a query is an object')
+  if (typeof query !== 'object' || query === null || Array.isArray(query)) {
+    throw invalid('a query is an object')
+  }
   for (const [name, value] of Object.entries(query)) {
     if (!allowed.includes(name)) {
       throw invalid(`unknown ${JSON.stringify(name)}; allowed are ${allowed.join(', ')}`)
