@@ -198,3 +198,21 @@ t.test('arguments of the wrong type are refused by INVALID', async t => {
     t.throws(() => library.collection(name as never), { code: 'INVALID', message: /name of a collection/ })
   }
 })
+
+t.test('what a store is opened with says one thing', async t => {
+  const tries: [unknown, RegExp][] = [
+    [{ memory: true, typo: 1 }, /option "typo"; allowed are dir, memory, indexTypes, rebuilt, failed/],
+    [{ dir: './nowhere', memory: true }, /give memory or dir, not both/],
+    [{ dir: './nowhere', memory: 'no' }, /memory must be true or false, not "no"/],
+    [{ memory: 1 }, /memory must be true or false, not 1/],
+    [{ dir: 5 }, /dir: folder.*dir is 5/],
+    [null, /dir: folder.*not null/],
+    [{ memory: true, indexTypes: words }, /indexTypes must be a list of index types, not an object/],
+    [{ memory: true, indexTypes: [null] }, /indexTypes: null is no type/],
+    [{ memory: true, indexTypes: [{ type: 'x', version: 1 }] }, /x needs the functions configure and open/],
+    [{ memory: true, failed: 'x' }, /failed must be a function, not "x"/],
+  ]
+  for (const [options, message] of tries) {
+    await refused(t, () => open(options as never), 'INVALID', message, message.source)
+  }
+})
