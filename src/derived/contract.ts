@@ -24,11 +24,11 @@ export interface IndexChange {
 
 /** Rows between two bounds, in byte order or backwards. */
 export interface IndexRange {
-  readonly gte?: Uint8Array
-  readonly gt?: Uint8Array
-  readonly lt?: Uint8Array
-  readonly lte?: Uint8Array
-  readonly reverse?: boolean
+  readonly gte?: Uint8Array | undefined
+  readonly gt?: Uint8Array | undefined
+  readonly lt?: Uint8Array | undefined
+  readonly lte?: Uint8Array | undefined
+  readonly reverse?: boolean | undefined
 }
 
 /** One row of an index. */

@@ -10,16 +10,17 @@ import { Store, type StoreListeners } from './store.js'
 /** Where the store lives, and who listens while it is opened. */
 export type OpenOptions = StoreListeners & {
   /** Kinds of indexes of your own, beside those of this package. */
-  readonly indexTypes?: readonly IndexType[]
+  readonly indexTypes?: readonly IndexType[] | undefined
 } & (
     | {
         /** The data folder; made if it is missing. One process at a time. */
         readonly dir: string
-        readonly memory?: false
+        readonly memory?: false | undefined
       }
     | {
         /** The same store without files, for tests: gone when it is closed. */
         readonly memory: true
+        readonly dir?: undefined
       }
   )
 

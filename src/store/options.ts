@@ -18,22 +18,22 @@ export type ReadLevel = 'linearizable' | 'session' | 'stale'
  */
 export interface CallOptions {
   /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
-  readonly deadlineMs?: number
+  readonly deadlineMs?: number | undefined
   /** Stops the waiting with ABORTED, not the write. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How a read waits, and how fresh it must be. */
 export interface ReadOptions extends CallOptions {
-  readonly level?: ReadLevel
+  readonly level?: ReadLevel | undefined
 }
 
 /** How a write waits, and under which condition it holds. */
 export interface WriteOptions extends CallOptions {
   /** Only if the document has this version; null: only if it is absent. Otherwise CONFLICT. */
-  readonly ifVersion?: Version | null
+  readonly ifVersion?: Version | null | undefined
   /** The caller's own number of this request, in a caller-numbered session; refused elsewhere. */
-  readonly sequence?: number
+  readonly sequence?: number | undefined
 }
 
 /** Options of `insert`, which has its condition already. */
@@ -65,35 +65,35 @@ export interface Versioned<T> {
 
 /** A range of keys, by key order: numbers before strings, strings by their bytes. */
 export interface ScanOptions extends ReadOptions {
-  readonly gte?: DocumentKey
-  readonly gt?: DocumentKey
-  readonly lt?: DocumentKey
-  readonly lte?: DocumentKey
+  readonly gte?: DocumentKey | undefined
+  readonly gt?: DocumentKey | undefined
+  readonly lt?: DocumentKey | undefined
+  readonly lte?: DocumentKey | undefined
   /** Keys that are strings and begin with this. Not together with the others. */
-  readonly prefix?: string
-  readonly reverse?: boolean
+  readonly prefix?: string | undefined
+  readonly reverse?: boolean | undefined
   /** Documents at most. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** How a definition is taken. */
 export interface DefineOptions extends CallOptions {
   /** Indexes that the definition no longer names go, with their rows. Without it that is refused. */
-  readonly drop?: boolean
+  readonly drop?: boolean | undefined
 }
 
 /** How a question to an index waits. */
 export interface FindOptions extends ReadOptions {
   /** While the index is being built: wait for it (default), or reject with INDEX_BEHIND. */
-  readonly onBehind?: 'wait' | 'error'
+  readonly onBehind?: 'wait' | 'error' | undefined
 }
 
 /** How a page is asked for. */
 export interface PageOptions extends FindOptions {
   /** Documents in the page at most; 100 if not given. */
-  readonly limit?: number
+  readonly limit?: number | undefined
   /** The `cursor` of the page before: gives the one after it. */
-  readonly cursor?: string
+  readonly cursor?: string | undefined
 }
 
 /** One page of documents from an index. */
@@ -108,16 +108,16 @@ export interface FoundPage<T> {
 /** What a session is opened with. */
 export interface SessionOptions {
   /** Survives restarts of the process: opening the same name again resumes the session. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
-  readonly numbering?: Numbering
+  readonly numbering?: Numbering | undefined
   /** Names the input of a caller-numbered session, say its SHA-256: another one is refused. */
-  readonly input?: string
+  readonly input?: string | undefined
 }
 
 /** One step of an atomic batch; `in` names the collection. */
 export type BatchStep =
   | { readonly insert: object; readonly in: string }
-  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null }
-  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null }
+  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null | undefined }
+  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null | undefined }
   | { readonly check: DocumentKey; readonly in: string; readonly ifVersion: Version | null }

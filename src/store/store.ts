@@ -330,6 +330,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
 /** Listeners that must be there while the store is opened. */
 export interface StoreListeners {
-  readonly rebuilt?: (reason: string) => void
-  readonly failed?: (error: SillokError) => void
+  readonly rebuilt?: ((reason: string) => void) | undefined
+  readonly failed?: ((error: SillokError) => void) | undefined
 }

@@ -216,3 +216,39 @@ t.test('what a store is opened with says one thing', async t => {
     await refused(t, () => open(options as never), 'INVALID', message, message.source)
   }
 })
+
+t.test('an option that is given as undefined is not given', async t => {
+  const memory = await open({ memory: true, dir: undefined, indexTypes: undefined, failed: undefined })
+  const each = { each: undefined, sparse: undefined }
+  await memory.define('own', { key: 'id', indexes: { byN: { type: 'secondary', fields: ['n'], ...each } } })
+  const own = memory.collection<Thing>('own')
+  const call = { deadlineMs: undefined, signal: undefined }
+  await own.insert({ id: 'a', n: 1 }, { ...call, sequence: undefined })
+  await own.put({ id: 'b', n: 2 }, { ...call, ifVersion: undefined, sequence: undefined })
+  await memory.batch([{ put: { id: 'c', n: 3 }, in: 'own', ifVersion: undefined }], call)
+  await own.delete('c', { ...call, ifVersion: undefined })
+  const read = { ...call, level: undefined }
+  t.strictSame(await own.get('a', read), { id: 'a', n: 1 })
+  const bounds = { gte: undefined, gt: undefined, lt: undefined, lte: undefined, prefix: undefined }
+  t.equal(await own.count({ ...read, ...bounds, reverse: undefined, limit: undefined }), 2)
+  const query = { ...bounds, eq: undefined, reverse: undefined, after: undefined, limit: undefined }
+  const first = await own.findPage('byN', query, {
+    ...read,
+    limit: 1,
+    onBehind: undefined,
+    cursor: undefined,
+  })
+  t.strictSame(first.documents, [{ id: 'a', n: 1 }])
+  const rest = await own.findPage('byN', query, { limit: undefined, cursor: first.cursor })
+  t.strictSame([rest.documents, rest.cursor], [[{ id: 'b', n: 2 }], undefined])
+  const users = { key: 'id', indexes: { byN: { type: 'secondary', fields: ['n'] } } } as const
+  const typed = memory.collection<Thing, typeof users>('own')
+  const page = await typed.findPage('byN', { eq: undefined, gte: undefined, lt: 2, prefix: undefined })
+  t.equal(page.documents.length, 1)
+  const session = await memory.session({ ...call, name: undefined, numbering: undefined, input: undefined })
+  t.equal(session.numbering, 'library')
+  await session.collection<Thing>('own').put({ id: 'd' }, { sequence: undefined })
+  await memory.define('own', { key: 'id' }, { ...call, drop: true })
+  await memory.define('own', { key: 'id' }, { ...call, drop: undefined })
+  await memory.close()
+})
