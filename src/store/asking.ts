@@ -37,6 +37,12 @@ export interface Queued {
   send(command: Command, bytes: number): void
 }
 
+/** A call whose work goes on by itself. */
+export interface Waiting {
+  /** True once the call was answered, or deadline or signal ended the wait. */
+  readonly settled: boolean
+}
+
 /** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
@@ -62,12 +68,15 @@ export class Asking {
     })
   }
 
-  /** Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. */
-  until<T>(work: Promise<T>, options: CallOptions): Promise<T> {
+  /**
+   * Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. The work is
+   * told by `waiting.settled` that nobody waits any more, from the very moment on.
+   */
+  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = new Wait(this.#deadlines, options, reject)
       wait.sent = true
-      work.then(
+      work(wait).then(
         result => wait.end() && resolve(result),
         error => wait.end() && reject(error),
       )

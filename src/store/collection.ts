@@ -2,7 +2,7 @@
  * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
  * request.
  */
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import type { Version } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
@@ -16,7 +16,7 @@ import { documentPrefix, documentRow } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
-import type { Asking } from './asking.js'
+import type { Asking, Waiting } from './asking.js'
 import {
   checkCall,
   checkFind,
@@ -69,6 +69,9 @@ export type InsertResult =
   | ({ readonly ok: true } & Written)
   | { readonly ok: false; readonly error: SillokError }
 
+/** What `update` makes of a document; undefined: nothing is to be written. */
+export type ChangeDocument<T> = (document: T | undefined) => T | undefined | Promise<T | undefined>
+
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
@@ -97,12 +100,16 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     )
   }
 
-  /** Inserts all, each on its own: one result per document, in order, also for those that were refused. */
+  /**
+   * Inserts all, each on its own: one result per document, in order, also for those that were refused.
+   * Rejects with INVALID in a caller-numbered session, where each insert needs its own number.
+   */
   async insertMany(documents: Iterable<T>, options: CallOptions = noOptions): Promise<InsertResult[]> {
     checkCall(options, optionNames.call)
     if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
       throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
     }
+    this.#refuseNumbered('insertMany')
     const results: InsertResult[] = []
     const rows = documents[Symbol.iterator]()
     let next = 0
@@ -141,19 +148,27 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
 
   /**
    * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On
-   * a missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store
-   * to one key wait for each other and spend no tries. `change` may be called several times and may be async.
+   * a missing key `change` gets undefined; if it returns undefined nothing is written, whatever it did to the
+   * object that it was given. Updates of this store to one key wait for each other and spend no tries.
+   * `change` may be called several times and may be async. Once deadline or signal have ended the wait it is
+   * called no more, and what it still computes is not written; a write that was sent may take effect. Rejects
+   * with what `change` throws, and as put; with INVALID in a caller-numbered session, where a number stands
+   * for one request and its tries would be several.
    */
   async update(
     key: DocumentKey,
-    change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
+    change: ChangeDocument<T>,
     options: CallOptions = noOptions,
   ): Promise<Versioned<T> | undefined> {
     checkCall(options, optionNames.call)
     if (typeof change !== 'function') throw invalid(`update: change must be a function, not ${show(change)}`)
+    this.#refuseNumbered('update')
+    const rowKey = this.#rowKey(key)
     const { asking, locks } = this.#parts
-    const work = locks.run(this.#rowKey(key), () => this.#update(key, change, options))
-    return await asking.until(work, options)
+    return await asking.until(
+      waiting => locks.run(rowKey, () => this.#update(key, change, options, waiting)),
+      options,
+    )
   }
 
   /** The document, undefined if there is none. */
@@ -290,15 +305,18 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     }
   }
 
+  /** Ends early, with undefined, when nobody waits any more. */
   async #update(
     key: DocumentKey,
-    change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
+    change: ChangeDocument<T>,
     options: CallOptions,
+    waiting: Waiting,
   ): Promise<Versioned<T> | undefined> {
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1; !waiting.settled; tries++) {
       const current = await this.getVersioned(key, options)
+      if (waiting.settled) break
       const document = await change(current?.document)
-      if (document === undefined) return undefined
+      if (document === undefined || waiting.settled) break
       const operation = this.#documentOperation('put', document, current?.version ?? null)
       if (operation.key !== this.#rowKey(key)) {
         throw invalid(`update: the new document has another key than ${JSON.stringify(key)}`)
@@ -307,11 +325,20 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
         const { version } = await this.#write(() => operation, options, optionNames.call, written)
         return { document, version }
       } catch (error) {
-        const again =
-          error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
-        if (!again) throw error
+        if (!isSillokError(error, 'CONFLICT') || tries === limits.updateTriesMax) throw error
       }
     }
+    return undefined
+  }
+
+  /** Throws INVALID where each request needs a number of its own. */
+  #refuseNumbered(method: string): void {
+    if (this.#parts.writer.numbering !== 'caller') return
+    const instead = method === 'update' ? 'read, and put with ifVersion and sequence' : 'insert with sequence'
+    throw invalid(
+      `${method} is not possible in a caller-numbered session: it sends requests of its own, which have no ` +
+        `number; ${instead}`,
+    )
   }
 
   /**

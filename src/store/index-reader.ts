@@ -209,7 +209,7 @@ export class IndexReader {
     await this.#parts.reader.at(options)
     const { moment, cancel } = opened.runner.moment(options.onBehind !== 'error')
     try {
-      return await this.#parts.asking.until(moment, options)
+      return await this.#parts.asking.until(() => moment, options)
     } catch (error) {
       cancel()
       throw error

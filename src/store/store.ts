@@ -136,7 +136,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkDefine(options)
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
     const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
-    await this.#open(this.#asking).until(this.#define(command, options), options)
+    await this.#open(this.#asking).until(() => this.#define(command, options), options)
   }
 
   /** One deadline holds for both waits. */
@@ -194,7 +194,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkSession(options)
     const opening = this.#openSession(options)
     try {
-      return await this.#open(this.#asking).until(opening, options)
+      return await this.#open(this.#asking).until(() => opening, options)
     } catch (error) {
       // Nobody has it who comes too late: it must not be kept alive.
       opening.then(session => session.close()).catch(() => {})

@@ -257,3 +257,98 @@ t.test('a listener that throws is heard elsewhere: the store stops in order', t 
     t.equal(await Promise.race([endOf(store.close()), pass(10_000)]), 'done')
   }),
 )
+
+t.test('once the wait of an update has ended its change is called no more, and writes no more', t =>
+  inWorld(t, async ({ store, rows, machine, pass }) => {
+    let calls = 0
+    const longMs = 5000
+    const ends: Record<string, (stop: AbortController) => CallOptions> = {
+      'ABORTED unknown': ({ signal }) => ({ signal }),
+      'TIMED_OUT unknown': () => ({ deadlineMs: longMs }),
+    }
+    for (const [end, optionsOf] of Object.entries(ends)) {
+      const stop = new AbortController()
+      const ending = async (): Promise<void> => {
+        await pass(longMs + 1)
+        stop.abort()
+      }
+      calls = 0
+      const slow = rows.update(
+        1,
+        async () => {
+          calls += 1
+          await pass(2 * longMs)
+          return { id: 1, n: 'late' }
+        },
+        optionsOf(stop),
+      )
+      await Promise.all([t.resolveMatch(endOf(slow), end), ending()])
+      await pass(2 * longMs)
+      t.equal(calls, 1)
+      t.not((await rows.get(1))?.['n'], 'late', 'what it computes too late is not written')
+    }
+    for (const [end, optionsOf] of Object.entries(ends)) {
+      const stop = new AbortController()
+      calls = 0
+      machine.disk.setFull(true)
+      // Its own write comes first, so its result is a conflict, which is told when the disk has space again.
+      let other: Promise<unknown> | undefined
+      const disturbed = rows.update(
+        1,
+        async () => {
+          calls += 1
+          await pass(longMs - 10)
+          other = rows.put({ id: 1, n: calls })
+          return { id: 1, n: 'mine' }
+        },
+        optionsOf(stop),
+      )
+      const ended = endOf(disturbed)
+      await pass(longMs + 1)
+      stop.abort()
+      t.equal(await ended, end)
+      machine.disk.setFull(false)
+      await other
+      await pass(3000)
+      t.equal(calls, 1, 'a conflict that comes later is not tried again')
+    }
+    const stop = new AbortController()
+    calls = 0
+    const count = (): undefined => {
+      calls += 1
+    }
+    let goOn = (): void => {}
+    const first = rows.update(1, was => new Promise(resolve => (goOn = () => resolve(was))))
+    const behind = endOf(rows.update(1, count, { signal: stop.signal }))
+    await pass(1)
+    stop.abort()
+    goOn()
+    await first
+    t.equal(await behind, 'ABORTED unknown')
+    await pass(100)
+    t.equal(calls, 0, 'nor is one called whose turn comes later')
+    await store.close()
+  }),
+)
+
+t.test('calls that send several requests are refused in a session whose requests the caller numbers', t =>
+  inWorld(t, async ({ store, rows }) => {
+    const own = (await store.session({ numbering: 'caller' })).collection('a')
+    const refusal = { code: 'INVALID', outcome: 'not-applied' }
+    let calls = 0
+    const change = (): undefined => {
+      calls += 1
+    }
+    await t.rejects(own.update(1, change), {
+      ...refusal,
+      message: /^update is not possible in a caller-numb/,
+    })
+    await t.rejects(own.insertMany([{ id: 7 }]), {
+      ...refusal,
+      message: /^insertMany is not possible in a ca/,
+    })
+    t.equal(calls, 0)
+    t.notOk(await rows.has(7))
+    await store.close()
+  }),
+)
