@@ -7,6 +7,7 @@
  */
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
@@ -14,6 +15,7 @@ import type { Replica } from '../replica/replica.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
 import { Wait } from './wait.js'
+import { WaitingRoom } from './waiting-room.js'
 
 /** Who asks, and what the caller gets of the answer. */
 export interface Request<R> {
@@ -47,8 +49,10 @@ export interface Waiting {
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines
+  readonly #barriers: WaitingRoom
 
-  constructor(replica: Replica, deadlines: Deadlines) {
+  constructor(replica: Replica, deadlines: Deadlines, readsMax: number = limits.waitingReadsMax) {
+    this.#barriers = new WaitingRoom(readsMax, 'reads')
     this.#replica = replica
     this.#deadlines = deadlines
   }
@@ -70,12 +74,13 @@ export class Asking {
 
   /**
    * Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. The work is
-   * told by `waiting.settled` that nobody waits any more, from the very moment on.
+   * told by `waiting.settled` that nobody waits any more, from the very moment on. What ends the wait for a
+   * read says that nothing was applied.
    */
-  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions): Promise<T> {
+  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions, isRead = false): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = new Wait(this.#deadlines, options, reject)
-      wait.sent = true
+      wait.sent = !isRead
       work(wait).then(
         result => wait.end() && resolve(result),
         error => wait.end() && reject(error),
@@ -83,11 +88,16 @@ export class Asking {
     })
   }
 
-  /** Resolves when a linearizable read may be done. */
+  /**
+   * Resolves when a linearizable read may be done. Rejects with OVERLOADED when `limits.waitingReadsMax`
+   * reads wait here, those counted whose callers have gone.
+   */
   barrier(options: CallOptions): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.#barriers.enter()
       const wait = new Wait(this.#deadlines, options, reject)
       this.#replica.readBarrier(error => {
+        this.#barriers.leave()
         if (!wait.end()) return
         if (error === undefined) resolve()
         else reject(error)

@@ -72,6 +72,11 @@ export type InsertResult =
 /** What `update` makes of a document; undefined: nothing is to be written. */
 export type ChangeDocument<T> = (document: T | undefined) => T | undefined | Promise<T | undefined>
 
+type ReadRow = (key: RowKey) => Row | null | Promise<Row | null>
+
+/** How often the holder of a unique value is looked for by two reads that need not be of one moment. */
+const holderTries = 3
+
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
@@ -173,33 +178,28 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
 
   /** The document, undefined if there is none. */
   async get(key: DocumentKey, options: ReadOptions = noOptions): Promise<T | undefined> {
-    return (await this.getVersioned(key, options))?.document
+    const row = await this.#row(key, options)
+    return row === null ? undefined : documentOf<T>(row)
   }
 
   /** The document with its version, for a conditional write. */
   async getVersioned(key: DocumentKey, options: ReadOptions = noOptions): Promise<Versioned<T> | undefined> {
-    checkRead(options)
-    const rowKey = this.#rowKey(key)
-    await this.#parts.reader.at(options)
-    const row = await this.#parts.reader.row(rowKey)
-    return row === null ? undefined : versioned<T>(row)
+    const row = await this.#row(key, options)
+    return row === null ? undefined : { document: documentOf<T>(row), version: row.version }
   }
 
-  /** The documents in the order of the keys; undefined where there is none. */
+  /** The documents in the order of the keys, all as of one moment; undefined where there is none. */
   async getMany(keys: readonly DocumentKey[], options: ReadOptions = noOptions): Promise<(T | undefined)[]> {
     checkRead(options)
     if (!Array.isArray(keys)) throw invalid(`getMany: the keys must be a list, not ${show(keys)}`)
     const rowKeys = keys.map(key => this.#rowKey(key))
-    await this.#parts.reader.at(options)
-    const rows = await Promise.all(rowKeys.map(async key => this.#parts.reader.row(key)))
-    return rows.map(row => (row === null ? undefined : versioned<T>(row).document))
+    const { reader } = this.#parts
+    const rows = await reader.read(options, () => reader.ofOneMoment(view => view.getMany(rowKeys)))
+    return rows.map(row => (row === null ? undefined : documentOf<T>(row)))
   }
 
   async has(key: DocumentKey, options: ReadOptions = noOptions): Promise<boolean> {
-    checkRead(options)
-    const rowKey = this.#rowKey(key)
-    await this.#parts.reader.at(options)
-    return (await this.#parts.reader.row(rowKey)) !== null
+    return (await this.#row(key, options)) !== null
   }
 
   /**
@@ -219,8 +219,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     }
     const claim = claimOf(rule, values)
     if (claim === null) throw invalid(`${constraint}: null is no unique value`)
-    await this.#parts.reader.at(options)
-    return this.#holder(claim.key)
+    const { reader } = this.#parts
+    return await reader.read(options, () => this.#holder(claim.key))
   }
 
   /**
@@ -228,7 +228,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * the view.
    */
   async *scan(options: ScanOptions = noOptions): AsyncGenerator<T, void, undefined> {
-    for await (const row of this.#rows(options)) yield versioned<T>(row).document
+    for await (const row of this.#rows(options)) yield documentOf<T>(row)
   }
 
   /** How many documents there are in the range. Reads them all. */
@@ -280,7 +280,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     checkScan(options)
     const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
     const range = scanRange(documentPrefix(this.#schema().id), options)
-    await this.#parts.reader.at(options)
+    await this.#parts.reader.read(options, () => {})
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
@@ -342,17 +342,35 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   }
 
   /**
-   * Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read
-   * again.
+   * Claim and document are two rows: a change between the two reads shows as a mismatch. Then both are read
+   * again, at last as of one moment, which costs more: there they belong together.
    */
   async #holder(claimKey: RowKey): Promise<T | undefined> {
-    for (;;) {
-      const claim = await this.#parts.reader.row(claimKey)
-      if (claim === null) return undefined
-      const holder = decodeClaim(claim.value).holder
-      const row = await this.#parts.reader.row(documentRow(this.#schema().id, holder))
-      if (row !== null && heldClaims(row.value).includes(claimKey)) return versioned<T>(row).document
+    const { reader } = this.#parts
+    for (let tries = 1; tries <= holderTries; tries++) {
+      const found = await this.#holderBy(claimKey, key => reader.row(key))
+      if (found !== undefined) return found === null ? undefined : documentOf<T>(found)
     }
+    const found = await reader.ofOneMoment(view =>
+      this.#holderBy(claimKey, async key => (await view.getMany([key]))[0] ?? null),
+    )
+    if (found !== undefined) return found === null ? undefined : documentOf<T>(found)
+    throw new SillokError('DAMAGED', `${this.name}: a unique value is held by a document that lacks it`)
+  }
+
+  /** The document's row; null: nobody holds the value; undefined: the rows do not belong together. */
+  async #holderBy(claimKey: RowKey, read: ReadRow): Promise<Row | null | undefined> {
+    const claim = await read(claimKey)
+    if (claim === null) return null
+    const row = await read(documentRow(this.#schema().id, decodeClaim(claim.value).holder))
+    return row !== null && heldClaims(row.value).includes(claimKey) ? row : undefined
+  }
+
+  #row(key: DocumentKey, options: ReadOptions): Promise<Row | null> {
+    checkRead(options)
+    const rowKey = this.#rowKey(key)
+    const { reader } = this.#parts
+    return reader.read(options, () => reader.row(rowKey))
   }
 
   #write<R>(
@@ -385,6 +403,6 @@ function changed({ version, value }: Done): Put {
   return { version, existed: (value as WriteValue).existed[0] === true }
 }
 
-function versioned<T>(row: Row): Versioned<T> {
-  return { document: decodeDocument(documentBytes(row.value)) as T, version: row.version }
+function documentOf<T>(row: Row): T {
+  return decodeDocument(documentBytes(row.value)) as T
 }

@@ -12,15 +12,17 @@ import { encodeKey } from '../base/tuple.js'
 import type { IndexType } from '../derived/contract.js'
 import { decodeCursor, encodeCursor } from '../derived/cursor.js'
 import type { Moment } from '../derived/moment.js'
+import type { MomentWait } from '../derived/runner.js'
 import type { SecondaryConfig } from '../derived/secondary/config.js'
 import { checkQuery, type SecondaryQuery } from '../derived/secondary/query.js'
 import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
-import type { Asking } from './asking.js'
+import type { Asking, Waiting } from './asking.js'
 import { checkSignal, invalid } from './check-options.js'
 import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import type { Reader } from './reader.js'
+import { WaitingRoom } from './waiting-room.js'
 
 /** What questions go through. */
 export interface IndexReaderParts {
@@ -30,6 +32,8 @@ export interface IndexReaderParts {
   readonly asking: Asking
   /** Signs cursors; the same for all openings of a folder. */
   readonly secret: Buffer
+  /** Questions that may wait at a time, else OVERLOADED. */
+  readonly waitingMax: number
 }
 
 /** A document that answers. */
@@ -47,9 +51,11 @@ const damagesMax = 3
 /** Asks the indexes of one store. */
 export class IndexReader {
   readonly #parts: IndexReaderParts
+  readonly #room: WaitingRoom
 
   constructor(parts: IndexReaderParts) {
     this.#parts = parts
+    this.#room = new WaitingRoom(parts.waitingMax, 'questions to indexes')
   }
 
   /** The documents that the index answers with, in its order. */
@@ -114,7 +120,12 @@ export class IndexReader {
     const opened = this.#opened(schema, name)
     const moment = await this.#moment(opened, options)
     try {
-      for await (const hits of opened.index.query(query, moment.rows)) yield* hits as Hit[]
+      for await (const hits of opened.index.query(query, moment.rows)) {
+        for (const hit of hits) {
+          checkSignal(options, 'the search')
+          yield hit as Hit
+        }
+      }
     } catch (error) {
       if (isSillokError(error, 'DAMAGED')) opened.runner.distrust(error.message)
       throw error
@@ -203,16 +214,26 @@ export class IndexReader {
     return found
   }
 
-  /** Waits for the log, then for the index; deadline and signal hold for both together. */
+  /** Waits for the log, then for the index; one deadline and one signal hold for both together. */
   async #moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
     checkSignal(options, 'the search')
-    await this.#parts.reader.at(options)
-    const { moment, cancel } = opened.runner.moment(options.onBehind !== 'error')
+    const { reader, asking } = this.#parts
+    const begun: MomentWait[] = []
+    const work = async (waiting: Waiting): Promise<Moment> => {
+      await reader.read(options, () => {})
+      if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
+      const wait = opened.runner.moment(options.onBehind !== 'error')
+      begun.push(wait)
+      return await wait.moment
+    }
+    this.#room.enter()
     try {
-      return await this.#parts.asking.until(() => moment, options)
+      return await asking.until(work, options, true)
     } catch (error) {
-      cancel()
+      for (const wait of begun) wait.cancel()
       throw error
+    } finally {
+      this.#room.leave()
     }
   }
 

@@ -69,7 +69,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #deadlines: Deadlines
   readonly #schemas = new Map<string, CollectionSchema>()
   readonly #sessions = new Set<Session>()
-  readonly #locks = new KeyLocks()
+  readonly #locks: KeyLocks
   readonly #indexTypes: IndexTypes
   readonly #operations: Operations
   #host: Host | undefined
@@ -81,8 +81,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #closing: Promise<void> | undefined
   #keepAliveTimer: Timer | undefined
 
-  private constructor(env: Environment, folder: string, indexTypes: IndexTypes) {
+  private constructor(env: Environment, folder: string, indexTypes: IndexTypes, own: Partial<Limits>) {
     super()
+    this.#locks = new KeyLocks(own.waitingUpdatesMax)
     this.#indexTypes = indexTypes
     this.#operations = new Operations(indexTypes)
     this.#env = env
@@ -90,30 +91,33 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
   }
 
-  /** Opens a store in an environment; see `open` for what holds then. */
+  /**
+   * Opens a store in an environment; see `open` for what holds then. `own`: other limits than the usual ones,
+   * for simulations.
+   */
   static async open(
     env: Environment,
     folder: string,
     listeners: StoreListeners = {},
-    limits: Partial<Limits> = {},
+    own: Partial<Limits> = {},
     indexTypes: IndexTypes = new IndexTypes(),
   ): Promise<Store> {
-    const store = new Store(env, folder, indexTypes)
+    const store = new Store(env, folder, indexTypes, own)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
     const host = await Host.open({
       env,
       folder,
-      limits,
+      limits: own,
       indexTypes: indexTypes.byName,
       // In turns of their own: what a listener throws must not get into what the store is doing.
       failed: error => env.clock.soon(() => store.emit('failed', error)),
       rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
     })
     store.#host = host
-    store.#asking = new Asking(host.data, store.#deadlines)
+    store.#asking = new Asking(host.data, store.#deadlines, own.waitingReadsMax)
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
-    store.#reader = new Reader(env.clock, host.data.state, store.#asking)
+    store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
     store.#indexReader = new IndexReader({
       indexes: () => host.indexes,
@@ -121,6 +125,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: store.#reader,
       asking: store.#asking,
       secret: cursorSecret(host.origin),
+      waitingMax: own.waitingReadsMax ?? limits.waitingReadsMax,
     })
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()

@@ -380,10 +380,23 @@ t.test('getBy reads again when the holder gave the value up between the two read
   }
   // The claim is read, then the value moves from a to b, then the document of a is read.
   const script = [row('a', 'x').claim, row('a', 'y').document, row('b', 'x').claim, row('b', 'x').document]
-  const reader = { at: async () => {}, row: () => script.shift() ?? null }
+  const reader = {
+    read: (_: unknown, reading: () => unknown) => reading(),
+    row: () => script.shift() ?? null,
+  }
   const users = new Collection<User>('users', { schema: () => schema, reader } as never)
   t.match(await users.getBy('email', 'x'), { id: 'b' })
   t.equal(script.length, 0)
+  // It moves before each second read: then both are read as of one moment, where they fit, or are damaged.
+  const moving = Array.from({ length: 3 }, () => [row('a', 'x').claim, row('a', 'y').document]).flat()
+  const moment = { rows: [row('b', 'x').claim, row('b', 'x').document] }
+  const view = { getMany: async () => [moment.rows.shift() ?? null] }
+  Object.assign(reader, { ofOneMoment: (reading: (_: unknown) => unknown) => reading(view) })
+  script.push(...moving)
+  t.match(await users.getBy('email', 'x'), { id: 'b' })
+  script.push(...moving)
+  moment.rows.push(row('a', 'x').claim, row('a', 'y').document)
+  t.equal(await codeOf(users.getBy('email', 'x')), 'DAMAGED')
 })
 
 law('insertMany answers each row in order, and stops at none', async (t, _, users) => {
