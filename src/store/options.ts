@@ -14,12 +14,14 @@ import type { Numbering } from '../machine/command.js'
 export type ReadLevel = 'linearizable' | 'session' | 'stale'
 
 /**
- * How long a call waits. When either ends the wait the request may still take effect: the outcome is unknown.
+ * How long a call waits. When either ends the wait of a write it may still take effect: the outcome is
+ * unknown, unless the error says that it was never sent. For a read both cover the waits before reading, for
+ * the log and for an index, together; the signal is also looked at between rows, the deadline is not.
  */
 export interface CallOptions {
   /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
   readonly deadlineMs?: number | undefined
-  /** Stops the waiting with ABORTED, not the write. */
+  /** Stops the waiting with ABORTED, not a write that was sent. */
   readonly signal?: AbortSignal | undefined
 }
 

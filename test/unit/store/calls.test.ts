@@ -2,9 +2,17 @@
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Clock } from '../../../src/env/clock.js'
-import { type CallOptions, type Collection, limits, open, SillokError } from '../../../src/index.js'
+import {
+  type CallOptions,
+  type Collection,
+  type IndexType,
+  limits,
+  open,
+  SillokError,
+} from '../../../src/index.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from './code-of.js'
 
@@ -32,10 +40,12 @@ interface World {
   readonly timers: (ms: number) => number
   /** What threw in a turn of its own. */
   readonly thrown: unknown[]
+  /** From now on a turn of the event loop takes that long. */
+  readonly slowTurns: (ms: number) => void
 }
 
 /** A clock that shows which timers are set, and collects what its calls throw. */
-function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clock {
+function watched(clock: Clock, set: Map<object, number>, thrown: unknown[], turnMs: () => number): Clock {
   const guarded = (call: () => void) => (): void => {
     try {
       call()
@@ -46,7 +56,10 @@ function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clo
   return {
     monotonicMs: () => clock.monotonicMs(),
     wallMs: () => clock.wallMs(),
-    soon: call => clock.soon(guarded(call)),
+    soon: call => {
+      if (turnMs() > 0) clock.after(turnMs(), guarded(call))
+      else clock.soon(guarded(call))
+    },
     after: (ms, call, options) => {
       const key = {}
       set.set(key, ms)
@@ -69,15 +82,25 @@ function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clo
   }
 }
 
+/** An index that is never built. */
+const idle: IndexType = {
+  type: 'idle',
+  version: 1,
+  configure: () => ({}),
+  open: () => ({ apply: () => new Promise(() => {}), async *query() {} }),
+}
+
 /** Runs the work in a simulated world with an open store. */
 async function inWorld(t: Test, work: (world: World) => Promise<void>): Promise<void> {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random(`${seed} ${t.name}`), latency: 'none' })
   const set = new Map<object, number>()
   const thrown: unknown[] = []
-  const env = { ...machine.environment, clock: watched(machine.environment.clock, set, thrown) }
+  let turnMs = 0
+  const own = watched(machine.environment.clock, set, thrown, () => turnMs)
+  const env = { ...machine.environment, clock: own }
   await clock.run(async () => {
-    const store = await Store.open(env, 'data')
+    const store = await Store.open(env, 'data', {}, {}, new IndexTypes([idle]))
     await store.define('a', { key: 'id' })
     const rows = store.collection('a')
     await rows.put({ id: 1, n: 0 })
@@ -89,6 +112,9 @@ async function inWorld(t: Test, work: (world: World) => Promise<void>): Promise<
       nowMs: () => clock.monotonicMs(),
       timers: ms => [...set.values()].filter(one => one === ms).length,
       thrown,
+      slowTurns: ms => {
+        turnMs = ms
+      },
     })
   })
 }
@@ -349,6 +375,32 @@ t.test('calls that send several requests are refused in a session whose requests
     })
     t.equal(calls, 0)
     t.notOk(await rows.has(7))
+    await store.close()
+  }),
+)
+
+t.test('a question waits for the log and for its index under one deadline and one signal', t =>
+  inWorld(t, async ({ store, rows, pass, nowMs, timers, slowTurns }) => {
+    await store.define('a', { key: 'id', indexes: { i: { type: 'idle' } } })
+    await pass(1000)
+    const stop = new AbortController()
+    const ask = (options: CallOptions): Promise<string> => endOf(rows.query('i', {}, options).next())
+    const beganMs = nowMs()
+    slowTurns(ownMs - 100)
+    const late = ask({ deadlineMs: ownMs })
+    const stopped = ask({ deadlineMs: 10 * ownMs, signal: stop.signal })
+    slowTurns(0)
+    t.equal(await late, 'TIMED_OUT not-applied')
+    t.equal(Math.round(nowMs() - beganMs), ownMs, 'the wait for the log is part of it')
+    stop.abort()
+    t.equal(await stopped, 'ABORTED not-applied')
+    slowTurns(2 * ownMs)
+    const short = ask({ deadlineMs: ownMs })
+    slowTurns(0)
+    t.equal(await short, 'TIMED_OUT not-applied')
+    await pass(3 * ownMs)
+    t.equal(timers(ownMs), 0)
+    t.equal(timers(10 * ownMs), 0)
     await store.close()
   }),
 )
