@@ -159,9 +159,14 @@ class Call<R> extends Wait implements Ticket, Queued {
   }
 }
 
-/** What a write weighs. */
+/** What a write weighs against the limit of waiting bytes. */
 export function weigh(operations: Write['operations']): number {
-  let bytes = 64
+  return 64 + operationBytes(operations)
+}
+
+/** Keys and documents, as sent. */
+export function operationBytes(operations: Write['operations']): number {
+  let bytes = 0
   for (const { key, document } of operations) bytes += key.length + (document?.length ?? 0)
   return bytes
 }

@@ -50,7 +50,7 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
-import { type Writer, writeBy } from './writer.js'
+import { type Writer, writeBy, written } from './writer.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -393,10 +393,6 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   #schema(): CollectionSchema {
     return this.#parts.schema()
   }
-}
-
-function written({ version }: Done): Written {
-  return { version }
 }
 
 function changed({ version, value }: Done): Put {

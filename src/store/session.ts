@@ -15,10 +15,10 @@ import type { Numbering, Operation, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import { type Asking, type Queued, weigh } from './asking.js'
-import { checkCollectionName, invalid, show } from './check-options.js'
+import { checkCollectionName, invalid, noOptions, optionNames, show } from './check-options.js'
 import type { Collection } from './collection.js'
-import type { SessionOptions, WriteOptions } from './options.js'
-import type { Writer } from './writer.js'
+import type { BatchStep, InsertOptions, SessionOptions, WriteOptions, Written } from './options.js'
+import { type Writer, writeBy, written } from './writer.js'
 
 /** What a session needs of its store. */
 export interface SessionParts {
@@ -27,6 +27,7 @@ export interface SessionParts {
   readonly handle: SessionHandle
   readonly lowWater: Sequence
   readonly collection: <T extends object, D>(name: string, writer: Writer) => Collection<T, D>
+  readonly batch: (steps: readonly BatchStep[]) => Operation[]
   readonly closed: (session: Session) => void
 }
 
@@ -88,6 +89,14 @@ export class Session implements Writer, AsyncDisposable {
     if (!Number.isSafeInteger(through) || through < 0)
       throw invalid(`release: a sequence is a whole number from 0, not ${show(through)}`)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
+  }
+
+  /**
+   * All steps take effect at once, or none, as one request of this session; see `store.batch`. Rejects as the
+   * writes of the session do.
+   */
+  batch(steps: readonly BatchStep[], options: InsertOptions = noOptions): Promise<Written> {
+    return writeBy(this, () => this.#parts.batch(steps), options, optionNames.insert, written)
   }
 
   /** Ends the session, unless it has a name. Its requests must be answered before. */

@@ -9,7 +9,7 @@ import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
-import type { Define } from '../machine/command.js'
+import type { Define, Operation } from '../machine/command.js'
 import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
@@ -17,16 +17,8 @@ import { Host, type PartitionStatus } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
-import { stepOperation } from './batch-steps.js'
-import {
-  checkCall,
-  checkCollectionName,
-  checkDefine,
-  checkSession,
-  invalid,
-  noOptions,
-  optionNames,
-} from './check-options.js'
+import { batchOperations } from './batch-steps.js'
+import { checkCollectionName, checkDefine, checkSession, noOptions, optionNames } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
@@ -36,7 +28,7 @@ import { Operations } from './operations.js'
 import type { BatchStep, CallOptions, DefineOptions, SessionOptions, Written } from './options.js'
 import { Reader } from './reader.js'
 import { Session } from './session.js'
-import { PlainWriter, type Writer } from './writer.js'
+import { PlainWriter, type Writer, writeBy, written } from './writer.js'
 
 /**
  * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
@@ -173,22 +165,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * ones before them. Rejects as the single operations do.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = noOptions): Promise<Written> {
-    checkCall(options, optionNames.call)
-    if (!Array.isArray(steps) || steps.length === 0) throw invalid('a batch needs at least one step')
-    if (steps.length > limits.batchCommandsMax) {
-      throw new SillokError(
-        'TOO_LARGE',
-        `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
-      )
-    }
-    const operations = steps.map((step, i) =>
-      stepOperation(step, i, this.#operations, name => this.#schema(name)),
-    )
-    const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
-    if (bytes > limits.batchCommandBytesMax) {
-      throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
-    }
-    return await this.#open(this.#writer).write(operations, options, ({ version }) => ({ version }))
+    const writer = this.#open(this.#writer)
+    return await writeBy(writer, () => this.#batchOperations(steps), options, optionNames.call, written)
   }
 
   /**
@@ -220,6 +198,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       lowWater: this.#resumeFrom(handle.session),
       collection: <T extends object, D>(collection: string, writer: Writer) =>
         this.#collection<T, D>(collection, writer),
+      batch: steps => this.#batchOperations(steps),
       closed: closed => this.#sessions.delete(closed),
     })
     this.#sessions.add(session)
@@ -299,6 +278,10 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       state: host.data.state,
       locks: this.#locks,
     })
+  }
+
+  #batchOperations(steps: readonly BatchStep[]): Operation[] {
+    return batchOperations(steps, this.#operations, name => this.#schema(name))
   }
 
   #schema(name: string): CollectionSchema {

@@ -6,7 +6,7 @@ import type { Numbering, Operation } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import { type Asking, weigh } from './asking.js'
 import { callRefusal, invalid, type OptionNames } from './check-options.js'
-import type { WriteOptions } from './options.js'
+import type { WriteOptions, Written } from './options.js'
 
 /** Sends document operations: all of them take effect, or none. */
 export interface Writer {
@@ -54,6 +54,11 @@ export function writeBy<R>(
     const isWidened = isSillokError(error, 'CLOSED') && mayBeRetry(writer, options)
     return Promise.reject(isWidened ? withUnknownOutcome(error) : error)
   }
+}
+
+/** The answer to a write of which only the version is told. */
+export function written({ version }: Done): Written {
+  return { version }
 }
 
 /** A number may have been sent before: what refuses this attempt says nothing about that. */
