@@ -34,7 +34,12 @@ export interface ReadOptions extends CallOptions {
 export interface WriteOptions extends CallOptions {
   /** Only if the document has this version; null: only if it is absent. Otherwise CONFLICT. */
   readonly ifVersion?: Version | null | undefined
-  /** The caller's own number of this request, in a caller-numbered session; refused elsewhere. */
+  /**
+   * The caller's own number of this request, in a caller-numbered session; refused elsewhere. It stands for
+   * this one request for ever. Another one under the same number is SEQUENCE_REUSED, as far as that can be
+   * seen: by the session object that sent the first one always, after a resume (in another process, say) only
+   * if the first keys of both fall in one of 256 slots. So never use a number twice.
+   */
   readonly sequence?: number | undefined
 }
 

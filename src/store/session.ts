@@ -3,15 +3,21 @@
  * name.
  *
  * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as
- * the session lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
- * Source: Raft thesis 6.3.
+ * the session lives; never both. Resuming a name fences the older holder: its new requests get FENCED, with
+ * no effect; one that it sends again still gets its kept answer. Source: Raft thesis 6.3.
+ *
+ * A caller's number stands for one request for ever, and nothing else may be sent under it. The partition
+ * finds another request under a number only if the first keys of both fall in the same of its 256 slots, for
+ * there the reply is kept. This object knows what it sent itself under the numbers of the window, and refuses
+ * any other request. What remains: after a resume the new holder does not know what the old one sent, so a
+ * number that is used twice, once by each, may take effect twice.
  */
 import { hash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { slotOfRow } from '../codec/row.js'
-import type { Numbering, Operation, Write } from '../machine/command.js'
+import type { Numbering, Operation, SessionMark, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import { type Asking, type Queued, weigh } from './asking.js'
@@ -40,6 +46,9 @@ interface QueuedWrite {
   sequence: Sequence
 }
 
+/** The highest number that a request can have: six bytes in the key of its kept reply. */
+const sequenceMax: Sequence = 2 ** 48 - 1
+
 /** A session: write through `session.collection(name)`. */
 export class Session implements Writer, AsyncDisposable {
   /** The session's number; the same for all holders of its name. */
@@ -48,6 +57,8 @@ export class Session implements Writer, AsyncDisposable {
   readonly name: string | undefined
   readonly numbering: Numbering
   readonly #parts: SessionParts
+  /** Caller-numbered: the requests of the window that this object sent, by their numbers. */
+  readonly #sent = new Map<Sequence, Buffer>()
   readonly #answered = new Set<Sequence>()
   readonly #queue = new Set<QueuedWrite>()
   #queuedBytes = 0
@@ -86,8 +97,10 @@ export class Session implements Writer, AsyncDisposable {
    */
   release(through: Sequence): void {
     if (this.numbering !== 'caller') throw invalid('release: this library numbers the session itself')
-    if (!Number.isSafeInteger(through) || through < 0)
-      throw invalid(`release: a sequence is a whole number from 0, not ${show(through)}`)
+    if (!Number.isSafeInteger(through) || through < 0 || through >= sequenceMax)
+      throw invalid(`release: a whole number from 0 to ${sequenceMax - 1}, not ${show(through)}`)
+    const released = Math.min(through, this.#lowWater + limits.sessionWindow - 1)
+    for (let sequence = this.#lowWater; sequence <= released; sequence++) this.#sent.delete(sequence)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
   }
 
@@ -122,6 +135,10 @@ export class Session implements Writer, AsyncDisposable {
     const bytes = weigh(operations)
     if (this.numbering === 'caller') {
       const command = this.#mark(operations, options.sequence ?? 0)
+      if (this.#isReused(command.mark)) {
+        const message = `sequence ${options.sequence} of session ${this.id} was another request`
+        return Promise.reject(new SillokError('SEQUENCE_REUSED', message))
+      }
       return asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
     }
     if (this.#queue.size > 0 && this.#isFull(bytes)) {
@@ -152,15 +169,25 @@ export class Session implements Writer, AsyncDisposable {
       if (sequence === undefined) return undefined
       return invalid('sequence: this session is numbered by the library')
     }
-    if (Number.isSafeInteger(sequence) && (sequence ?? 0) >= 1) return undefined
-    return invalid(`a caller-numbered session needs a sequence from 1, not ${show(sequence)}`)
+    const isSequence = Number.isSafeInteger(sequence) && sequence !== undefined
+    if (isSequence && sequence >= 1 && sequence <= sequenceMax) return undefined
+    const needed = `a caller-numbered session needs a sequence from 1 to ${sequenceMax}`
+    return invalid(`${needed}, not ${show(sequence)}`)
   }
 
-  #hasRoom(): boolean {
-    return this.#next < this.#lowWater + limits.sessionWindow
+  /** True if this object sent another request under the number, wherever its reply is kept. */
+  #isReused({ sequence, hash }: SessionMark): boolean {
+    const sent = this.#sent.get(sequence)
+    if (sent !== undefined) return !sent.equals(hash)
+    if (sequence >= this.#lowWater && this.#isInWindow(sequence)) this.#sent.set(sequence, hash)
+    return false
   }
 
-  #mark(operations: readonly Operation[], sequence: Sequence): Write {
+  #isInWindow(sequence: Sequence): boolean {
+    return sequence < this.#lowWater + limits.sessionWindow
+  }
+
+  #mark(operations: readonly Operation[], sequence: Sequence): Write & { readonly mark: SessionMark } {
     const { session, epoch } = this.#parts.handle
     const { numbering } = this
     const slot = slotOfRow(operations[0]?.key ?? '')
@@ -184,7 +211,7 @@ export class Session implements Writer, AsyncDisposable {
     if (this.#sending) return
     this.#sending = true
     for (const own of this.#queue) {
-      if (!this.#hasRoom()) break
+      if (!this.#isInWindow(this.#next)) break
       this.#queue.delete(own)
       this.#queuedBytes -= own.bytes
       if (!own.queued.isWaiting) continue
