@@ -91,7 +91,11 @@ export interface DefineOptions extends CallOptions {
 
 /** How a question to an index waits. */
 export interface FindOptions extends ReadOptions {
-  /** While the index is being built: wait for it (default), or reject with INDEX_BEHIND. */
+  /**
+   * While the index is not live (it is being opened or built, or fails and is tried again): wait for it
+   * (default; INDEX_FAILED if it fails meanwhile), or `error`: reject at once with INDEX_BEHIND, which says
+   * why. A live one that has not taken the newest entries yet is waited for in any case, for a moment.
+   */
   readonly onBehind?: 'wait' | 'error' | undefined
 }
 
