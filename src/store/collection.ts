@@ -258,7 +258,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   /** The same page by page: `limit` documents (100), and a cursor for the next page. */
   async findPage<Name extends IndexName<D>>(
     name: Name,
-    query?: FindQuery<T, D, Name>,
+    query?: FindQuery<T, D, Name> & { readonly limit?: undefined },
     options: PageOptions = noOptions,
   ): Promise<FoundPage<T>> {
     checkPage(options)

@@ -21,6 +21,7 @@ import { batchOperations } from './batch-steps.js'
 import { checkCollectionName, checkDefine, checkSession, noOptions, optionNames } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
+import type { CheckedDefinition } from './find-types.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
@@ -129,7 +130,11 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * definition. The same definition again makes no entry. New indexes are built from what is there; indexes
    * that are no longer named go with `drop`. Any other change is INVALID, with no effect.
    */
-  async define(name: string, definition: Definition, options: DefineOptions = noOptions): Promise<void> {
+  async define<const D extends Definition>(
+    name: string,
+    definition: D & CheckedDefinition<D>,
+    options: DefineOptions = noOptions,
+  ): Promise<void> {
     checkDefine(options)
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
     const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
@@ -153,7 +158,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
-   * is.
+   * is. `T` types its documents; `D`, the type of its definition (written `as const`, else there is little to
+   * see), the questions to its secondary indexes: `collection<User, typeof users>('users')`.
    */
   collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
     checkCollectionName(name)
