@@ -9,7 +9,7 @@ export {
   SillokError,
 } from './base/errors.js'
 export { limits } from './base/limits.js'
-export type { DocumentKey } from './base/tuple.js'
+export { type DocumentKey, decodeTuple, encodeKey, encodeTuple, type TupleValue } from './base/tuple.js'
 export type {
   DerivedIndex,
   IndexChange,
@@ -24,6 +24,7 @@ export type { IndexState, IndexStatus } from './derived/runner.js'
 export type { SecondaryDefinition } from './derived/secondary/config.js'
 export type { IndexField, IndexQuery } from './derived/secondary/index-query.js'
 export type { SecondaryQuery } from './derived/secondary/query.js'
+export type { SecondaryHit } from './derived/secondary/secondary.js'
 export type { Numbering } from './machine/command.js'
 export type { IndexDefinition } from './machine/index-schema.js'
 export type { NormalizeStep } from './machine/normalize.js'
