@@ -5,7 +5,8 @@ import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
 import { invalid, show, unknownOption } from './check-options.js'
 import { IndexTypes } from './index-types.js'
-import { Store, type StoreListeners } from './store.js'
+import { Store } from './store.js'
+import type { StoreListeners } from './store-status.js'
 
 /** Where the store lives, and who listens while it is opened. */
 export type OpenOptions = StoreListeners & {

@@ -13,14 +13,14 @@ import type { Define, Operation } from '../machine/command.js'
 import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
-import { Host, type PartitionStatus } from '../replica/host.js'
-import type { NamedIndexStatus } from '../replica/indexes.js'
+import { Host } from '../replica/host.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { batchOperations } from './batch-steps.js'
 import { checkCollectionName, checkDefine, checkSession, noOptions, optionNames } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
+import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
@@ -29,34 +29,17 @@ import { Operations } from './operations.js'
 import type { BatchStep, CallOptions, DefineOptions, SessionOptions, Written } from './options.js'
 import { Reader } from './reader.js'
 import { Session } from './session.js'
+import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
 import { PlainWriter, type Writer, writeBy, written } from './writer.js'
 
-/**
- * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
- * during `open` only: pass that listener to `open`.
- */
-export interface StoreEvents {
-  failed: [error: SillokError]
-  rebuilt: [reason: string]
-}
-
-/** What a store says of itself. */
-export interface StoreStatus {
-  readonly folder: string
-  readonly state: 'open' | 'closed' | 'failed'
-  readonly failure: SillokError | undefined
-  readonly collections: readonly string[]
-  readonly sessions: number
-  readonly wal: unknown
-  readonly partitions: readonly PartitionStatus[]
-  readonly indexes: readonly NamedIndexStatus[]
-}
+export type { StoreStatus } from './store-status.js'
 
 /** How often live sessions tell meta that they live: a quarter of an idle session's life. */
 const keepAliveMs = limits.sessionIdleMs / 4
 
 /** An open store. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
+  /** The data folder, as it was given; `memory` for a store without files. */
   readonly folder: string
   readonly #env: Environment
   readonly #deadlines: Deadlines
@@ -164,6 +147,17 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
     checkCollectionName(name)
     return this.#collection<T, D>(name, undefined)
+  }
+
+  /**
+   * The definition of the collection in its normal form; undefined if there is none of that name. A definition
+   * is seen here when `define` has resolved. Throws INVALID for what is no name, CLOSED.
+   */
+  definition(name: string): NormalDefinition | undefined {
+    checkCollectionName(name)
+    this.#open(this.#host)
+    const schema = this.#schemas.get(name)
+    return schema && definitionOf(schema)
   }
 
   /**
@@ -320,10 +314,4 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       { idle: true },
     )
   }
-}
-
-/** Listeners that must be there while the store is opened. */
-export interface StoreListeners {
-  readonly rebuilt?: ((reason: string) => void) | undefined
-  readonly failed?: ((error: SillokError) => void) | undefined
 }
