@@ -82,6 +82,7 @@ const insertsInFlight = 1024
 
 /** The documents of one collection; `D`, its definition, types the questions to its indexes. */
 export class Collection<T extends object = Record<string, unknown>, D = unknown> {
+  /** The name under which it is defined. */
   readonly name: string
   readonly #parts: CollectionParts
 
@@ -93,8 +94,11 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
 
   /**
    * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
-   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
-   * applied).
+   * Rejects, not applied, with EXISTS (details: key, version), UNIQUE_TAKEN (details: constraint, holder,
+   * version), INVALID, TOO_LARGE, NOT_FOUND for a collection that is not defined, OVERLOADED, DISK_FULL; with
+   * an unknown outcome once it was sent: TIMED_OUT, ABORTED, CLOSED_WHILE_WAITING, DISK_FAILED. In a session
+   * also with SESSION_EXPIRED, FENCED, and where the caller numbers it SEQUENCE_REUSED, ALREADY_ACKNOWLEDGED,
+   * WINDOW_FULL.
    */
   insert(document: T, options: InsertOptions = noOptions): Promise<Written> {
     return this.#write(
@@ -141,7 +145,9 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     )
   }
 
-  /** Removes a document and releases its unique values. */
+  /**
+   * Removes a document and releases its unique values; one that is not there is no error. Rejects as put.
+   */
   delete(key: DocumentKey, options: WriteOptions = noOptions): Promise<Deleted> {
     return this.#write(
       () => this.#parts.operations.ofKey(this.#schema(), 'delete', key, options.ifVersion),
@@ -176,7 +182,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     )
   }
 
-  /** The document, undefined if there is none. */
+  /**
+   * The document, undefined if there is none. Rejects, as all reads, with INVALID, NOT_FOUND for a collection
+   * that is not defined, OVERLOADED, TIMED_OUT, ABORTED, CLOSED, or DAMAGED if a row fails its check.
+   */
   async get(key: DocumentKey, options: ReadOptions = noOptions): Promise<T | undefined> {
     const row = await this.#row(key, options)
     return row === null ? undefined : documentOf<T>(row)
@@ -198,6 +207,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     return rows.map(row => (row === null ? undefined : documentOf<T>(row)))
   }
 
+  /** True if there is a document under the key. */
   async has(key: DocumentKey, options: ReadOptions = noOptions): Promise<boolean> {
     return (await this.#row(key, options)) !== null
   }
@@ -225,7 +235,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
 
   /**
    * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
-   * the view.
+   * the view, which else keeps old forms of documents in memory. Rejects with CLOSED if the store is closed
+   * before the end.
    */
   async *scan(options: ScanOptions = noOptions): AsyncGenerator<T, void, undefined> {
     for await (const row of this.#rows(options)) yield documentOf<T>(row)
@@ -243,7 +254,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * fields, bounds or `prefix` narrow the next. All as of one moment, which shows everything that was
    * acknowledged before the call. Waits while the index is built (`onBehind`). Leaving the loop early lets go
    * of the moment. Rejects with NOT_FOUND if there is no such index, INVALID for a query that it does not
-   * understand.
+   * understand, INDEX_FAILED, INDEX_BEHIND if that is wanted.
    */
   async *find<Name extends IndexName<D>>(
     name: Name,
@@ -255,7 +266,11 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     yield* this.#parts.indexReader.find<T>(this.#schema(), name, asked, options)
   }
 
-  /** The same page by page: `limit` documents (100), and a cursor for the next page. */
+  /**
+   * The same page by page: `limit` documents (100), and a cursor for the next page. Each page is of a moment
+   * of its own: a document that changes in between may be missed, or come again. The question must be the
+   * same for all pages, and has no `limit` itself.
+   */
   async findPage<Name extends IndexName<D>>(
     name: Name,
     query?: FindQuery<T, D, Name> & { readonly limit?: undefined },
@@ -266,7 +281,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, options)
   }
 
-  /** What an index of any kind answers to a query of its own, hit by hit, as of one moment. */
+  /**
+   * What an index of any kind answers to a query of its own, hit by hit, as of one moment; `SecondaryHit`s if
+   * it is a secondary one. Rejects as find; with DAMAGED if its rows are, which are then built anew.
+   */
   async *query<Hit>(
     name: string,
     query: unknown,

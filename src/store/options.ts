@@ -27,12 +27,16 @@ export interface CallOptions {
 
 /** How a read waits, and how fresh it must be. */
 export interface ReadOptions extends CallOptions {
+  /** Default `linearizable`. */
   readonly level?: ReadLevel | undefined
 }
 
 /** How a write waits, and under which condition it holds. */
 export interface WriteOptions extends CallOptions {
-  /** Only if the document has this version; null: only if it is absent. Otherwise CONFLICT. */
+  /**
+   * Only if the document has this version; null: only if it is absent. Otherwise CONFLICT (details: key,
+   * version). Not given: in any case.
+   */
   readonly ifVersion?: Version | null | undefined
   /**
    * The caller's own number of this request, in a caller-numbered session; refused elsewhere. It stands for
@@ -48,7 +52,11 @@ export type InsertOptions = Omit<WriteOptions, 'ifVersion'>
 
 /** An answered write. */
 export interface Written {
-  /** The version that the documents have now; it only grows. */
+  /**
+   * The version that the documents have now; it only grows. Without a session, a write that changed nothing
+   * (a delete of what is not there, a batch of checks) makes none: what it answers is above all versions so
+   * far, and the next write gets it too.
+   */
   readonly version: Version
 }
 
@@ -67,17 +75,23 @@ export interface Deleted extends Written {
 /** A document with its version. */
 export interface Versioned<T> {
   readonly document: T
+  /** For `ifVersion`. */
   readonly version: Version
 }
 
 /** A range of keys, by key order: numbers before strings, strings by their bytes. */
 export interface ScanOptions extends ReadOptions {
+  /** From this key on. Not together with gt. */
   readonly gte?: DocumentKey | undefined
+  /** Behind this key. */
   readonly gt?: DocumentKey | undefined
+  /** Before this key. Not together with lte. */
   readonly lt?: DocumentKey | undefined
+  /** Up to this key, and it. */
   readonly lte?: DocumentKey | undefined
   /** Keys that are strings and begin with this. Not together with the others. */
   readonly prefix?: string | undefined
+  /** True: largest key first. Default false. */
   readonly reverse?: boolean | undefined
   /** Documents at most. */
   readonly limit?: number | undefined
@@ -126,7 +140,10 @@ export interface SessionOptions {
   readonly input?: string | undefined
 }
 
-/** One step of an atomic batch; `in` names the collection. */
+/**
+ * One step of an atomic batch; `in` names the collection. `check` writes nothing: the batch takes effect only
+ * if that document has that version (null: is absent).
+ */
 export type BatchStep =
   | { readonly insert: object; readonly in: string }
   | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null | undefined }

@@ -53,8 +53,11 @@ const sequenceMax: Sequence = 2 ** 48 - 1
 export class Session implements Writer, AsyncDisposable {
   /** The session's number; the same for all holders of its name. */
   readonly id: number
+  /** Counts the holders of the session, from 1: the newest one fences those before. */
   readonly epoch: number
+  /** Under which it survives restarts; undefined: it ends with this object. */
   readonly name: string | undefined
+  /** Who numbers the requests. */
   readonly numbering: Numbering
   readonly #parts: SessionParts
   /** Caller-numbered: the requests of the window that this object sent, by their numbers. */
@@ -93,7 +96,9 @@ export class Session implements Writer, AsyncDisposable {
 
   /**
    * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go.
-   * A later request with such a number is ALREADY_ACKNOWLEDGED.
+   * A later request with such a number gets its kept answer or ALREADY_ACKNOWLEDGED, and takes no effect. A
+   * release is logged with the next write only: without one a resumed session does not know of it. Throws
+   * INVALID.
    */
   release(through: Sequence): void {
     if (this.numbering !== 'caller') throw invalid('release: this library numbers the session itself')
@@ -112,7 +117,9 @@ export class Session implements Writer, AsyncDisposable {
     return writeBy(this, () => this.#parts.batch(steps), options, optionNames.insert, written)
   }
 
-  /** Ends the session, unless it has a name. Its requests must be answered before. */
+  /**
+   * Ends the session, unless it has a name. Its requests must be answered before. Later ones are CLOSED.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -128,6 +135,7 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 
+  /** For collections and batches: one request. The options are checked. */
   write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)

@@ -111,7 +111,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
    * definition. The same definition again makes no entry. New indexes are built from what is there; indexes
-   * that are no longer named go with `drop`. Any other change is INVALID, with no effect.
+   * that are no longer named go with `drop`. Any other change is INVALID, with no effect. Rejects also with
+   * TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
   async define<const D extends Definition>(
     name: string,
@@ -162,7 +163,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
-   * ones before them. Rejects as the single operations do.
+   * ones before them. Rejects as the single operations do; with TOO_LARGE for more than
+   * `limits.batchCommandsMax` steps, `limits.batchCommandBytesMax` bytes, or `limits.entryBytesMax` of log.
    */
   async batch(steps: readonly BatchStep[], options: CallOptions = noOptions): Promise<Written> {
     const writer = this.#open(this.#writer)
@@ -171,7 +173,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
-   * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
+   * partition. Rejects with INVALID (also for another numbering than the name has), TOO_LARGE,
+   * TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, REGISTER_TOO_OLD, CLOSED, TIMED_OUT, ABORTED.
    */
   async session(options: SessionOptions & CallOptions = noOptions): Promise<Session> {
     checkSession(options)
@@ -233,11 +236,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is
-   * well.
+   * Reads every row of the documents' partition and compares with the digests: numbers of the slots that do
+   * not fit, none when all is well; 0 to 255 hold documents, claims and kept replies, 256 the partition's own
+   * rows. Rejects with DAMAGED when a row fails its own check.
    */
-  scrub(): Promise<readonly number[]> {
-    return this.#open(this.#host).scrub(dataPartition)
+  async scrub(): Promise<readonly number[]> {
+    return await this.#open(this.#host).scrub(dataPartition)
   }
 
   /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */
@@ -246,6 +250,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return this.#closing
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

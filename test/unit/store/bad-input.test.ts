@@ -417,6 +417,7 @@ t.test('a closed store says so', async t => {
     define: () => closed.define('x', { key: 'id' }),
     batch: () => closed.batch([{ delete: 1, in: 'things' }]),
     session: () => closed.session(),
+    scrub: () => closed.scrub(),
     inSession: () => inSession.put({ id: 1 }),
   }
   for (const [name, call] of Object.entries(calls)) await refused(t, call, 'CLOSED', /closed/, name)
