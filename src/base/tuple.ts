@@ -79,8 +79,8 @@ export function tuplePrefixEnd(prefix: Uint8Array): Buffer {
 }
 
 /**
- * The values of a tuple that `encodeTuple` made; bytes come back as a Uint8Array. Other bytes are DAMAGED. The
- * bytes of a key (`encodeKey`) are a tuple of one.
+ * The values of a tuple that `encodeTuple` made; bytes come back as a Uint8Array. Other bytes are DAMAGED.
+ * The bytes of a key (`encodeKey`) are a tuple of one.
  */
 export function decodeTuple(bytes: Uint8Array): TupleValue[] {
   return new TupleReader(bytes).list(bytes.length, 1)

@@ -1,6 +1,7 @@
 /**
- * Atomic batches as operations, of the store itself or of a session. A step says one thing: one verb, the collection, and for some a
- * condition; a field that is not known might have been meant as a condition, so it is refused.
+ * Atomic batches as operations, of the store itself or of a session. A step says one thing: one verb, the
+ * collection, and for some a condition; a field that is not known might have been meant as a condition, so it
+ * is refused.
  */
 import { SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'

@@ -9,10 +9,10 @@ import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
-import { claimOf, decodeClaim } from '../machine/claims.js'
+import { claimOf } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
-import { documentBytes, heldClaims } from '../machine/documents.js'
-import { documentPrefix, documentRow } from '../machine/keys.js'
+import { documentBytes } from '../machine/documents.js'
+import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
@@ -31,6 +31,7 @@ import {
   show,
 } from './check-options.js'
 import type { FindQuery, IndexName } from './find-types.js'
+import { holderOf } from './holder.js'
 import type { IndexReader } from './index-reader.js'
 import type { KeyLocks } from './key-locks.js'
 import { type Operations, rowOfKey } from './operations.js'
@@ -71,11 +72,6 @@ export type InsertResult =
 
 /** What `update` makes of a document; undefined: nothing is to be written. */
 export type ChangeDocument<T> = (document: T | undefined) => T | undefined | Promise<T | undefined>
-
-type ReadRow = (key: RowKey) => Row | null | Promise<Row | null>
-
-/** How often the holder of a unique value is looked for by two reads that need not be of one moment. */
-const holderTries = 3
 
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
@@ -230,7 +226,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     const claim = claimOf(rule, values)
     if (claim === null) throw invalid(`${constraint}: null is no unique value`)
     const { reader } = this.#parts
-    return await reader.read(options, () => this.#holder(claim.key))
+    const row = await reader.read(options, () => holderOf(reader, this.#schema(), claim.key))
+    return row === null ? undefined : documentOf<T>(row)
   }
 
   /**
@@ -357,31 +354,6 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
       `${method} is not possible in a caller-numbered session: it sends requests of its own, which have no ` +
         `number; ${instead}`,
     )
-  }
-
-  /**
-   * Claim and document are two rows: a change between the two reads shows as a mismatch. Then both are read
-   * again, at last as of one moment, which costs more: there they belong together.
-   */
-  async #holder(claimKey: RowKey): Promise<T | undefined> {
-    const { reader } = this.#parts
-    for (let tries = 1; tries <= holderTries; tries++) {
-      const found = await this.#holderBy(claimKey, key => reader.row(key))
-      if (found !== undefined) return found === null ? undefined : documentOf<T>(found)
-    }
-    const found = await reader.ofOneMoment(view =>
-      this.#holderBy(claimKey, async key => (await view.getMany([key]))[0] ?? null),
-    )
-    if (found !== undefined) return found === null ? undefined : documentOf<T>(found)
-    throw new SillokError('DAMAGED', `${this.name}: a unique value is held by a document that lacks it`)
-  }
-
-  /** The document's row; null: nobody holds the value; undefined: the rows do not belong together. */
-  async #holderBy(claimKey: RowKey, read: ReadRow): Promise<Row | null | undefined> {
-    const claim = await read(claimKey)
-    if (claim === null) return null
-    const row = await read(documentRow(this.#schema().id, decodeClaim(claim.value).holder))
-    return row !== null && heldClaims(row.value).includes(claimKey) ? row : undefined
   }
 
   #row(key: DocumentKey, options: ReadOptions): Promise<Row | null> {

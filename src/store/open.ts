@@ -31,9 +31,9 @@ const allowed = new Set(['dir', 'memory', 'indexTypes', 'rebuilt', 'failed'])
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
  *
  * Rejects with INVALID, FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DISK_FULL,
- * DISK_FAILED, UPGRADE_REQUIRED (the log holds what only a newer release knows), STOPPED (an invariant of the
- * store is broken), or DAMAGED, which names what is lost: a damaged log is never shortened. Close the store to
- * let the folder go.
+ * DISK_FAILED, UPGRADE_REQUIRED (the log holds what only a newer release knows), STOPPED (an invariant of
+ * the store is broken), or DAMAGED, which names what is lost: a damaged log is never shortened. Close the
+ * store to let the folder go.
  */
 export async function open(options: OpenOptions): Promise<Store> {
   checkOpen(options)

@@ -151,8 +151,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * The definition of the collection in its normal form; undefined if there is none of that name. A definition
-   * is seen here when `define` has resolved. Throws INVALID for what is no name, CLOSED.
+   * The definition of the collection in its normal form; undefined if there is none of that name. A
+   * definition is seen here when `define` has resolved. Throws INVALID for what is no name, CLOSED.
    */
   definition(name: string): NormalDefinition | undefined {
     checkCollectionName(name)

@@ -50,7 +50,7 @@ export function writeBy<R>(
   try {
     return writer.write(operations(), options, finish)
   } catch (error) {
-    // That the store is closed by now says nothing about an earlier attempt; what is no request never was one.
+    // That the store is closed says nothing about an earlier attempt; what is no request was never one.
     const isWidened = isSillokError(error, 'CLOSED') && mayBeRetry(writer, options)
     return Promise.reject(isWidened ? withUnknownOutcome(error) : error)
   }

@@ -29,8 +29,8 @@ export interface SecondaryQuery {
   readonly reverse?: boolean | undefined
   /**
    * Only what follows this row in the order asked for: the `row` of a hit that `query()` gave to the same
-   * question. Where documents changed meanwhile it need not be there any more. For pages of documents there is
-   * `findPage`, whose cursors are checked.
+   * question. Where documents changed meanwhile it need not be there any more. For pages of documents there
+   * is `findPage`, whose cursors are checked.
    */
   readonly after?: Uint8Array | undefined
   /** Hits at most, 1 or more. */
