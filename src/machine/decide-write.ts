@@ -37,7 +37,7 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
     }
   }
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
-  refused ??= checkSize(draft)
+  refused ??= checkSize(draft, write)
   const reply: Reply = refused ?? { ok: true, version: context.version, value: writeValue(existed) }
   if (refused !== undefined) draft.reset()
   return finish(draft, write, reply)
@@ -64,8 +64,10 @@ function writeValue(existed: readonly boolean[]): WriteValue {
   return existed[0] === true ? alone.existed : alone.absent
 }
 
-function checkSize(draft: Draft): Refused | undefined {
-  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes()
+/** The kept reply of a batch holds a byte for each operation. */
+function checkSize(draft: Draft, { mark, operations }: Write): Refused | undefined {
+  const replyBytes = mark === undefined ? 0 : operations.length
+  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes() + replyBytes
   if (bytes <= limits.entryBytesMax) return undefined
   return refuse('TOO_LARGE', `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`)
 }
