@@ -37,6 +37,9 @@ export const errorTable = {
   ALREADY_ACKNOWLEDGED: row('unknown', 'never', 'the sequence number lies below the smallest unanswered one'),
   WINDOW_FULL: row('not-applied', 'later', 'too many unanswered requests in one session'),
   TOO_MANY_SESSIONS: row('not-applied', 'later', 'the limit of live sessions is reached'),
+  TOO_MANY_SUBSCRIPTIONS: row('not-applied', 'never', 'the limit of named subscriptions is reached'),
+  LOG_TRUNCATED: row('not-applied', 'never', 'the log no longer holds the changes that were asked for'),
+  EPOCH_CHANGED: row('not-applied', 'never', 'the position is of another store, or of one before a restore'),
   REGISTER_TOO_OLD: row('not-applied', 'later', 'a delayed copy of a session registration'),
   SESSION_INPUT_CHANGED: row(
     'not-applied',

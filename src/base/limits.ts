@@ -65,6 +65,9 @@ export const limits = {
   sessionInputBytesMax: 1024,
   /** Collections of a store: their schemas are in memory, and none can be dropped. */
   collectionsMax: 1024,
+  /** Named subscriptions to changes; bytes of a name. */
+  subscriptionsMax: 1024,
+  subscriptionNameBytesMax: 256,
   /** Log time that a restart may lose: as often it is recorded in the log, while there are sessions. */
   unloggedTimeMsMax: 10 * 60_000,
   /** Unique constraints of a collection: each costs a row to look up with every write. */

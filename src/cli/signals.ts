@@ -15,8 +15,8 @@ export interface Signals {
 
 const names = ['SIGINT', 'SIGTERM'] as const
 
-/** Listens for SIGINT and SIGTERM from now on. */
-export function watchSignals(): Signals {
+/** Listens for SIGINT and SIGTERM from now on; `came` is called once, with the first. */
+export function watchSignals(came: () => void = () => {}): Signals {
   let received: NodeJS.Signals | undefined
   const stop = (): void => {
     for (const name of names) process.off(name, note)
@@ -24,6 +24,7 @@ export function watchSignals(): Signals {
   const note = (name: NodeJS.Signals): void => {
     received = name
     stop()
+    came()
   }
   for (const name of names) process.on(name, note)
   return {

@@ -6,6 +6,9 @@
  * | write        | data      | { existed: boolean[] }, one per operation         |
  * | openSession  | data      | null                                             |
  * | metaFeed     | data      | null                                             |
+ * | subscribe    | data      | { epoch, index, count }                          |
+ * | acknowledge  | data      | null                                             |
+ * | unsubscribe  | data      | { existed: boolean }                             |
  * | define       | meta      | { collection: number }                           |
  * | register     | meta      | { session, epoch }                               |
  * | keepAlive    | meta      | null                                             |
@@ -87,6 +90,37 @@ export interface MetaFeed {
   readonly ended: readonly SessionId[]
 }
 
+/**
+ * How far a reader of changes is: all changes of the entries before `index`, and the first `count` ones of
+ * the entry `index`.
+ */
+export interface FeedPosition {
+  readonly index: LogIndex
+  readonly count: number
+}
+
+/** Takes hold of a named subscription: older holders are refused from then on. */
+export interface Subscribe {
+  readonly type: 'subscribe'
+  readonly name: string
+  /** Where it begins if it is new. */
+  readonly start: FeedPosition
+}
+
+/** The holder has dealt with everything up to there. */
+export interface Acknowledge {
+  readonly type: 'acknowledge'
+  readonly name: string
+  readonly epoch: number
+  readonly position: FeedPosition
+}
+
+/** Forgets a subscription, whoever holds it. */
+export interface Unsubscribe {
+  readonly type: 'unsubscribe'
+  readonly name: string
+}
+
 /** Creates a collection, or gives an existing one other indexes. */
 export interface Define {
   readonly type: 'define'
@@ -123,7 +157,17 @@ export interface EndSessions {
 }
 
 /** Everything that can be asked of a partition. */
-export type Command = Write | OpenSession | MetaFeed | Define | Register | KeepAlive | EndSessions
+export type Command =
+  | Write
+  | OpenSession
+  | MetaFeed
+  | Subscribe
+  | Acknowledge
+  | Unsubscribe
+  | Define
+  | Register
+  | KeepAlive
+  | EndSessions
 
 /** What decide says about a command. */
 export type Decision =

@@ -11,6 +11,7 @@ import { decideMetaFeed, decideOpenSession } from './decide-feed.js'
 import { decideDefine, decideEndSessions, decideKeepAlive, decideRegister } from './decide-meta.js'
 import { decideWrite } from './decide-write.js'
 import { refuse } from './reply.js'
+import { decideAcknowledge, decideSubscribe, decideUnsubscribe } from './subscriptions.js'
 import type { DecideContext, View } from './view.js'
 
 /** What to do about the command. A value that no constraint can take is a refusal like any other. */
@@ -31,6 +32,12 @@ function dispatch(command: Command, view: View, context: DecideContext): Decisio
       return decideOpenSession(command, view, context)
     case 'metaFeed':
       return decideMetaFeed(command, view, context)
+    case 'subscribe':
+      return decideSubscribe(command, view, context)
+    case 'acknowledge':
+      return decideAcknowledge(command, view, context)
+    case 'unsubscribe':
+      return decideUnsubscribe(command, view, context)
     case 'define':
       return decideDefine(command, view, context)
     case 'register':

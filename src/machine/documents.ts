@@ -6,9 +6,12 @@
  * The list of claims is kept so that releasing them never normalises again under a newer rule.
  */
 
-import type { RowKey } from '../codec/row.js'
+import type { Entry } from '../base/entry.js'
+import type { DeleteFact, PutFact } from '../codec/facts.js'
+import { type RowKey, rowKinds } from '../codec/row.js'
 import type { Claim } from './claims.js'
 import { claimKeyOf } from './claims.js'
+import { evolve } from './evolve.js'
 
 /** The value of a document's row. */
 export function encodeDocumentRow(claims: readonly Claim[], document: Buffer): Buffer {
@@ -43,4 +46,13 @@ export function documentBytes(value: Buffer): Buffer {
   let at = 1
   for (let i = 0; i < (value[0] ?? 0); i++) at += 6 + value.readUInt16LE(at + 4)
   return value.subarray(at)
+}
+
+/** What the entry does to documents, in its order. */
+export function documentFacts(entry: Entry): (PutFact | DeleteFact)[] {
+  const facts: (PutFact | DeleteFact)[] = []
+  for (const fact of evolve(entry).facts) {
+    if (fact.op !== 'deleteRange' && fact.key.startsWith(rowKinds.document)) facts.push(fact)
+  }
+  return facts
 }

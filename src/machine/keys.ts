@@ -10,6 +10,8 @@
  *   mw | nonce                the session that this registration made (meta)
  *   mo | u48be session        a session that this partition has opened
  *   mx                        how far this partition has taken meta's log
+ *   mp | name                 a named subscription: who holds it, how far it is
+ *   mq                        how many subscriptions there are
  */
 import type { CollectionId, ConstraintId, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import { type DocumentKey, encodeKeyText } from '../base/tuple.js'
@@ -104,6 +106,14 @@ export const schemaPrefix: RowKey = 'ms'
 export const registeredPrefix: RowKey = 'mr'
 /** What all rows of opened sessions begin with. */
 export const openedPrefix: RowKey = 'mo'
+
+/** The row that says how many subscriptions there are. */
+export const subscriptionCountKey: RowKey = 'mq'
+
+/** A named subscription. */
+export function subscriptionKey(name: string): RowKey {
+  return `mp${utf8Text(name)}`
+}
 
 /** The schema of a collection. */
 export function schemaKey(collection: CollectionId): RowKey {

@@ -13,10 +13,13 @@ import type { IndexType } from '../derived/contract.js'
 import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
+import type { FeedPosition } from '../machine/command.js'
 import { schemaPrefix } from '../machine/keys.js'
 import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
+import { AppliedSignal } from './applied-signal.js'
+import { ChangeFeed } from './change-feed.js'
 import { asFailure, isLackOfSpace } from './failure.js'
 import { originOf, refuseForeign, takeIdentity } from './identity.js'
 import { ReplicaIndexSource } from './index-source.js'
@@ -57,6 +60,8 @@ export class Host {
   readonly #replicas = new Map<PartitionId, OpenedReplica>()
   readonly #feeds: MetaFeed[] = []
   readonly #timers = new Set<Timer>()
+  /** Tells the followers of the data partition's log. */
+  readonly #appliedSignal: AppliedSignal
   /** One flush or checkpoint of this node at a time. */
   readonly #flushGate = new Gate(1)
   #wal: Wal | undefined
@@ -73,6 +78,7 @@ export class Host {
   private constructor(options: HostOptions, lock: FolderLock) {
     this.#options = options
     this.#lock = lock
+    this.#appliedSignal = new AppliedSignal(options.env.clock)
     this.#limits = { ...limits, ...options.limits }
   }
 
@@ -117,6 +123,23 @@ export class Host {
   /** The derived indexes of the data partition. */
   get indexes(): Indexes {
     return must(this.#indexes, 'the indexes')
+  }
+
+  /** The changes of documents behind that position, and those to come. */
+  changes(from: FeedPosition): ChangeFeed {
+    const replica = this.data
+    const source = {
+      firstIndex: 1,
+      get applied() {
+        return replica.applied
+      },
+      versionAt: (index: LogIndex) => replica.versionAt(index),
+      read: (first: LogIndex, through: LogIndex) => this.#committed(dataPartition, first, through),
+      beyond: async (index: LogIndex, signal: AbortSignal | undefined) => {
+        if (replica.applied <= index) await this.#appliedSignal.beyond(index, signal)
+      },
+    }
+    return new ChangeFeed(source, from)
   }
 
   /** Why the host stopped by itself, if it did. */
@@ -296,6 +319,7 @@ export class Host {
     if (partition === metaPartition && this.#closing === undefined)
       for (const feed of this.#feeds) feed.notify()
     if (partition !== dataPartition) return
+    this.#appliedSignal.applied(this.data.applied)
     this.#updateIndexes()
     this.#indexes?.notify()
   }
@@ -351,11 +375,13 @@ export class Host {
     if (this.#failure !== undefined) return
     if (this.#closing !== undefined && isLackOfSpace(error)) return
     this.#failure = error
+    this.#appliedSignal.fail(error)
     for (const { replica } of this.#replicas.values()) replica.fail(error)
     this.#options.failed?.(error)
   }
 
   async #close(): Promise<void> {
+    this.#appliedSignal.fail(new SillokError('CLOSED', 'the store is closed'))
     for (const timer of this.#timers) timer.stop()
     const errors: unknown[] = []
     const attempt = async (task: () => Promise<unknown>): Promise<void> => {

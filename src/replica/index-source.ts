@@ -2,10 +2,9 @@
 import type { Entry } from '../base/entry.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
 import { decodeDocument } from '../codec/document.js'
-import { keyBytes, keyText, rowKinds } from '../codec/row.js'
+import { keyBytes, keyText } from '../codec/row.js'
 import type { DocumentView, IndexSource, SourceChange, SourceChunk, SourcePiece } from '../derived/source.js'
-import { documentBytes } from '../machine/documents.js'
-import { evolve } from '../machine/evolve.js'
+import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefix, documentPrefixBytes, documentRow } from '../machine/keys.js'
 import type { Replica } from './replica.js'
 
@@ -77,12 +76,9 @@ export class ReplicaIndexSource implements IndexSource {
 
 /** What the entry does to documents. */
 export function documentChanges(entry: Entry, version: Version): SourceChange[] {
-  const changes: SourceChange[] = []
-  for (const fact of evolve(entry).facts) {
-    if (fact.op === 'deleteRange' || !fact.key.startsWith(rowKinds.document)) continue
-    changes.push(documentChange(keyBytes(fact.key), version, fact.op === 'put' ? fact.value : undefined))
-  }
-  return changes
+  return documentFacts(entry).map(fact => {
+    return documentChange(keyBytes(fact.key), version, fact.op === 'put' ? fact.value : undefined)
+  })
 }
 
 function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {

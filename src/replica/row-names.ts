@@ -22,6 +22,8 @@ const ownRows: Readonly<Record<string, string>> = {
   mw: 'registration',
   mo: 'open session',
   mx: 'meta cursor',
+  mp: 'subscription',
+  mq: 'subscription count',
 }
 
 const sessionRows: ReadonlySet<string> = new Set(['mr', 'mo'])

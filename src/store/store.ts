@@ -17,7 +17,16 @@ import { Host } from '../replica/host.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { batchOperations } from './batch-steps.js'
-import { checkCollectionName, checkDefine, checkSession, noOptions, optionNames } from './check-options.js'
+import { Changes } from './changes.js'
+import {
+  checkCall,
+  checkCollectionName,
+  checkDefine,
+  checkFeedName,
+  checkSession,
+  noOptions,
+  optionNames,
+} from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
@@ -26,7 +35,14 @@ import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
 import { Operations } from './operations.js'
-import type { BatchStep, CallOptions, DefineOptions, SessionOptions, Written } from './options.js'
+import type {
+  BatchStep,
+  CallOptions,
+  ChangesOptions,
+  DefineOptions,
+  SessionOptions,
+  Written,
+} from './options.js'
 import { Reader } from './reader.js'
 import { Session } from './session.js'
 import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
@@ -242,6 +258,22 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async scrub(): Promise<readonly number[]> {
     return await this.#open(this.#host).scrub(dataPartition)
+  }
+
+  /** The changes of documents, in the order of the log: from now on, or from any place in it. */
+  changes<T = Record<string, unknown>>(options: ChangesOptions = {}): Changes<T> {
+    const host = this.#open(this.#host)
+    const schemas = (): Iterable<CollectionSchema> => this.#schemas.values()
+    return new Changes<T>({ host, asking: this.#open(this.#asking), schemas }, options)
+  }
+
+  /** Forgets the named feed of changes; its holder gets NOT_FOUND. False if there was none. */
+  async forgetChanges(name: string, options: CallOptions = noOptions): Promise<boolean> {
+    checkFeedName(name)
+    checkCall(options, optionNames.call)
+    const finish = ({ value }: Done): boolean => (value as { existed: boolean }).existed
+    const asking = this.#open(this.#asking)
+    return await asking.ask({ type: 'unsubscribe', name }, 256, { sender: this, finish }, options)
   }
 
   /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */

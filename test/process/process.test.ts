@@ -1,5 +1,6 @@
 /** Real processes, killed at any moment: nothing lost, nothing doubled. `npm run soak` goes further. */
 import t from 'tap'
+import { killFeed } from './feed-world.js'
 import { KillWorld } from './kill-world.js'
 import { ResumeWorld } from './resume-world.js'
 
@@ -15,6 +16,12 @@ for (const small of [true, false]) {
     t.ok(report.acknowledged > 0)
   })
 }
+
+t.test('a named feed of changes has no gap and repeats nothing acknowledged, after kills', async t => {
+  const report = await killFeed(seed, 8)
+  t.comment(report)
+  t.ok(report.changes > 0 && report.acknowledgements > 0)
+})
 
 t.test('a resumed session doubles nothing, and the killed holder is fenced', async t => {
   const report = await new ResumeWorld(seed).run(3)

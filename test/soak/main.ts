@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { limits } from '../../src/base/limits.js'
 import { killBuild } from '../process/build-world.js'
 import { DamageWorld } from '../process/damage-world.js'
+import { killFeed } from '../process/feed-world.js'
 import { IndexWorld } from '../process/index-world.js'
 import { type KillReport, KillWorld } from '../process/kill-world.js'
 import { measureOpen } from '../process/open-time.js'
@@ -93,6 +94,10 @@ async function build({ count = 5 }: Asked): Promise<object> {
   return await killBuild(count, 1000)
 }
 
+async function feed({ seed, count = 200 }: Asked): Promise<object> {
+  return await killFeed(seed, count)
+}
+
 async function resume({ seed, count = 20 }: Asked): Promise<object> {
   return await new ResumeWorld(seed).run(count)
 }
@@ -124,6 +129,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   resume,
   indexes,
   build,
+  feed,
   ring,
   open,
   verify,
