@@ -45,15 +45,13 @@ export interface Recovered {
 /** Reads and checks everything; writes nothing. DAMAGED, VERSION_UNSUPPORTED, FOREIGN_FOLDER. */
 export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const scan = await scanFolder(disk, folder)
-  const durable = await readDurableNote(disk, folder)
   const replay = new Replay(scan.released)
   const newest = scan.chain.at(-1)
-  if (newest !== undefined) checkChain(scan)
-  refuseShorter(folder, scan, durable)
   if (newest === undefined) {
     const position = { sequence: 0, crc: 0 }
     return { scan, clean: false, position, last: [], lastSequence: 1, replay }
   }
+  checkChain(scan)
   const lastBatch = must(newest.batches.at(-1), 'the last batch')
   const clean = (lastBatch.flags & batchFlags.cleanClose) !== 0
   const unit = clean ? [] : lastUnit(newest)
@@ -68,10 +66,11 @@ export async function recover(disk: Disk, folder: string): Promise<Recovered> {
 }
 
 /**
- * Throws DAMAGED if the log ends before a batch that was durable, or if a file was cut and nothing says that no
- * such batch stood there.
+ * Rejects with DAMAGED if the log ends before the noted batch, or if a file was cut and the note does not say
+ * that no such batch stood there.
  */
-export function refuseShorter(folder: string, scan: FolderScan, durable: BatchSequence | undefined): void {
+export async function refuseShorter(disk: Disk, folder: string, scan: FolderScan): Promise<void> {
+  const durable = await readDurableNote(disk, folder)
   const last = chainBatches(scan).at(-1)?.sequence ?? 0
   const newest = scan.chain.at(-1)?.path ?? folder
   if (durable !== undefined && durable > last) {

@@ -18,7 +18,7 @@ import type { Disk } from '../env/disk.js'
 import { CommitLoop, type Done } from './commit-loop.js'
 import { LogWriter } from './log-writer.js'
 import { type Append, PartitionLog } from './partition-log.js'
-import { recover, refuseLost, settle } from './recovery.js'
+import { recover, refuseLost, refuseShorter, settle } from './recovery.js'
 import { type Register, type RegisterKind, registerKinds } from './registers.js'
 import { Ring } from './ring.js'
 import type { SyncStatus } from './sync-times.js'
@@ -99,6 +99,7 @@ export class Wal {
     assert(fileBytes % limits.walBlockBytes === 0, () => `log files of ${fileBytes} bytes`)
     const recovered = await recover(disk, folder)
     refuseLost(recovered, folder, options.required ?? [])
+    await refuseShorter(disk, folder, recovered.scan)
     await disk.makeFolder(folder)
     const ring = new Ring({ disk, folder, random, fileBytes, filesMax })
     const writer = new LogWriter(clock, recovered.position, full => options.diskFull?.(full))

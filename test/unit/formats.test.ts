@@ -145,7 +145,7 @@ t.test('the folder holds what the page lists, and nothing else', async t => {
   const listed = [
     'IDENT',
     `lock(/${level})?`,
-    'wal(/wal-[0-9a-f]{16})?',
+    'wal(/wal-[0-9a-f]{16}|/durable)?',
     'partitions(/[01]-1)?',
     `partitions/[01]-1/segments(/(${digits}-${digits}|open-${digits})\\.seg)?`,
     `partitions/[01]-1/state(/${level})?`,
@@ -160,6 +160,14 @@ t.test('the folder holds what the page lists, and nothing else', async t => {
       [],
     )
   }
+})
+
+t.test('the note names the batch before the last one', async t => {
+  const note = readFileSync(join(folder.closed, 'wal/durable'))
+  const table = new Layout('The note of what was durable')
+  t.equal(note.length, 16)
+  t.equal(table.number(note, 'crc'), crc32(note.subarray(4)))
+  t.ok(table.number(note, 'batch') > 0)
 })
 
 t.test('IDENT is one line of JSON with a CRC over the rest of it', async t => {
