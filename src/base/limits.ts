@@ -112,6 +112,10 @@ export const limits = {
   /** Written by a derived index since its checkpoint: whichever comes first asks for another one. */
   indexCheckpointBytesMax: 64 * MiB,
   indexCheckpointBatchesMax: 2000,
+  /** Characters (UTF-16 units) of a question's text. */
+  searchTextUnitsMax: 4096,
+  /** Pages of terms that one opened search index keeps in memory. */
+  searchPagesBytesMax: 32 * MiB,
   /** Notes of deleted documents that one batch clears away once a derived index is built. */
   indexSweepRows: 1000,
 } as const

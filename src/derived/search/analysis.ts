@@ -46,7 +46,12 @@ export interface AnalysisOptions {
  * Hands out the terms of a text, the first at `place` or after it; returns the place where the next text of the
  * document may begin.
  */
-export function eachTerm(text: string, place: number, taker: TermTaker, options: AnalysisOptions = {}): number {
+export function eachTerm(
+  text: string,
+  place: number,
+  taker: TermTaker,
+  options: AnalysisOptions = {},
+): number {
   const folded = foldText(text).text
   let at = place
   eachRun(folded, (is, from, to, touches) => {
