@@ -24,10 +24,18 @@ import type { SegmentCache } from './segment-cache.js'
 /** Rows of segments that are used no more, deleted with one batch. */
 const leftoverRowsMax = 2000
 
+/** How an index is kept, to measure and to test. */
+export interface SearchOptions extends AnalysisOptions {
+  /** Bytes of a row that is full. */
+  readonly pageBytes?: number
+  /** Bytes that a merge may write with any batch. */
+  readonly mergeBytesMin?: number
+}
+
 /** What applying works with. */
 export interface SearchWriter {
   readonly shape: SearchShape
-  readonly options: AnalysisOptions
+  readonly options: SearchOptions
   readonly cache: SegmentCache
 }
 
@@ -103,7 +111,7 @@ class Batch {
         ops.put(key, value)
       },
     }
-    const writer = new SegmentWriter(hashed, id, noRows)
+    const writer = new SegmentWriter(hashed, id, noRows, this.#writer.options.pageBytes)
     for (const [n, { key, rest }] of this.#documents.entries()) writer.document(first + n, key, rest)
     this.#terms.write(writer)
     writer.went(this.#went.sort((a, b) => a - b))
@@ -143,7 +151,7 @@ const noOps: IndexOps = { put() {}, delete() {}, note() {} }
 
 /** Goes on with each merge. The rows are those before this batch, and so are the segments. */
 async function advanceMerges(
-  { cache, shape }: SearchWriter,
+  { cache, shape, options }: SearchWriter,
   manifest: Manifest,
   batchBytes: number,
   rows: IndexRows,
@@ -158,7 +166,8 @@ async function advanceMerges(
       ),
     )
     const merge = new Merge(await cache.open(inputs, rows), shape.fields.length, rows, ops)
-    const made = await merge.advance(facts, mergeWorkBytes(batchBytes))
+    const work = mergeWorkBytes(batchBytes, options.mergeBytesMin)
+    const made = await merge.advance(facts, work, options.pageBytes)
     const merges = next.merges.filter(({ id }) => id !== facts.id)
     if (!('digest' in made)) {
       next = { ...next, merges: next.merges.map(one => (one.id === made.id ? made : one)) }

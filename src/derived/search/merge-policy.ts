@@ -15,8 +15,8 @@ const workFactor = 4
 const workBytesMin = 256 * 1024
 
 /** Bytes that a merge may write in a batch that brought so many. */
-export function mergeWorkBytes(batchBytes: number): number {
-  return Math.max(workBytesMin, workFactor * batchBytes)
+export function mergeWorkBytes(batchBytes: number, bytesMin = workBytesMin): number {
+  return Math.max(bytesMin, workFactor * batchBytes)
 }
 
 /** The manifest with all merges that are due. */

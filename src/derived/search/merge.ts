@@ -53,8 +53,8 @@ export class Merge {
   }
 
   /** Goes on for about so many bytes; the segment that was made, or how far it has come. */
-  async advance(facts: MergeFacts, bytesMax: number): Promise<SegmentFacts | MergeFacts> {
-    const writer = new SegmentWriter(this.#ops, facts.id, facts.rows)
+  async advance(facts: MergeFacts, bytesMax: number, pageBytes?: number): Promise<SegmentFacts | MergeFacts> {
+    const writer = new SegmentWriter(this.#ops, facts.id, facts.rows, pageBytes)
     let next = facts
     if (next.phase === 'documents') next = this.#copyDocuments(next, writer, bytesMax)
     let isDone = false

@@ -12,8 +12,8 @@
  */
 import { limits } from '../../base/limits.js'
 import type { DerivedIndex, IndexChange, IndexOps, IndexRows, IndexType, KeyedDocument } from '../contract.js'
-import { type AnalysisOptions, analysisVersion } from './analysis.js'
-import { applyChanges } from './apply.js'
+import { analysisVersion } from './analysis.js'
+import { applyChanges, type SearchOptions } from './apply.js'
 import { type AskedIndex, Asking, type SearchHit } from './ask.js'
 import { configureSearch, type SearchConfig } from './config.js'
 import { documentParts, type SearchShape, searchShape } from './document-parts.js'
@@ -35,15 +35,15 @@ export const search: IndexType<SearchConfig, SearchQuery, SearchHit> = {
   open: config => new SearchIndex(config),
 }
 
-/** An index, opened; with `plain` analysis to measure what the rest of it is worth. */
+/** An index, opened. */
 export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
   readonly #config: SearchConfig
-  readonly #options: AnalysisOptions
+  readonly #options: SearchOptions
   readonly #shape: SearchShape
   readonly #cache: SegmentCache
   readonly #views: Views
 
-  constructor(config: SearchConfig, options: AnalysisOptions = {}) {
+  constructor(config: SearchConfig, options: SearchOptions = {}) {
     this.#config = config
     this.#options = options
     this.#shape = searchShape(config)

@@ -51,7 +51,7 @@ export interface SegmentFacts {
 }
 
 /** A page is written when it has so many bytes. */
-const pageBytes = 16 * 1024
+export const pageBytes = 16 * 1024
 const entryPostingsMax = 4096
 const entryPlacesBytesMax = 64 * 1024
 const wentPerRow = 8192
@@ -78,6 +78,7 @@ export class SegmentWriter {
   readonly #ops: IndexOps
   readonly #id: number
   readonly #rows: { -readonly [Kind in keyof RowCounts]: number }
+  readonly #pageBytes: number
   readonly #documents = new ByteWriter()
   readonly #terms = new ByteWriter()
   readonly #entry = new ByteWriter()
@@ -87,10 +88,11 @@ export class SegmentWriter {
   /** Bytes so far. */
   bytes = 0
 
-  constructor(ops: IndexOps, id: number, rows: RowCounts) {
+  constructor(ops: IndexOps, id: number, rows: RowCounts, pageBytesMin = pageBytes) {
     this.#ops = ops
     this.#id = id
     this.#rows = { ...rows }
+    this.#pageBytes = pageBytesMin
   }
 
   get rows(): RowCounts {
@@ -104,7 +106,7 @@ export class SegmentWriter {
     this.#lastDocument = number
     writer.block(key)
     writer.bytes(rest)
-    if (writer.size >= pageBytes) this.#put('documents', writer)
+    if (writer.size >= this.#pageBytes) this.#put('documents', writer)
   }
 
   /** The next term, with all its postings, or none, and how many documents went that had it. */
@@ -162,7 +164,7 @@ export class SegmentWriter {
     writer.number(documents)
     writer.number(went)
     writer.block(this.#entry.view())
-    if (writer.size >= pageBytes) this.#endPage()
+    if (writer.size >= this.#pageBytes) this.#endPage()
   }
 
   #endPage(): void {
