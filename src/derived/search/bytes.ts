@@ -29,9 +29,14 @@ export class ByteWriter {
   bytes(source: Uint8Array, from = 0, to: number = source.length): void {
     const count = to - from
     if (this.#size + count > this.#bytes.length) this.#grow(count)
-    if (count > 32) this.#bytes.set(source.subarray(from, to), this.#size)
+    if (count > 128) this.#bytes.set(source.subarray(from, to), this.#size)
     else for (let i = 0; i < count; i++) this.#bytes[this.#size + i] = source[from + i] as number
     this.#size += count
+  }
+
+  /** What another one wrote, from there to before there. */
+  copy(other: ByteWriter, from = 0, to: number = other.#size): void {
+    this.bytes(other.#bytes, from, to)
   }
 
   /** Bytes behind their length. */

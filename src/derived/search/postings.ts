@@ -50,7 +50,8 @@ export class PostingColumns {
   begin(ordinal: number): void {
     if (this.count === this.ordinals.length) this.#grow()
     this.ordinals[this.count] = ordinal
-    this.counts.fill(0, this.count * this.fieldCount, (this.count + 1) * this.fieldCount)
+    const end = (this.count + 1) * this.fieldCount
+    for (let at = end - this.fieldCount; at < end; at++) this.counts[at] = 0
   }
 
   end(): void {
@@ -100,8 +101,8 @@ export function writePostings(
     }
     last = blockLast
   }
-  writer.bytes(heads.view())
-  writer.bytes(bodies.view())
+  writer.copy(heads)
+  writer.copy(bodies)
 }
 
 function writeBlock(columns: PostingColumns, from: number, to: number, before: number): number[] {
@@ -120,7 +121,7 @@ function writeBlock(columns: PostingColumns, from: number, to: number, before: n
   }
   const placesAt = bodies.size
   const start = from === 0 ? 0 : (placeEnds[from - 1] as number)
-  bodies.bytes(places.view(), start, placeEnds[to - 1] as number)
+  bodies.copy(places, start, placeEnds[to - 1] as number)
   return [countsAt - ordinalsAt, placesAt - countsAt, bodies.size - placesAt]
 }
 

@@ -7,17 +7,17 @@
 import { assert } from '../../base/assert.js'
 import type { IndexRows } from '../contract.js'
 import { ByteReader } from './bytes.js'
-import { rowKinds, type SegmentFacts, segmentKey } from './segment.js'
+import { rowKinds, type SegmentFacts, segmentKey, termBytesMax } from './segment.js'
 
 /** The terms of one page, and where in it their postings are. */
 export interface TermPage {
   readonly source: Buffer
   /** One for each entry. */
   readonly terms: readonly string[]
-  readonly documents: Int32Array
-  readonly went: Int32Array
-  readonly starts: Int32Array
-  readonly ends: Int32Array
+  readonly documents: readonly number[]
+  readonly went: readonly number[]
+  readonly starts: readonly number[]
+  readonly ends: readonly number[]
 }
 
 /** Documents of a segment, by ordinal. */
@@ -108,22 +108,31 @@ export class SegmentReader {
 /** What stands in a page. */
 export function parsePage(source: Buffer): TermPage {
   const reader = new ByteReader(source)
-  const terms: string[] = []
-  const numbers: number[] = []
-  let last: Buffer = Buffer.alloc(0)
+  const page = {
+    source,
+    terms: [] as string[],
+    documents: [] as number[],
+    went: [] as number[],
+    starts: [] as number[],
+    ends: [] as number[],
+  }
   while (!reader.isAtEnd) {
     const shared = reader.number()
-    const rest = reader.block()
-    last = shared === 0 ? rest : Buffer.concat([last.subarray(0, shared), rest])
-    terms.push(last.toString())
-    numbers.push(reader.number(), reader.number())
+    const rest = reader.number()
+    for (let i = 0; i < rest; i++) termBytes[shared + i] = source[reader.at + i] as number
+    reader.at += rest
+    page.terms.push(termBytes.toString('utf8', 0, shared + rest))
+    page.documents.push(reader.number())
+    page.went.push(reader.number())
     const size = reader.number()
-    numbers.push(reader.at, reader.at + size)
+    page.starts.push(reader.at)
     reader.at += size
+    page.ends.push(reader.at)
   }
-  const column = (n: number): Int32Array => Int32Array.from(terms, (_, at) => numbers[4 * at + n] as number)
-  return { source, terms, documents: column(0), went: column(1), starts: column(2), ends: column(3) }
+  return page
 }
+
+const termBytes = Buffer.alloc(termBytesMax)
 
 /** The rows of a kind in their order. */
 export async function readRows(

@@ -21,6 +21,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { IndexOps } from '../contract.js'
+import { wordUnitsMax } from './analysis.js'
 import { ByteWriter } from './bytes.js'
 import { type PostingColumns, writePostings } from './postings.js'
 
@@ -53,6 +54,8 @@ export interface SegmentFacts {
 /** A page is written when it has so many bytes. */
 export const pageBytes = 16 * 1024
 const entryPostingsMax = 4096
+/** A kind, and `wordUnitsMax` units or two characters, in UTF-8. */
+export const termBytesMax = 1 + 3 * wordUnitsMax
 const entryPlacesBytesMax = 64 * 1024
 const wentPerRow = 8192
 
@@ -84,7 +87,10 @@ export class SegmentWriter {
   readonly #entry = new ByteWriter()
   readonly #index = new ByteWriter()
   #lastDocument = 0
-  #lastTerm = Buffer.alloc(0)
+  /** The last term, and the one before. */
+  #term = Buffer.alloc(termBytesMax)
+  #termBefore = Buffer.alloc(termBytesMax)
+  #termBytes = 0
   /** Bytes so far. */
   bytes = 0
 
@@ -150,20 +156,26 @@ export class SegmentWriter {
 
   #writeEntry(term: string, documents: number, went: number): void {
     const writer = this.#terms
-    const bytes = Buffer.from(term)
+    const before = this.#term
+    const beforeBytes = this.#termBytes
+    const bytes = this.#termBefore
+    const size = bytes.write(term)
     let shared = 0
     if (writer.size === 0) this.#index.text(term)
     else {
-      const most = Math.min(bytes.length, this.#lastTerm.length)
-      while (shared < most && bytes[shared] === this.#lastTerm[shared]) shared++
+      const most = Math.min(size, beforeBytes)
+      while (shared < most && bytes[shared] === before[shared]) shared++
     }
-    this.#lastTerm = bytes
+    this.#term = bytes
+    this.#termBefore = before
+    this.#termBytes = size
     writer.number(shared)
-    writer.number(bytes.length - shared)
-    writer.bytes(bytes, shared)
+    writer.number(size - shared)
+    writer.bytes(bytes, shared, size)
     writer.number(documents)
     writer.number(went)
-    writer.block(this.#entry.view())
+    writer.number(this.#entry.size)
+    writer.copy(this.#entry)
     if (writer.size >= this.#pageBytes) this.#endPage()
   }
 
