@@ -247,7 +247,7 @@ const perInitial = 588
 const perVowel = 28
 
 /** What a character that is being typed may become: from, and before; without the latter only itself. */
-function typedCharacter(character: string): [from: string, before: string | undefined] {
+export function typedCharacter(character: string): [from: string, before: string | undefined] {
   const code = character.charCodeAt(0)
   const initial = initials.indexOf(character)
   if (initial >= 0) {
