@@ -7,8 +7,9 @@ import { Bm25, termWorth } from './bm25.js'
 import type { FilterTest } from './filter.js'
 import { passing } from './filter.js'
 import { type Matcher, PhraseMatcher, TermMatcher } from './matcher.js'
+import { OpenDocuments } from './open-documents.js'
 import { noOrdinal, PostingCursor } from './posting-cursor.js'
-import { blockPostings, PostingColumns, readBlockCounts, readOrdinals } from './postings.js'
+import type { PostingColumns } from './postings.js'
 import type { Clause, Question } from './question.js'
 import type { SegmentCache } from './segment-cache.js'
 import { firstRequired, type RankedList, type SegmentQuestion, searchSegment } from './segment-search.js'
@@ -201,64 +202,25 @@ export class Asking {
   /** The documents of one segment that match an open clause, with what ranking counts of the open terms. */
   #openList(n: number, { terms, open }: Clause): PostingColumns {
     const fields = this.#asked.weights.length
-    const documents = this.#asked.view.segments[n]?.reader.facts.documents ?? 0
-    const found = new Uint8Array(documents)
-    const counts = new Int32Array(documents * fields)
+    const found = new OpenDocuments(this.#asked.view.segments[n]?.reader.facts.documents ?? 0, fields)
     for (const range of open?.ranges ?? []) {
-      for (const { term, blocks } of this.#lookup.entries(n, range)) {
-        if (terms.length === 0) addBlocks(blocks, fields, found, counts)
-        else this.#addPhrases(n, [...terms, { term, offset: open?.offset ?? 0 }], found, counts)
+      if (terms.length === 0) {
+        this.#lookup.eachEntry(n, range, (page, at) => found.add(page, at))
+        continue
       }
+      const ends = new Set<string>()
+      this.#lookup.eachEntry(n, range, (page, at) => void ends.add(page.terms[at] as string))
+      for (const term of ends) this.#addPhrases(n, [...terms, { term, offset: open?.offset ?? 0 }], found)
     }
-    const list = new PostingColumns(fields)
-    for (let ordinal = 0; ordinal < documents; ordinal++) {
-      if (found[ordinal] === 0) continue
-      list.begin(ordinal)
-      for (let field = 0; field < fields; field++) {
-        list.counts[list.count * fields + field] = counts[ordinal * fields + field] as number
-      }
-      list.end()
-    }
-    return list
+    return found.list()
   }
 
-  #addPhrases(n: number, terms: Clause['terms'], found: Uint8Array, counts: Int32Array): void {
-    const fields = this.#asked.weights.length
-    const last = terms.at(-1)
-    if (last === undefined) return
+  #addPhrases(n: number, terms: Clause['terms'], found: OpenDocuments): void {
     const matcher = this.#matcher(n, { terms })
-    const { blocks } = this.#lookup.entry(n, last.term)
-    const all = new Uint8Array(found.length)
-    const each = new Int32Array(counts.length)
-    addBlocks(blocks, fields, all, each)
+    const fields = this.#asked.weights.length
+    const last = new PostingCursor(this.#lookup.entry(n, terms.at(-1)?.term ?? '').blocks, fields)
     for (let at = matcher.seek(0); at !== noOrdinal; at = matcher.seek(at + 1)) {
-      found[at] = 1
-      for (let field = 0; field < fields; field++) {
-        const place = at * fields + field
-        counts[place] = (counts[place] as number) + (each[place] as number)
-      }
-    }
-  }
-}
-
-function addBlocks(
-  blocks: readonly Parameters<typeof readOrdinals>[0][],
-  fields: number,
-  found: Uint8Array,
-  counts: Int32Array,
-): void {
-  const ordinals = new Int32Array(blockPostings)
-  const read = new Int32Array(blockPostings * fields)
-  for (const block of blocks) {
-    readOrdinals(block, ordinals)
-    readBlockCounts(block, read, fields)
-    for (let i = 0; i < block.count; i++) {
-      const ordinal = ordinals[i] as number
-      found[ordinal] = 1
-      for (let field = 0; field < fields; field++) {
-        const place = ordinal * fields + field
-        counts[place] = (counts[place] as number) + (read[i * fields + field] as number)
-      }
+      if (last.seek(at) === at) found.addOne(last)
     }
   }
 }

@@ -23,7 +23,7 @@ export class PostingCursor {
   readonly #fieldCount: number
   readonly #blockCount: number
   #block = -1
-  #ordinals = new Int32Array(blockPostings)
+  #ordinals: Int32Array = new Int32Array(blockPostings)
   #counts: Int32Array
   /** Of the block that is read. */
   #size = 0
@@ -98,6 +98,15 @@ export class PostingCursor {
     const from = this.#at * this.#fieldCount
     for (let field = 0; field < this.#fieldCount; field++) if (this.#counts[from + field] !== 0) return true
     return false
+  }
+
+  /** Adds what ranking counts in this document to `counts` at `to`. */
+  addCounts(counts: Int32Array, to: number): void {
+    this.#readCounts()
+    const from = this.#at * this.#fieldCount
+    for (let field = 0; field < this.#fieldCount; field++) {
+      counts[to + field] = (counts[to + field] as number) + (this.#counts[from + field] as number)
+    }
   }
 
   /** What `weighted` is at most in a block; past the end nothing. */

@@ -29,16 +29,19 @@ const boundsMax = 4
 export class PostingColumns {
   readonly fieldCount: number
   count = 0
-  ordinals = new Int32Array(256)
+  ordinals: Int32Array
   /** `fieldCount` for each. */
   counts: Int32Array
   /** Places as they are stored, of one after the other, and where each ends. */
   readonly places = new ByteWriter()
-  placeEnds = new Int32Array(256)
+  placeEnds: Int32Array
 
-  constructor(fieldCount: number) {
+  /** With room for so many; it grows. */
+  constructor(fieldCount: number, room = 256) {
     this.fieldCount = fieldCount
-    this.counts = new Int32Array(256 * fieldCount)
+    this.ordinals = new Int32Array(Math.max(1, room))
+    this.placeEnds = new Int32Array(Math.max(1, room))
+    this.counts = new Int32Array(Math.max(1, room) * fieldCount)
   }
 
   clear(): void {
@@ -260,6 +263,12 @@ export function readOrdinals(block: PostingBlock, ordinals: Int32Array): void {
 
 /** The counts of a block, `fieldCount` for each posting. */
 export function readBlockCounts(block: PostingBlock, counts: Int32Array, fieldCount: number): void {
+  const { source, countsAt } = block
+  if (fieldCount === 1 && block.placesAt === countsAt + block.count) {
+    // Most counts are below 128.
+    for (let i = 0; i < block.count; i++) counts[i] = source[countsAt + i] as number
+    return
+  }
   const reader = new ByteReader(block.source, block.countsAt)
   for (let i = 0; i < block.count; i++) readCounts(reader, counts, i * fieldCount, fieldCount)
 }

@@ -27,12 +27,15 @@ export class TermLookup {
   readonly #fieldCount: number
   /** By segment, then page. */
   readonly #pages: readonly Map<number, TermPage>[]
+  /** By segment, then term: what was asked for so far. */
+  readonly #entries: readonly Map<string, TermEntry>[]
 
   constructor(segments: readonly SegmentReader[], cache: SegmentCache, fieldCount: number) {
     this.#segments = segments
     this.#cache = cache
     this.#fieldCount = fieldCount
     this.#pages = segments.map(() => new Map<number, TermPage>())
+    this.#entries = segments.map(() => new Map<string, TermEntry>())
   }
 
   /** Makes these terms and ranges known. */
@@ -48,43 +51,35 @@ export class TermLookup {
 
   /** The term in that segment. */
   entry(segment: number, term: string): TermEntry {
-    const [entry] = this.entries(segment, { from: term, to: `${term}\0` })
-    return entry ?? { term, blocks: [], documents: 0, went: 0 }
+    const known = this.#entries[segment]?.get(term)
+    if (known !== undefined) return known
+    let entry: TermEntry = { term, blocks: [], documents: 0, went: 0 }
+    this.eachEntry(segment, { from: term, to: `${term}\0` }, (page, at) => {
+      const documents = page.documents[at] as number
+      const blocks = readBlocks(page.source, page.starts[at] as number, documents, this.#fieldCount)
+      // A term may go on in the next entry.
+      entry = {
+        term,
+        blocks: entry.blocks.length === 0 ? blocks : [...entry.blocks, ...blocks],
+        documents: entry.documents + documents,
+        went: entry.went + (page.went[at] as number),
+      }
+    })
+    this.#entries[segment]?.set(term, entry)
+    return entry
   }
 
-  /** The terms of a range in that segment, in their order. */
-  entries(segment: number, range: TermRange): TermEntry[] {
+  /** Hands out the entries of a range in that segment, in their order: a page, and a place in it. */
+  eachEntry(segment: number, range: TermRange, take: (page: TermPage, at: number) => void): void {
     const reader = this.#segments[segment] as SegmentReader
-    const found: TermEntry[] = []
     const { first, end } = pagesOf(reader, range)
     for (let n = first; n < end; n++) {
       const page = this.#pages[segment]?.get(n)
       if (page === undefined) continue
       for (let at = firstAt(page.terms, range.from); at < page.terms.length; at++) {
-        const term = page.terms[at] as string
-        if (term >= range.to) return found
-        this.#add(found, page, at)
+        if ((page.terms[at] as string) >= range.to) return
+        take(page, at)
       }
-    }
-    return found
-  }
-
-  #add(found: TermEntry[], page: TermPage, at: number): void {
-    const term = page.terms[at] as string
-    const documents = page.documents[at] as number
-    const went = page.went[at] as number
-    const blocks = readBlocks(page.source, page.starts[at] as number, documents, this.#fieldCount)
-    const before = found.at(-1)
-    if (before?.term !== term) {
-      found.push({ term, blocks, documents, went })
-      return
-    }
-    // A term that goes on in the next entry.
-    found[found.length - 1] = {
-      term,
-      blocks: [...before.blocks, ...blocks],
-      documents: before.documents + documents,
-      went: before.went + went,
     }
   }
 
