@@ -34,6 +34,11 @@ const textGap = 8
 export interface TermTaker {
   /** `ranked`: ranking counts it. */
   take(term: string, place: number, ranked: boolean): void
+  /**
+   * Takes a gram of two syllables of Hangul, by their code units, or of the last one of a run alone: 0 follows it.
+   * Without it `take` gets these too.
+   */
+  takeSyllables?(first: number, second: number, place: number, ranked: boolean): void
 }
 
 /** What analysis is done without, to measure what it is worth. */
@@ -64,6 +69,11 @@ export function eachTerm(
       return
     }
     const run = folded.slice(from, to)
+    if (is === classes.hangul && taker.takeSyllables !== undefined && isSyllables(run)) {
+      takeSyllables(run, rankedLength(run, run.length, true, touches), at, taker)
+      at += run.length + 1
+      return
+    }
     const characters = charactersOf(run)
     const ranked = rankedLength(run, characters.length, is === classes.hangul, touches)
     takeGrams(characters, ranked, at, taker)
@@ -110,5 +120,25 @@ function takeGrams(
     const gram = termKinds.gram + (characters[at] as string) + (characters[at + 1] as string)
     taker.take(gram, place + at, at + 2 <= ranked)
   }
-  taker.take(termKinds.gram + (characters[length - 1] as string), place + length - 1, ranked === 1)
+  taker.take(
+    termKinds.gram + (characters[length - 1] as string),
+    place + length - 1,
+    ranked === 1 && length === 1,
+  )
+}
+
+function isSyllables(run: string): boolean {
+  for (let at = 0; at < run.length; at++) {
+    const unit = run.charCodeAt(at)
+    if (unit < 0xac00 || unit > 0xd7a3) return false
+  }
+  return true
+}
+
+function takeSyllables(run: string, ranked: number, place: number, taker: TermTaker): void {
+  const last = run.length - 1
+  for (let at = 0; at < last; at++) {
+    taker.takeSyllables?.(run.charCodeAt(at), run.charCodeAt(at + 1), place + at, at + 2 <= ranked)
+  }
+  taker.takeSyllables?.(run.charCodeAt(last), 0, place + last, ranked === 1 && last === 0)
 }

@@ -7,6 +7,7 @@
 import { type AnalysisOptions, eachTerm, type TermTaker, termKinds } from './analysis.js'
 import { PostingColumns } from './postings.js'
 import type { SegmentWriter } from './segment.js'
+import { isSyllable, SyllableIds } from './syllable-ids.js'
 
 const rankedFlag = 0x100
 
@@ -15,6 +16,8 @@ export class BatchTerms {
   readonly #fieldCount: number
   readonly #options: AnalysisOptions
   readonly #ids = new Map<string, number>()
+  readonly #syllables = new SyllableIds()
+  #idCount = 0
   readonly #went: number[] = []
   /** One of each for every time a term was said. */
   #terms = new Int32Array(4096)
@@ -49,15 +52,22 @@ export class BatchTerms {
     let field = 0
     const lengths = new Array<number>(this.#fieldCount).fill(0)
     const ordinal = this.#documents
+    const say = (id: number, place: number, ranked: boolean): void => {
+      if (this.#size === this.#terms.length) this.#grow()
+      const at = this.#size++
+      this.#terms[at] = id
+      this.#ordinals[at] = ordinal
+      this.#places[at] = place
+      this.#flags[at] = ranked ? field | rankedFlag : field
+    }
     const taker: TermTaker = {
       take: (term, place, ranked) => {
-        if (ranked && term.charCodeAt(0) !== wordCode) lengths[field] = (lengths[field] as number) + 1
-        if (this.#size === this.#terms.length) this.#grow()
-        const at = this.#size++
-        this.#terms[at] = this.#idOf(term)
-        this.#ordinals[at] = ordinal
-        this.#places[at] = place
-        this.#flags[at] = ranked ? field | rankedFlag : field
+        if (ranked && isCounted(term)) lengths[field] = (lengths[field] as number) + 1
+        say(this.#idOf(term), place, ranked)
+      },
+      takeSyllables: (first, second, place, ranked) => {
+        if (ranked) lengths[field] = (lengths[field] as number) + 1
+        say(this.#idOfSyllables(first, second), place, ranked)
       },
     }
     let place = 0
@@ -79,7 +89,7 @@ export class BatchTerms {
     const had = new Set<number>()
     const taker: TermTaker = {
       take: (term, _place, ranked) => {
-        if (ranked && term.charCodeAt(0) !== wordCode) lengths[field] = (lengths[field] as number) + 1
+        if (ranked && isCounted(term)) lengths[field] = (lengths[field] as number) + 1
         had.add(this.#idOf(term))
       },
     }
@@ -95,8 +105,7 @@ export class BatchTerms {
     const lengths = Uint32Array.from(this.#lengths)
     const { starts, order } = this.#sorted()
     const columns = new PostingColumns(this.#fieldCount)
-    for (const term of [...this.#ids.keys()].sort()) {
-      const id = this.#ids.get(term) as number
+    for (const [term, id] of this.#inOrder()) {
       columns.clear()
       this.#collect(columns, order, starts[id] as number, starts[id + 1] as number)
       writer.term(term, this.#went[id] as number, columns, lengths)
@@ -130,12 +139,12 @@ export class BatchTerms {
 
   /** What was said, by term: `order[starts[id]]` is the first of that term. */
   #sorted(): { starts: Int32Array; order: Int32Array } {
-    const starts = new Int32Array(this.#ids.size + 1)
+    const starts = new Int32Array(this.#idCount + 1)
     for (let at = 0; at < this.#size; at++) {
       const next = (this.#terms[at] as number) + 1
       starts[next] = (starts[next] as number) + 1
     }
-    for (let id = 0; id < this.#ids.size; id++)
+    for (let id = 0; id < this.#idCount; id++)
       starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number)
     const next = starts.slice()
     const order = new Int32Array(this.#size)
@@ -148,13 +157,39 @@ export class BatchTerms {
     return { starts, order }
   }
 
+  /** All terms with their ids. */
+  *#inOrder(): Generator<readonly [string, number]> {
+    const others = [...this.#ids.keys()].sort()
+    let next = 0
+    for (const [gram, id] of this.#syllables.inOrder()) {
+      for (let other = others[next]; other !== undefined && other < gram; other = others[++next]) {
+        yield [other, this.#ids.get(other) as number]
+      }
+      yield [gram, id]
+    }
+    for (const other of others.slice(next)) yield [other, this.#ids.get(other) as number]
+  }
+
   #idOf(term: string): number {
+    if (term.charCodeAt(0) === gramCode && term.length <= 3) {
+      const first = term.charCodeAt(1)
+      const second = term.length === 2 ? 0 : term.charCodeAt(2)
+      if (isSyllable(first) && (second === 0 || isSyllable(second))) return this.#idOfSyllables(first, second)
+    }
     const known = this.#ids.get(term)
     if (known !== undefined) return known
-    const id = this.#ids.size
-    this.#ids.set(term, id)
+    this.#ids.set(term, this.#idCount)
+    return this.#newId()
+  }
+
+  #idOfSyllables(first: number, second: number): number {
+    const id = this.#syllables.idOf(first, second, this.#idCount)
+    return id === this.#idCount ? this.#newId() : id
+  }
+
+  #newId(): number {
     this.#went.push(0)
-    return id
+    return this.#idCount++
   }
 
   #grow(): void {
@@ -167,6 +202,12 @@ export class BatchTerms {
 }
 
 const wordCode = termKinds.word.charCodeAt(0)
+const gramCode = termKinds.gram.charCodeAt(0)
+
+/** True for what makes a text longer to ranking. */
+function isCounted(term: string): boolean {
+  return term.charCodeAt(0) !== wordCode
+}
 
 function grown(column: Int32Array, size: number): Int32Array<ArrayBuffer> {
   const more = new Int32Array(size)
