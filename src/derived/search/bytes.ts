@@ -2,7 +2,8 @@
  * Writing and reading of the bytes that rows of a search index are made of: numbers as LEB128 (seven bits a
  * byte, the low ones first; the high bit says that more follow), texts and bytes behind their length.
  */
-import { assert } from '../../base/assert.js'
+import type { SillokError } from '../../base/errors.js'
+import { misfit } from './damage.js'
 
 const startBytes = 1024
 
@@ -76,7 +77,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what `ByteWriter` wrote. Bytes that end too soon break an invariant: rows were checked before. */
+/** Reads what `ByteWriter` wrote. Bytes that end too soon are DAMAGED. */
 export class ByteReader {
   readonly source: Buffer
   at: number
@@ -97,7 +98,7 @@ export class ByteReader {
     let value = byte & 0x7f
     let scale = 0x80
     do {
-      assert(this.at < source.length, 'a row of a search index ends inside a number')
+      if (this.at >= source.length) throw cutOff()
       byte = source[this.at++] as number
       value += (byte & 0x7f) * scale
       scale *= 0x80
@@ -114,7 +115,7 @@ export class ByteReader {
   block(): Buffer {
     const count = this.number()
     this.at += count
-    assert(this.at <= this.source.length, 'a row of a search index ends inside bytes')
+    if (this.at > this.source.length) throw cutOff()
     return this.source.subarray(this.at - count, this.at)
   }
 
@@ -123,4 +124,8 @@ export class ByteReader {
     this.at += count
     return this.source.toString('utf8', this.at - count, this.at)
   }
+}
+
+function cutOff(): SillokError {
+  return misfit('one ends too soon')
 }

@@ -7,10 +7,12 @@
  *
  * Until the manifest names the result, a merge is rows that nobody reads, and how far it has come.
  */
-import { assert, must } from '../../base/assert.js'
+
+import { must } from '../../base/assert.js'
 import type { IndexOps, IndexRows } from '../contract.js'
 import { termKinds } from './analysis.js'
 import { ByteReader } from './bytes.js'
+import { mustFit } from './damage.js'
 import type { MergeFacts } from './manifest.js'
 import {
   blockPostings,
@@ -21,10 +23,8 @@ import {
   readOrdinals,
 } from './postings.js'
 import { digestOf, type SegmentFacts, SegmentWriter } from './segment.js'
-import { parsePage, readRows, type SegmentReader, type TermPage } from './segment-reader.js'
-
-/** Pages that are read at a time. */
-const pagesAhead = 4
+import type { SegmentReader } from './segment-reader.js'
+import { lowest, TermWalk } from './term-walk.js'
 
 /** What becomes of each input's documents. */
 interface MergePlan {
@@ -110,10 +110,7 @@ export class Merge {
     const columns = new PostingColumns(this.#fieldCount)
     let last = after
     for (;;) {
-      let term: string | undefined
-      for (const walk of walks) {
-        if (walk.term !== undefined && (term === undefined || walk.term < term)) term = walk.term
-      }
+      const term = lowest(walks)
       if (term === undefined) return undefined
       if (writer.bytes >= bytesMax) return last
       columns.clear()
@@ -124,7 +121,7 @@ export class Merge {
           if (walk.isPageDone()) await walk.nextPage()
         }
       }
-      assert(went >= 0, () => `more documents with term ${term} went than were counted`)
+      mustFit(went >= 0, () => `more documents with term ${term} went than were counted`)
       if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
       last = term
     }
@@ -181,60 +178,6 @@ function takeBlock(
   return dropped
 }
 
-/** The entries of one input in their order. */
-class TermWalk {
-  readonly #reader: SegmentReader
-  readonly #rows: IndexRows
-  readonly #after: string
-  #pages: readonly TermPage[] = []
-  #pageAt = 0
-  #nextPage: number
-  page: TermPage = parsePage(Buffer.alloc(0))
-  at = 0
-
-  constructor(reader: SegmentReader, rows: IndexRows, after: string) {
-    this.#reader = reader
-    this.#rows = rows
-    this.#after = after
-    this.#nextPage = reader.pageOf(after)
-  }
-
-  /** Undefined at the end. */
-  get term(): string | undefined {
-    return this.page.terms[this.at]
-  }
-
-  async begin(): Promise<void> {
-    await this.nextPage()
-    while (this.term !== undefined && this.term <= this.#after) {
-      this.step()
-      if (this.isPageDone()) await this.nextPage()
-    }
-  }
-
-  step(): void {
-    this.at++
-  }
-
-  isPageDone(): boolean {
-    return this.at >= this.page.terms.length
-  }
-
-  async nextPage(): Promise<void> {
-    if (this.#pageAt >= this.#pages.length) {
-      const { facts } = this.#reader
-      const to = Math.min(facts.rows.terms, this.#nextPage + pagesAhead)
-      if (this.#nextPage >= to) return
-      const sources = await readRows(this.#rows, facts, 'terms', this.#nextPage, to)
-      this.#nextPage = to
-      this.#pages = sources.map(parsePage)
-      this.#pageAt = 0
-    }
-    this.page = must(this.#pages[this.#pageAt++], 'a page')
-    this.at = 0
-  }
-}
-
 function planOf(inputs: readonly SegmentReader[], fieldCount: number): MergePlan {
   const first = must(inputs[0], 'an input').facts.first
   const { end } = must(inputs.at(-1), 'an input').facts
@@ -248,7 +191,7 @@ function planOf(inputs: readonly SegmentReader[], fieldCount: number): MergePlan
       }
       const at = inputs.findIndex(({ facts }) => number >= facts.first && number < facts.end)
       const ordinal = inputs[at]?.ordinalOf(number)
-      assert(ordinal !== undefined, () => `document ${number} went, and is in no segment`)
+      mustFit(ordinal !== undefined, () => `document ${number} went, and is in no segment`)
       const column = ordinals[at] as Int32Array
       column[ordinal] = -1
     }

@@ -11,12 +11,21 @@
  * change, and with them all scores: each page holds for the rows as of its own question.
  */
 import { limits } from '../../base/limits.js'
-import type { DerivedIndex, IndexChange, IndexOps, IndexRows, IndexType, KeyedDocument } from '../contract.js'
+import type {
+  DerivedIndex,
+  IndexChange,
+  IndexOps,
+  IndexRow,
+  IndexRows,
+  IndexType,
+  KeyedDocument,
+} from '../contract.js'
 import { analysisVersion } from './analysis.js'
 import { applyChanges, type SearchOptions } from './apply.js'
 import { type AskedIndex, Asking, type SearchHit } from './ask.js'
+import { canonicalRows } from './canonical.js'
 import { configureSearch, type SearchConfig } from './config.js'
-import { documentParts, type SearchShape, searchShape } from './document-parts.js'
+import { decodeNote, documentParts, type SearchShape, searchShape } from './document-parts.js'
 import { filterTests } from './filter.js'
 import { parseQuestion } from './question.js'
 import { checkSearchQuery, type SearchQuery } from './search-query.js'
@@ -68,6 +77,15 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
     const tests = filterTests(this.#config.filters, filter)
     const from = after === undefined ? undefined : readHitRow(after)
     return this.#pages(rows, limit, from, asked => Asking.prepare(asked, question, tests))
+  }
+
+  async *canonical(rows: IndexRows): AsyncGenerator<readonly IndexRow[]> {
+    yield* canonicalRows(await this.#views.view(rows), rows, this.#shape.fields.length)
+  }
+
+  /** A document's number depends on the batches; what it gave does not. */
+  canonicalNote(note: Buffer): Uint8Array {
+    return decodeNote(note).body
   }
 
   async *#pages(

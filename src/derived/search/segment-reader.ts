@@ -4,9 +4,10 @@
  * A segment never changes, and its digest says what is in it; so what was read of it may be kept from call to
  * call (segment-cache.ts).
  */
-import { assert } from '../../base/assert.js'
+
 import type { IndexRows } from '../contract.js'
 import { ByteReader } from './bytes.js'
+import { mustFit } from './damage.js'
 import { rowKinds, type SegmentFacts, segmentKey, termBytesMax } from './segment.js'
 
 /** The terms of one page, and where in it their postings are. */
@@ -69,7 +70,10 @@ export class SegmentReader {
       const reader = new ByteReader(row)
       while (!reader.isAtEnd) firstTerms.push(reader.text())
     }
-    assert(firstTerms.length === facts.rows.terms, 'each page of terms has its first term in the index')
+    mustFit(
+      firstTerms.length === facts.rows.terms,
+      () => 'each page of terms has its first term in the index',
+    )
     const read = readDocuments(documents, facts.documents, shape)
     return new SegmentReader(facts, read, readNumbers(went, facts.went), firstTerms)
   }
@@ -146,7 +150,7 @@ export async function readRows(
   for (let n = from; n < to; n++) keys.push(segmentKey(facts.id, rowKinds[kind], n))
   const found = keys.length === 0 ? [] : await rows.getMany(keys)
   return found.map((row, at) => {
-    assert(row !== undefined, () => `segment ${facts.id} of a search index lacks ${kind} ${from + at}`)
+    mustFit(row !== undefined, () => `segment ${facts.id} of a search index lacks ${kind} ${from + at}`)
     return row
   })
 }
@@ -162,7 +166,7 @@ function readNumbers(rows: readonly Buffer[], count: number): Float64Array {
       numbers[size++] = last
     }
   }
-  assert(size === count, () => `a segment says that ${count} documents went, and names ${size}`)
+  mustFit(size === count, () => `a segment says that ${count} documents went, and names ${size}`)
   return numbers
 }
 
@@ -202,6 +206,6 @@ function readDocuments(
       ordinal++
     }
   }
-  assert(ordinal === count, () => `a segment says that it has ${count} documents, and holds ${ordinal}`)
+  mustFit(ordinal === count, () => `a segment says that it has ${count} documents, and holds ${ordinal}`)
   return { numbers, lengths, source, keyStarts, keyEnds, filterStarts, ends }
 }

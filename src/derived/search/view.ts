@@ -3,8 +3,9 @@
  *
  * Made of rows that the manifest names, so the same manifest gives the same view.
  */
-import { assert } from '../../base/assert.js'
+
 import type { IndexRows } from '../contract.js'
+import { mustFit } from './damage.js'
 import { type Manifest, readManifest } from './manifest.js'
 import type { SegmentCache } from './segment-cache.js'
 import type { SegmentReader } from './segment-reader.js'
@@ -50,7 +51,7 @@ function withGone(readers: readonly SegmentReader[]): ViewedSegment[] {
     for (const number of went) {
       const reader = holderOf(readers, number)
       const ordinal = reader?.ordinalOf(number)
-      assert(reader !== undefined && ordinal !== undefined, () => `document ${number} went, and is nowhere`)
+      mustFit(reader !== undefined && ordinal !== undefined, () => `document ${number} went, and is nowhere`)
       let flags = gone.get(reader)
       if (flags === undefined) {
         flags = new Uint8Array(reader.facts.documents)

@@ -1,5 +1,6 @@
 /** Laws of the search index: its answers are those of a reading of all documents, however they came. */
 import t, { type Test } from 'tap'
+import type { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import type { DocumentKey } from '../../../src/base/tuple.js'
 import type { SearchHit } from '../../../src/derived/search/ask.js'
@@ -119,5 +120,35 @@ t.test('answers are those of a reading of all documents, whatever batches they c
     await rows.tell(index, new Map([...documents.keys()].map(key => [key, undefined])))
     t.equal(rows.notes.size, 0)
     t.same(await hitsOf(index, { text: 'flow 서울 kafka 東京' }, rows), [])
+  }
+})
+
+async function meaning(index: SearchIndex, rows: RowMap): Promise<string[]> {
+  const all: string[] = []
+  for await (const page of index.canonical(rows)) {
+    for (const [key, value] of page) all.push(`${key.toString('latin1')} ${value.toString('hex')}`)
+  }
+  return all
+}
+
+t.test('what rows mean does not depend on batches, and a lost row is damage or another meaning', async t => {
+  const rows = new RowMap()
+  const index = new SearchIndex(config, { pageBytes: 300 })
+  const documents = new Map<DocumentKey, Record<string, unknown>>()
+  for (let batch = 0; batch < 30; batch++) await rows.tell(index, randomBatch(documents, 4, 60))
+  const once = new RowMap()
+  await once.tell(index, documents)
+  const means = await meaning(index, rows)
+  t.same(means, await meaning(new SearchIndex(config), once))
+  t.ok(means.length > documents.size)
+  const notes = (one: RowMap): unknown =>
+    [...one.notes].map(([key, note]) => [key, Buffer.from(index.canonicalNote(note)).toString('hex')]).sort()
+  t.same(notes(rows), notes(once))
+  for (const [key, value] of [...rows.rows]) {
+    rows.rows.delete(key)
+    const found = await meaning(new SearchIndex(config), rows).catch(error => error as SillokError)
+    if (Array.isArray(found)) t.notSame(found, means, `without ${Buffer.from(key, 'latin1').toString('hex')}`)
+    else t.match(found, { code: 'DAMAGED' })
+    rows.rows.set(key, value)
   }
 })
