@@ -1,9 +1,9 @@
 /**
  * The search index by itself: how fast it is built, how long questions take, and what it takes on disk.
  *
- * `node dist/bench/search.js [documents]`: reviews of ../shared/data/nsmc over and over (SILLOK_DATA names another
- * place), each with some English words by Zipf's law; `half` is in every second document. Batches of 2000, each
- * one synced write, as in the build of an index. Questions: a warm-up, then each class 300 times.
+ * `node dist/bench/search.js [documents]`: reviews of ../shared/data/nsmc over and over (SILLOK_DATA names
+ * another place), each with some English words by Zipf's law; `half` is in every second document. Batches of
+ * 2000, each one synced write, as in the build of an index. Questions: a warm-up, then each class 300 times.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -71,9 +71,8 @@ async function build(store: IndexStore, index: DerivedIndex): Promise<void> {
   const { user, system } = process.cpuUsage(used)
   const cpu = ((user + system) / 1e6).toFixed(1)
   const rate = Math.round(count / seconds)
-  console.log(
-    `build: ${count} documents in ${seconds.toFixed(1)} s (processor ${cpu} s), ${rate}/s, slowest batch ${slowest.toFixed(0)} ms`,
-  )
+  const spent = `${seconds.toFixed(1)} s (processor ${cpu} s)`
+  console.log(`build: ${count} documents in ${spent}, ${rate}/s, slowest batch ${slowest.toFixed(0)} ms`)
 }
 
 async function ask(

@@ -7,7 +7,8 @@
  *   word   a run of Latin letters and digits, or of another alphabet, as it stands (folded); with its place
  *   stem   what ranking counts of a word: its English stem, unless it is a stop word; without place
  *   gram   two neighbours of a run of Hangul, Han or kana, and its last character alone; with its place.
- *          Ranking counts those of the run without particles and endings; a run of one character counts itself
+ *          Ranking counts those of the run without particles and endings; a run of one character counts
+ *          itself
  *
  * So a run contains a piece of two or more characters where its grams stand side by side, and a single
  * character where a gram begins with it. Between runs one place is free, so nothing is found across them.
@@ -35,8 +36,8 @@ export interface TermTaker {
   /** `ranked`: ranking counts it. */
   take(term: string, place: number, ranked: boolean): void
   /**
-   * Takes a gram of two syllables of Hangul, by their code units, or of the last one of a run alone: 0 follows it.
-   * Without it `take` gets these too.
+   * Takes a gram of two syllables of Hangul, by their code units, or of the last one of a run alone: 0
+   * follows it. Without it `take` gets these too.
    */
   takeSyllables?(first: number, second: number, place: number, ranked: boolean): void
 }
@@ -48,8 +49,8 @@ export interface AnalysisOptions {
 }
 
 /**
- * Hands out the terms of a text, the first at `place` or after it; returns the place where the next text of the
- * document may begin.
+ * Hands out the terms of a text, the first at `place` or after it; returns the place where the next text of
+ * the document may begin.
  */
 export function eachTerm(
   text: string,

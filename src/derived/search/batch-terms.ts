@@ -1,8 +1,8 @@
 /**
  * The terms of one batch: collected document by document, then written as one segment.
  *
- * All that is said of terms stands in columns of numbers, in the order in which it came; sorting by term keeps
- * that order, so the postings of a term come by ascending ordinals and places.
+ * All that is said of terms stands in columns of numbers, in the order in which it came; sorting by term
+ * keeps that order, so the postings of a term come by ascending ordinals and places.
  */
 import { type AnalysisOptions, eachTerm, type TermTaker, termKinds } from './analysis.js'
 import { PostingColumns } from './postings.js'
@@ -44,8 +44,8 @@ export class BatchTerms {
   }
 
   /**
-   * Takes a document's texts and returns its length in each field; undefined if it has no term: then nothing is
-   * taken.
+   * Takes a document's texts and returns its length in each field; undefined if it has no term: then nothing
+   * is taken.
    */
   add(texts: readonly (readonly string[])[]): readonly number[] | undefined {
     const before = this.#size

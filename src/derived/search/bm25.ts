@@ -4,9 +4,9 @@
  *   weighted = sum over the fields in order of  weight * count / (1 - b + b * length / average length)
  *   score    = ln(1 + (N - n + 0.5) / (n + 0.5)) * weighted * (k1 + 1) / (k1 + weighted)
  *
- * N documents have a term at all, n have this one. Counts, lengths, N, n and the totals behind the averages are
- * whole numbers and exact, and sums are made in one order; so a score is the same to the last bit however the
- * documents came.
+ * N documents have a term at all, n have this one. Counts, lengths, N, n and the totals behind the averages
+ * are whole numbers and exact, and sums are made in one order; so a score is the same to the last bit
+ * however the documents came.
  */
 
 const k1 = 1.2
@@ -31,7 +31,9 @@ export class Bm25 {
     this.#averages = Float64Array.from(totals, total => (total === 0 ? 1 : total / documents))
   }
 
-  /** `weighted` of the posting whose counts stand at `at`, of the document whose lengths stand at `lengthsAt`. */
+  /**
+   * `weighted` of the posting whose counts stand at `at`, of the document whose lengths stand at `lengthsAt`.
+   */
   weighted(counts: Int32Array, at: number, lengths: Uint32Array, lengthsAt: number): number {
     let sum = 0
     for (let field = 0; field < this.#weights.length; field++) {

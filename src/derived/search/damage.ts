@@ -1,4 +1,6 @@
-/** Rows that do not fit each other: some are lost, whatever their checks say. The index is built anew then. */
+/**
+ * Rows that do not fit each other: some are lost, whatever their checks say. The index is built anew then.
+ */
 import { SillokError } from '../../base/errors.js'
 
 /** Throws DAMAGED unless the condition holds. */

@@ -1,8 +1,8 @@
 /**
  * English for ranking: words that say nothing of what a text is about, and stems by Porter2.
  *
- * The stems are those of `porter2`, whose exact version stands in package.json: another one is another version
- * of the index type. The stop words are those of Snowball's English list, without contracted forms.
+ * The stems are those of `porter2`, whose exact version stands in package.json: another one is another
+ * version of the index type. The stop words are those of Snowball's English list, without contracted forms.
  */
 import { stem } from 'porter2'
 

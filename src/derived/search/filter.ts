@@ -1,8 +1,8 @@
 /**
  * Narrowing results by values of documents: equal to one of some, or within bounds.
  *
- * A bound compares values of its own type only. A document with several values in a field passes if one of them
- * does; one without a value has null.
+ * A bound compares values of its own type only. A document with several values in a field passes if one of
+ * them does; one without a value has null.
  */
 import { encodeTuple, type TupleValue } from '../../base/tuple.js'
 import { isPlainObject } from '../../codec/value.js'

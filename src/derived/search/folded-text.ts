@@ -2,11 +2,11 @@
  * A text as it is searched: composed (NFC), folded by one fixed table, and where each unit of it stood in the
  * original.
  *
- * Forms of full and half width count as the usual ones. A dot that folding leaves above an i (of İ) goes: then
- * İstanbul is found by istanbul. Nothing depends on a language or a locale.
+ * Forms of full and half width count as the usual ones. A dot that folding leaves above an i (of İ) goes:
+ * then İstanbul is found by istanbul. Nothing depends on a language or a locale.
  *
- * A text is worked on in clusters: a character, and what may join with it. No cluster touches its neighbour, so
- * the whole is the clusters one after the other, and a range of it is a range of whole clusters.
+ * A text is worked on in clusters: a character, and what may join with it. No cluster touches its neighbour,
+ * so the whole is the clusters one after the other, and a range of it is a range of whole clusters.
  */
 import { fold } from '../../base/fold.js'
 import { classes, classOf } from './characters.js'

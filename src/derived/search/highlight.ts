@@ -2,8 +2,9 @@
  * Where a text has what a question asks for: ranges of the original text, and the text as HTML with marks.
  *
  * Marked are words with a stem of the question, runs that contain one of the question's, with or without its
- * particles, what begins as a word that is being typed does, and quoted phrases as a whole. What only adds to a
- * score, a part of a run, is not. Ranges cover whole characters of the original, however they were composed.
+ * particles, what begins as a word that is being typed does, and quoted phrases as a whole. What only adds
+ * to a score, a part of a run, is not. Ranges cover whole characters of the original, however they were
+ * composed.
  */
 import { type AnalysisOptions, charactersOf, rankedLength, rankedStem, wordOf } from './analysis.js'
 import { type CharacterClass, classes } from './characters.js'
@@ -151,7 +152,9 @@ function markTyped(characters: string | readonly string[], run: TextRun, take: R
   }
 }
 
-/** The phrase's runs side by side; the first may end a run, the last may begin one, one alone stands anywhere. */
+/**
+ * The phrase's runs side by side; the first may end a run, the last may begin one, one alone stands anywhere.
+ */
 function markPhrase(phrase: readonly QuestionRun[], runs: readonly TextRun[], take: RangeTaker): void {
   const [only, ...others] = phrase
   if (only === undefined) return

@@ -6,11 +6,11 @@
  *          together · how many segments, then each, the oldest first · how many merges, then each ·
  *          how many segments to clear away, then each as id and how many rows of each kind
  *
- *   segment: id · 8 bytes digest · first number · end · documents · documents that went · rows: documents, terms,
- *            index, went · bytes
- *   merge:   id of the segment that it makes · how many inputs, their ids · 1 while documents are copied, else 2 ·
- *            input and ordinal that come next · the last term that was written, a text · rows so far, as above ·
- *            documents so far · bytes so far
+ *   segment: id · 8 bytes digest · first number · end · documents · documents that went · rows: documents,
+ *            terms, index, went · bytes
+ *   merge:   id of the segment that it makes · how many inputs, their ids · 1 while documents are copied,
+ *            else 2 · input and ordinal that come next · the last term that was written, a text · rows so
+ *            far, as above · documents so far · bytes so far
  */
 import type { IndexRows } from '../contract.js'
 import { ByteReader, ByteWriter } from './bytes.js'

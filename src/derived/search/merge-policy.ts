@@ -1,8 +1,8 @@
 /**
  * Which segments are merged when: eight neighbours of one size, or smaller, become one of the next size.
  *
- * So each byte is written again once for each power of eight between a batch and the whole, and there are never
- * many segments. Sizes go by bytes, nothing else; the same segments give the same merges.
+ * So each byte is written again once for each power of eight between a batch and the whole, and there are
+ * never many segments. Sizes go by bytes, nothing else; the same segments give the same merges.
  */
 import type { Manifest } from './manifest.js'
 import { type MergeFacts, noRows } from './manifest.js'

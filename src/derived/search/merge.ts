@@ -2,8 +2,8 @@
  * Merges: neighbouring segments become one, some of it with each batch.
  *
  * The result is what its inputs are together: documents of theirs that went in one of them are not in it, nor
- * are their postings, nor what was counted of them as gone. So the number of documents that have a term, those
- * counted less those that went, is the same before and after.
+ * are their postings, nor what was counted of them as gone. So the number of documents that have a term,
+ * those counted less those that went, is the same before and after.
  *
  * Until the manifest names the result, a merge is rows that nobody reads, and how far it has come.
  */

@@ -41,7 +41,9 @@ export class PostingCursor {
     this.#counts = new Int32Array(blockPostings * fieldCount)
   }
 
-  /** Goes to the first document at or above `target`, which is never below the last one; tells its ordinal. */
+  /**
+   * Goes to the first document at or above `target`, which is never below the last one; tells its ordinal.
+   */
   seek(target: number): number {
     if (this.ordinal >= target) return this.ordinal
     const block = this.blockOf(target)

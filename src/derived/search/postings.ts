@@ -13,8 +13,8 @@
  *     places, unless the term is a stem: how many, then each as the distance from the one before
  *
  * A bound (c, l) says that a document of the block may have the term c times in a field of length l: what no
- * document exceeds in any field gives no higher score (bm25.ts). Bounds are those that no other one covers; of
- * more than 4 the two with the most counts are joined, which makes a bound that no document may reach.
+ * document exceeds in any field gives no higher score (bm25.ts). Bounds are those that no other one covers;
+ * of more than 4 the two with the most counts are joined, which makes a bound that no document may reach.
  */
 import { ByteReader, ByteWriter } from './bytes.js'
 
@@ -79,8 +79,8 @@ const heads = new ByteWriter()
 const bodies = new ByteWriter()
 
 /**
- * Writes the piece from posting `from` to before `to`. `lengths` are those of the segment's documents, a number
- * per field for each ordinal.
+ * Writes the piece from posting `from` to before `to`. `lengths` are those of the segment's documents, a
+ * number per field for each ordinal.
  */
 export function writePostings(
   writer: ByteWriter,

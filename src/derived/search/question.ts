@@ -7,16 +7,17 @@
  *                 required; other words then only rank
  *   word          one of its forms: a word with the same English stem. Words that say nothing (the, of) count
  *                 only where there are no others
- *   한글          a run of Hangul, Han or kana is an ordered phrase: its characters side by side in one run of the
- *                 text, whatever stands before or after them. Particles and endings do not count: 서울에서 is 서울
+ *   한글          a run of Hangul, Han or kana is an ordered phrase: its characters side by side in one run of
+ *                 the text, whatever stands before or after them. Particles and endings do not count: 서울에서
+ *                 is 서울
  *   word*         a word or run that begins so; also the last word, if it is still being typed
  *
  * A question that is one run of Hangul and nothing else is taken as it is written: exactly the documents that
  * contain it answer. Only if none does, particles and endings are left off: 대한민국에서 finds 대한민국. Of several
  * words one is enough (`match: 'any'`), or each is required ('all').
  *
- * Ranking adds up what the words' terms are worth: stems, and the grams of runs without particles and endings,
- * those of incomplete matches too. So a question ranks the same with other particles.
+ * Ranking adds up what the words' terms are worth: stems, and the grams of runs without particles and
+ * endings, those of incomplete matches too. So a question ranks the same with other particles.
  */
 import {
   type AnalysisOptions,

@@ -3,9 +3,9 @@
  *
  * What words are is said by the analysis (analysis.ts), what a question means by question.ts, what is best by
  * bm25.ts. The index is kept as segments (segment.ts): each batch adds one, and neighbours are merged as they
- * become many (merge-policy.ts), some of the work with each batch. A document that changes or goes is out of the
- * answers with its batch; numbers of documents, lengths and frequencies are exact then, so hits and scores do not
- * depend on the batches in which documents came. The rows do.
+ * become many (merge-policy.ts), some of the work with each batch. A document that changes or goes is out of
+ * the answers with its batch; numbers of documents, lengths and frequencies are exact then, so hits and
+ * scores do not depend on the batches in which documents came. The rows do.
  *
  * A hit stands at its score and key; a later query goes on after any such place. Between pages documents may
  * change, and with them all scores: each page holds for the rows as of its own question.

@@ -1,9 +1,10 @@
 /**
  * What was read of segments, kept from call to call.
  *
- * Rows of a segment never change and its digest says what is in it, so all that is kept here is what reading the
- * rows again would give: it makes answers fast, and no answer another one. Opened segments are kept while the
- * newest manifest that was asked for names them; pages up to `limits.searchPagesBytesMax`, those used last.
+ * Rows of a segment never change and its digest says what is in it, so all that is kept here is what reading
+ * the rows again would give: it makes answers fast, and no answer another one. Opened segments are kept
+ * while the newest manifest that was asked for names them; pages up to `limits.searchPagesBytesMax`, those
+ * used last.
  */
 import { limits } from '../../base/limits.js'
 import type { IndexRows } from '../contract.js'

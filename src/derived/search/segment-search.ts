@@ -1,10 +1,10 @@
 /**
  * A question to one segment: documents that match are scored, and the best offered to the top hits.
  *
- * Without required clauses the lists of terms are walked side by side. Terms whose scores together cannot reach
- * the worst of the top hits bring no candidates (MaxScore), and blocks whose bounds cannot are stepped over. What
- * is left out could not have been among the top hits, so the answer is the same as without. A score is always
- * summed in the order of the terms, however it was found.
+ * Without required clauses the lists of terms are walked side by side. Terms whose scores together cannot
+ * reach the worst of the top hits bring no candidates (MaxScore), and blocks whose bounds cannot are stepped
+ * over. What is left out could not have been among the top hits, so the answer is the same as without. A
+ * score is always summed in the order of the terms, however it was found.
  */
 import { type Bm25, roundingSlack } from './bm25.js'
 import type { Matcher } from './matcher.js'

@@ -12,8 +12,8 @@
  *
  *   documents   each: number of the document (of the first; then the distance from the one before) · key, a
  *               block · its length in each field · for each filter: how many values, each a block
- *   terms       each entry: bytes that it has in common with the term before in this page · the rest, a block ·
- *               documents that have the term · documents that went and had it · postings, a block
+ *   terms       each entry: bytes that it has in common with the term before in this page · the rest, a
+ *               block · documents that have the term · documents that went and had it · postings, a block
  *               (postings.ts). A term with more than 4096 postings, or 64 KiB of places, goes on in the next
  *               entry, which counts its own documents and none that went
  *   first terms of pages: each a text

@@ -1,6 +1,6 @@
 /**
- * Ids of grams of Hangul syllables, found by their code units: most terms of Korean texts are such, and none of
- * them needs to be a text before it is written.
+ * Ids of grams of Hangul syllables, found by their code units: most terms of Korean texts are such, and none
+ * of them needs to be a text before it is written.
  */
 import { termKinds } from './analysis.js'
 
