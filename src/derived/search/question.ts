@@ -13,7 +13,8 @@
  *   word*         a word or run that begins so; also the last word, if it is still being typed
  *
  * A question that is one run of Hangul and nothing else is taken as it is written: exactly the documents that
- * contain it answer. Only if none does, particles and endings are left off: 대한민국에서 finds 대한민국. Of several
+ * contain it answer. Only if none does, particles and endings are left off: 대한민국에서 finds 대한민국. Where the
+ * question says `match`, they are left off at once: it is asked for words then, not for pieces of text. Of several
  * words one is enough (`match: 'any'`), or each is required ('all').
  *
  * Ranking adds up what the words' terms are worth: stems, and the grams of runs without particles and
@@ -61,7 +62,8 @@ export interface Question {
 
 /** How a question is meant. */
 export interface QuestionOptions extends AnalysisOptions {
-  readonly match: 'any' | 'all'
+  /** Undefined: any, and a single run of Hangul as it is written. */
+  readonly match: 'any' | 'all' | undefined
   /** The last word is being typed. */
   readonly prefix: boolean
 }
@@ -86,7 +88,8 @@ export function parseQuestion(text: string, options: QuestionOptions): Question 
   const ranking = new Map<string, number>()
   const rank = (term: string): void => void ranking.set(term, (ranking.get(term) ?? 0) + 1)
   const [only] = runs
-  if (runs.length === 1 && only?.is === classes.hangul && only.phrase === 0 && !only.isPrefix) {
+  const isAlone = runs.length === 1
+  if (options.match === undefined && isAlone && only?.is === classes.hangul && isPlain(only)) {
     return singleRun(only)
   }
   const required: Clause[] = []
@@ -94,7 +97,7 @@ export function parseQuestion(text: string, options: QuestionOptions): Question 
   const words = options.match === 'all' ? required : optional
   const hasContent = runs.some(run => !isIdle(run, options))
   for (const run of runs) {
-    if (run.phrase === 0) addWord(run, { options, hasContent, words, rank })
+    if (run.phrase === 0) addWord(run, { options, hasContent, isAlone, words, rank })
   }
   for (let phrase = 1; phrase <= Math.max(0, ...runs.map(run => run.phrase)); phrase++) {
     const quoted = runs.filter(run => run.phrase === phrase)
@@ -126,6 +129,11 @@ export function questionRuns(text: string, prefix: boolean): QuestionRun[] {
     })
   }
   return runs
+}
+
+/** Neither quoted nor being typed. */
+function isPlain({ phrase, isPrefix }: QuestionRun): boolean {
+  return phrase === 0 && !isPrefix
 }
 
 function isWord({ is }: QuestionRun): boolean {
@@ -186,11 +194,12 @@ function runClause(characters: string | readonly string[], offset: number): Clau
 interface WordContext {
   readonly options: QuestionOptions
   readonly hasContent: boolean
+  readonly isAlone: boolean
   readonly words: Clause[]
   readonly rank: (term: string) => void
 }
 
-function addWord(run: QuestionRun, { options, hasContent, words, rank }: WordContext): void {
+function addWord(run: QuestionRun, { options, hasContent, isAlone, words, rank }: WordContext): void {
   if (run.isPrefix) {
     words.push(prefixClause(run))
     // The last gram may still change.
@@ -210,7 +219,8 @@ function addWord(run: QuestionRun, { options, hasContent, words, rank }: WordCon
   else if (
     terms.length === 1 &&
     first !== undefined &&
-    options.match === 'any' &&
+    options.match !== 'all' &&
+    !isAlone &&
     charactersOf(run.text).length === 1
   ) {
     // In passing, one character is a word of its own: it stands in too many runs.

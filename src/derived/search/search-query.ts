@@ -10,7 +10,10 @@ import type { SearchFilter } from './filter.js'
 export interface SearchQuery {
   /** Words, runs, "phrases" and beginnings*. */
   readonly text: string
-  /** Of several words one is enough, or each is required. Default any. */
+  /**
+   * Of several words one is enough, or each is required; without particles and endings of Korean. Default: any,
+   * but a run of Hangul alone is taken as it is written.
+   */
   readonly match?: 'any' | 'all'
   /** True: the last word is still being typed. Default false. */
   readonly prefix?: boolean

@@ -72,7 +72,7 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
 
   query(query: SearchQuery, rows: IndexRows): AsyncIterable<readonly SearchHit[]> {
     checkSearchQuery(query)
-    const { text, match = 'any', prefix = false, filter, limit, after } = query
+    const { text, match, prefix = false, filter, limit, after } = query
     const question = parseQuestion(text, { ...this.#options, match, prefix })
     const tests = filterTests(this.#config.filters, filter)
     const from = after === undefined ? undefined : readHitRow(after)

@@ -96,7 +96,7 @@ function passes(document: Record<string, unknown>, filter: SearchQuery['filter']
 export function answer(config: SearchConfig, query: SearchQuery, documents: Documents): OracleHit[] {
   const all = [...documents].map(([key, document]) => analysed(config, key, document))
   const some = all.filter(({ terms }) => terms.size > 0)
-  let question = parseQuestion(query.text, { match: query.match ?? 'any', prefix: query.prefix ?? false })
+  let question = parseQuestion(query.text, { match: query.match, prefix: query.prefix ?? false })
   if (question.otherwise !== undefined && !some.some(one => answers(one, question))) {
     question = question.otherwise
   }

@@ -149,7 +149,7 @@ t.test('a question ranks the same with other particles and endings', async t => 
 })
 
 /** What a question asks for, in short. */
-function asked(text: string, match: 'any' | 'all' = 'any', prefix = false): string {
+function asked(text: string, match?: 'any' | 'all', prefix = false): string {
   const { required, optional, ranking, otherwise } = parseQuestion(text, { match, prefix })
   const clauses = (of: typeof required): string =>
     of
@@ -167,6 +167,9 @@ function asked(text: string, match: 'any' | 'all' = 'any', prefix = false): stri
 t.test('a question asks for this', async t => {
   t.equal(asked('서울'), 'g서울0 /  / g서울')
   t.equal(asked('서울에서'), 'g서울0+g울에1+g에서2 /  / g서울 else g서울0')
+  t.equal(asked('서울에서', 'any'), ' / g서울0 / g서울')
+  t.equal(asked('서울에서', 'all'), 'g서울0 /  / g서울')
+  t.equal(asked('꿀', 'any'), ' / [g꿀..g꿀\uffff]0 / g꿀')
   t.equal(asked('꿀'), '[g꿀..g꿀\uffff]0 /  / ')
   t.equal(asked('서울에서 맛집을'), ' / g서울0, g맛집0 / g서울 g맛집')
   t.equal(asked('서울 꿀'), ' / g서울0, g꿀0! / g서울 g꿀')
