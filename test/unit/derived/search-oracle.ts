@@ -25,7 +25,12 @@ interface Analysed {
   readonly lengths: number[]
 }
 
+const known = new WeakMap<object, Analysed>()
+
+/** The analysis of a document, which is done once: of one configuration in a process. */
 function analysed(config: SearchConfig, key: DocumentKey, document: Record<string, unknown>): Analysed {
+  const before = known.get(document)
+  if (before !== undefined) return before
   const terms = new Map<string, Had>()
   const lengths = config.fields.map(() => 0)
   let place = 0
@@ -44,7 +49,9 @@ function analysed(config: SearchConfig, key: DocumentKey, document: Record<strin
       })
     }
   }
-  return { key, document, terms, lengths }
+  const one: Analysed = { key, document, terms, lengths }
+  known.set(document, one)
+  return one
 }
 
 function hasPhrase({ terms }: Analysed, phrase: Clause['terms']): boolean {

@@ -152,3 +152,50 @@ t.test('what rows mean does not depend on batches, and a lost row is damage or a
     rows.rows.set(key, value)
   }
 })
+
+t.test('long lists are walked by their bounds, and nothing is missed', async t => {
+  const common = ['all', 'flow', '영화', 'kafka', 'wing', 'x', '서울', 'sea']
+  const text = (): string => {
+    const words = Array.from(
+      { length: 1 + random.below(7) },
+      () => common[Math.floor(8 ** random.fraction()) - 1],
+    )
+    return words.join(' ')
+  }
+  const short = (n: number): Record<string, unknown> => {
+    return { title: n % 9 === 0 ? `all ${text()}` : 'all', body: text(), year: random.below(9) }
+  }
+  const documents = new Map<DocumentKey, Record<string, unknown>>()
+  for (let key = 0; key < 4500; key++) documents.set(key, short(key))
+  const rows = new RowMap()
+  const index = new SearchIndex(config)
+  await rows.tell(index, documents)
+  for (let batch = 0; batch < 40; batch++) {
+    const told: Told = new Map()
+    for (let n = 0; n < 30; n++) {
+      const key = random.below(4700)
+      const document = random.chance(0.3) ? undefined : short(random.below(9))
+      told.set(key, document)
+      if (document === undefined) documents.delete(key)
+      else documents.set(key, document)
+    }
+    await rows.tell(index, told)
+  }
+  for (let n = 0; n < 150; n++) {
+    const limit = 1 + random.below(12)
+    const asked = Array.from({ length: 1 + random.below(4) }, () => random.pick(common))
+    const quoted = random.chance(0.2) ? `"${asked.join(' ')}"` : asked.join(' ')
+    const query: SearchQuery = {
+      text: quoted,
+      ...(random.chance(0.2) ? { prefix: true } : {}),
+      ...(random.chance(0.2) ? { filter: { year: { gte: 7 } } } : {}),
+    }
+    const expected = answer(config, query, documents)
+    const from = random.chance(0.5) ? 0 : random.below(Math.max(1, Math.min(300, expected.length)))
+    const skipped = from === 0 ? [] : await hitsOf(index, { ...query, limit: from }, rows)
+    const after = skipped.at(-1)?.row
+    const hits = await hitsOf(index, { ...query, limit, ...(after === undefined ? {} : { after }) }, rows)
+    const told = [...skipped, ...hits].map(({ key, score }) => ({ key, score }))
+    t.same(told, expected.slice(0, from + limit), JSON.stringify({ ...query, limit, from }))
+  }
+})
