@@ -43,7 +43,6 @@ export async function compareRows(
     )
   }
   await compareRanges(notes)
-  // An index that is being built may say anything of the rest.
   // What an index means that is being built cannot be told.
   const canonical = at.build.done ? index.canonical?.bind(index) : undefined
   if (canonical === undefined) await compareRanges(rest)

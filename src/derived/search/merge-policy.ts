@@ -1,5 +1,6 @@
 /**
- * Which segments are merged when: eight neighbours of one size, or smaller, become one of the next size.
+ * Which segments are merged when: eight neighbours of one size become one of the next size, with the smaller
+ * ones that stand between them and behind.
  *
  * So each byte is written again once for each power of eight between a batch and the whole, and there are
  * never many segments. Sizes go by bytes, nothing else; the same segments give the same merges.
@@ -45,12 +46,19 @@ function dueInputs({ segments, merges }: Manifest): readonly SegmentFacts[] | un
   const tiers = segments.map(({ bytes }) => tierOf(bytes))
   const top = Math.max(0, ...tiers)
   for (let tier = 0; tier <= top; tier++) {
-    let from = 0
+    let from = -1
+    let count = 0
     for (let at = 0; at <= segments.length; at++) {
       const segment = segments[at]
-      if (segment !== undefined && (tiers[at] as number) <= tier && !busy.has(segment.id)) continue
-      if (at - from >= fanOut) return segments.slice(from, at)
-      from = at + 1
+      const own = tiers[at] ?? Number.POSITIVE_INFINITY
+      if (segment === undefined || own > tier || busy.has(segment.id)) {
+        if (count >= fanOut) return segments.slice(from, at)
+        from = -1
+        count = 0
+      } else if (own === tier) {
+        if (count === 0) from = at
+        count++
+      }
     }
   }
   return undefined

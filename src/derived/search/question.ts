@@ -14,8 +14,8 @@
  *
  * A question that is one run of Hangul and nothing else is taken as it is written: exactly the documents that
  * contain it answer. Only if none does, particles and endings are left off: 대한민국에서 finds 대한민국. Where the
- * question says `match`, they are left off at once: it is asked for words then, not for pieces of text. Of several
- * words one is enough (`match: 'any'`), or each is required ('all').
+ * question says `match`, they are left off at once: it is asked for words then, not for pieces of text. Of
+ * several words one is enough (`match: 'any'`), or each is required ('all').
  *
  * Ranking adds up what the words' terms are worth: stems, and the grams of runs without particles and
  * endings, those of incomplete matches too. So a question ranks the same with other particles.

@@ -11,8 +11,8 @@ export interface SearchQuery {
   /** Words, runs, "phrases" and beginnings*. */
   readonly text: string
   /**
-   * Of several words one is enough, or each is required; without particles and endings of Korean. Default: any,
-   * but a run of Hangul alone is taken as it is written.
+   * Of several words one is enough, or each is required; without particles and endings of Korean. Default:
+   * any, but a run of Hangul alone is taken as it is written.
    */
   readonly match?: 'any' | 'all'
   /** True: the last word is still being typed. Default false. */

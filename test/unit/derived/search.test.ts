@@ -5,8 +5,11 @@ import { Random } from '../../../src/base/random.js'
 import type { DocumentKey } from '../../../src/base/tuple.js'
 import type { SearchHit } from '../../../src/derived/search/ask.js'
 import type { SearchFilter } from '../../../src/derived/search/filter.js'
+import { decodeManifest, noRows } from '../../../src/derived/search/manifest.js'
+import { withDueMerges } from '../../../src/derived/search/merge-policy.js'
 import { SearchIndex, search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
+import type { SegmentFacts } from '../../../src/derived/search/segment.js'
 import { RowMap } from './row-map.js'
 import { answer, type Documents } from './search-oracle.js'
 
@@ -197,5 +200,56 @@ t.test('long lists are walked by their bounds, and nothing is missed', async t =
     const hits = await hitsOf(index, { ...query, limit, ...(after === undefined ? {} : { after }) }, rows)
     const told = [...skipped, ...hits].map(({ key, score }) => ({ key, score }))
     t.same(told, expected.slice(0, from + limit), JSON.stringify({ ...query, limit, from }))
+  }
+})
+
+t.test('segments stay few, and a large one is not written again for some small ones', async t => {
+  for (const base of [0, 50_000_000]) {
+    const bytes = 20_000
+    const facts = (id: number, size: number): SegmentFacts => {
+      return { id, digest: '', first: id, end: id, documents: 0, went: 0, rows: noRows, bytes: size }
+    }
+    let manifest = decodeManifest(Buffer.alloc(0), 1)
+    let id = 0
+    let merged = 0
+    if (base > 0) manifest = { ...manifest, segments: [facts(id++, base)] }
+    const batches = 4096
+    for (let n = 0; n < batches; n++) {
+      manifest = withDueMerges({ ...manifest, segments: [...manifest.segments, facts(id++, bytes)] })
+      for (const { inputs } of manifest.merges) {
+        const at = manifest.segments.findIndex(segment => segment.id === inputs[0])
+        const made = manifest.segments.slice(at, at + inputs.length)
+        const size = made.reduce((sum, segment) => sum + segment.bytes, 0)
+        merged += size
+        const segments = [...manifest.segments]
+        segments.splice(at, inputs.length, facts(id++, size))
+        manifest = { ...manifest, segments, merges: [] }
+      }
+      if (manifest.segments.length > 40) t.fail(`${manifest.segments.length} segments`)
+    }
+    t.ok(merged <= 5 * batches * bytes + 2 * base, `${merged} bytes were merged, of ${batches * bytes}`)
+  }
+})
+
+t.test('a document behind the end of one block and inside another is found', async t => {
+  const documents = new Map<DocumentKey, Record<string, unknown>>()
+  for (let key = 0; key < 600; key++) {
+    const filler = 'filler '.repeat(20)
+    documents.set(key, { title: key % 3 === 0 ? `all third ${filler}` : `all ${filler}` })
+  }
+  documents.set(0, { title: 'all third' })
+  documents.set(301, { title: 'all all all all all all' })
+  const rows = new RowMap()
+  const index = new SearchIndex(search.configure({ fields: ['title'] }))
+  await rows.tell(index, documents)
+  const own = search.configure({ fields: ['title'] })
+  for (const text of ['all third', 'all', 'all all all third']) {
+    for (const limit of [1, 2, 3]) {
+      const told = (await hitsOf(index, { text, limit }, rows)).map(({ key, score }) => ({ key, score }))
+      t.same(
+        told,
+        answer(own, { text }, new Map([...documents].map(([key, one]) => [key, { ...one }]))).slice(0, limit),
+      )
+    }
   }
 })
