@@ -233,17 +233,18 @@ t.test('segments stay few, and a large one is not written again for some small o
 
 t.test('a document behind the end of one block and inside another is found', async t => {
   const documents = new Map<DocumentKey, Record<string, unknown>>()
-  for (let key = 0; key < 600; key++) {
-    const filler = 'filler '.repeat(20)
-    documents.set(key, { title: key % 3 === 0 ? `all third ${filler}` : `all ${filler}` })
+  for (let key = 0; key < 1200; key++) {
+    const words = `${key % 2 === 0 ? 'half' : ''} ${key % 3 === 0 ? 'third' : ''}`
+    documents.set(key, { title: `${words} ${'filler '.repeat(20)}` })
   }
-  documents.set(0, { title: 'all third' })
-  documents.set(301, { title: 'all all all all all all' })
+  documents.set(0, { title: `half third ${'filler '.repeat(6)}` })
+  // In a block of `half` that begins inside one of `third`.
+  documents.set(601, { title: 'half '.repeat(12) })
   const rows = new RowMap()
   const index = new SearchIndex(search.configure({ fields: ['title'] }))
   await rows.tell(index, documents)
   const own = search.configure({ fields: ['title'] })
-  for (const text of ['all third', 'all', 'all all all third']) {
+  for (const text of [`${'half '.repeat(6)}third`, 'half', 'half third']) {
     for (const limit of [1, 2, 3]) {
       const told = (await hitsOf(index, { text, limit }, rows)).map(({ key, score }) => ({ key, score }))
       t.same(
