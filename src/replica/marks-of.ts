@@ -1,11 +1,6 @@
 /** What the write-ahead log remembers of a partition's segments, from its registers. */
 import type { RecordedMarks } from '../segments/marks.js'
-import {
-  decodeSegmentSealed,
-  decodeSegmentSynced,
-  type RegisterKind,
-  registerKinds,
-} from '../wal/registers.js'
+import { decodeSegmentSealed, decodeSegmentSynced, type RegisterKind, registerKinds } from '../wal/registers.js'
 
 /** The newest marks among the registers, each found by its kind. DAMAGED when one cannot be taken apart. */
 export function marksOf(register: (kind: RegisterKind) => Buffer | undefined): RecordedMarks {
