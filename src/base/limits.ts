@@ -134,6 +134,10 @@ export const limits = {
   indexCheckpointBytesMax: 64 * MiB,
   /** Batches written since then that do the same: each leaves a mark, and opening reads them. */
   indexCheckpointBatchesMax: 2000,
+  /** Characters (UTF-16 units) of a question's text. */
+  searchTextUnitsMax: 4096,
+  /** Pages of terms that one opened search index keeps in memory. */
+  searchPagesBytesMax: 32 * MiB,
   /** Notes of deleted documents that one batch of an index removes, once it is built. */
   indexSweepRows: 1000,
 } as const

@@ -13,7 +13,7 @@ import type { LogIndex } from '../base/ids.js'
 import { joinPath } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import { checkLevelFiles, type LevelCheck, withLevelCopy } from '../env/level-folder-check.js'
-import { compareRows } from './compare-rows.js'
+import { type Canonical, compareRows } from './compare-rows.js'
 import { checkpointName, type IndexCheckpoint, readCheckpoint } from './index-checkpoint.js'
 import { type IndexPosition, markKeys } from './index-marks.js'
 import { SharedView } from './index-snapshot.js'
@@ -28,6 +28,8 @@ export interface IndexCheck extends LevelCheck {
   readonly isOtherVersion: (identity: string) => boolean
   /** The last entry of the log; undefined when it cannot be read. */
   readonly lastIndex: LogIndex | undefined
+  /** The index itself, if it is known and its rows are compared by what they mean. */
+  readonly index?: Canonical
   /**
    * A store with the rows that the documents as of that entry give, or a text that says why there is none.
    */
@@ -112,7 +114,7 @@ async function checkStore(
 }
 
 async function compareWithLog(
-  { folder, expected }: IndexCheck,
+  { folder, expected, index }: IndexCheck,
   store: KeyValueStore,
   at: IndexPosition,
   findings: Findings,
@@ -128,7 +130,7 @@ async function compareWithLog(
   }
   if (!at.build.done) findings.note(folder, '', 'is being built: rows and later notes were not compared')
   try {
-    await compareRows(store, model, at, (key, what) => findings.fault(folder, atKey(key), what))
+    await compareRows(store, model, at, (key, what) => findings.fault(folder, atKey(key), what), index)
   } finally {
     await model.close()
   }

@@ -5,9 +5,13 @@
  * index that is being built may lack rows, and may know documents as they became after its position; what it
  * knows of the time before must be right.
  */
-import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
+import { must } from '../base/assert.js'
+import { messageOf } from '../base/errors.js'
+import type { KeyRange, KeyValueStore } from '../env/key-value.js'
+import type { DerivedIndex } from './contract.js'
 import type { IndexPosition } from './index-marks.js'
-import { openNote, spaces } from './stored-value.js'
+import { IndexSnapshot, SharedView } from './index-snapshot.js'
+import { openNote, spaceKey, spaces } from './stored-value.js'
 
 /** Called for each difference, with its key. */
 export type Differs = (key: Buffer, what: string) => void
@@ -16,17 +20,48 @@ type StoredRow = readonly [key: Buffer, stored: Buffer]
 
 const rowsPerRead = 1000
 
+/** How an index says what its rows mean, where they depend on batches. */
+export type Canonical = Pick<DerivedIndex, 'canonical' | 'canonicalNote'>
+
 /** Compares all rows and notes; each was checked before. */
 export async function compareRows(
   stored: KeyValueStore,
   expected: KeyValueStore,
   at: IndexPosition,
   differs: Differs,
+  index: Canonical = {},
 ): Promise<void> {
-  const range = { gte: Buffer.from([spaces.note]) }
-  const comparison = new Comparison(at, differs)
-  const found = new Walk(stored.iterate(range))
-  const wanted = new Walk(expected.iterate(range))
+  const notes = { gte: Buffer.from([spaces.note]), lt: Buffer.from([spaces.note + 1]) }
+  const rest = { gte: Buffer.from([spaces.note + 1]) }
+  const gone = { gte: Buffer.from([spaces.gone]) }
+  const comparison = new Comparison(at, differs, index)
+  const stores = [stored, expected] as const
+  const compareRanges = async (range: KeyRange): Promise<void> => {
+    await compareWalks(
+      comparison,
+      stores.map(store => new Walk(pagesOf(store, range))),
+    )
+  }
+  await compareRanges(notes)
+  // What an index means that is being built cannot be told.
+  const canonical = at.build.done ? index.canonical?.bind(index) : undefined
+  if (canonical === undefined) await compareRanges(rest)
+  else {
+    try {
+      await compareWalks(
+        comparison,
+        stores.map(store => new Walk(canonicalPages(store, canonical))),
+      )
+    } catch (error) {
+      differs(Buffer.from([spaces.row]), `the rows cannot be read together: ${messageOf(error)}`)
+    }
+    await compareRanges(gone)
+  }
+  comparison.end()
+}
+
+async function compareWalks(comparison: Comparison, walks: readonly Walk[]): Promise<void> {
+  const [found, wanted] = [must(walks[0], 'what is stored'), must(walks[1], 'what is expected')]
   try {
     for (;;) {
       const [one, other] = [await found.peek(), await wanted.peek()]
@@ -40,26 +75,56 @@ export async function compareRows(
     await found.close()
     await wanted.close()
   }
-  comparison.end()
+}
+
+async function* pagesOf(store: KeyValueStore, range: KeyRange): AsyncGenerator<readonly StoredRow[]> {
+  const rows = store.iterate(range)
+  try {
+    for (;;) {
+      const page = await rows.next(rowsPerRead)
+      if (page.length === 0) return
+      yield page
+    }
+  } finally {
+    await rows.close()
+  }
+}
+
+/** What the rows mean, as if they were stored like any others. */
+async function* canonicalPages(
+  store: KeyValueStore,
+  canonical: NonNullable<Canonical['canonical']>,
+): AsyncGenerator<readonly StoredRow[]> {
+  const view = new SharedView(store, 0, () => {})
+  const rows = new IndexSnapshot(view)
+  try {
+    for await (const page of canonical(rows)) {
+      yield page.map(([key, value]): StoredRow => [spaceKey(spaces.row, key), value])
+    }
+  } finally {
+    await rows.close()
+    await view.release()
+  }
 }
 
 /** Rows one by one. */
 class Walk {
-  readonly #rows: KeyValueIterator
+  readonly #pages: AsyncGenerator<readonly StoredRow[]>
   #page: readonly StoredRow[] = []
   #at = 0
   #ended = false
 
-  constructor(rows: KeyValueIterator) {
-    this.#rows = rows
+  constructor(pages: AsyncGenerator<readonly StoredRow[]>) {
+    this.#pages = pages
   }
 
   /** The next row; undefined at the end. */
   async peek(): Promise<StoredRow | undefined> {
-    if (this.#at >= this.#page.length && !this.#ended) {
-      this.#page = await this.#rows.next(rowsPerRead)
+    while (this.#at >= this.#page.length && !this.#ended) {
+      const { value, done } = await this.#pages.next()
+      this.#page = done === true ? [] : value
       this.#at = 0
-      this.#ended = this.#page.length === 0
+      this.#ended = done === true
     }
     return this.#page[this.#at]
   }
@@ -69,19 +134,21 @@ class Walk {
   }
 
   async close(): Promise<void> {
-    await this.#rows.close()
+    await this.#pages.return(undefined)
   }
 }
 
 class Comparison {
   readonly #at: IndexPosition
   readonly #differs: Differs
+  readonly #index: Canonical
   /** Encoded keys of deleted documents with a note that is not listed so far. */
   readonly #unlisted = new Map<string, Buffer>()
 
-  constructor(at: IndexPosition, differs: Differs) {
+  constructor(at: IndexPosition, differs: Differs, index: Canonical) {
     this.#at = at
     this.#differs = differs
+    this.#index = index
   }
 
   /** What is there under one key, and what should be. */
@@ -112,10 +179,20 @@ class Comparison {
     if (!this.#at.build.done && version > this.#at.position) return
     if (wanted === undefined) {
       if (!isGone) this.#differs(key, 'a note of a document that is not there')
-    } else if (!wanted[1].equals(stored)) {
+    } else if (!this.#isSameNote([key, stored], wanted)) {
       const { version: newest } = openNote(...wanted)
       this.#differs(key, `the document gives another note: it has version ${newest}, the note ${version}`)
     }
+  }
+
+  #isSameNote(found: StoredRow, wanted: StoredRow): boolean {
+    if (found[1].equals(wanted[1])) return true
+    const [one, other] = [openNote(...found), openNote(...wanted)]
+    if (one.version !== other.version || one.isGone !== other.isGone) return false
+    if (this.#index.canonicalNote === undefined || one.note === undefined || other.note === undefined)
+      return false
+    const [mine, theirs] = [this.#index.canonicalNote(one.note), this.#index.canonicalNote(other.note)]
+    return Buffer.compare(mine, theirs) === 0
   }
 }
 

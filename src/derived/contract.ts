@@ -93,6 +93,13 @@ export interface DerivedIndex<Query = unknown, Hit = unknown> {
   apply(changes: readonly IndexChange[], rows: IndexRows, ops: IndexOps): void | Promise<void>
   /** Answers a query from rows as of one position, in pages. Throws INVALID for a query it does not know. */
   query(query: Query, rows: IndexRows): AsyncIterable<readonly Hit[]>
+  /**
+   * For an index whose rows depend on the batches in which changes came: what they say, as rows that do not,
+   * ascending, in pages. Two indexes of the same documents must agree in these instead of their rows.
+   */
+  canonical?(rows: IndexRows): AsyncIterable<readonly IndexRow[]>
+  /** The same of a note. */
+  canonicalNote?(note: Buffer): Uint8Array
 }
 
 /** A kind of index that a store can be opened with. */

@@ -11,8 +11,9 @@
  * in every release and on every Node. Only nfc and nfkc come from the JavaScript engine: they are stable for
  * all characters that were assigned when the engine was built. Values other than text pass unchanged.
  */
+import { caseFoldingVersion } from '../base/case-folding.js'
 import { SillokError } from '../base/errors.js'
-import { caseFoldingVersion, commonFoldings, fullFoldings } from './case-folding.js'
+import { fold } from '../base/fold.js'
 
 /** The steps by name. */
 export const normalizeSteps = ['trim', 'nfc', 'nfkc', 'fold'] as const
@@ -106,38 +107,4 @@ function trim(text: string): string {
   while (from < to && isSpace(text.charCodeAt(from))) from++
   while (to > from && isSpace(text.charCodeAt(to - 1))) to--
   return text.slice(from, to)
-}
-
-/** The folded text, not normalised. Half of a surrogate pair stays as it is. */
-export function fold(text: string): string {
-  let folded = ''
-  let kept = 0
-  for (let i = 0; i < text.length; i++) {
-    const start = i
-    const code = text.codePointAt(i) ?? 0
-    if (code > 0xffff) i++
-    const to = foldings.get(code)
-    if (to === undefined) continue
-    folded += text.slice(kept, start) + to
-    kept = i + 1
-  }
-  return kept === 0 ? text : folded + text.slice(kept)
-}
-
-/** Each code point that folds to something else, with what it folds to. */
-const foldings: ReadonlyMap<number, string> = readFoldings()
-
-function readFoldings(): Map<number, string> {
-  const map = new Map<number, string>()
-  for (const [, first = '', mode, last = first, delta] of commonFoldings.matchAll(
-    /(\w+)(?:([-=])(\w+))?([+-]\d+)/g,
-  )) {
-    for (let code = parseInt(first, 16); code <= parseInt(last, 16); code += mode === '=' ? 2 : 1) {
-      map.set(code, String.fromCodePoint(code + Number(delta)))
-    }
-  }
-  for (const [, code = '', to = ''] of fullFoldings.matchAll(/(\w+)>([\w.]+)/g)) {
-    map.set(parseInt(code, 16), String.fromCodePoint(...to.split('.').map(hex => parseInt(hex, 16))))
-  }
-  return map
 }

@@ -80,15 +80,15 @@ async function checkKnown(
     await checkAlone(check, String(schema.id), `its type ${schema.type} is not known here`, findings)
     return
   }
+  const index = type.open(schema.config)
   const expected = async (position: LogIndex): Promise<KeyValueStore | string> => {
-    const index = type.open(schema.config)
     return await expectedRows({ index, collection: collection.id, pieces: piecesOf(log, position) })
   }
   const identity = origin === undefined ? undefined : indexIdentity(origin, schema, type.version)
   const isOtherVersion = (other: string): boolean => isVersionOf(other, origin ?? '', schema)
   const { lastIndex } = log
   const own = joinPath(folder, String(schema.id))
-  await checkIndex({ ...check, folder: own, identity, isOtherVersion, lastIndex, expected }, findings)
+  await checkIndex({ ...check, folder: own, identity, isOtherVersion, lastIndex, expected, index }, findings)
 }
 
 /** By its own checksums only. It may have been left by a crash before the last close: no runner had it. */

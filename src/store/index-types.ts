@@ -1,6 +1,7 @@
 /** The kinds of indexes that a store was opened with: those of this package, and the user's own. */
 import { SillokError } from '../base/errors.js'
 import type { DerivedIndex, IndexType, KeyedDocument } from '../derived/contract.js'
+import { search } from '../derived/search/search.js'
 import { secondary } from '../derived/secondary/secondary.js'
 import type { IndexDefinition, IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema, Definition } from '../machine/schema.js'
@@ -15,7 +16,7 @@ export class IndexTypes {
   /** Throws INVALID for what is no kind, and for two of one name. */
   constructor(own: readonly IndexType[] = []) {
     const byName = new Map<string, IndexType>()
-    for (const type of [secondary as IndexType, ...own]) {
+    for (const type of [secondary as IndexType, search as IndexType, ...own]) {
       if (typeof type !== 'object' || type === null) throw invalid(`indexTypes: ${show(type)} is no type`)
       const { type: name, version } = type
       if (typeof name !== 'string' || name === '' || !Number.isSafeInteger(version)) {

@@ -42,6 +42,7 @@ export const outsideModules: Readonly<Record<string, readonly string[]>> = {
   yargs: ['cli'],
   'string-width': ['cli'],
   'hash-wasm': ['env'],
+  porter2: ['derived'],
   'node:fs': ['env', 'cli'],
   'node:fs/promises': ['env', 'cli'],
   'node:net': ['env'],

@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import t from 'tap'
+import { fold } from '../../../src/base/fold.js'
 import { encodeTuple } from '../../../src/base/tuple.js'
-import { fold, type NormalizeStep, normalizer, parseSteps, ruleName } from '../../../src/machine/normalize.js'
+import { type NormalizeStep, normalizer, parseSteps, ruleName } from '../../../src/machine/normalize.js'
 import { caseFoldingFile, generate, readCaseFolding } from '../../fixtures/generate-case-folding.js'
 
 const { SEED } = process.env
@@ -124,7 +125,7 @@ t.test(
     }
     t.same(wrong, [])
     t.equal(expected.size, 1530)
-    const table = readFileSync('src/machine/case-folding.ts', 'utf8')
+    const table = readFileSync('src/base/case-folding.ts', 'utf8')
     t.equal(generate(caseFoldingFile), table, 'the table in src is what the generator makes')
   },
 )

@@ -1,0 +1,215 @@
+/**
+ * Merges: neighbouring segments become one, some of it with each batch.
+ *
+ * The result is what its inputs are together: documents of theirs that went in one of them are not in it, nor
+ * are their postings, nor what was counted of them as gone. So the number of documents that have a term,
+ * those counted less those that went, is the same before and after.
+ *
+ * Until the manifest names the result, a merge is rows that nobody reads, and how far it has come.
+ */
+
+import { must } from '../../base/assert.js'
+import type { IndexOps, IndexRows } from '../contract.js'
+import { termKinds } from './analysis.js'
+import { ByteReader } from './bytes.js'
+import { mustFit } from './damage.js'
+import type { MergeFacts } from './manifest.js'
+import {
+  blockPostings,
+  type PostingBlock,
+  PostingColumns,
+  readBlockCounts,
+  readBlocks,
+  readOrdinals,
+} from './postings.js'
+import { digestOf, type SegmentFacts, SegmentWriter } from './segment.js'
+import type { SegmentReader } from './segment-reader.js'
+import { lowest, TermWalk } from './term-walk.js'
+
+/** What becomes of each input's documents. */
+interface MergePlan {
+  /** By input, by ordinal: the ordinal in the result; -1: it is not in it. */
+  readonly ordinals: readonly Int32Array[]
+  /** Of the result. */
+  readonly lengths: Uint32Array
+  /** Numbers of documents of still other segments that went. */
+  readonly went: readonly number[]
+}
+
+/** One merge on its way. */
+export class Merge {
+  readonly #inputs: readonly SegmentReader[]
+  readonly #fieldCount: number
+  readonly #rows: IndexRows
+  readonly #ops: IndexOps
+  readonly #plan: MergePlan
+
+  constructor(inputs: readonly SegmentReader[], fieldCount: number, rows: IndexRows, ops: IndexOps) {
+    this.#inputs = inputs
+    this.#fieldCount = fieldCount
+    this.#rows = rows
+    this.#ops = ops
+    this.#plan = planOf(inputs, fieldCount)
+  }
+
+  /** Goes on for about so many bytes; the segment that was made, or how far it has come. */
+  async advance(facts: MergeFacts, bytesMax: number, pageBytes?: number): Promise<SegmentFacts | MergeFacts> {
+    const writer = new SegmentWriter(this.#ops, facts.id, facts.rows, pageBytes)
+    let next = facts
+    if (next.phase === 'documents') next = this.#copyDocuments(next, writer, bytesMax)
+    let isDone = false
+    if (next.phase === 'terms') {
+      const term = await this.#mergeTerms(next.term, writer, bytesMax)
+      isDone = term === undefined
+      next = { ...next, term: term ?? next.term }
+    }
+    if (isDone) writer.went(this.#plan.went)
+    writer.end()
+    const bytes = facts.bytes + writer.bytes
+    return isDone ? this.#result(next, writer, bytes) : { ...next, rows: writer.rows, bytes }
+  }
+
+  #result(facts: MergeFacts, writer: SegmentWriter, bytes: number): SegmentFacts {
+    const inputs = this.#inputs.map(input => input.facts)
+    return {
+      id: facts.id,
+      digest: digestOf(['merge', ...inputs.map(({ digest }) => digest)]),
+      first: must(inputs[0], 'an input').first,
+      end: must(inputs.at(-1), 'an input').end,
+      documents: facts.documents,
+      went: this.#plan.went.length,
+      rows: writer.rows,
+      bytes,
+    }
+  }
+
+  #copyDocuments(facts: MergeFacts, writer: SegmentWriter, bytesMax: number): MergeFacts {
+    let { input, ordinal, documents } = facts
+    while (input < this.#inputs.length) {
+      const reader = this.#inputs[input] as SegmentReader
+      const ordinals = this.#plan.ordinals[input] as Int32Array
+      const { numbers, source, keyStarts, keyEnds, ends } = reader.documents
+      for (; ordinal < ordinals.length; ordinal++) {
+        if (writer.bytes >= bytesMax) return { ...facts, input, ordinal, documents }
+        if ((ordinals[ordinal] as number) < 0) continue
+        const keyEnd = keyEnds[ordinal] as number
+        const key = source.subarray(keyStarts[ordinal], keyEnd)
+        writer.document(numbers[ordinal] as number, key, source.subarray(keyEnd, ends[ordinal]))
+        documents++
+      }
+      input++
+      ordinal = 0
+    }
+    return { ...facts, phase: 'terms', input: 0, ordinal: 0, documents }
+  }
+
+  /** Goes on after that term; the last one that was written, undefined at the end of all. */
+  async #mergeTerms(after: string, writer: SegmentWriter, bytesMax: number): Promise<string | undefined> {
+    const walks = this.#inputs.map(reader => new TermWalk(reader, this.#rows, after))
+    for (const walk of walks) await walk.begin()
+    const columns = new PostingColumns(this.#fieldCount)
+    let last = after
+    for (;;) {
+      const term = lowest(walks)
+      if (term === undefined) return undefined
+      if (writer.bytes >= bytesMax) return last
+      columns.clear()
+      let went = 0
+      for (const [n, walk] of walks.entries()) {
+        while (walk.term === term) {
+          went += this.#take(columns, walk, this.#plan.ordinals[n] as Int32Array)
+          if (walk.isPageDone()) await walk.nextPage()
+        }
+      }
+      mustFit(went >= 0, () => `more documents with term ${term} went than were counted`)
+      if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
+      last = term
+    }
+  }
+
+  /** Takes the walk's entry; returns how many documents with the term went, less those that go with this. */
+  #take(columns: PostingColumns, walk: TermWalk, ordinals: Int32Array): number {
+    const { page, at } = walk
+    const term = page.terms[at] as string
+    const count = page.documents[at] as number
+    const blocks = readBlocks(page.source, page.starts[at] as number, count, this.#fieldCount)
+    let dropped = 0
+    for (const block of blocks) {
+      dropped += takeBlock(columns, block, ordinals, !term.startsWith(termKinds.stem))
+    }
+    walk.step()
+    return (page.went[at] as number) - dropped
+  }
+}
+
+const blockOrdinals = new Int32Array(blockPostings)
+let blockCounts = new Int32Array(blockPostings)
+
+/** Takes the postings of a block that stay; returns how many do not. */
+function takeBlock(
+  columns: PostingColumns,
+  block: PostingBlock,
+  ordinals: Int32Array,
+  hasPlaces: boolean,
+): number {
+  const { fieldCount } = columns
+  if (blockCounts.length < blockPostings * fieldCount)
+    blockCounts = new Int32Array(blockPostings * fieldCount)
+  readOrdinals(block, blockOrdinals)
+  readBlockCounts(block, blockCounts, fieldCount)
+  const reader = new ByteReader(block.source, block.placesAt)
+  let dropped = 0
+  for (let i = 0; i < block.count; i++) {
+    const start = reader.at
+    if (hasPlaces) reader.skipNumbers(reader.number())
+    const ordinal = ordinals[blockOrdinals[i] as number] as number
+    if (ordinal < 0) {
+      dropped++
+      continue
+    }
+    columns.begin(ordinal)
+    const at = columns.count * fieldCount
+    for (let field = 0; field < fieldCount; field++) {
+      columns.counts[at + field] = blockCounts[i * fieldCount + field] as number
+    }
+    columns.places.bytes(block.source, start, reader.at)
+    columns.end()
+  }
+  return dropped
+}
+
+function planOf(inputs: readonly SegmentReader[], fieldCount: number): MergePlan {
+  const first = must(inputs[0], 'an input').facts.first
+  const { end } = must(inputs.at(-1), 'an input').facts
+  const ordinals = inputs.map(({ facts }) => new Int32Array(facts.documents))
+  const went: number[] = []
+  for (const input of inputs) {
+    for (const number of input.went) {
+      if (number < first || number >= end) {
+        went.push(number)
+        continue
+      }
+      const at = inputs.findIndex(({ facts }) => number >= facts.first && number < facts.end)
+      const ordinal = inputs[at]?.ordinalOf(number)
+      mustFit(ordinal !== undefined, () => `document ${number} went, and is in no segment`)
+      const column = ordinals[at] as Int32Array
+      column[ordinal] = -1
+    }
+  }
+  let count = 0
+  for (const column of ordinals) {
+    for (let at = 0; at < column.length; at++) if (column[at] !== -1) column[at] = count++
+  }
+  const lengths = new Uint32Array(count * fieldCount)
+  for (const [n, column] of ordinals.entries()) {
+    const from = (inputs[n] as SegmentReader).documents.lengths
+    for (let at = 0; at < column.length; at++) {
+      const to = column[at] as number
+      if (to < 0) continue
+      for (let field = 0; field < fieldCount; field++) {
+        lengths[to * fieldCount + field] = from[at * fieldCount + field] as number
+      }
+    }
+  }
+  return { ordinals, lengths, went: went.sort((a, b) => a - b) }
+}
