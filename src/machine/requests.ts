@@ -29,9 +29,11 @@ export interface RequestCount {
   readonly bytes: number
 }
 
-/** Reads the value of an `mk` row; null: there is none. */
-export function decodeRequestCount(value: Buffer | null): RequestCount {
-  return value === null ? { ids: 0, bytes: 0 } : { ids: value.readUInt32LE(0), bytes: value.readUIntLE(4, 6) }
+/** Reads the value of an `mk` row; undefined: there is none. */
+export function decodeRequestCount(value: Buffer | undefined): RequestCount {
+  return value === undefined
+    ? { ids: 0, bytes: 0 }
+    : { ids: value.readUInt32LE(0), bytes: value.readUIntLE(4, 6) }
 }
 
 /** The value of an `mk` row. */
@@ -162,5 +164,5 @@ export function countLess(draft: Draft, slot: SlotId, gone: RequestCount): void 
 
 function countOf(draft: Draft, slot: SlotId): RequestCount | undefined {
   const row = draft.get(requestCountKey(slot))
-  return row === undefined ? undefined : decodeRequestCount(row && row.value)
+  return row === undefined ? undefined : decodeRequestCount(row?.value)
 }

@@ -159,7 +159,7 @@ export class LogModel {
     }
     for (const [key, { value }] of this.rows) {
       if (!key.startsWith(requestCountPrefix)) continue
-      const said = decodeRequestCount(value ?? null)
+      const said = decodeRequestCount(value)
       const { ids, bytes } = found.get(key) ?? { ids: 0, bytes: 0 }
       if (said.ids !== ids || said.bytes !== bytes)
         this.#fault(
