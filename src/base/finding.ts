@@ -3,7 +3,7 @@
  *
  * A *fault* is something that no crash explains: bytes that were durable are wrong or gone. A *note* is worth
  * telling but no fault: what a crash may leave, or what could not be checked. If a file has many faults, the
- * first ones are kept and the others counted.
+ * first ones are kept and the others counted; rows are counted apart, so that they crowd nothing out.
  */
 import { InvariantError } from './assert.js'
 import { type ErrorDetails, isSillokError } from './errors.js'
@@ -28,11 +28,25 @@ export function atEntry(index: number): string {
 
 /** A place by the key of a row; of a long key only the first bytes. */
 export function atKey(key: Buffer): string {
-  return `key ${key.subarray(0, keyBytesShown).toString('hex')}${key.length > keyBytesShown ? '…' : ''}`
+  return `${rowMark}${key.subarray(0, keyBytesShown).toString('hex')}${key.length > keyBytesShown ? '…' : ''}`
 }
 
+const rowMark = 'key '
 const keyBytesShown = 40
 const faultsPerFileMax = 20
+
+/** Faults of one file, or of rows that are stored there. */
+interface Group {
+  readonly file: string
+  readonly ofRows: boolean
+  count: number
+  readonly kept: Finding[]
+}
+
+/** `1 fault`, `1234 more faults`. */
+export function faultsText(count: number, which: '' | 'more ' = ''): string {
+  return `${count} ${which}${count === 1 ? 'fault' : 'faults'}`
+}
 
 /** How much was checked. */
 export interface CheckedCounts {
@@ -46,9 +60,8 @@ export interface CheckedCounts {
 /** Collects what checks find, and counts how much they checked. */
 export class Findings {
   readonly counts: CheckedCounts = { files: 0, bytes: 0, batches: 0, entries: 0, rows: 0 }
-  readonly #faults: Finding[] = []
   readonly #notes: Finding[] = []
-  readonly #perFile = new Map<string, number>()
+  readonly #groups = new Map<string, Group>()
   #count = 0
 
   /** How many faults there are, kept or only counted. */
@@ -60,20 +73,27 @@ export class Findings {
     return this.#notes
   }
 
-  /** The faults; the last of a file with too many says how many more there are. */
+  /**
+   * The faults, file by file, those of rows behind all others, of which they may be a consequence. The last
+   * of a file with too many says how many more there are.
+   */
   get faults(): readonly Finding[] {
-    const more = [...this.#perFile].filter(([, count]) => count > faultsPerFileMax)
-    return [
-      ...this.#faults,
-      ...more.map(([file, count]) => ({ file, at: '', what: `${count - faultsPerFileMax} more faults` })),
-    ]
+    const groups = [...this.#groups.values()]
+    const others = groups.filter(({ ofRows }) => !ofRows)
+    return [...others, ...groups.filter(({ ofRows }) => ofRows)].flatMap(({ file, count, kept }) => {
+      const more = count - kept.length
+      return more === 0 ? kept : [...kept, { file, at: '', what: faultsText(more, 'more ') }]
+    })
   }
 
   fault(file: string, at: string, what: string): void {
     this.#count++
-    const count = (this.#perFile.get(file) ?? 0) + 1
-    this.#perFile.set(file, count)
-    if (count <= faultsPerFileMax) this.#faults.push({ file, at, what })
+    const ofRows = at.startsWith(rowMark)
+    const name = `${ofRows ? 'rows' : 'file'} ${file}`
+    const group = this.#groups.get(name) ?? { file, ofRows, count: 0, kept: [] }
+    this.#groups.set(name, group)
+    group.count++
+    if (group.kept.length < faultsPerFileMax) group.kept.push({ file, at, what })
   }
 
   note(file: string, at: string, what: string): void {

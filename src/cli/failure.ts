@@ -8,6 +8,7 @@
  */
 import { InvariantError } from '../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../base/errors.js'
+import { damageAdvice } from './damage.js'
 import { toJson, visible } from './table.js'
 import { UsageError } from './usage.js'
 
@@ -37,6 +38,9 @@ interface Advice {
 
 const advice = (exit: ExitCode, next: string): Advice => ({ exit, next })
 
+/** A verb has no session of its own, so nothing tells a repetition from a second request; import has one. */
+const mayBeDone = 'read the document before you repeat it; import resumes by itself'
+
 /** For every code of the store: the exit code and the next step. Does not compile while one is missing. */
 const adviceTable: Readonly<Record<Code, Advice>> = {
   INVALID: advice(failed, 'correct what the message names and send it again'),
@@ -55,7 +59,10 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
     failed,
     'nothing: the session had its answer before; read the document to see',
   ),
-  WINDOW_FULL: advice(unavailable, 'wait for answers that are due, then go on'),
+  WINDOW_FULL: advice(
+    unavailable,
+    'wait for answers that are due; a session with numbers of its own calls release() for what it has',
+  ),
   REQUEST_ID_REUSED: advice(conflict, 'send the very same request under this id, or take a new id'),
   REQUEST_ID_EXPIRED: advice(failed, 'read the documents to find out what was applied, then take a new id'),
   REQUEST_IDS_FULL: advice(unavailable, 'try again when older request ids have expired'),
@@ -70,13 +77,13 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
   REGISTER_TOO_OLD: advice(unavailable, 'run the command again'),
   SESSION_INPUT_CHANGED: advice(conflict, 'use the input of the first run, or another session name'),
   OVERLOADED: advice(unavailable, 'try again later, or with fewer requests in flight'),
-  TIMED_OUT: advice(timedOut, 'run it again in the same session: it takes effect at most once'),
-  ABORTED: advice(failed, 'run it again in the same session: it takes effect at most once'),
+  TIMED_OUT: advice(timedOut, mayBeDone),
+  ABORTED: advice(failed, mayBeDone),
   NOT_LEADER: advice(unavailable, 'try again: another node leads'),
   LEADERSHIP_LOST: advice(unavailable, 'run the command again'),
   UNAVAILABLE: advice(unavailable, 'check that a majority of the nodes runs and can be reached'),
   CLOSED: advice(failed, 'open the store again'),
-  CLOSED_WHILE_WAITING: advice(failed, 'open the store and run it again in the same session'),
+  CLOSED_WHILE_WAITING: advice(failed, mayBeDone),
   INDEX_BEHIND: advice(unavailable, 'ask again later; `sillok indexes` shows how far it is'),
   INDEX_FAILED: advice(unavailable, '`sillok indexes` says why; it is tried again by itself'),
   DISK_FULL: advice(unavailable, 'make room on the disk; the store goes on by itself'),
@@ -95,8 +102,12 @@ export function exitCodeFor(code: Code): ExitCode {
   return adviceTable[code].exit
 }
 
-/** The next step after that code of the store. */
-export function nextStepFor(code: Code): string {
+/** The next step after that error of the store. */
+export function nextStepOf(error: SillokError): string {
+  const { code, details } = error
+  if (code === 'DAMAGED') return damageAdvice(error) ?? adviceTable[code].next
+  if (code === 'NOT_FOUND' && typeof details['folder'] === 'string')
+    return 'check --dir or SILLOK_DIR: it names the data folder'
   return adviceTable[code].next
 }
 
@@ -120,17 +131,20 @@ export function failureJson(error: unknown): string {
     retry,
     details,
     causes: causesOf(error),
-    next: nextStepFor(code),
+    next: nextStepOf(error),
   })
 }
 
-/** The failure for people: one line each for what happened, what it means, why, and what to do. */
-export function failureText(error: unknown): string {
+/**
+ * The failure for people: one line each for what happened, what it means, why, and what to do; `help` says
+ * what a wrong command line would have to look up.
+ */
+export function failureText(error: unknown, help = 'sillok --help'): string {
   const lines = [`${nameOf(error)}: ${messageOf(error)}`]
   if (isSillokError(error)) lines.push(...explain(error))
   for (const cause of causesOf(error)) lines.push(`  cause:   ${cause}`)
-  if (isSillokError(error)) lines.push(`  next:    ${nextStepFor(error.code)}`)
-  else if (error instanceof UsageError) lines.push('  next:    sillok --help')
+  if (isSillokError(error)) lines.push(`  next:    ${nextStepOf(error)}`)
+  else if (error instanceof UsageError) lines.push(`  next:    ${help}`)
   else if (error instanceof InvariantError) lines.push(...stackOf(error), '  next:    report this as a bug')
   else lines.push(...stackOf(error))
   return lines.map(line => `${line}\n`).join('')
@@ -142,7 +156,7 @@ function explain(error: SillokError): string[] {
       ? '  outcome: not applied'
       : '  outcome: unknown (it may have been applied, or may still be)',
   ]
-  const details = Object.entries(error.details)
+  const details = Object.entries(error.details).filter(([, value]) => value !== undefined)
   if (details.length > 0)
     lines.push(`  details: ${details.map(([name, value]) => detail(name, value)).join(', ')}`)
   return lines
@@ -158,15 +172,29 @@ function nameOf(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  return visible(error instanceof Error ? error.message : String(error))
+  const message = visible(error instanceof Error ? error.message : String(error))
+  return wording.reduce((text, [library, own]) => text.replace(library, own), message)
 }
 
-/** The chain of causes, outermost first; at most five, so that a circle ends. */
+/** What the library says to those who call it, as it is said to those who type. */
+const wording: readonly (readonly [string, string])[] = [
+  ['removing one needs { drop: true }', 'removing one needs --drop'],
+  ['is not defined: call define first', 'is not defined: sillok define makes it'],
+]
+
+/**
+ * The chain of causes, outermost first; at most five, so that a circle ends. What only says again what was
+ * said before it is left out, and so is all of it where the message is the whole story.
+ */
 function causesOf(error: unknown): string[] {
   const causes: string[] = []
+  if (isSillokError(error, 'FOLDER_IN_USE')) return causes
+  let said = messageOf(error)
   let at = error instanceof Error ? error.cause : undefined
-  while (at !== undefined && at !== null && causes.length < 5) {
-    causes.push(at instanceof Error ? `${nameOf(at)}: ${messageOf(at)}` : messageOf(at))
+  for (let steps = 0; at !== undefined && at !== null && steps < 5; steps++) {
+    const message = messageOf(at)
+    if (!said.includes(message)) causes.push(at instanceof Error ? `${nameOf(at)}: ${message}` : message)
+    said = message
     at = at instanceof Error ? at.cause : undefined
   }
   return causes

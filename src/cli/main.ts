@@ -6,45 +6,35 @@
  */
 import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
-import { command as bench } from './commands/bench.js'
-import { command as define } from './commands/define.js'
-import { command as remove } from './commands/delete.js'
-import { command as demo } from './commands/demo.js'
-import { command as exportAll } from './commands/export.js'
-import { command as find } from './commands/find.js'
-import { command as get } from './commands/get.js'
-import { command as importFile } from './commands/import.js'
-import { command as indexes } from './commands/indexes.js'
-import { command as inspect } from './commands/inspect.js'
-import { command as put } from './commands/put.js'
-import { command as scan } from './commands/scan.js'
-import { command as status } from './commands/status.js'
-import { command as tail } from './commands/tail.js'
-import { command as verify } from './commands/verify.js'
-import { releaseVersion, command as version } from './commands/version.js'
+import { releaseVersion } from './commands/version.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
-import { UsageError } from './usage.js'
 import { shieldDashes } from './words.js'
+import { verbOf, wrongLine } from './wrong-line.js'
 
-const commands: readonly Command[] = [
-  define,
-  importFile,
-  exportAll,
-  put,
-  get,
-  remove,
-  scan,
-  find,
-  tail,
-  indexes,
-  status,
-  verify,
-  inspect,
-  demo,
-  bench,
-  version,
-]
+/** The verbs, in the order in which the help lists them: a line for each. */
+const commands: readonly { readonly command: Command }[] = await Promise.all([
+  import('./commands/define.js'),
+  import('./commands/import.js'),
+  import('./commands/export.js'),
+  import('./commands/put.js'),
+  import('./commands/get.js'),
+  import('./commands/delete.js'),
+  import('./commands/scan.js'),
+  import('./commands/count.js'),
+  import('./commands/find.js'),
+  import('./commands/tail.js'),
+  import('./commands/indexes.js'),
+  import('./commands/status.js'),
+  import('./commands/digest.js'),
+  import('./commands/verify.js'),
+  import('./commands/inspect.js'),
+  import('./commands/demo.js'),
+  import('./commands/bench.js'),
+  import('./commands/version.js'),
+])
+
+const usages = commands.map(({ command }) => command.usage)
 
 /**
  * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
@@ -56,13 +46,15 @@ export async function run(
   err: Sink = streamSink(process.stderr),
 ): Promise<number> {
   let chosen: { command: Command; given: Arguments } | undefined
+  let verb: string | undefined
   try {
     let help = ''
     const parser = declare(await releaseVersion(), (command, given) => {
       chosen = { command, given }
     })
-    await parser.parseAsync(shieldDashes(words), {}, (failure, _given, text) => {
-      if (failure) throw new UsageError(failure.message)
+    await parser.parseAsync(shieldDashes(words), {}, (failure, given, text) => {
+      verb = usages.map(verbOf).find(name => name === given._[0])
+      if (failure) throw wrongLine({ message: failure.message, positionals: given._, words, usages })
       help = text
     })
     if (help !== '') await out.write(`${help}\n`)
@@ -71,8 +63,9 @@ export async function run(
     }
     return exitCodes.ok
   } catch (error) {
-    const text = err.isTerminal || !wantsJson(chosen?.given) ? failureText(error) : `${failureJson(error)}\n`
-    await err.write(text)
+    const isForPrograms = !err.isTerminal && wantsJson(chosen?.given)
+    const help = verb === undefined ? 'sillok --help lists the verbs' : `sillok ${verb} --help`
+    await err.write(isForPrograms ? `${failureJson(error)}\n` : failureText(error, help))
     return exitCodeOf(error)
   }
 }
@@ -102,10 +95,9 @@ function declare(release: string, choose: (command: Command, given: Arguments) =
     .alias('help', 'h')
     .strict()
     .demandCommand(1, 'name a verb')
-    .recommendCommands()
     .exitProcess(false)
     .wrap(100)
-  for (const command of commands) {
+  for (const { command } of commands) {
     parser = parser.command(
       command.usage,
       command.summary,

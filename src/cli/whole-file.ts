@@ -9,6 +9,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { systemError } from '../env/system-errors.js'
+import { userFileError } from './user-file.js'
 
 const pieceBytes = 256 * 1024
 
@@ -28,13 +29,13 @@ export class WholeFile {
     this.#file = file
   }
 
-  /** Begins the file; its folder must be there. DISK_FULL, DISK_FAILED, FOLDER_UNUSABLE. */
+  /** Begins the file; its folder must be there. NOT_FOUND, INVALID, DISK_FULL, DISK_FAILED. */
   static async begin(name: string): Promise<WholeFile> {
     const part = `${name}.${process.pid}.part`
     try {
       return new WholeFile(name, part, await open(part, 'w', 0o644))
     } catch (error) {
-      throw systemError(error, 'make', part)
+      throw userFileError(error, 'write', name)
     }
   }
 

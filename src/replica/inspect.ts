@@ -7,7 +7,7 @@
  */
 import { type Entry, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import { Findings } from '../base/finding.js'
+import { Findings, faultsText } from '../base/finding.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
 import { decodeKey } from '../base/tuple.js'
 import { type Fact, factBytes } from '../codec/facts.js'
@@ -18,10 +18,10 @@ import { decodeClaim } from '../machine/claims.js'
 import { evolve } from '../machine/evolve.js'
 import { claimPrefix, registeredPrefix, uint48FromText } from '../machine/keys.js'
 import { decodeRegistered } from '../machine/registry.js'
-import { type CheckedSegments, checkSegments, readSegments } from '../segments/check.js'
+import { type CheckedSegments, checkSegments, readSegments } from '../segments/check-segments.js'
 import { openName, sealedName } from '../segments/segment-header.js'
 import { batchFlags, batchRecords, recordKinds } from '../wal/batch.js'
-import { type CheckedLog, checkLog, placedBatches } from '../wal/check.js'
+import { type CheckedLog, checkLog, placedBatches } from '../wal/check-log.js'
 import { decodeCreated, registerKinds } from '../wal/registers.js'
 import { scanFile } from '../wal/scan.js'
 import { isWalFileName } from '../wal/wal-file.js'
@@ -98,7 +98,10 @@ export class Inspection {
     }
   }
 
-  /** One line for each row that an entry changes, and one for an entry without any. */
+  /**
+   * One line for each row that an entry changes, and one for an entry without any. Log time is no date: it
+   * counts the milliseconds for which the log was led.
+   */
   async *entries({ partition, from, count }: EntryRange): AsyncIterableIterator<Look> {
     const names = new RowNames()
     for await (const entry of this.#entries(await this.#read(partition))) {
@@ -107,7 +110,7 @@ export class Inspection {
       for (const fact of facts) if (fact.op === 'put') names.learn(fact.key, fact.value)
       if (entry.index < from) continue
       const kind = Object.entries(entryKinds).find(([, number]) => number === entry.kind)?.[0]
-      const head = { index: entry.index, term: entry.term, kind, time: timeText(time) }
+      const head = { index: entry.index, term: entry.term, kind, logTimeMs: time }
       if (facts.length === 0) yield { ...head, bytes: entry.bytes.length }
       for (const fact of facts) yield { ...head, ...describeFact(names, fact) }
     }
@@ -126,7 +129,7 @@ export class Inspection {
       const session = uint48FromText(key, registeredPrefix.length)
       const { name, numbering, epoch, active, input } = decodeRegistered(value)
       const replies = kept.get(session) ?? 0
-      yield { session, name, numbering, epoch, active: timeText(active), replies, input }
+      yield { session, name, numbering, epoch, activeLogTimeMs: active, replies, input }
     }
   }
 
@@ -224,7 +227,7 @@ function refuse(findings: Findings): void {
   const [first] = findings.faults
   if (first === undefined) return
   const { file, at, what } = first
-  const message = `${file} ${at}: ${what} (${findings.faultCount} faults; sillok verify names all)`
+  const message = `${file} ${at}: ${what} (${faultsText(findings.faultCount)}; sillok verify tells more)`
   throw new SillokError('DAMAGED', message, { details: { file, at, what } })
 }
 
@@ -243,10 +246,6 @@ function countKinds(kinds: readonly number[]): string {
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`)
     .join(', ')
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString()
 }
 
 function byKey([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {

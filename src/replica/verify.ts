@@ -2,10 +2,10 @@
  * Reads every byte of a closed store that anything depends on, and says what is wrong: which file, where in
  * it, and what.
  *
- * Each kind of file is checked where it is written (`wal/check`, `segments/check`, `state/check`,
- * `derived/check-index`); here they are held against each other: the log's entries against the segments, all
- * of them, applied in memory from the first one on, against the stored rows, the digests, and claims and
- * documents among themselves. Rows of derived indexes are computed again from the documents.
+ * Each kind of file is checked where it is written (`wal/check-log`, `segments/check-segments`,
+ * `state/check-state`, `derived/check-index`); here they are held against each other: the log's entries
+ * against the segments, all of them, applied in memory from the first one on, against the stored rows, the
+ * digests, and claims and documents among themselves. Rows of derived indexes are computed again from the documents.
  *
  * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
  * right at once. Memory grows with the number of rows, since the state is built twice.
@@ -19,11 +19,11 @@ import type { IndexType } from '../derived/contract.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
 import { checkLevelFiles, type LevelCheck } from '../env/level-folder-check.js'
-import { type CheckedSegments, checkSegments, readSegments } from '../segments/check.js'
+import { type CheckedSegments, checkSegments, readSegments } from '../segments/check-segments.js'
 import type { RecordedMarks } from '../segments/marks.js'
-import { readRows, type StoredMarks } from '../state/check.js'
+import { readRows, type StoredMarks } from '../state/check-state.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
-import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check.js'
+import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check-log.js'
 import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
 import { checkIdentity, originOf, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
@@ -44,8 +44,13 @@ export interface VerifyOptions {
 
 /** What a verification found. Files are named from the data folder. */
 export interface VerifyReport {
-  /** None: the store is sound. */
+  /**
+   * None: the store is sound. Those of the log first, then of segments, state and indexes: what comes first
+   * may be the cause of what follows.
+   */
   readonly faults: readonly Finding[]
+  /** How many there are; of one file not all are in `faults`. */
+  readonly faultCount: number
   readonly notes: readonly Finding[]
   readonly counts: CheckedCounts
 }
@@ -61,7 +66,9 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   if (!names.includes('wal') && !names.includes('partitions')) {
     await refuseForeign(env.disk, folder)
     if (!names.includes('IDENT'))
-      throw new SillokError('NOT_FOUND', `no store in ${folder}: nothing was written yet`)
+      throw new SillokError('NOT_FOUND', `no store in ${folder}: nothing was written yet`, {
+        details: { folder },
+      })
   }
   const lock = await env.lockFolder(folder)
   try {
@@ -70,11 +77,19 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
     // Named from the data folder, in messages of others too.
     const near = (text: string): string => text.replaceAll(`${folder}/`, '')
     const relative = ({ file, at, what }: Finding): Finding => ({ file: near(file), at, what: near(what) })
-    const { counts, faults, notes } = findings
-    return { faults: faults.map(relative), notes: notes.map(relative), counts }
+    const { counts, faultCount, notes } = findings
+    const faults = findings.faults.map(relative).sort((one, other) => rankOf(one) - rankOf(other))
+    return { faults, faultCount, notes: notes.map(relative), counts }
   } finally {
     await lock.release()
   }
+}
+
+/** What the others are made from comes first. */
+function rankOf({ file }: Finding): number {
+  const kinds = [/^IDENT$/, /^wal(\/|$)/, /\/segments(\/|$)/, /\/state(\/|$)/, /\/indexes(\/|$)/]
+  const rank = kinds.findIndex(kind => kind.test(file))
+  return rank < 0 ? kinds.length : rank
 }
 
 /** One partition under verification. */

@@ -26,7 +26,7 @@ import { realEnvironment } from '../../src/env/real-environment.js'
 import { type VerifyReport, verifyStore } from '../../src/replica/verify.js'
 import { IndexTypes } from '../../src/store/index-types.js'
 import { Store } from '../../src/store/store.js'
-import { placedBatches } from '../../src/wal/check.js'
+import { placedBatches } from '../../src/wal/check-log.js'
 import { scanFile } from '../../src/wal/scan.js'
 import { KillWorld, smallLimits } from './kill-world.js'
 
@@ -280,6 +280,8 @@ export class VerifyWorld {
       return
     }
     if (!named(report.faults)) throw this.#wrong(`${file}: ${what}`, report)
+    const isAlone = report.faults.every(one => one.file === file)
+    if (file === 'IDENT' && !isAlone) throw this.#wrong(`${file}: ${what}; and others are named`, report)
     this.report.faults++
     this.report.kinds[kind] = (this.report.kinds[kind] ?? 0) + 1
   }

@@ -1,14 +1,13 @@
 /**
  * `sillok bench`: how fast the store is here, on this disk, durable as always.
  *
- * Every run opens a folder of its own, so that none inherits the work of another; `raw-sync` is the yardstick
- * for what one write at a time can be.
+ * Every run opens a store of its own in a scratch folder, so that none inherits the work of another;
+ * `raw-sync` is the yardstick for what one write at a time can be. The folder of a store (`--dir`) is never
+ * touched.
  */
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Random } from '../../base/random.js'
 import { RealClock } from '../../env/real-clock.js'
-import { systemError } from '../../env/system-errors.js'
 import { open } from '../../store/open.js'
 import { type LoadResult, runLoad } from '../bench/closed-loop.js'
 import { runRawSync } from '../bench/raw-sync.js'
@@ -44,30 +43,50 @@ export const command: Command = {
   summary: `measure: ${names.join(', ')}`,
   declare: yargs =>
     yargs
-      .positional('workload', { type: 'string', array: true, describe: 'put if none is named' })
+      .positional('workload', {
+        type: 'string',
+        // Else the help shows an empty list as default.
+        default: undefined,
+        describe: `${names.join(', ')} (put)`,
+      })
       .option('concurrency', {
         type: 'string',
         default: '1,16,256',
-        describe: 'operations in flight, a list',
+        describe: 'how many operations are in flight: a list, a run for each',
       })
       .option('duration', {
         type: 'string',
         default: '5',
-        describe: 'seconds of a run, after 1 s of warm-up',
+        describe: 'seconds that a run is measured, after 1 s of warm-up',
       })
-      .option('value-size', { type: 'string', default: '256', describe: 'characters of a value' })
-      .option('keyspace', { type: 'string', default: '1000000', describe: 'documents of get and overwrite' })
-      .option('seed', { type: 'string', default: '1', describe: 'of keys and values' })
-      .option('dir', {
+      .option('value-size', {
+        type: 'string',
+        default: '256',
+        describe: 'characters of the value in a document',
+      })
+      .option('keyspace', {
+        type: 'string',
+        default: '1000000',
+        describe: 'how many documents get and overwrite choose from',
+      })
+      .option('seed', {
+        type: 'string',
+        default: '1',
+        describe: 'text from which random keys and values are made: the same ones again',
+      })
+      .option('scratch-dir', {
         type: 'string',
         requiresArg: true,
-        describe: 'where the folders of the runs are made (the temporary folder of the system)',
+        describe: 'folder in which each run makes one, and removes it (the temporary folder)',
       })
-      .option('json', { type: 'boolean', describe: 'one JSON object with machine, commit, settings, runs' })
+      .option('json', {
+        type: 'boolean',
+        describe: 'print one JSON object with machine, commit, settings and runs',
+      })
       .example('$0 bench put raw-sync --concurrency 1,256 --duration 3', ''),
   async run(given, terminal) {
     const settings = readSettings(given)
-    const place = textOf(given, 'dir')
+    const place = textOf(given, 'scratch-dir')
     const runs: Run[] = []
     for (const workload of settings.workloads) {
       for (const concurrency of workload === 'raw-sync' ? [1] : settings.concurrency) {
@@ -94,13 +113,14 @@ function readSettings(given: Arguments): Settings {
   })
   const concurrency = (textOf(given, 'concurrency') ?? '').split(',').map(word => {
     const count = countOf({ concurrency: word }, 'concurrency', 1) ?? 1
-    if (count > 16_384) throw new UsageError(`concurrency is at most 16384, not ${word}`)
+    if (count > 16_384) throw new UsageError(`--concurrency is at most 16384, not ${word}`)
     return count
   })
   const durationSeconds = Number(textOf(given, 'duration'))
-  if (!(durationSeconds > 0 && durationSeconds <= 86_400)) throw new UsageError('duration: seconds over 0')
+  if (!(durationSeconds > 0 && durationSeconds <= 86_400))
+    throw new UsageError('--duration is seconds, over 0 and at most 86400')
   const valueBytes = countOf(given, 'value-size') ?? 256
-  if (valueBytes > 1_000_000) throw new UsageError('value-size is at most 1000000')
+  if (valueBytes > 1_000_000) throw new UsageError('--value-size is at most 1000000')
   return {
     workloads,
     concurrency,
@@ -113,13 +133,8 @@ function readSettings(given: Arguments): Settings {
 }
 
 async function inFolder<T>(place: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
-  if (place === undefined) return inTemporaryFolder('sillok-bench-', false, work)
-  try {
-    await mkdir(place, { recursive: true })
-  } catch (error) {
-    throw systemError(error, 'make', place)
-  }
-  return inTemporaryFolder(path.join(path.resolve(place), 'sillok-bench-'), false, work)
+  const prefix = 'sillok-bench-'
+  return inTemporaryFolder(place === undefined ? prefix : path.resolve(place, prefix), false, work)
 }
 
 async function measure(

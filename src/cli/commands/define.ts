@@ -1,7 +1,6 @@
 /** `sillok define`: creates a collection from its definition; the same definition again changes nothing. */
 import { readFile } from 'node:fs/promises'
 import { limits } from '../../base/limits.js'
-import { systemError } from '../../env/system-errors.js'
 import { checkDefinition } from '../../machine/schema.js'
 import { IndexTypes } from '../../store/index-types.js'
 import type { Arguments, Command } from '../command.js'
@@ -9,6 +8,7 @@ import { declareFolder, folderOf, withStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printOne } from '../output.js'
 import { UsageError } from '../usage.js'
+import { userFileError } from '../user-file.js'
 import { isGiven, neededText, parseJson, readInput, textOf } from '../words.js'
 
 /** Makes the folder if there is none, and prints the name that is defined then. */
@@ -18,9 +18,19 @@ export const command: Command = {
   declare: yargs =>
     declareFolder(yargs)
       .positional('name', { type: 'string', describe: 'name of the collection' })
-      .positional('file', { type: 'string', describe: 'file with the definition, - for standard input' })
-      .option('json', { type: 'string', requiresArg: true, describe: 'the definition itself' })
-      .option('drop', { type: 'boolean', describe: 'indexes that the definition lacks go' })
+      .positional('file', {
+        type: 'string',
+        describe: 'file with the definition as JSON, - for standard input',
+      })
+      .option('json', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'the definition itself, as JSON, in place of a file',
+      })
+      .option('drop', {
+        type: 'boolean',
+        describe: 'remove the indexes that the new definition does not name',
+      })
       .example('$0 define users --json \'{"key":"id","unique":{"email":{"fields":["email"]}}}\'', ''),
   async run(given, terminal) {
     const folder = folderOf(given)
@@ -47,6 +57,6 @@ async function definitionText(given: Arguments): Promise<{ text: string; from: s
   try {
     return { text: await readFile(path, 'utf8'), from: path }
   } catch (error) {
-    throw systemError(error, 'read', path)
+    throw userFileError(error, 'read', path)
   }
 }

@@ -13,11 +13,11 @@ export const command: Command = {
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })
       .positional('key', { type: 'string', describe: 'key of the document' })
-      .option('number', { type: 'boolean', describe: 'the key is a whole number' })
+      .option('number', { type: 'boolean', describe: 'the key is a whole number, not text' })
       .option('if-version', {
         type: 'string',
         requiresArg: true,
-        describe: 'only if the document has this version',
+        describe: 'only if the document has this version (get --with-version)',
       }),
   async run(given, terminal) {
     const key = keyOf(neededText(given, 'key'), isGiven(given, 'number'))

@@ -36,7 +36,10 @@ export const command: Command = {
   usage: 'demo',
   summary: 'import 171,075 places under kill -9, and check that nothing is lost or done twice',
   declare: yargs =>
-    yargs.option('keep', { type: 'boolean', describe: 'keep the folder and say where it is' }),
+    yargs.option('keep', {
+      type: 'boolean',
+      describe: 'keep the folder with the store, and say where it is',
+    }),
   async run(given, terminal) {
     const isKept = isGiven(given, 'keep')
     // A person reads along, also through a pipe, unless another form is asked for.
@@ -124,7 +127,7 @@ class Demo {
     this.#claims.equal('kills', runs.filter(({ signal }) => signal === 'SIGKILL').length, killShares.length)
     this.#claims.equal('rows in the input', last?.summary?.['rows'], expectedPlaces.rows)
     this.#claims.equal('rows inserted, over all runs', last?.summary?.['inserted'], expectedPlaces.kept)
-    this.#claims.equal('exit code of the last run (4: rows were rejected)', last?.exit, exitCodes.conflict)
+    this.#claims.equal('exit code of the last run (4: rows were refused)', last?.exit, exitCodes.conflict)
     return runs
   }
 

@@ -4,7 +4,6 @@
  * To a file: it appears under its name when it is whole, and not at all when a signal or a failure ends the
  * verb. To standard output: a reader that goes away ends it quietly.
  */
-import { statSync } from 'node:fs'
 import { RealClock } from '../../env/real-clock.js'
 import type { Store } from '../../store/store.js'
 import type { Command, Terminal } from '../command.js'
@@ -15,6 +14,7 @@ import { PlainJson } from '../plain-json.js'
 import { grouped } from '../progress.js'
 import { watchSignals } from '../signals.js'
 import { UsageError } from '../usage.js'
+import { lookAtTarget } from '../user-file.js'
 import { WholeFile } from '../whole-file.js'
 import { neededText, textOf } from '../words.js'
 
@@ -28,7 +28,7 @@ export const command: Command = {
       .option('output-file', {
         type: 'string',
         requiresArg: true,
-        describe: 'file that appears when it is whole (standard output)',
+        describe: 'file for the documents, which appears when it is whole (standard output)',
       })
       .example('$0 export users --output-file users.ndjson', ''),
   async run(given, terminal) {
@@ -45,8 +45,7 @@ export const command: Command = {
 
 function mustBeFile(name: string): void {
   if (name === '') throw new UsageError('--output-file names a file')
-  const found = statSync(name, { throwIfNoEntry: false })
-  if (found !== undefined && !found.isFile()) throw new UsageError(`${name} is no regular file`)
+  if (lookAtTarget(name) === 'other') throw new UsageError(`${name} is no regular file`)
 }
 
 interface Target {

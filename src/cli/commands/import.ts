@@ -5,7 +5,7 @@
  * the same again when a finished import is run again. 130 or 143 when a signal stopped it: the same command
  * resumes it.
  */
-import { statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { RealClock } from '../../env/real-clock.js'
@@ -23,6 +23,7 @@ import { printOne } from '../output.js'
 import { grouped } from '../progress.js'
 import { watchSignals } from '../signals.js'
 import { UsageError } from '../usage.js'
+import { lookAtTarget } from '../user-file.js'
 import { countOf, neededText, textOf } from '../words.js'
 
 /** Bytes of `--name`: with collection and digest it must fit the name of a session. */
@@ -31,7 +32,10 @@ const nameBytesMax = limits.sessionNameBytesMax - limits.nameBytesMax - 64 - 2
 /** An answer may wait for a disk that is full or busy; a shorter wait would only end the import. */
 const deadlineMs = 10 * 60_000
 
-/** Prints how many rows there are, were inserted and rejected, over all runs of the same import. */
+/**
+ * Prints how many rows there are, and of these were inserted, refused by the store, and unreadable, over all
+ * runs of the same import.
+ */
 export const command: Command = {
   usage: 'import <collection> <file>',
   summary: 'insert the documents of a file, NDJSON or one JSON array; resumable, exactly once',
@@ -42,17 +46,17 @@ export const command: Command = {
       .option('report', {
         type: 'string',
         requiresArg: true,
-        describe: 'file for rejected rows, one JSON line each (FILE.report.ndjson beside the input)',
+        describe: 'file for the rows that are not inserted, a JSON line each (FILE.<import>.report.ndjson)',
       })
       .option('name', {
         type: 'string',
         requiresArg: true,
-        describe: 'name of the import (import); another name imports the same file anew',
+        describe: 'name of the import (import): under another one the same file is imported anew',
       })
       .option('concurrency', {
         type: 'string',
         requiresArg: true,
-        describe: `rows in flight (512, at most ${limits.sessionWindow})`,
+        describe: `rows that are sent and not answered yet (512, at most ${limits.sessionWindow})`,
       })
       .option('progress-lines', { type: 'boolean', hidden: true })
       .example('$0 import users users.ndjson', ''),
@@ -63,10 +67,11 @@ export const command: Command = {
     const input = await InputFile.open(wanted.file)
     try {
       const facts = await input.examine()
+      const identity = `${wanted.name} ${wanted.collection} ${facts.sha256}`
+      const report = reportName(given, wanted.file, identity)
       const openMs = clock.monotonicMs()
-      return await withPresentStore(given, terminal, store =>
-        importInto(store, input, { ...wanted, facts, terminal, given, clock, startMs, openMs }),
-      )
+      const job = { ...wanted, facts, identity, report, terminal, given, clock, startMs, openMs }
+      return await withPresentStore(given, terminal, store => importInto(store, input, job))
     } finally {
       await input.close()
     }
@@ -82,6 +87,10 @@ interface Wanted {
 
 interface Job extends Wanted {
   readonly facts: InputFacts
+  /** Names the import, and its session: another name, collection or input is another import. */
+  readonly identity: string
+  /** Path of the report. */
+  readonly report: string
   readonly terminal: Terminal
   readonly given: Arguments
   readonly clock: RealClock
@@ -103,19 +112,12 @@ function readWords(given: Arguments): Wanted {
 async function importInto(store: Store, input: InputFile, job: Job): Promise<ExitCode> {
   const { collection, facts, clock } = job
   if (!store.status().collections.includes(collection)) {
-    throw new SillokError(
-      'NOT_FOUND',
-      `collection ${JSON.stringify(collection)} is not defined: define it first`,
-    )
+    const message = `collection ${JSON.stringify(collection)} is not defined: sillok define makes it`
+    throw new SillokError('NOT_FOUND', message)
   }
   const openedMs = clock.monotonicMs() - job.openMs
-  // The digest is part of the name: another input is another import, never the rest of this one.
-  const session = await store.session({
-    name: `${job.name} ${collection} ${facts.sha256}`,
-    numbering: 'caller',
-    input: facts.sha256,
-  })
-  const report = await ReportFile.open(reportName(job), session.lowWater)
+  const session = await store.session({ name: job.identity, numbering: 'caller', input: facts.sha256 })
+  const report = await ReportFile.open(job.report, session.lowWater, job.identity)
   const signals = watchSignals()
   try {
     const resumedFrom = session.lowWater
@@ -179,19 +181,18 @@ async function markEnd(session: Session, collection: string, sequence: number): 
   }
 }
 
-/** Beside the input; of standard input, in the working folder, named after its digest. */
-function reportName({ given, file, facts }: Job): string {
-  const asked = textOf(given, 'report')
-  const name = asked ?? `${file === '-' ? `import-${facts.sha256.slice(0, 12)}` : file}.report.ndjson`
+/** Beside the input, or in the working folder; named after the import, so that each has its own. */
+function reportName(given: Arguments, file: string, identity: string): string {
+  const digest = createHash('sha256').update(identity).digest('hex').slice(0, 12)
+  const name = textOf(given, 'report') ?? `${file === '-' ? 'import-' : `${file}.`}${digest}.report.ndjson`
   if (name === '') throw new UsageError('--report names a file')
-  const found = statSync(name, { throwIfNoEntry: false })
-  if (found === undefined || found.isFile()) return name
-  throw new UsageError(`the report ${name} is no regular file`)
+  if (lookAtTarget(name) === 'other') throw new UsageError(`the report ${name} is no regular file`)
+  return name
 }
 
 function exitOf({ counts }: Report): ExitCode {
   if (counts.unreadable > 0) return exitCodes.failed
-  return counts.rejected > 0 ? exitCodes.conflict : exitCodes.ok
+  return counts.refused > 0 ? exitCodes.conflict : exitCodes.ok
 }
 
 async function printSummary(
@@ -207,7 +208,7 @@ async function printSummary(
   const { facts, terminal, clock } = job
   const seconds = (clock.monotonicMs() - job.startMs) / 1000
   const done = isWhole ? facts.rows : Math.min(facts.rows, resumedFrom - 1 + sent)
-  const { rejected, unreadable } = report.counts
+  const { refused, unreadable } = report.counts
   if (isWhole && sent === 0 && facts.rows > 0)
     await terminal.err.write('already imported: nothing was sent\n')
   if (!isWhole) {
@@ -216,14 +217,14 @@ async function printSummary(
   }
   const fields = {
     rows: done,
-    inserted: done - rejected,
-    rejected,
+    inserted: done - refused - unreadable,
+    refused,
     unreadable,
     resumedFrom,
     sent,
     seconds: Math.round(seconds * 1000) / 1000,
     rowsPerSecond: Math.round(sent / seconds),
-    report: reportName(job),
+    report: job.report,
   }
   await printOne(fields, terminal.format, terminal.out)
 }

@@ -16,16 +16,31 @@ export const command: Command = {
   summary: `look into a closed store: ${subjects.join(', ')}`,
   declare: yargs =>
     declareFolder(yargs)
-      .positional('what', { type: 'string', describe: subjects.join(', ') })
-      .positional('collection', { type: 'string', describe: 'claims: of this collection' })
+      .positional('what', { type: 'string', describe: `one of ${subjects.join(', ')}` })
+      .positional('collection', {
+        type: 'string',
+        describe: 'claims: the collection whose claims are printed',
+      })
       .option('partition', {
         type: 'string',
         requiresArg: true,
-        describe: 'entries: 0 for meta, 1 for the documents (1)',
+        describe: 'entries: of which partition, 0 for meta, 1 for the documents (1)',
       })
-      .option('from', { type: 'string', requiresArg: true, describe: 'entries: from this index (1)' })
-      .option('count', { type: 'string', requiresArg: true, describe: 'entries: so many (100)' })
-      .option('constraint', { type: 'string', requiresArg: true, describe: 'claims: of this constraint' })
+      .option('from', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'entries: number of the first one that is printed (1)',
+      })
+      .option('count', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'entries: how many are printed at most (100)',
+      })
+      .option('constraint', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'claims: only those of this unique constraint',
+      })
       .example('$0 inspect entries --from 17 --count 3', '')
       .example('$0 inspect claims users --constraint email', ''),
   async run(given, terminal) {

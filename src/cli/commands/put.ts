@@ -20,13 +20,17 @@ export const command: Command = {
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })
-      .positional('json', { type: 'string', default: '-', describe: 'the document' })
+      .positional('json', {
+        type: 'string',
+        default: '-',
+        describe: 'the document as JSON, - for standard input',
+      })
       .option('if-version', {
         type: 'string',
         requiresArg: true,
-        describe: 'only if the document has this version',
+        describe: 'only if the document has this version (get --with-version)',
       })
-      .option('insert', { type: 'boolean', describe: 'only if the key is not there yet' })
+      .option('insert', { type: 'boolean', describe: 'only if there is no document with this key yet' })
       .example('$0 put users \'{"id":"u1","email":"kim@example.com"}\'', ''),
   async run(given, terminal) {
     if (isGiven(given, 'insert') && given['if-version'] !== undefined) {

@@ -1,28 +1,35 @@
 /** `sillok status`: what a store is and holds. */
+import { RealClock } from '../../env/real-clock.js'
 import type { StoreStatus } from '../../store/store.js'
 import type { Command } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { type Fields, printOne } from '../output.js'
+import { settledStatus } from '../settled-status.js'
 
-/** Prints the status; as a table one line per field, a partition's after its number. */
+/**
+ * Prints the status; as a table one line per field, a partition's after its number. Sessions are not among
+ * them: a store counts those that its own process has, `inspect sessions` shows all.
+ */
 export const command: Command = {
   usage: 'status',
   summary: 'print what the store is and holds',
   declare: declareFolder,
   async run(given, terminal) {
-    const status = await withPresentStore(given, terminal, store => Promise.resolve(store.status()))
-    const fields =
-      terminal.format === 'table' ? flatten(status) : { ...status, failure: status.failure?.message }
-    await printOne(fields, terminal.format, terminal.out)
+    const status = await withPresentStore(given, terminal, store => settledStatus(store, new RealClock()))
+    const { sessions: _, failure, ...told } = status
+    const fields = { ...told, failure: failure?.message, wal: rounded(status.wal) }
+    await printOne(terminal.format === 'table' ? flatten(fields) : fields, terminal.format, terminal.out)
     return exitCodes.ok
   },
 }
 
-function flatten(status: StoreStatus): Fields {
-  const { folder, state, collections, wal, partitions, indexes } = status
+type Told = Omit<StoreStatus, 'sessions' | 'failure'> & { readonly failure: string | undefined }
+
+function flatten({ folder, state, failure, collections, wal, partitions, indexes }: Told): Fields {
   const fields: Record<string, unknown> = { folder, state, collections: collections.join(', ') }
-  for (const [name, value] of Object.entries((wal ?? {}) as object)) fields[`wal ${name}`] = value
+  if (failure !== undefined) fields['failure'] = failure
+  for (const [name, value] of leaves(wal, 'wal')) fields[name] = value
   for (const { partition, ...rest } of partitions) {
     for (const [name, value] of Object.entries(rest)) fields[`partition ${partition} ${name}`] = value
   }
@@ -30,4 +37,17 @@ function flatten(status: StoreStatus): Fields {
     fields[`index ${collection}.${name}`] = `${state}, at entry ${position}, ${lag} behind`
   }
   return fields
+}
+
+/** Every value in it, named by the way there: `wal sync p50Ms`. */
+function leaves(value: unknown, name: string): [string, unknown][] {
+  if (typeof value !== 'object' || value === null) return value === undefined ? [] : [[name, value]]
+  return Object.entries(value).flatMap(([field, part]) => leaves(part, `${name} ${field}`))
+}
+
+/** The same, numbers to the thousandth: of a millisecond, a microsecond. */
+function rounded(value: unknown): unknown {
+  if (typeof value === 'number') return Math.round(value * 1000) / 1000
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([field, part]) => [field, rounded(part)]))
 }

@@ -1,9 +1,11 @@
 /**
  * `sillok verify`: reads every byte of a closed store that anything depends on, and names what is wrong.
  *
- * One row per finding: fault or note, the file from the data folder, the place in it, and what. A fault makes
- * the exit code 1; a note is what a crash may leave, and does not. What was read is told on standard error.
+ * One row per finding, those of the log before those of what is made from it: fault or note, the file from
+ * the data folder, the place in it, and what. A fault makes the exit code 1; a note is what a crash may
+ * leave, and does not. What was read is told on standard error.
  */
+import { faultsText } from '../../base/finding.js'
 import { RealClock } from '../../env/real-clock.js'
 import type { Command } from '../command.js'
 import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
@@ -22,7 +24,7 @@ export const command: Command = {
     await mustHoldSomething(folder)
     const clock = new RealClock()
     const startMs = clock.monotonicMs()
-    const { faults, notes, counts } = await verifyFolder(folder)
+    const { faults, faultCount, notes, counts } = await verifyFolder(folder)
     const rows = [
       ...faults.map(fault => ({ kind: 'fault', ...fault })),
       ...notes.map(note => ({ kind: 'note', ...note })),
@@ -30,8 +32,8 @@ export const command: Command = {
     await printRows(rows, terminal.format, terminal.out)
     const parts = Object.entries(counts).map(([name, count]) => `${grouped(count)} ${name}`)
     const time = duration(clock.monotonicMs() - startMs)
-    const verdict = faults.length === 0 ? 'sound' : `${faults.length} faults`
+    const verdict = faultCount === 0 ? 'sound' : faultsText(faultCount)
     await terminal.err.write(`${verdict}: read ${parts.join(', ')} in ${time}\n`)
-    return faults.length === 0 ? exitCodes.ok : exitCodes.failed
+    return faultCount === 0 ? exitCodes.ok : exitCodes.failed
   },
 }

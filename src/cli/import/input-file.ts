@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { SillokError } from '../../base/errors.js'
 import { systemError } from '../../env/system-errors.js'
+import { userFileError } from '../user-file.js'
 import { type RawRow, rowSplitter } from './row-splitter.js'
 
 const chunkBytes = 256 * 1024
@@ -37,7 +38,7 @@ export class InputFile {
     this.#temporary = temporary
   }
 
-  /** Opens the file; `-` copies standard input. Rejects with NOT_FOUND if there is no such file. */
+  /** Opens the file; `-` copies standard input. Rejects with NOT_FOUND, INVALID. */
   static async open(name: string): Promise<InputFile> {
     if (name === '-') return InputFile.#copy(process.stdin)
     try {
@@ -45,14 +46,16 @@ export class InputFile {
       if ((await file.stat()).isFile()) return new InputFile(file, name, undefined)
       await file.close()
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw systemError(error, 'read', name)
-      throw new SillokError('NOT_FOUND', `no file ${name}`, { details: { path: name } })
+      throw userFileError(error, 'read', name)
     }
     throw new SillokError('INVALID', `${name} is no regular file; - reads standard input`)
   }
 
   static async #copy(from: AsyncIterable<Uint8Array>): Promise<InputFile> {
-    const folder = await mkdtemp(path.join(tmpdir(), 'sillok-input-'))
+    const place = path.join(tmpdir(), 'sillok-input-')
+    const folder = await mkdtemp(place).catch(error => {
+      throw userFileError(error, 'make', `${place}…`)
+    })
     const name = path.join(folder, 'input')
     try {
       const file = await open(name, 'wx+')

@@ -75,7 +75,7 @@ t.test('an export that fails or is stopped leaves what stood under the name', as
   t.same(readdirSync(folder).sort(), ['store', 'things.ndjson'])
   mkdirSync(path.join(folder, 'taken'))
   t.match(await sillok('export', 'things', '--output-file', path.join(folder, 'taken')), { exit: 2 })
-  t.match(await sillok('export', 'things', '--output-file', path.join(folder, 'no', 'such')), { exit: 1 })
+  t.match(await sillok('export', 'things', '--output-file', path.join(folder, 'no', 'such')), { exit: 5 })
   t.match(await sillok('export', 'things', '-o', 'table'), { exit: 2 })
 })
 

@@ -102,15 +102,17 @@ export class ImportWorld {
   #openReport(): Report {
     const life = this.#life
     if (this.#mutant.skipsCut !== true) {
-      const { bytes } = keptLines(this.#written, this.#lowWater, 'report')
+      const { bytes } = keptLines(this.#written, this.#lowWater, 'report', 'own')
       this.#written = this.#written.subarray(0, bytes)
       this.#durable = this.#written
     }
     return {
-      counts: { rejected: 0, unreadable: 0 },
+      counts: { refused: 0, unreadable: 0 },
       append: async (rejections: readonly Rejection[]) => {
         await this.#step(life)
-        const bytes = Buffer.from(rejections.map(line => `${JSON.stringify(line)}\n`).join(''))
+        const bytes = Buffer.from(
+          rejections.map(line => `${JSON.stringify({ ...line, import: 'own' })}\n`).join(''),
+        )
         this.#written = Buffer.concat([this.#written, bytes])
         await this.#step(life)
         if (this.#mutant.skipsSync !== true) this.#durable = this.#written

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import { parseExactJson } from '../../../src/cli/exact-json.js'
 import { Importer } from '../../../src/cli/import/importer.js'
 import { keptLines } from '../../../src/cli/import/rejection-report.js'
 import { readRow } from '../../../src/cli/import/row-document.js'
@@ -101,12 +102,18 @@ t.test('what cannot be read exactly is told with its place', async t => {
     const result = readRow({ row: 3, place: 4, offset: 50, bytes }, 'line')
     return 'fault' in result ? result.fault : result.document
   }
-  t.match(read(Buffer.from('{bad}')), /^line 4, byte 50: not JSON: /)
-  t.equal(read(Buffer.from([0x22, 0xff, 0x22])), 'line 4, byte 50: not UTF-8')
+  t.match(read(Buffer.from('{bad}')), /^row 3 \(line 4\), byte 50: not JSON: /)
+  t.equal(read(Buffer.from([0x22, 0xff, 0x22])), 'row 3 (line 4), byte 50: not UTF-8')
   const advice = 'up to 9007199254740991 every whole number can, beyond write it as a text'
   const lost = ` cannot be held exactly as a number: ${advice}`
-  t.equal(read(Buffer.from('{"a":9007199254740993}')), `line 4, byte 50: 9007199254740993${lost}`)
-  t.equal(read(Buffer.from('{"a":[-12345678901234567890]}')), `line 4, byte 50: -12345678901234567890${lost}`)
+  t.equal(read(Buffer.from('{"a":9007199254740993}')), `row 3 (line 4), byte 50: 9007199254740993${lost}`)
+  t.equal(
+    read(Buffer.from('{"a":[-12345678901234567890]}')),
+    `row 3 (line 4), byte 50: -12345678901234567890${lost}`,
+  )
+  t.match(readRow({ row: 4, place: 4, offset: 50, bytes: Buffer.from('{') }, 'line'), {
+    fault: /^line 4, byte 50: /,
+  })
   for (const text of [
     '{"a":9007199254740991}',
     '{"a":"9007199254740993"}',
@@ -118,13 +125,61 @@ t.test('what cannot be read exactly is told with its place', async t => {
   t.ok(Object.hasOwn(read(Buffer.from('{"__proto__":{"a":1}}')) as object, '__proto__'), 'left to the store')
 })
 
+t.test('what JSON.parse would lose is a fault: rounded numbers, and a field that stands twice', async t => {
+  const twice: [string, string][] = [
+    ['{"a":1,"a":2}', 'a'],
+    ['{"a":1,"b":{"c":[{"d":1, "d" : 1}]}}', 'd'],
+    ['[{"a":[{"x":"}"}],"a":0}]', 'a'],
+    ['{"\\u0061":1,"a":2}', 'a'],
+    ['{"a\\\\":1,"a\\\\":2}', 'a\\'],
+    ['{"\\"":"\\\\","\\u0022":1}', '"'],
+    ['{"":1,\n\t""\r:2}', ''],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+    ['{"김":1,"김":2}', '김'],
+  ]
+  for (const [text, name] of twice) {
+    const fault = `the field ${JSON.stringify(name)} stands twice in one object`
+    t.same(parseExactJson(text), { fault }, text)
+  }
+  const whole = [
+    '{"a":1,"A":2,"b":{"a":1},"c":[{"a":1},{"a":2}],"d":"a","e":["a","a"]}',
+    '{"a":"\\"a\\":","b":"{\\"b\\":1"}',
+    '{"a":"a","b":"\\\\"}',
+    '[true,false,null,1e2,-0.5E-3,{}]',
+    '"a"',
+    '7',
+  ]
+  for (const text of whole) t.same(parseExactJson(text), { value: JSON.parse(text) as unknown }, text)
+  t.match(parseExactJson(`{"a":${'9'.repeat(5000)}}`), { fault: /^9{80}… cannot be held exactly/ })
+  t.match(parseExactJson(`{"a":1${'0'.repeat(400)}}`), { fault: /cannot be held exactly/ })
+  t.match(parseExactJson(`{"${'k'.repeat(500)}":1,"${'k'.repeat(500)}":1}`), {
+    fault: /^the field "k{79}… stands/,
+  })
+})
+
+t.test('the time of reading JSON grows with its length only', async t => {
+  const million = 1_000_000
+  const texts = [
+    JSON.stringify({ a: '\\'.repeat(million), b: '"'.repeat(million) }),
+    `{"n":[${'9'.repeat(million)}.5]}`,
+    `{"s":"${'1'.repeat(2 * million)}"${' '.repeat(million)}:1}`.replace('"s":', ''),
+    `{${Array.from({ length: million / 10 }, (_, i) => `"${i}":${i}`).join()}}`,
+    `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`,
+  ]
+  for (const text of texts) {
+    const startMs = performance.now()
+    t.notOk('fault' in parseExactJson(text))
+    t.ok(performance.now() - startMs < 2000, `${text.slice(0, 20)} in ${performance.now() - startMs} ms`)
+  }
+})
+
 function line(row: number): string {
-  return `${JSON.stringify({ row, offset: row * 10, code: 'EXISTS', message: 'there' })}\n`
+  return `${JSON.stringify({ row, offset: row * 10, code: 'EXISTS', message: 'there', import: 'own' })}\n`
 }
 
 t.test('a report keeps its whole lines of rows that are not sent again', async t => {
   const text = line(3) + line(5) + line(8)
-  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report').rejected
+  const kept = (bytes: Buffer, from: number): number => keptLines(bytes, from, 'report', 'own').refused
   for (let length = 0; length <= text.length; length++) {
     for (const zeros of [0, 5]) {
       const bytes = Buffer.concat([Buffer.from(text.slice(0, length)), Buffer.alloc(zeros)])
@@ -134,8 +189,8 @@ t.test('a report keeps its whole lines of rows that are not sent again', async t
       t.equal(kept(bytes, 1), 0, `a new import, ${length} bytes and ${zeros} zeros`)
     }
   }
-  const unreadable = Buffer.from('{"row":2,"unreadable":true}\n')
-  t.same(keptLines(unreadable, 9, 'report'), { bytes: unreadable.length, rejected: 1, unreadable: 1 })
+  const unreadable = Buffer.from('{"row":2,"unreadable":true,"import":"own"}\n')
+  t.same(keptLines(unreadable, 9, 'report', 'own'), { bytes: unreadable.length, refused: 0, unreadable: 1 })
 })
 
 t.test('a file that is no report, or lacks a line, is refused and left alone', async t => {
@@ -148,10 +203,18 @@ t.test('a file that is no report, or lacks a line, is refused and left alone', a
     line(3) + line(3),
   ]
   for (const file of files) {
-    t.throws(() => keptLines(Buffer.from(file), 9, 'report'), { code: 'INVALID' }, JSON.stringify(file))
+    t.throws(
+      () => keptLines(Buffer.from(file), 9, 'report', 'own'),
+      { code: 'INVALID' },
+      JSON.stringify(file),
+    )
   }
   for (const file of files.slice(0, 3))
-    t.throws(() => keptLines(Buffer.from(file), 1, 'report'), { code: 'INVALID' })
+    t.throws(() => keptLines(Buffer.from(file), 1, 'report', 'own'), { code: 'INVALID' })
+  for (const from of [1, 9]) {
+    const message = /^report is the report of another import \(own\)/
+    t.throws(() => keptLines(Buffer.from(line(3)), from, 'report', 'other'), { code: 'INVALID', message })
+  }
 })
 
 /** Crashes after every possible number of steps, sometimes again on the way; tells what was wrong. */
@@ -199,7 +262,7 @@ function importerOver(
       insert: (_document, sequence) => insert(sequence),
       release: row => released.push(row),
     },
-    report: { counts: { rejected: 0, unreadable: 0 }, append },
+    report: { counts: { refused: 0, unreadable: 0 }, append },
     placeName: 'line',
     concurrency: 1024,
   })

@@ -1,5 +1,5 @@
 /** Verify and inspect: what they print of a sound store and of a damaged one; an open one is refused. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { open } from '../../../src/index.js'
@@ -67,7 +67,7 @@ t.test('a fault is a line with file, place and what, and exit code 1', async t =
   flip(path.join(dir, 'IDENT'), 30)
   t.match(await sillok('inspect', 'entries'), {
     exit: 1,
-    err: /^DAMAGED: .*wal-.*byte 4096.*verify names all/,
+    err: /^DAMAGED: .*wal-.*byte 4096.*1 fault; sillok verify tells more/,
   })
   t.match(lines((await sillok('inspect', 'wal')).out), [{ what: /not begun whole/ }, { what: /^DAMAGED/ }])
   rmSync(path.join(dir, 'wal'), { recursive: true })
@@ -107,6 +107,8 @@ t.test('the log, its segments and entries are shown as they lie there', async t 
     entries.find(({ row, op }) => row === 'claim' && op === 'put'),
     { kind: 'facts', of: 'users.email', key: 'user0@x', bytes: Number },
   )
+  for (const { logTimeMs, time } of entries)
+    t.ok(Number.isSafeInteger(logTimeMs) && time === undefined, 'log time is a number of milliseconds')
   t.match(
     entries.filter(({ op, row }) => op === 'delete' && row === 'document'),
     [{ of: 'users', key: '7' }],
@@ -125,7 +127,7 @@ t.test('sessions and claims are shown as the log says them', async t => {
   const sessions = lines((await sillok('inspect', 'sessions')).out)
   t.match(
     sessions.find(({ name }) => name === 'worker'),
-    { numbering: 'caller', epoch: 1, input: 'day 1', replies: 3 },
+    { numbering: 'caller', epoch: 1, input: 'day 1', replies: 3, activeLogTimeMs: Number },
   )
   const claims = lines((await sillok('inspect', 'claims', 'users', '--constraint', 'email')).out)
   t.equal(claims.length, 19)
@@ -136,4 +138,50 @@ t.test('sessions and claims are shown as the log says them', async t => {
   t.match(await sillok('inspect', 'nonsense'), { exit: 2 })
   t.match(await sillok('inspect', 'wal', '--from', '3'), { exit: 2 })
   t.match(await sillok('inspect', 'entries', '--partition', '9'), { exit: 5 })
+})
+
+async function fillUsers(dir: string, count: number): Promise<void> {
+  const store = await open({ dir })
+  await store.define('users', { key: 'id' })
+  const users = store.collection('users')
+  await Promise.all(Array.from({ length: count }, (_, id) => users.put({ id })))
+  await store.close()
+}
+
+t.test('faults are counted whole, and their cause stands before the rows that it costs', async t => {
+  const { sillok, folder } = shell(t)
+  const [dir, other] = [path.join(folder, 'store'), path.join(folder, 'other')]
+  await fillUsers(dir, 3)
+  await fillUsers(other, 500)
+  // The state of the documents is that of another store, and has rows of which the log knows nothing.
+  const state = path.join('partitions', '1-1', 'state')
+  rmSync(path.join(dir, state), { recursive: true })
+  cpSync(path.join(other, state), path.join(dir, state), { recursive: true })
+  const { exit, out, err } = await sillok('verify')
+  t.equal(exit, 1)
+  const faults = lines(out).filter(({ kind }) => kind === 'fault')
+  const total = Number(/^([\d,]+) faults: read/.exec(err)?.[1]?.replace(',', ''))
+  t.ok(total > 490, err)
+  const more = faults.flatMap(({ what }) => /^([\d,]+) more faults$/.exec(String(what))?.[1] ?? [])
+  t.equal(more.length, 1)
+  t.equal(faults.length - 1 + Number(more[0]), total)
+  const isRow = faults.map(({ at }) => String(at).startsWith('key '))
+  t.match(faults[0], { file: /^wal/, what: /the log ends at \d+, the state knows \d+/ })
+  t.same(isRow.slice(isRow.indexOf(true)), [...Array.from({ length: 20 }, () => true), false])
+
+  // A fault of the segments stands before those of the state, whatever partition they are of.
+  const segment = path.join('partitions', '1-1', 'segments')
+  flip(path.join(dir, segment, readdirSync(path.join(dir, segment))[0] ?? ''), 3)
+  rmSync(path.join(dir, 'partitions', '0-1', 'state', 'CURRENT'))
+  const files = lines((await sillok('verify')).out).flatMap(({ kind, file }) =>
+    kind === 'fault' ? [file] : [],
+  )
+  t.match(files[0], /1-1.segments/)
+  t.match(files[1], /0-1.state/)
+})
+
+t.test('one fault is one fault', async t => {
+  const { sillok, folder } = shell(t)
+  rmSync(path.join(await fill(folder), 'partitions', '0-1', 'state', 'CURRENT'))
+  t.match(await sillok('verify'), { exit: 1, err: /^1 fault: read/ })
 })

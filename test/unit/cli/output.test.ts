@@ -8,7 +8,7 @@ import {
   exitCodes,
   failureJson,
   failureText,
-  nextStepFor,
+  nextStepOf,
 } from '../../../src/cli/failure.js'
 import { run } from '../../../src/cli/main.js'
 import {
@@ -224,7 +224,7 @@ t.test('every code of the store has an exit code and a next step', async t => {
   const known = new Set<number>(Object.values(exitCodes))
   for (const code of Object.keys(errorTable) as Code[]) {
     t.ok(known.has(exitCodeFor(code)) && exitCodeFor(code) !== exitCodes.ok, code)
-    t.ok(nextStepFor(code).length > 10, code)
+    t.ok(nextStepOf(new SillokError(code, 'x')).length > 10, code)
     t.equal(exitCodeOf(new SillokError(code, 'x')), exitCodeFor(code))
     if (errorTable[code].retry === 'later') t.equal(exitCodeFor(code), exitCodes.unavailable, code)
   }
@@ -254,6 +254,11 @@ t.test('a failure says what happened, what it means, why, and what to do', async
     ].join('\n'),
   )
   t.match(failureText(new SillokError('TIMED_OUT', 'late')), /outcome: unknown/)
+  const partly = new SillokError('DAMAGED', 'x', {
+    details: { offset: undefined, file: 'f', batch: undefined },
+  })
+  t.match(failureText(partly), /\n {2}details: file f\n/)
+  t.notMatch(failureText(new SillokError('DAMAGED', 'x', { details: { batch: undefined } })), /details/)
   t.match(failureText(new InvariantError('index 3 after 5')), /index 3 after 5\n(.*\n)* {2}next: .*bug/)
   t.match(failureText(new TypeError('not a key')), /^TypeError: not a key\n {2}at /)
   t.match(JSON.parse(failureJson(error)), {
@@ -267,10 +272,53 @@ t.test('a failure says what happened, what it means, why, and what to do', async
   t.match(JSON.parse(failureJson(new UsageError('no'))), { code: 'UsageError', exit: 2, message: 'no' })
 })
 
+t.test('the next step after damage is said by what lies there', async t => {
+  const next = (details: Record<string, unknown>) => nextStepOf(new SillokError('DAMAGED', 'x', { details }))
+  const state = '/a b/partitions/1-1/state'
+  const index = '/a b/partitions/1-1/indexes/7'
+  const backup = /^do not delete anything: put a backup/
+  t.match(next({ folder: state }), `delete the folder ${state}: it is made anew from the log`)
+  t.match(next({ file: `${state}/000005.ldb`, offset: 3 }), `delete the folder ${state}: it is made anew`)
+  t.match(next({ file: `${index}/000005.ldb` }), `delete the folder ${index}: it is made anew`)
+  t.match(next({ key: '0102' }), 'delete the folder `state` of its partitions')
+  for (const details of [
+    { file: '/a/wal/wal-1.log', offset: 4096 },
+    { file: '/a/partitions/1-1/segments/open-1.seg' },
+    { file: '/a/state/wal/wal-1.log' },
+    // The log ends before what the state knows.
+    { folder: state, firstLost: 8, last: 9 },
+    {},
+  ])
+    t.match(next(details), backup, JSON.stringify(details))
+})
+
+t.test('what the outcome unknown leaves to do fits a verb, which has no session', async t => {
+  for (const code of ['TIMED_OUT', 'ABORTED', 'CLOSED_WHILE_WAITING'] as const) {
+    const next = nextStepOf(new SillokError(code, 'x'))
+    t.equal(next, 'read the document before you repeat it; import resumes by itself')
+  }
+  t.match(nextStepOf(new SillokError('WINDOW_FULL', 'x')), /release\(\)/)
+})
+
+t.test('a cause that says nothing new is not told', async t => {
+  const inner = new SillokError('INVALID', 'fields must be a list')
+  const outer = new SillokError('INVALID', 'indexes.a: fields must be a list', { cause: inner })
+  t.notMatch(failureText(outer), /cause:/)
+  const third = new Error('why', { cause: outer })
+  t.match(failureText(third), /cause: +INVALID: indexes.a: fields must be a list\n/)
+  t.equal(failureText(third).match(/cause:/g)?.length, 1)
+  const level = new Error('Database failed to open', { cause: new Error('LOCK: already held') })
+  t.notMatch(failureText(new SillokError('FOLDER_IN_USE', 'in use', { cause: level })), /cause:/)
+  t.same((JSON.parse(failureJson(outer)) as { causes: unknown }).causes, [])
+})
+
 t.test('a circle of causes ends', async t => {
   const error = new Error('a')
   error.cause = new Error('b', { cause: error })
   t.equal(failureText(error).match(/cause:/g)?.length, 5)
+  const own = new Error('c')
+  own.cause = own
+  t.notMatch(failureText(own), /cause:/)
 })
 
 t.test('a command line ends with its exit code: results on one stream, remarks on the other', async t => {

@@ -33,7 +33,11 @@ export function shell(t: Test): { sillok: Sillok; folder: string } {
     const errSink = sink(text => {
       err += text
     })
-    const exit = await run([...words, '--dir', path.join(folder, 'store')], outSink, errSink)
+    const [verb] = words
+    const place = verb === undefined || verb === 'bench' ? [] : ['--dir', path.join(folder, 'store')]
+    // Before the words of the verb: what comes after `--` is no option.
+    const at = verb?.startsWith('-') === true ? 0 : 1
+    const exit = await run([...words.slice(0, at), ...place, ...words.slice(at)], outSink, errSink)
     return { exit, out, err }
   }
   return { sillok, folder }

@@ -1,11 +1,17 @@
 /** The verbs of a store, in this process: what they print, what they refuse, and with which exit code. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { runLoad } from '../../../src/cli/bench/closed-loop.js'
 import { Latencies } from '../../../src/cli/bench/latencies.js'
+import { settledStatus } from '../../../src/cli/settled-status.js'
+import { userFileError } from '../../../src/cli/user-file.js'
+import type { Clock } from '../../../src/env/clock.js'
 import { RealClock } from '../../../src/env/real-clock.js'
+import { open } from '../../../src/index.js'
+import type { StoreStatus } from '../../../src/store/store.js'
 import { shell } from './shell.js'
 
 const users = '{"key":"id","unique":{"email":{"fields":["email"],"normalize":["trim","fold"]}}}'
@@ -77,14 +83,13 @@ t.test('a refusal has its code, its details and its exit code', async t => {
     [['put', 'users', '[]'], 1, /^INVALID: /],
     [['put', 'users', '{"email":"x"}'], 1, /^INVALID: .* key /],
     [['put', 'users', '{"id":"u3","__proto__":{"admin":true}}'], 1, /^INVALID: .*__proto__/],
-    [['put', 'nobody', '{"id":1}'], 5, /^NOT_FOUND: collection "nobody"/],
+    [['put', 'nobody', '{"id":1}'], 5, /^NOT_FOUND: collection "nobody" .*: sillok define makes it\n/],
     [['get', 'users', 'u9'], 5, /^NOT_FOUND: no document users u9/],
     [['get', 'users', '--by', 'email', 'x'], 5, /^NOT_FOUND: /],
     [['get', 'users', '--by', 'phone', 'x'], 5, /^NOT_FOUND: .*phone/],
     [['define', 'users', '--json', '{"key":"other"}'], 1, /^INVALID: /],
     [['define', 'a', '--json', '{"kez":"id"}'], 1, /^INVALID: .*kez/],
-    [['define', 'a', '/no/such/file'], 1, /^DISK_FAILED|^NOT_FOUND|^INVALID/],
-    [['import', 'nobody', 'package.json'], 5, /^NOT_FOUND: collection/],
+    [['import', 'nobody', 'package.json'], 5, /^NOT_FOUND: collection "nobody" .*: sillok define makes it\n/],
     [['import', 'users', '/no/such/file'], 5, /^NOT_FOUND: no file/],
     [['import', 'users', '.'], 1, /^INVALID: .*no regular file/],
   ]
@@ -93,6 +98,133 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   }
   const json = await sillok('get', 'users', 'u9', '-o', 'json')
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
+})
+
+t.test('status and indexes say how far an index is, once that is known', async t => {
+  const { sillok } = shell(t)
+  const indexes = '"indexes":{"byName":{"type":"secondary","fields":["name"]}}'
+  await sillok('define', 'people', '--json', `{"key":"id",${indexes}}`)
+  await sillok('put', 'people', '{"id":1,"name":"Kim"}')
+  t.match(await sillok('find', 'people', 'byName', '--eq', 'Kim'), { exit: 0, out: /"id":1,/ })
+  const listed = JSON.parse((await sillok('indexes')).out) as { position: number }
+  t.match(listed, { collection: 'people', name: 'byName', state: 'live', lag: 0, rebuilds: 0 })
+  t.ok(listed.position > 0)
+  const status = JSON.parse((await sillok('status')).out) as Record<string, unknown>
+  t.match(status, { state: 'open', indexes: [{ name: 'byName', state: 'live', lag: 0 }] })
+  t.notOk('sessions' in status, 'what this process has open says nothing')
+  const table = (await sillok('status', '-o', 'table')).out
+  t.match(table, /\nindex people.byName +live, at entry \d+, 0 behind\n/)
+  t.match(table, /\nwal sync p50Ms +[\d.]+\n/)
+  t.notMatch(table, /\d\.\d{4}|…|\{/, 'what is printed is whole, and no longer than it is exact')
+  t.notMatch(JSON.stringify(status), /\d\.\d{4}/)
+})
+
+t.test('the status of an index that never opens is told after ten seconds', async t => {
+  let nowMs = 0
+  const clock: Clock = {
+    monotonicMs: () => nowMs,
+    wallMs: () => 0,
+    soon: call => setImmediate(call),
+    after: (ms, call) => {
+      nowMs += ms
+      setImmediate(call)
+      return { stop: () => {} }
+    },
+  }
+  const states = ['opening', 'building', 'live', 'failing', 'unknown'] as const
+  for (const state of states) {
+    nowMs = 0
+    const index = { collection: 'c', name: 'i', type: 'secondary', state, position: 3, lag: 1 }
+    const store = { status: () => ({ indexes: [index] }) as unknown as StoreStatus }
+    t.match(await settledStatus(store, clock), { indexes: [{ state }] })
+    t.equal(nowMs, state === 'opening' || state === 'live' ? 10_000 : 0, state)
+  }
+})
+
+t.test('documents are counted, all or in a range, and a digest changes with what a store holds', async t => {
+  const { sillok, folder } = shell(t)
+  await sillok('define', 'users', '--json', users)
+  const empty = await sillok('digest')
+  for (const document of ['{"id":1}', '{"id":2}', '{"id":"a1"}', '{"id":"a2"}', '{"id":"b"}'])
+    await sillok('put', 'users', document)
+  const counts: [string[], number][] = [
+    [[], 5],
+    [['--prefix', 'a'], 2],
+    [['--gt', '1', '--number'], 4],
+    [['--gte', 'a2', '--lt', 'b'], 1],
+    [['--lte', 'A'], 2],
+    [['--gt', 'b'], 0],
+  ]
+  for (const [words, documents] of counts) {
+    const out = `{"collection":"users","documents":${documents}}\n`
+    t.same(await sillok('count', 'users', ...words), { exit: 0, out, err: '' }, words.join(' '))
+  }
+  t.match(await sillok('count', 'nobody'), { exit: 5 })
+  t.match(await sillok('count', 'users', '--limit', '1'), { exit: 2 })
+  const full = await sillok('digest')
+  t.match(full, { exit: 0, out: /^\{"digest":"[0-9a-f]{64}"\}\n$/ })
+  t.not(full.out, empty.out)
+  t.equal((await sillok('digest')).out, full.out, 'opening changes nothing')
+  const store = await open({ dir: path.join(folder, 'store') })
+  const text = store.digest()
+  await store.close()
+  t.match(full.out, createHash('sha256').update(text).digest('hex'))
+})
+
+t.test('a value that is looked up is JSON, and text if it is none', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'books', '--json', '{"key":"id","unique":{"edition":{"fields":["title","year"]}}}')
+  await sillok('put', 'books', '{"id":1,"title":"Emma","year":1815}')
+  await sillok('put', 'books', '{"id":2,"title":"1984","year":"1949"}')
+  const look = (...values: string[]) => sillok('get', 'books', '--by', 'edition', ...values)
+  t.match(await look('Emma', '1815'), { exit: 0, out: /"id":1,/ })
+  t.match(await look('"1984"', '"1949"'), { exit: 0, out: /"id":2,/ })
+  t.match(await look('Emma', '"1815"'), {
+    exit: 5,
+    err: /^NOT_FOUND: no document books by edition Emma "1815"/,
+  })
+  t.match(await look('Emma'), { exit: 1, err: /^INVALID: edition takes 2 values: title, year/ })
+  t.match(await look('Emma', '9007199254740993'), {
+    exit: 1,
+    err: /^INVALID: a value: 9007199254740993 cannot/,
+  })
+  t.match(await look('Emma', '1815', '--number'), { exit: 2 })
+})
+
+t.test('an index goes when --drop says so, and the refusal names that option', async t => {
+  const { sillok } = shell(t)
+  const indexes = '{"key":"id","indexes":{"byName":{"type":"secondary","fields":["name"]}}}'
+  await sillok('define', 'people', '--json', indexes)
+  const refused = await sillok('define', 'people', '--json', '{"key":"id"}')
+  t.match(refused, { exit: 1, err: /^INVALID: .*lacks the index byName: removing one needs --drop\n/ })
+  t.match(await sillok('define', 'people', '--json', '{"key":"id"}', '--drop'), { exit: 0 })
+})
+
+t.test('a wrong name of a file is said of the name, and nothing was applied', async t => {
+  const { sillok, folder } = shell(t)
+  await sillok('define', 'users', '--json', users)
+  const [file, missing] = [path.join(folder, 'file'), path.join(folder, 'no', 'such')]
+  writeFileSync(file, '{"id":1}\n')
+  const below = path.join(file, 'x')
+  const cases: [string[], number, RegExp][] = [
+    [['define', 'a', missing], 5, /^NOT_FOUND: no file .*such\n/],
+    [['define', 'a', folder], 1, /^INVALID: cannot read .*: it is a folder\n/],
+    [['define', 'a', below], 1, /^INVALID: cannot read .*: a part of its path is no folder\n/],
+    [['import', 'users', missing], 5, /^NOT_FOUND: no file .*such\n/],
+    [['import', 'users', below], 1, /^INVALID: cannot read .*: a part of its path is no folder\n/],
+    [['import', 'users', file, '--report', missing], 5, /^NOT_FOUND: cannot write .*its folder is not there/],
+    [['import', 'users', file, '--report', below], 1, /^INVALID: cannot write .*: a part of its path/],
+    [['export', 'users', '--output-file', missing], 5, /^NOT_FOUND: cannot write .*its folder is not there/],
+    [['export', 'users', '--output-file', below], 1, /^INVALID: cannot write .*: a part of its path/],
+  ]
+  for (const [words, exit, err] of cases) {
+    const ended = await sillok(...words)
+    t.match(ended, { exit, err, out: '' }, words.join(' '))
+    t.match(ended.err, /outcome: not applied/)
+    t.notMatch(ended.err, /cause:|\n +at /)
+  }
+  t.match(userFileError(Object.assign(new Error(), { code: 'EACCES' }), 'read', 'x'), { code: 'INVALID' })
+  t.match(userFileError(Object.assign(new Error(), { code: 'EIO' }), 'read', 'x'), { code: 'DISK_FAILED' })
 })
 
 t.test('a wrong command line is exit code 2, and touches nothing', async t => {
@@ -122,7 +254,7 @@ t.test('a wrong command line is exit code 2, and touches nothing', async t => {
     t.match(await sillok(...words), { exit: 2, out: '', err: /^UsageError: / }, words.join(' '))
   t.match(
     await sillok('get', 'users', 'a'),
-    { exit: 5, err: /sillok define makes one/ },
+    { exit: 5, err: /sillok define makes one\n(.*\n)* +next: +check --dir / },
     'reading makes no store',
   )
   t.match(await sillok('define', 'users', '--json', '{"key":7}'), { exit: 1 }, 'nor does a wrong definition')
@@ -136,58 +268,6 @@ t.test('a folder of another program is left alone', async t => {
   t.match(await sillok('define', 'users', '--json', users), { exit: 1, err: /^FOREIGN_FOLDER: / })
   t.match(await sillok('get', 'users', 'a'), { exit: 1, err: /^FOREIGN_FOLDER: / })
   t.same(readdirSync(path.join(folder, 'store')), ['photo.jpg'])
-})
-
-t.test('an import reports every row that was not inserted, and says so by its exit code', async t => {
-  const { sillok, folder } = shell(t)
-  const input = path.join(folder, 'users.ndjson')
-  const report = `${input}.report.ndjson`
-  await sillok('define', 'users', '--json', users)
-  writeFileSync(input, '{"id":"a","email":"x@y"}\n\n{"id":"b","email":"X@Y"}\n{"id":"a"}\n{"id":"c"}\n')
-  t.match(await sillok('import', 'users', input), {
-    exit: 4,
-    out: /"rows":4,"inserted":2,"rejected":2,"unreadable":0,"resumedFrom":1,"sent":4,/,
-    err: '',
-  })
-  const lines = readFileSync(report, 'utf8')
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line) as unknown)
-  t.match(lines, [
-    { row: 2, offset: 26, code: 'UNIQUE_TAKEN', constraint: 'email', holder: 'a', version: Number },
-    { row: 3, offset: 51, code: 'EXISTS' },
-  ])
-  const before = readFileSync(report, 'utf8')
-  const again = await sillok('import', 'users', input)
-  t.match(again, { exit: 4, out: /"rows":4,"inserted":2,"rejected":2,.*"sent":0,/, err: /^already imported/ })
-  t.equal(readFileSync(report, 'utf8'), before)
-  rmSync(report)
-  t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*report .* is missing/ })
-
-  const bad = '[{"id":"d"},{"id":"e",},{"id":"f","__proto__":1},{"id":9007199254740993},7,\n{"id":"g"}]'
-  writeFileSync(input, bad)
-  writeFileSync(report, 'my notes\n')
-  t.match(await sillok('import', 'users', input), { exit: 1, err: /^INVALID: .*is not the report/ })
-  t.equal(readFileSync(report, 'utf8'), 'my notes\n')
-  rmSync(report)
-  t.match(await sillok('import', 'users', input), {
-    exit: 1,
-    out: /"rows":6,"inserted":2,"rejected":4,"unreadable":2,/,
-  })
-  t.match(
-    readFileSync(report, 'utf8')
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line) as unknown),
-    [
-      { row: 2, offset: 12, code: 'INVALID', message: /^element 2, byte 12: not JSON/, unreadable: true },
-      { row: 3, code: 'INVALID', message: /__proto__/ },
-      { row: 4, code: 'INVALID', message: /9007199254740993 cannot be held/, unreadable: true },
-      { row: 5, code: 'INVALID' },
-    ],
-  )
-  writeFileSync(input, '')
-  t.match(await sillok('import', 'users', input, '--name', 'empty', '--report', `${input}.2`), { exit: 0 })
 })
 
 t.test('percentiles are exact, and a load counts what ended within its time', async t => {

@@ -14,7 +14,13 @@ import { tagIndex } from './tag-index.js'
 const damaged = new SillokError('DAMAGED', 'a document fails its check')
 
 /** A runner on a simulated machine, over a source whose documents are what `documents` says. */
-function world(documents: () => Promise<SourceChunk>, changed: Partial<RunnerOptions> = {}) {
+function world(
+  documents: () => Promise<SourceChunk>,
+  {
+    wrap = store => store,
+    ...changed
+  }: Partial<RunnerOptions> & { wrap?: (store: IndexStore) => IndexStore } = {},
+) {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random('runner') })
   const { disk, keyValue, random } = machine.environment
@@ -38,7 +44,9 @@ function world(documents: () => Promise<SourceChunk>, changed: Partial<RunnerOpt
     open: async isFresh => {
       opened.push(isFresh)
       if (isFresh) await disk.remove(folder)
-      return await IndexStore.open({ disk, keyValue, random, folder, identity: 'i', writeBufferBytes: 3000 })
+      const options = { disk, keyValue, random, folder, identity: 'i', writeBufferBytes: 3000 }
+      const found = await IndexStore.open(options)
+      return { ...found, store: wrap(found.store) }
     },
     ...changed,
   })
@@ -135,5 +143,34 @@ t.test('who gave up waiting holds nothing', async t => {
   gone.cancel()
   await clock.runFor(2000)
   t.equal(views, 0, 'nobody asked')
+  await clock.run(() => runner.close())
+})
+
+t.test('a full disk of the index alone fails questions, not the rows that are there', async t => {
+  let isFull = false
+  const change = { collection: 1, keyBytes: encodeKey(1), version: 5, bytes: 0, document: () => ({ id: 1 }) }
+  const { clock, runner, opened } = world(async () => ({ index: 5, documents: [change], isLast: true }), {
+    wrap: store => {
+      const write = store.write.bind(store)
+      store.write = async batch => {
+        if (isFull) throw new SillokError('DISK_FULL', 'no space left')
+        await write(batch)
+      }
+      return store
+    },
+  })
+  isFull = true
+  runner.start()
+  await t.rejects(
+    clock.run(() => runner.moment().moment),
+    { code: 'INDEX_FAILED', message: /no space left/ },
+  )
+  await clock.runFor(5000)
+  t.match(runner.status(), { state: 'failing', reason: 'no space left' })
+  isFull = false
+  const moment = await clock.run(() => runner.moment().moment)
+  await moment.release()
+  t.match(runner.status(), { state: 'live', position: 5, rebuilds: 0 })
+  t.ok(opened.length > 3 && !opened.includes(true), 'tried again, and never begun anew')
   await clock.run(() => runner.close())
 })

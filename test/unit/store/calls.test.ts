@@ -1,4 +1,6 @@
 /** How a call ends that gets no answer: deadline, signal, a refusal of a retry, a store that stops. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Clock } from '../../../src/env/clock.js'
@@ -233,6 +235,28 @@ t.test('a loop of awaited writes lets everything else in the process go on', asy
   clearTimeout(timer)
   t.ok(isOver, 'the timer fired')
   await store.close()
+})
+
+t.test('a closed store is let go of at once', async t => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const used = async (): Promise<WeakRef<Store>> => {
+    const store = await open({ memory: true })
+    await store.define('rows', { key: 'id', indexes: { n: { type: 'secondary', fields: ['n'] } } })
+    const rows = store.collection<{ id: number; n: number }>('rows')
+    await Promise.all([1, 2, 3].map(id => rows.put({ id, n: id }, { deadlineMs: 60_000 })))
+    await rows.update(1, row => row && { ...row, n: 5 })
+    for await (const _ of rows.find('n', {}, { deadlineMs: 60_000 })) break
+    await store.session({ name: 'a' })
+    await store.close()
+    return new WeakRef(store)
+  }
+  const store = await used()
+  for (let tries = 0; tries < 50 && store.deref() !== undefined; tries++) {
+    await new Promise(resolve => setTimeout(resolve, 10))
+    collect()
+  }
+  t.equal(store.deref(), undefined)
 })
 
 t.test('a listener that throws is heard elsewhere: the store stops in order', t =>

@@ -20,7 +20,15 @@ import {
   sealedPath,
 } from './sealed-segment.js'
 import { readContent, type SegmentContent } from './segment-content.js'
-import { openName, parseName, type SegmentHeader, sealedName } from './segment-header.js'
+import {
+  checkHeader,
+  decodeHeader,
+  headerBytes,
+  openName,
+  parseName,
+  type SegmentHeader,
+  sealedName,
+} from './segment-header.js'
 
 /** Which segments are checked, and against what. */
 export interface SegmentCheck {
@@ -217,7 +225,10 @@ async function readSynced(
   }
   const file = await disk.open(path)
   try {
-    const content = await readContent(path, file, header, synced.length)
+    // The epoch is the file's own: whose store this is may not be known, since IDENT is damaged.
+    const own = decodeHeader(path, await file.read(0, headerBytes))
+    checkHeader(path, own, header)
+    const content = await readContent(path, file, own, synced.length)
     findings.counts.entries += content.lastIndex - content.firstIndex + 1
     if (content.crc === synced.crc && content.lastIndex === synced.lastIndex) return content
     findings.fault(path, atByte(0), `another content was recorded up to entry ${synced.lastIndex}`)

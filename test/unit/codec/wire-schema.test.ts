@@ -17,7 +17,7 @@ import {
   record,
   text,
   union,
-} from '../../../src/codec/schema.js'
+} from '../../../src/codec/wire-schema.js'
 
 const put = object({ op: literal('put'), in: text(128, 1), document: record(), ifVersion: optional(index()) })
 const remove = object({ op: literal('delete'), in: text(128, 1), key: anything() })
