@@ -330,8 +330,9 @@ t.test(
       const id = `id ${random.below(40)}`
       rows.time += random.below(limits.requestIdLifeMs / 20)
       const document = { id: random.pick(['a', 'b', 'c']), tag: `t${random.below(2)}` }
-      if (random.chance(0.2)) rows.run(outcome(id))
-      else if (random.chance(0.2)) {
+      const kind = random.below(5)
+      if (kind === 0) rows.run(outcome(id))
+      else if (kind === 1) {
         const keys = [...rows.rows.keys()].filter(key => key.startsWith(requestPrefix))
         rows.run({ type: 'dropRequests', keys })
       } else rows.run(write([put(document)], request(id, id)))
