@@ -101,9 +101,13 @@ interface Options {
  */
 export class SillokError extends Error {
   override readonly name = 'SillokError'
+  /** What happened. */
   readonly code: Code
+  /** What it means for the request: it took no effect, or nobody knows. */
   readonly outcome: Outcome
+  /** What to do next. */
   readonly retry: Retry
+  /** More for programs, by code; empty if there is nothing. */
   readonly details: ErrorDetails
 
   constructor(code: Code, message: string, options: Options = {}) {

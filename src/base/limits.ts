@@ -106,6 +106,10 @@ export const limits = {
   pendingCommandsMax: 65_536,
   /** Bytes of the same. */
   pendingBytesMax: 64 * MiB,
+  /** Reads that wait for the log or for rows, per store; as many more may wait for indexes. */
+  waitingReadsMax: 65_536,
+  /** Calls of `update` under way or in line for their key, per store. */
+  waitingUpdatesMax: 65_536,
   /** How long one slice of work may hold the event loop. */
   sliceMs: 5,
   /** One write batch to the key-value store. */

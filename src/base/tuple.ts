@@ -44,8 +44,13 @@ const scratchBytes = 16 * 1024
 let scratch = Buffer.allocUnsafeSlow(scratchBytes)
 let at = 0
 
-/** The bytes of the tuple. INVALID names the element that has no place in the order. */
+/**
+ * The bytes of the tuple: they compare, byte by byte, as the values do, element by element, and what begins
+ * with these elements begins with these bytes. INVALID for what has no place in the order: undefined, NaN,
+ * infinities, invalid dates, ill-formed text, objects.
+ */
 export function encodeTuple(values: readonly TupleValue[]): Buffer {
+  if (!Array.isArray(values)) throw new SillokError('INVALID', `a tuple is a list, not ${typeof values}`)
   at = 0
   for (let i = 0; i < values.length; i++) write(values[i], 1)
   return taken()
@@ -73,7 +78,10 @@ export function tuplePrefixEnd(prefix: Uint8Array): Buffer {
   return bytes
 }
 
-/** The values. Bytes that `encodeTuple` would not have made are DAMAGED. */
+/**
+ * The values of a tuple that `encodeTuple` made; bytes come back as a Uint8Array. Other bytes are DAMAGED.
+ * The bytes of a key (`encodeKey`) are a tuple of one.
+ */
 export function decodeTuple(bytes: Uint8Array): TupleValue[] {
   return new TupleReader(bytes).list(bytes.length, 1)
 }

@@ -15,6 +15,7 @@ import type { DocumentKey } from '../base/tuple.js'
 /** What became of one document. Of several changes in one batch only the newest is told. */
 export interface IndexChange {
   readonly key: DocumentKey
+  /** That of the document, or of the write that removed it. */
   readonly version: Version
   /** The document now; undefined if it is gone. */
   readonly document: Readonly<Record<string, unknown>> | undefined
@@ -22,16 +23,25 @@ export interface IndexChange {
   readonly note: Buffer | undefined
 }
 
-/** Rows between two bounds, in byte order or backwards. */
+/**
+ * Rows between two bounds of their keys, in byte order or backwards: at most one of `gte` and `gt`, one of
+ * `lt` and `lte`; without a bound to that end of the index. All rows whose keys begin with a tuple's bytes
+ * (`encodeTuple`) lie from these bytes on and before the same bytes with FF behind them.
+ */
 export interface IndexRange {
-  readonly gte?: Uint8Array
-  readonly gt?: Uint8Array
-  readonly lt?: Uint8Array
-  readonly lte?: Uint8Array
-  readonly reverse?: boolean
+  /** From this key on. */
+  readonly gte?: Uint8Array | undefined
+  /** Behind this key. */
+  readonly gt?: Uint8Array | undefined
+  /** Before this key. */
+  readonly lt?: Uint8Array | undefined
+  /** Up to this key, and it. */
+  readonly lte?: Uint8Array | undefined
+  /** True: largest key first. Default false. */
+  readonly reverse?: boolean | undefined
 }
 
-/** One row of an index. */
+/** One row of an index: key and value, as they were put. */
 export type IndexRow = readonly [key: Buffer, value: Buffer]
 
 /** An index's own rows as of one position. Each was checked; a damaged one rejects with DAMAGED. */
@@ -42,17 +52,29 @@ export interface IndexRows {
   scan(range: IndexRange, pageRows?: number): AsyncIterable<readonly IndexRow[]>
 }
 
-/** What an index does about changes. Nothing is written before `apply` has returned. */
+/**
+ * What an index does about changes. Nothing is written before `apply` has returned; then everything is, in
+ * one synced batch. Of several calls for one key the last holds. Each throws INVALID for what is over its
+ * limit: a key over `limits.indexKeyBytesMax`, a value or note over `limits.indexValueBytesMax`. What `apply`
+ * lets out of itself fails the index, until the document that is to blame is replaced or deleted: what a
+ * document may make too long is best refused by `check`.
+ */
 export interface IndexOps {
+  /** Sets the row. The bytes may be changed after the call. */
   put(key: Uint8Array, value: Uint8Array): void
+  /** Removes the row; one that is not there is no error. */
   delete(key: Uint8Array): void
-  /** Leaves this note with the change's document; undefined: none. Without a call the old one stays. */
+  /**
+   * Leaves this note with the change's document; undefined: none. Without a call the old one stays. The note
+   * of a document that is gone goes with it.
+   */
   note(change: IndexChange, note: Uint8Array | undefined): void
 }
 
 /** A document and its key. */
 export interface KeyedDocument {
   readonly key: DocumentKey
+  /** As the caller gave it: not to be changed. */
   readonly document: Readonly<Record<string, unknown>>
 }
 
@@ -81,8 +103,14 @@ export interface IndexType<Config = unknown, Query = unknown, Hit = unknown> {
   readonly version: number
   /**
    * Checks what the definition says of an index besides its type, and returns it in its one normal form:
-   * plain values only, for it is logged. Throws INVALID that names what is wrong and what is allowed.
+   * plain values only, for it is logged. Its normal form gives itself: `store.definition()` shows it, and may
+   * be defined again. Throws INVALID that names what is wrong and what is allowed.
    */
   configure(definition: Readonly<Record<string, unknown>>): Config
+  /**
+   * The index of a configuration that `configure` returned, in this process or, by this version of the type,
+   * in an earlier one. Called as often as needed, also for `check` alone: it holds nothing open. If it throws
+   * the index fails, and writes go on without its `check`.
+   */
   open(config: Config): DerivedIndex<Query, Hit>
 }

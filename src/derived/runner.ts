@@ -20,13 +20,23 @@ import type { BuildProgress, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
 import type { DocumentView, IndexSource, SourceChange, SourceChunk } from './source.js'
 
-/** What an index is doing. */
+/**
+ * What an index is doing:
+ *
+ * - `opening`: its rows are being opened and checked.
+ * - `building`: the documents that are there are read for it, while it takes changes; questions wait.
+ * - `live`: it has all documents, and takes changes as they come.
+ * - `failing`: it cannot go on, for the reason that is told, and tries again twice a second.
+ * - `closed`: the store is closed, or the index was dropped.
+ */
 export type IndexState = 'opening' | 'building' | 'live' | 'failing' | 'closed'
 
 /** How an index is doing. */
 export interface IndexStatus {
   readonly state: IndexState
-  /** Everything up to this entry is in its rows. */
+  /**
+   * Everything up to this entry is in its rows; while it is built, only for keys through `builtThrough`.
+   */
   readonly position: LogIndex
   /** Entries that are applied and not in its rows. */
   readonly lag: number

@@ -78,9 +78,10 @@ function writeValue(existed: readonly boolean[]): WriteValue {
   return existed[0] === true ? alone.existed : alone.absent
 }
 
-/** Beside what is drafted there must be room for the kept reply, and for the one of a request id. */
-function checkSize(draft: Draft, { operations }: Write): Refused | undefined {
-  const bytes = entryHeadBytes + limits.keyBytesMax + 2 * operations.length + draft.factBytes()
+/** A kept reply holds a byte for each operation; the one of a request id stands beside the session's. */
+function checkSize(draft: Draft, { mark, request, operations }: Write): Refused | undefined {
+  const kept = (mark === undefined ? 0 : 1) + (request === undefined ? 0 : 1)
+  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes() + kept * operations.length
   if (bytes <= limits.entryBytesMax) return undefined
   return refuse('TOO_LARGE', `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`)
 }

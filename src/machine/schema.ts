@@ -19,7 +19,9 @@ export type UniqueField = string | { readonly field: string; readonly normalize?
  * A unique constraint as written: no two documents may have equal values in these fields, after the steps.
  */
 export interface UniqueDefinition {
+  /** 1 to `limits.fieldsPerConstraintMax`; a document that lacks one (or holds null there) claims nothing. */
   readonly fields: readonly UniqueField[]
+  /** What is done to text before it is compared, in this order. Without: nothing. */
   readonly normalize?: readonly NormalizeStep[]
 }
 

@@ -5,7 +5,8 @@
  * Each kind of file is checked where it is written (`wal/check-log`, `segments/check-segments`,
  * `state/check-state`, `derived/check-index`); here they are held against each other: the log's entries
  * against the segments, all of them, applied in memory from the first one on, against the stored rows, the
- * digests, and claims and documents among themselves. Rows of derived indexes are computed again from the documents.
+ * digests, and claims and documents among themselves. Rows of derived indexes are computed again from the
+ * documents.
  *
  * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
  * right at once. Memory grows with the number of rows, since the state is built twice.

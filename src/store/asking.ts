@@ -2,18 +2,20 @@
  * From a call to its answer: hands a command to the partition and waits, with deadline and signal.
  *
  * Whatever ends the waiting early leaves the request alone: its outcome is unknown to the caller. One promise
- * and one object per call: this is on the way of every write.
+ * and one object per call: this is on the way of every write. Options that come here are checked, in the same
+ * turn: a signal that was aborted before is never heard.
  */
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Replica } from '../replica/replica.js'
-import { callRefusal } from './check-options.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
 import { Wait } from './wait.js'
+import { WaitingRoom } from './waiting-room.js'
 
 /** Who asks, and what the caller gets of the answer. */
 export interface Request<R> {
@@ -37,12 +39,20 @@ export interface Queued {
   send(command: Command, bytes: number): void
 }
 
+/** A call whose work goes on by itself. */
+export interface Waiting {
+  /** True once the call was answered, or deadline or signal ended the wait. */
+  readonly settled: boolean
+}
+
 /** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines
+  readonly #barriers: WaitingRoom
 
-  constructor(replica: Replica, deadlines: Deadlines) {
+  constructor(replica: Replica, deadlines: Deadlines, readsMax: number = limits.waitingReadsMax) {
+    this.#barriers = new WaitingRoom(readsMax, 'reads')
     this.#replica = replica
     this.#deadlines = deadlines
   }
@@ -57,33 +67,37 @@ export class Asking {
 
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
-    const refused = callRefusal(options)
-    if (refused !== undefined)
-      return Promise.reject(request.mayBeRetry === true ? withUnknownOutcome(refused) : refused)
     return new Promise((resolve, reject) => {
       enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
     })
   }
 
-  /** Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. */
-  until<T>(work: Promise<T>, options: CallOptions): Promise<T> {
+  /**
+   * Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. The work is
+   * told by `waiting.settled` that nobody waits any more, from the very moment on. What ends the wait for a
+   * read says that nothing was applied.
+   */
+  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions, isRead = false): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = new Wait(this.#deadlines, options, reject)
-      wait.sent = true
-      work.then(
+      wait.sent = !isRead
+      work(wait).then(
         result => wait.end() && resolve(result),
         error => wait.end() && reject(error),
       )
     })
   }
 
-  /** Resolves when a linearizable read may be done. */
+  /**
+   * Resolves when a linearizable read may be done. Rejects with OVERLOADED when `limits.waitingReadsMax`
+   * reads wait here, those counted whose callers have gone.
+   */
   barrier(options: CallOptions): Promise<void> {
-    const refused = callRefusal(options)
-    if (refused !== undefined) return Promise.reject(refused)
     return new Promise((resolve, reject) => {
+      this.#barriers.enter()
       const wait = new Wait(this.#deadlines, options, reject)
       this.#replica.readBarrier(error => {
+        this.#barriers.leave()
         if (!wait.end()) return
         if (error === undefined) resolve()
         else reject(error)
@@ -145,9 +159,14 @@ class Call<R> extends Wait implements Ticket, Queued {
   }
 }
 
-/** What a write weighs. */
+/** What a write weighs against the limit of waiting bytes. */
 export function weigh(operations: Write['operations']): number {
-  let bytes = 64
+  return 64 + operationBytes(operations)
+}
+
+/** Keys and documents, as sent. */
+export function operationBytes(operations: Write['operations']): number {
+  let bytes = 0
   for (const { key, document } of operations) bytes += key.length + (document?.length ?? 0)
   return bytes
 }

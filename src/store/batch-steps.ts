@@ -1,20 +1,39 @@
 /**
- * Steps of an atomic batch, as operations. A step says one thing: one verb, the collection, and for some a
- * condition; a field that is not known might have been meant as a condition, so it is refused.
+ * Atomic batches as operations, of the store itself or of a session. A step says one thing: one verb, the
+ * collection, and for some a condition; a field that is not known might have been meant as a condition, so it
+ * is refused.
  */
 import { SillokError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import type { Operation } from '../machine/command.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import { operationBytes } from './asking.js'
+import { invalid } from './check-options.js'
 import type { Operations } from './operations.js'
 import type { BatchStep } from './options.js'
 
 const verbs = ['insert', 'put', 'delete', 'check'] as const
 
 /**
- * The step at that place as an operation. Throws INVALID, naming the place, or what the document or key
- * deserves.
+ * The steps as operations, in their order. Throws INVALID, naming the place, TOO_LARGE for too many or too
+ * long ones, or what a document or key deserves.
  */
-export function stepOperation(
+export function batchOperations(
+  steps: readonly BatchStep[],
+  operations: Operations,
+  schemaOf: (name: string) => CollectionSchema,
+): Operation[] {
+  if (!Array.isArray(steps) || steps.length === 0) throw invalid('a batch needs at least one step')
+  if (steps.length > limits.batchCommandsMax) {
+    throw tooLarge(`a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`)
+  }
+  const all = Array.from(steps, (step: BatchStep, i) => stepOperation(step, i, operations, schemaOf))
+  const bytes = operationBytes(all)
+  if (bytes <= limits.batchCommandBytesMax) return all
+  throw tooLarge(`a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
+}
+
+function stepOperation(
   step: BatchStep,
   place: number,
   operations: Operations,
@@ -45,6 +64,6 @@ function checkStep(step: BatchStep, place: number): void {
   }
 }
 
-function invalid(message: string): SillokError {
-  return new SillokError('INVALID', message)
+function tooLarge(message: string): SillokError {
+  return new SillokError('TOO_LARGE', message)
 }

@@ -21,7 +21,7 @@ import { decodeSubscription } from '../machine/subscriptions.js'
 import type { DocumentChange } from '../replica/change-feed.js'
 import type { Host } from '../replica/host.js'
 import type { Asking } from './asking.js'
-import { callRefusal } from './check-options.js'
+import { callRefusal, optionNames } from './check-options.js'
 import type { CallOptions } from './options.js'
 
 /** What became of one document. */
@@ -121,7 +121,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const { name } = this.#options
     if (name === undefined) throw invalid('acknowledge: this feed has no name')
     if (this.#epoch === undefined) throw invalid('acknowledge: the feed has not begun')
-    const refused = callRefusal(options)
+    const refused = callRefusal(options, optionNames.call)
     if (refused !== undefined) throw refused
     const command = {
       type: 'acknowledge',

@@ -2,31 +2,46 @@
  * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
  * request.
  */
-import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
+import type { Version } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
-import { claimOf, decodeClaim } from '../machine/claims.js'
+import { claimOf } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
-import { documentBytes, heldClaims } from '../machine/documents.js'
-import { documentKey, documentPrefix, documentRow } from '../machine/keys.js'
+import { documentBytes } from '../machine/documents.js'
+import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { State } from '../state/state.js'
-import type { Asking } from './asking.js'
-import { callRefusal, checkScan, checkSignal } from './check-options.js'
+import type { Asking, Waiting } from './asking.js'
+import {
+  checkCall,
+  checkFind,
+  checkPage,
+  checkRead,
+  checkScan,
+  checkSignal,
+  invalid,
+  noOptions,
+  type OptionNames,
+  optionNames,
+  show,
+} from './check-options.js'
 import type { FindQuery, IndexName } from './find-types.js'
+import { holderOf } from './holder.js'
 import type { IndexReader } from './index-reader.js'
 import type { KeyLocks } from './key-locks.js'
-import type { Operations } from './operations.js'
+import { type Operations, rowOfKey } from './operations.js'
 import type {
   CallOptions,
   Deleted,
   FindOptions,
   FoundPage,
   InsertOptions,
+  PageOptions,
   Put,
   ReadOptions,
   ScanOptions,
@@ -36,7 +51,7 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
-import type { Writer } from './writer.js'
+import { type Writer, writeBy, written } from './writer.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -55,11 +70,15 @@ export type InsertResult =
   | ({ readonly ok: true } & Written)
   | { readonly ok: false; readonly error: SillokError }
 
+/** What `update` makes of a document; undefined: nothing is to be written. */
+export type ChangeDocument<T> = (document: T | undefined) => T | undefined | Promise<T | undefined>
+
 /** Rows that `insertMany` has in flight at a time. */
 const insertsInFlight = 1024
 
 /** The documents of one collection; `D`, its definition, types the questions to its indexes. */
 export class Collection<T extends object = Record<string, unknown>, D = unknown> {
+  /** The name under which it is defined. */
   readonly name: string
   readonly #parts: CollectionParts
 
@@ -71,15 +90,31 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
 
   /**
    * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
-   * Rejects with EXISTS, UNIQUE_TAKEN (details: constraint, holder, version), INVALID, TOO_LARGE (not
-   * applied).
+   * Rejects, not applied, with EXISTS (details: key, version), UNIQUE_TAKEN (details: constraint, holder,
+   * version), INVALID, TOO_LARGE, NOT_FOUND for a collection that is not defined, OVERLOADED, DISK_FULL; with
+   * an unknown outcome once it was sent: TIMED_OUT, ABORTED, CLOSED_WHILE_WAITING, DISK_FAILED. In a session
+   * also with SESSION_EXPIRED, FENCED, and where the caller numbers it SEQUENCE_REUSED, ALREADY_ACKNOWLEDGED,
+   * WINDOW_FULL.
    */
-  insert(document: T, options: InsertOptions = {}): Promise<Written> {
-    return this.#write(() => this.#documentOperation('insert', document, {}), options, written)
+  insert(document: T, options: InsertOptions = noOptions): Promise<Written> {
+    return this.#write(
+      () => this.#documentOperation('insert', document),
+      options,
+      optionNames.insert,
+      written,
+    )
   }
 
-  /** Inserts all, each on its own: one result per document, in order, also for those that were refused. */
-  async insertMany(documents: Iterable<T>, options: CallOptions = {}): Promise<InsertResult[]> {
+  /**
+   * Inserts all, each on its own: one result per document, in order, also for those that were refused.
+   * Rejects with INVALID in a caller-numbered session, where each insert needs its own number.
+   */
+  async insertMany(documents: Iterable<T>, options: CallOptions = noOptions): Promise<InsertResult[]> {
+    checkCall(options, optionNames.call)
+    if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
+      throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
+    }
+    this.#refuseNumbered('insertMany')
     const results: InsertResult[] = []
     const rows = documents[Symbol.iterator]()
     let next = 0
@@ -97,64 +132,88 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
    * insert.
    */
-  put(document: T, options: WriteOptions = {}): Promise<Put> {
-    return this.#write(() => this.#documentOperation('put', document, options), options, changed)
+  put(document: T, options: WriteOptions = noOptions): Promise<Put> {
+    return this.#write(
+      () => this.#documentOperation('put', document, options.ifVersion),
+      options,
+      optionNames.write,
+      changed,
+    )
   }
 
-  /** Removes a document and releases its unique values. */
-  delete(key: DocumentKey, options: WriteOptions = {}): Promise<Deleted> {
-    return this.#write(() => this.#keyOperation('delete', key, options), options, changed)
+  /**
+   * Removes a document and releases its unique values; one that is not there is no error. Rejects as put.
+   */
+  delete(key: DocumentKey, options: WriteOptions = noOptions): Promise<Deleted> {
+    return this.#write(
+      () => this.#parts.operations.ofKey(this.#schema(), 'delete', key, options.ifVersion),
+      options,
+      optionNames.write,
+      changed,
+    )
   }
 
   /**
    * Reads, computes and puts, if the document has not changed meanwhile: at most 10 tries, then CONFLICT. On
-   * a missing key `change` gets undefined; if it returns undefined nothing is written. Updates of this store
-   * to one key wait for each other and spend no tries. `change` may be called several times and may be async.
+   * a missing key `change` gets undefined; if it returns undefined nothing is written, whatever it did to the
+   * object that it was given. Updates of this store to one key wait for each other and spend no tries.
+   * `change` may be called several times and may be async. Once deadline or signal have ended the wait it is
+   * called no more, and what it still computes is not written; a write that was sent may take effect. Rejects
+   * with what `change` throws, and as put; with INVALID in a caller-numbered session, where a number stands
+   * for one request and its tries would be several.
    */
   async update(
     key: DocumentKey,
-    change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
-    options: CallOptions = {},
+    change: ChangeDocument<T>,
+    options: CallOptions = noOptions,
   ): Promise<Versioned<T> | undefined> {
-    const refused = callRefusal(options)
-    if (refused !== undefined) throw refused
+    checkCall(options, optionNames.call)
+    if (typeof change !== 'function') throw invalid(`update: change must be a function, not ${show(change)}`)
+    this.#refuseNumbered('update')
+    const rowKey = this.#rowKey(key)
     const { asking, locks } = this.#parts
-    const work = locks.run(this.#rowKey(key), () => this.#update(key, change, options))
-    return await asking.until(work, options)
+    return await asking.until(
+      waiting => locks.run(rowKey, () => this.#update(key, change, options, waiting)),
+      options,
+    )
   }
 
-  /** The document, undefined if there is none. */
-  async get(key: DocumentKey, options: ReadOptions = {}): Promise<T | undefined> {
-    return (await this.getVersioned(key, options))?.document
+  /**
+   * The document, undefined if there is none. Rejects, as all reads, with INVALID, NOT_FOUND for a collection
+   * that is not defined, OVERLOADED, TIMED_OUT, ABORTED, CLOSED, or DAMAGED if a row fails its check.
+   */
+  async get(key: DocumentKey, options: ReadOptions = noOptions): Promise<T | undefined> {
+    const row = await this.#row(key, options)
+    return row === null ? undefined : documentOf<T>(row)
   }
 
   /** The document with its version, for a conditional write. */
-  async getVersioned(key: DocumentKey, options: ReadOptions = {}): Promise<Versioned<T> | undefined> {
-    const rowKey = this.#rowKey(key)
-    await this.#parts.reader.at(options)
-    const row = await this.#parts.reader.row(rowKey)
-    return row === null ? undefined : versioned<T>(row)
+  async getVersioned(key: DocumentKey, options: ReadOptions = noOptions): Promise<Versioned<T> | undefined> {
+    const row = await this.#row(key, options)
+    return row === null ? undefined : { document: documentOf<T>(row), version: row.version }
   }
 
-  /** The documents in the order of the keys; undefined where there is none. */
-  async getMany(keys: readonly DocumentKey[], options: ReadOptions = {}): Promise<(T | undefined)[]> {
+  /** The documents in the order of the keys, all as of one moment; undefined where there is none. */
+  async getMany(keys: readonly DocumentKey[], options: ReadOptions = noOptions): Promise<(T | undefined)[]> {
+    checkRead(options)
+    if (!Array.isArray(keys)) throw invalid(`getMany: the keys must be a list, not ${show(keys)}`)
     const rowKeys = keys.map(key => this.#rowKey(key))
-    await this.#parts.reader.at(options)
-    const rows = await Promise.all(rowKeys.map(async key => this.#parts.reader.row(key)))
-    return rows.map(row => (row === null ? undefined : versioned<T>(row).document))
+    const { reader } = this.#parts
+    const rows = await reader.read(options, () => reader.ofOneMoment(view => view.getMany(rowKeys)))
+    return rows.map(row => (row === null ? undefined : documentOf<T>(row)))
   }
 
-  async has(key: DocumentKey, options: ReadOptions = {}): Promise<boolean> {
-    const rowKey = this.#rowKey(key)
-    await this.#parts.reader.at(options)
-    return (await this.#parts.reader.row(rowKey)) !== null
+  /** True if there is a document under the key. */
+  async has(key: DocumentKey, options: ReadOptions = noOptions): Promise<boolean> {
+    return (await this.#row(key, options)) !== null
   }
 
   /**
    * The document that holds the unique value: one value, or a list with one per field of the constraint.
    * Values are normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
    */
-  async getBy(constraint: string, value: unknown, options: ReadOptions = {}): Promise<T | undefined> {
+  async getBy(constraint: string, value: unknown, options: ReadOptions = noOptions): Promise<T | undefined> {
+    checkRead(options)
     const rule = this.#schema().unique.find(({ name }) => name === constraint)
     if (rule === undefined) {
       throw new SillokError('NOT_FOUND', `collection ${this.name} has no unique constraint ${constraint}`)
@@ -162,24 +221,26 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     const values = Array.isArray(value) ? (value as unknown[]) : [value]
     if (values.length !== rule.fields.length) {
       const fields = rule.fields.map(({ field }) => field).join(', ')
-      throw new SillokError('INVALID', `${constraint} takes ${rule.fields.length} values: ${fields}`)
+      throw invalid(`${constraint} takes ${rule.fields.length} values: ${fields}`)
     }
     const claim = claimOf(rule, values)
-    if (claim === null) throw new SillokError('INVALID', `${constraint}: null is no unique value`)
-    await this.#parts.reader.at(options)
-    return this.#holder(claim.key)
+    if (claim === null) throw invalid(`${constraint}: null is no unique value`)
+    const { reader } = this.#parts
+    const row = await reader.read(options, () => holderOf(reader, this.#schema(), claim.key))
+    return row === null ? undefined : documentOf<T>(row)
   }
 
   /**
    * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
-   * the view.
+   * the view, which else keeps old forms of documents in memory. Rejects with CLOSED if the store is closed
+   * before the end.
    */
-  async *scan(options: ScanOptions = {}): AsyncGenerator<T, void, undefined> {
-    for await (const row of this.#rows(options)) yield versioned<T>(row).document
+  async *scan(options: ScanOptions = noOptions): AsyncGenerator<T, void, undefined> {
+    for await (const row of this.#rows(options)) yield documentOf<T>(row)
   }
 
   /** How many documents there are in the range. Reads them all. */
-  async count(options: ScanOptions = {}): Promise<number> {
+  async count(options: ScanOptions = noOptions): Promise<number> {
     let count = 0
     for await (const _ of this.#rows(options)) count += 1
     return count
@@ -190,28 +251,43 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * fields, bounds or `prefix` narrow the next. All as of one moment, which shows everything that was
    * acknowledged before the call. Waits while the index is built (`onBehind`). Leaving the loop early lets go
    * of the moment. Rejects with NOT_FOUND if there is no such index, INVALID for a query that it does not
-   * understand.
+   * understand, INDEX_FAILED, INDEX_BEHIND if that is wanted.
    */
   async *find<Name extends IndexName<D>>(
     name: Name,
     query?: FindQuery<T, D, Name>,
-    options: FindOptions = {},
+    options: FindOptions = noOptions,
   ): AsyncGenerator<T, void> {
-    yield* this.#parts.indexReader.find<T>(this.#schema(), name, (query ?? {}) as SecondaryQuery, options)
+    checkFind(options)
+    const asked = (query === undefined ? {} : query) as SecondaryQuery
+    yield* this.#parts.indexReader.find<T>(this.#schema(), name, asked, options)
   }
 
-  /** The same page by page: `limit` documents (100), and a cursor for the next page. */
+  /**
+   * The same page by page: `limit` documents (100), and a cursor for the next page. Each page is of a moment
+   * of its own: a document that changes in between may be missed, or come again. The question must be the
+   * same for all pages, and has no `limit` itself.
+   */
   async findPage<Name extends IndexName<D>>(
     name: Name,
-    query?: FindQuery<T, D, Name>,
-    { limit = 100, ...options }: FindOptions & { limit?: number; cursor?: string } = {},
+    query?: FindQuery<T, D, Name> & { readonly limit?: undefined },
+    options: PageOptions = noOptions,
   ): Promise<FoundPage<T>> {
-    const asked = (query ?? {}) as SecondaryQuery
-    return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, { ...options, limit })
+    checkPage(options)
+    const asked = (query === undefined ? {} : query) as SecondaryQuery
+    return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, options)
   }
 
-  /** What an index of any kind answers to a query of its own, hit by hit, as of one moment. */
-  async *query<Hit>(name: string, query: unknown, options: FindOptions = {}): AsyncGenerator<Hit, void> {
+  /**
+   * What an index of any kind answers to a query of its own, hit by hit, as of one moment; `SecondaryHit`s if
+   * it is a secondary one. Rejects as find; with DAMAGED if its rows are, which are then built anew.
+   */
+  async *query<Hit>(
+    name: string,
+    query: unknown,
+    options: FindOptions = noOptions,
+  ): AsyncGenerator<Hit, void> {
+    checkFind(options)
     yield* this.#parts.indexReader.query<Hit>(this.#schema(), name, query, options)
   }
 
@@ -219,7 +295,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     checkScan(options)
     const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
     const range = scanRange(documentPrefix(this.#schema().id), options)
-    await this.#parts.reader.at(options)
+    await this.#parts.reader.read(options, () => {})
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
@@ -244,68 +320,64 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     }
   }
 
+  /** Ends early, with undefined, when nobody waits any more. */
   async #update(
     key: DocumentKey,
-    change: (document: T | undefined) => T | undefined | Promise<T | undefined>,
+    change: ChangeDocument<T>,
     options: CallOptions,
+    waiting: Waiting,
   ): Promise<Versioned<T> | undefined> {
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1; !waiting.settled; tries++) {
       const current = await this.getVersioned(key, options)
+      if (waiting.settled) break
       const document = await change(current?.document)
-      if (document === undefined) return undefined
-      const operation = this.#documentOperation('put', document, { ifVersion: current?.version ?? null })
+      if (document === undefined || waiting.settled) break
+      const operation = this.#documentOperation('put', document, current?.version ?? null)
       if (operation.key !== this.#rowKey(key)) {
-        throw new SillokError(
-          'INVALID',
-          `update: the new document has another key than ${JSON.stringify(key)}`,
-        )
+        throw invalid(`update: the new document has another key than ${JSON.stringify(key)}`)
       }
       try {
-        const { version } = await this.#write(() => operation, options, written)
+        const { version } = await this.#write(() => operation, options, optionNames.call, written)
         return { document, version }
       } catch (error) {
-        const again =
-          error instanceof SillokError && error.code === 'CONFLICT' && tries < limits.updateTriesMax
-        if (!again) throw error
+        if (!isSillokError(error, 'CONFLICT') || tries === limits.updateTriesMax) throw error
       }
     }
+    return undefined
   }
 
-  /**
-   * Claim and document are two rows: a change between the two reads shows as a mismatch, then both are read
-   * again.
-   */
-  async #holder(claimKey: RowKey): Promise<T | undefined> {
-    for (;;) {
-      const claim = await this.#parts.reader.row(claimKey)
-      if (claim === null) return undefined
-      const holder = decodeClaim(claim.value).holder
-      const row = await this.#parts.reader.row(documentRow(this.#schema().id, holder))
-      if (row !== null && heldClaims(row.value).includes(claimKey)) return versioned<T>(row).document
-    }
+  /** Throws INVALID where each request needs a number of its own. */
+  #refuseNumbered(method: string): void {
+    if (this.#parts.writer.numbering !== 'caller') return
+    const instead = method === 'update' ? 'read, and put with ifVersion and sequence' : 'insert with sequence'
+    throw invalid(
+      `${method} is not possible in a caller-numbered session: it sends requests of its own, which have no ` +
+        `number; ${instead}`,
+    )
   }
 
-  /** What is wrong with the arguments rejects, it does not throw. */
-  #write<R>(operation: () => Operation, options: WriteOptions, finish: (done: Done) => R): Promise<R> {
-    try {
-      return this.#parts.writer.write([operation()], options, finish)
-    } catch (error) {
-      // A number may have been sent before: that the store is closed by now says nothing about that.
-      const mayBeRetry = options.sequence !== undefined && isSillokError(error, 'CLOSED')
-      return Promise.reject(mayBeRetry ? withUnknownOutcome(error) : error)
-    }
+  #row(key: DocumentKey, options: ReadOptions): Promise<Row | null> {
+    checkRead(options)
+    const rowKey = this.#rowKey(key)
+    const { reader } = this.#parts
+    return reader.read(options, () => reader.row(rowKey))
   }
 
-  #documentOperation(op: 'insert' | 'put', document: T, options: WriteOptions): Operation {
-    return this.#parts.operations.ofDocument(this.#schema(), op, document, options.ifVersion)
+  #write<R>(
+    operation: () => Operation,
+    options: WriteOptions,
+    allowed: OptionNames,
+    finish: (done: Done) => R,
+  ): Promise<R> {
+    return writeBy(this.#parts.writer, () => [operation()], options, allowed, finish)
   }
 
-  #keyOperation(op: 'delete', key: DocumentKey, options: WriteOptions): Operation {
-    return this.#parts.operations.ofKey(this.#schema(), op, key, options.ifVersion)
+  #documentOperation(op: 'insert' | 'put', document: T, ifVersion?: Version | null): Operation {
+    return this.#parts.operations.ofDocument(this.#schema(), op, document, ifVersion)
   }
 
   #rowKey(key: DocumentKey): RowKey {
-    return documentKey(this.#schema().id, key)
+    return rowOfKey(this.#schema(), key)
   }
 
   #schema(): CollectionSchema {
@@ -313,14 +385,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   }
 }
 
-function written({ version }: Done): Written {
-  return { version }
-}
-
 function changed({ version, value }: Done): Put {
   return { version, existed: (value as WriteValue).existed[0] === true }
 }
 
-function versioned<T>(row: Row): Versioned<T> {
-  return { document: decodeDocument(documentBytes(row.value)) as T, version: row.version }
+function documentOf<T>(row: Row): T {
+  return decodeDocument(documentBytes(row.value)) as T
 }

@@ -12,15 +12,17 @@ import { encodeKey } from '../base/tuple.js'
 import type { IndexType } from '../derived/contract.js'
 import { decodeCursor, encodeCursor } from '../derived/cursor.js'
 import type { Moment } from '../derived/moment.js'
+import type { MomentWait } from '../derived/runner.js'
 import type { SecondaryConfig } from '../derived/secondary/config.js'
-import type { SecondaryQuery } from '../derived/secondary/query.js'
+import { checkQuery, type SecondaryQuery } from '../derived/secondary/query.js'
 import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
-import type { Asking } from './asking.js'
-import { checkRead, checkSignal } from './check-options.js'
-import type { FindOptions, FoundPage } from './options.js'
+import type { Asking, Waiting } from './asking.js'
+import { checkSignal, invalid } from './check-options.js'
+import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import type { Reader } from './reader.js'
+import { WaitingRoom } from './waiting-room.js'
 
 /** What questions go through. */
 export interface IndexReaderParts {
@@ -30,6 +32,8 @@ export interface IndexReaderParts {
   readonly asking: Asking
   /** Signs cursors; the same for all openings of a folder. */
   readonly secret: Buffer
+  /** Questions that may wait at a time, else OVERLOADED. */
+  readonly waitingMax: number
 }
 
 /** A document that answers. */
@@ -47,9 +51,11 @@ const damagesMax = 3
 /** Asks the indexes of one store. */
 export class IndexReader {
   readonly #parts: IndexReaderParts
+  readonly #room: WaitingRoom
 
   constructor(parts: IndexReaderParts) {
     this.#parts = parts
+    this.#room = new WaitingRoom(parts.waitingMax, 'questions to indexes')
   }
 
   /** The documents that the index answers with, in its order. */
@@ -59,6 +65,7 @@ export class IndexReader {
     query: SecondaryQuery,
     options: FindOptions,
   ): AsyncGenerator<T, void, undefined> {
+    checkQuery(query)
     const opened = this.#secondary(schema, name)
     for await (const { document } of this.#hits<T>(schema, opened, query, options)) yield document
   }
@@ -68,14 +75,13 @@ export class IndexReader {
     schema: CollectionSchema,
     name: string,
     query: SecondaryQuery,
-    options: FindOptions & { readonly cursor?: string | undefined; readonly limit: number },
+    options: PageOptions,
   ): Promise<FoundPage<T>> {
-    const { cursor, limit } = options
-    // One more is asked for: it tells whether there is a next page.
-    if (!Number.isSafeInteger(limit + 1) || limit < 1) {
-      const allowed = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER - 1}`
-      throw new SillokError('INVALID', `findPage: limit must be ${allowed}, not ${limit}`)
-    }
+    const { cursor, limit = 100 } = options
+    checkQuery(query)
+    if (query.limit !== undefined) throw invalid('findPage: limit stands in the options, not in the query')
+    if (query.after !== undefined && cursor !== undefined)
+      throw invalid('findPage: cursor or after, not both')
     const opened = this.#secondary(schema, name)
     const { secret } = this.#parts
     const question = {
@@ -84,6 +90,7 @@ export class IndexReader {
       reverse: query.reverse === true,
     }
     const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, secret) }
+    // One more is asked for: it tells whether there is a next page.
     const documents: T[] = []
     let position: LogIndex = 0
     let last: Buffer | undefined
@@ -113,7 +120,12 @@ export class IndexReader {
     const opened = this.#opened(schema, name)
     const moment = await this.#moment(opened, options)
     try {
-      for await (const hits of opened.index.query(query, moment.rows)) yield* hits as Hit[]
+      for await (const hits of opened.index.query(query, moment.rows)) {
+        for (const hit of hits) {
+          checkSignal(options, 'the search')
+          yield hit as Hit
+        }
+      }
     } catch (error) {
       if (isSillokError(error, 'DAMAGED')) opened.runner.distrust(error.message)
       throw error
@@ -202,16 +214,26 @@ export class IndexReader {
     return found
   }
 
-  /** Waits for the log, then for the index; deadline and signal hold for both together. */
+  /** Waits for the log, then for the index; one deadline and one signal hold for both together. */
   async #moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
-    checkRead(options)
-    await this.#parts.reader.at(options)
-    const { moment, cancel } = opened.runner.moment(options.onBehind !== 'error')
+    checkSignal(options, 'the search')
+    const { reader, asking } = this.#parts
+    const begun: MomentWait[] = []
+    const work = async (waiting: Waiting): Promise<Moment> => {
+      await reader.read(options, () => {})
+      if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
+      const wait = opened.runner.moment(options.onBehind !== 'error')
+      begun.push(wait)
+      return await wait.moment
+    }
+    this.#room.enter()
     try {
-      return await this.#parts.asking.until(moment, options)
+      return await asking.until(work, options, true)
     } catch (error) {
-      cancel()
+      for (const wait of begun) wait.cancel()
       throw error
+    } finally {
+      this.#room.leave()
     }
   }
 

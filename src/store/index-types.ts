@@ -4,6 +4,7 @@ import type { DerivedIndex, IndexType, KeyedDocument } from '../derived/contract
 import { secondary } from '../derived/secondary/secondary.js'
 import type { IndexDefinition, IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema, Definition } from '../machine/schema.js'
+import { invalid, show } from './check-options.js'
 
 /** Kinds by name. */
 export class IndexTypes {
@@ -11,15 +12,19 @@ export class IndexTypes {
   /** The indexes of a schema that look at documents. */
   readonly #checking = new WeakMap<CollectionSchema, readonly DerivedIndex[]>()
 
-  /** Throws INVALID for a kind without a name, or two of one name. */
+  /** Throws INVALID for what is no kind, and for two of one name. */
   constructor(own: readonly IndexType[] = []) {
     const byName = new Map<string, IndexType>()
     for (const type of [secondary as IndexType, ...own]) {
+      if (typeof type !== 'object' || type === null) throw invalid(`indexTypes: ${show(type)} is no type`)
       const { type: name, version } = type
       if (typeof name !== 'string' || name === '' || !Number.isSafeInteger(version)) {
-        throw new SillokError('INVALID', 'indexTypes: a type needs a name and a whole number as version')
+        throw invalid('indexTypes: a type needs a name and a whole number as version')
       }
-      if (byName.has(name)) throw new SillokError('INVALID', `indexTypes: ${name} is there twice`)
+      if (typeof type.configure !== 'function' || typeof type.open !== 'function') {
+        throw invalid(`indexTypes: ${name} needs the functions configure and open`)
+      }
+      if (byName.has(name)) throw invalid(`indexTypes: ${name} is there twice`)
       byName.set(name, type)
     }
     this.byName = byName
@@ -58,7 +63,7 @@ export class IndexTypes {
     const type = this.byName.get(name)
     if (type === undefined) {
       const known = [...this.byName.keys()].join(', ')
-      throw new SillokError('INVALID', `${place}: no type of index is named ${name}; there are ${known}`)
+      throw invalid(`${place}: no type of index is named ${name}; there are ${known}`)
     }
     try {
       return { ...(type.configure(rest) as object), type: name }

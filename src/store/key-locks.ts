@@ -1,9 +1,22 @@
 /** Runs tasks on one key one after the other, on different keys at once. */
+import { limits } from '../base/limits.js'
+import { WaitingRoom } from './waiting-room.js'
+
+/** The keys of one store. */
 export class KeyLocks {
   readonly #tails = new Map<string, Promise<void>>()
+  readonly #room: WaitingRoom
 
-  /** Runs the task when those before it on the same key have ended, however they ended. */
-  run<R>(key: string, task: () => Promise<R>): Promise<R> {
+  constructor(waitingMax: number = limits.waitingUpdatesMax) {
+    this.#room = new WaitingRoom(waitingMax, 'updates')
+  }
+
+  /**
+   * Runs the task when those before it on the same key have ended, however they ended. Rejects with
+   * OVERLOADED when `limits.waitingUpdatesMax` tasks have not ended.
+   */
+  async run<R>(key: string, task: () => Promise<R>): Promise<R> {
+    this.#room.enter()
     const before = this.#tails.get(key) ?? Promise.resolve()
     const result = before.then(task)
     const tail = result.then(
@@ -12,6 +25,7 @@ export class KeyLocks {
     )
     this.#tails.set(key, tail)
     void tail.then(() => {
+      this.#room.leave()
       if (this.#tails.get(key) === tail) this.#tails.delete(key)
     })
     return result

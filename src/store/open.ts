@@ -1,53 +1,75 @@
 /** The two ways to open an embedded store. */
-import { SillokError } from '../base/errors.js'
 import type { IndexType } from '../derived/contract.js'
 import type { Environment } from '../env/environment.js'
 import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
+import { invalid, show, unknownOption } from './check-options.js'
 import { IndexTypes } from './index-types.js'
-import { Store, type StoreListeners } from './store.js'
+import { Store } from './store.js'
+import type { StoreListeners } from './store-status.js'
 
 /** Where the store lives, and who listens while it is opened. */
 export type OpenOptions = StoreListeners & {
   /** Kinds of indexes of your own, beside those of this package. */
-  readonly indexTypes?: readonly IndexType[]
+  readonly indexTypes?: readonly IndexType[] | undefined
 } & (
     | {
         /** The data folder; made if it is missing. One process at a time. */
         readonly dir: string
-        readonly memory?: false
+        readonly memory?: false | undefined
       }
     | {
         /** The same store without files, for tests: gone when it is closed. */
         readonly memory: true
+        readonly dir?: undefined
       }
   )
+
+const allowed = new Set(['dir', 'memory', 'indexTypes', 'rebuilt', 'failed'])
 
 /**
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
  *
- * Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DISK_FULL, or DAMAGED,
- * which names what is lost: a damaged log is never shortened. Close the store to let the folder go.
+ * Rejects with INVALID, FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DISK_FULL,
+ * DISK_FAILED, UPGRADE_REQUIRED (the log holds what only a newer release knows), STOPPED (an invariant of
+ * the store is broken), or DAMAGED, which names what is lost: a damaged log is never shortened. Close the
+ * store to let the folder go.
  */
 export async function open(options: OpenOptions): Promise<Store> {
-  const { memory = false, ...rest } = (options ?? {}) as {
-    memory?: boolean
-    dir?: unknown
-  } & StoreListeners & {
-      indexTypes?: readonly IndexType[]
-    }
-  if (memory) return openIn(memoryEnvironment(), 'memory', rest)
-  if (typeof rest.dir !== 'string' || rest.dir === '') {
-    throw new SillokError('INVALID', 'open needs { dir: folder } or { memory: true }')
-  }
-  return openIn(realEnvironment(), rest.dir, rest)
+  checkOpen(options)
+  return options.memory === true
+    ? openIn(memoryEnvironment(), 'memory', options)
+    : openIn(realEnvironment(), options.dir, options)
 }
 
-async function openIn(
-  env: Environment,
-  folder: string,
-  options: StoreListeners & { indexTypes?: readonly IndexType[] },
-): Promise<Store> {
+function checkOpen(options: unknown): void {
+  const needs = 'open needs { dir: folder } or { memory: true }'
+  if (typeof options !== 'object' || options === null) throw invalid(`${needs}, not ${show(options)}`)
+  const unknown = unknownOption(options, allowed)
+  if (unknown !== undefined) throw unknown
+  const { dir, memory, indexTypes, rebuilt, failed } = options as Partial<
+    Record<'dir' | 'memory' | 'indexTypes' | 'rebuilt' | 'failed', unknown>
+  >
+  if (memory !== undefined && typeof memory !== 'boolean') {
+    throw invalid(`memory must be true or false, not ${show(memory)}`)
+  }
+  if (memory === true && dir !== undefined) {
+    throw invalid('open: a store is in memory or in a folder: give memory or dir, not both')
+  }
+  if (memory !== true && (typeof dir !== 'string' || dir === '')) {
+    throw invalid(dir === undefined ? needs : `${needs}: dir is ${show(dir)}`)
+  }
+  if (indexTypes !== undefined && !Array.isArray(indexTypes)) {
+    throw invalid(`indexTypes must be a list of index types, not ${show(indexTypes)}`)
+  }
+  for (const [name, listener] of Object.entries({ rebuilt, failed })) {
+    if (listener !== undefined && typeof listener !== 'function') {
+      throw invalid(`${name} must be a function, not ${show(listener)}`)
+    }
+  }
+}
+
+async function openIn(env: Environment, folder: string, options: OpenOptions): Promise<Store> {
   try {
     return await Store.open(env, folder, options, {}, new IndexTypes(options.indexTypes))
   } catch (error) {

@@ -1,10 +1,11 @@
 /** What a caller wants of one document, as an operation for the log: checked as far as one can without it. */
-import { SillokError } from '../base/errors.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { encodeDocument } from '../codec/document.js'
+import type { RowKey } from '../codec/row.js'
 import type { Operation } from '../machine/command.js'
 import { documentKey } from '../machine/keys.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import { invalid, show } from './check-options.js'
 import type { IndexTypes } from './index-types.js'
 
 /** Makes the operations of one store. */
@@ -28,10 +29,7 @@ export class Operations {
     const bytes = encodeDocument(document)
     const key = (document as Record<string, unknown>)[schema.key] as DocumentKey | null | undefined
     if (key === undefined || key === null) {
-      throw new SillokError(
-        'INVALID',
-        `a document of ${schema.name} needs its key in the field ${schema.key}`,
-      )
+      throw invalid(`a document of ${schema.name} needs its key in the field ${schema.key}`)
     }
     const rowKey = documentKey(schema.id, key)
     this.#indexTypes.check(schema, { key, document: document as Record<string, unknown> })
@@ -46,13 +44,18 @@ export class Operations {
     key: DocumentKey,
     ifVersion: number | null | undefined,
   ): Operation {
-    const rowKey = documentKey(schema.id, key)
-    const operation = { op, collection: schema.id, key: rowKey }
+    const operation = { op, collection: schema.id, key: rowOfKey(schema, key) }
     return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
   }
 }
 
+/** The row of the document under that key. Throws INVALID or TOO_LARGE for what is no key. */
+export function rowOfKey(schema: CollectionSchema, key: DocumentKey | null | undefined): RowKey {
+  if (key !== undefined && key !== null) return documentKey(schema.id, key)
+  throw invalid(`the key of a document of ${schema.name} is missing: it is ${key}`)
+}
+
 function checkVersion(version: number | null): number | null {
   if (version === null || Number.isSafeInteger(version)) return version
-  throw new SillokError('INVALID', `ifVersion must be a version or null, not ${version}`)
+  throw invalid(`ifVersion must be a version or null, not ${show(version)}`)
 }

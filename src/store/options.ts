@@ -1,6 +1,7 @@
 /** Options of calls, and what they answer. All times are milliseconds, all keys are document keys. */
 import type { Version } from '../base/ids.js'
 import type { DocumentKey } from '../base/tuple.js'
+import type { Numbering } from '../machine/command.js'
 
 /**
  * How fresh a read must be.
@@ -13,26 +14,37 @@ import type { DocumentKey } from '../base/tuple.js'
 export type ReadLevel = 'linearizable' | 'session' | 'stale'
 
 /**
- * How long a call waits. When either ends the wait the request may still take effect: the outcome is unknown.
+ * How long a call waits. When either ends the wait of a write it may still take effect: the outcome is
+ * unknown, unless the error says that it was never sent. For a read both cover the waits before reading, for
+ * the log and for an index, together; the signal is also looked at between rows, the deadline is not.
  */
 export interface CallOptions {
   /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
-  readonly deadlineMs?: number
-  /** Stops the waiting with ABORTED, not the write. */
-  readonly signal?: AbortSignal
+  readonly deadlineMs?: number | undefined
+  /** Stops the waiting with ABORTED, not a write that was sent. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How a read waits, and how fresh it must be. */
 export interface ReadOptions extends CallOptions {
-  readonly level?: ReadLevel
+  /** Default `linearizable`. */
+  readonly level?: ReadLevel | undefined
 }
 
 /** How a write waits, and under which condition it holds. */
 export interface WriteOptions extends CallOptions {
-  /** Only if the document has this version; null: only if it is absent. Otherwise CONFLICT. */
-  readonly ifVersion?: Version | null
-  /** The caller's own number of this request, in a caller-numbered session; refused elsewhere. */
-  readonly sequence?: number
+  /**
+   * Only if the document has this version; null: only if it is absent. Otherwise CONFLICT (details: key,
+   * version). Not given: in any case.
+   */
+  readonly ifVersion?: Version | null | undefined
+  /**
+   * The caller's own number of this request, in a caller-numbered session; refused elsewhere. It stands for
+   * this one request for ever. Another one under the same number is SEQUENCE_REUSED, as far as that can be
+   * seen: by the session object that sent the first one always, after a resume (in another process, say) only
+   * if the first keys of both fall in one of 256 slots. So never use a number twice.
+   */
+  readonly sequence?: number | undefined
 }
 
 /** Options of `insert`, which has its condition already. */
@@ -40,7 +52,11 @@ export type InsertOptions = Omit<WriteOptions, 'ifVersion'>
 
 /** An answered write. */
 export interface Written {
-  /** The version that the documents have now; it only grows. */
+  /**
+   * The version that the documents have now; it only grows. Without a session, a write that changed nothing
+   * (a delete of what is not there, a batch of checks) makes none: what it answers is above all versions so
+   * far, and the next write gets it too.
+   */
   readonly version: Version
 }
 
@@ -59,32 +75,50 @@ export interface Deleted extends Written {
 /** A document with its version. */
 export interface Versioned<T> {
   readonly document: T
+  /** For `ifVersion`. */
   readonly version: Version
 }
 
 /** A range of keys, by key order: numbers before strings, strings by their bytes. */
 export interface ScanOptions extends ReadOptions {
-  readonly gte?: DocumentKey
-  readonly gt?: DocumentKey
-  readonly lt?: DocumentKey
-  readonly lte?: DocumentKey
+  /** From this key on. Not together with gt. */
+  readonly gte?: DocumentKey | undefined
+  /** Behind this key. */
+  readonly gt?: DocumentKey | undefined
+  /** Before this key. Not together with lte. */
+  readonly lt?: DocumentKey | undefined
+  /** Up to this key, and it. */
+  readonly lte?: DocumentKey | undefined
   /** Keys that are strings and begin with this. Not together with the others. */
-  readonly prefix?: string
-  readonly reverse?: boolean
+  readonly prefix?: string | undefined
+  /** True: largest key first. Default false. */
+  readonly reverse?: boolean | undefined
   /** Documents at most. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** How a definition is taken. */
 export interface DefineOptions extends CallOptions {
   /** Indexes that the definition no longer names go, with their rows. Without it that is refused. */
-  readonly drop?: boolean
+  readonly drop?: boolean | undefined
 }
 
 /** How a question to an index waits. */
 export interface FindOptions extends ReadOptions {
-  /** While the index is being built: wait for it (default), or reject with INDEX_BEHIND. */
-  readonly onBehind?: 'wait' | 'error'
+  /**
+   * While the index is not live (it is being opened or built, or fails and is tried again): wait for it
+   * (default; INDEX_FAILED if it fails meanwhile), or `error`: reject at once with INDEX_BEHIND, which says
+   * why. A live one that has not taken the newest entries yet is waited for in any case, for a moment.
+   */
+  readonly onBehind?: 'wait' | 'error' | undefined
+}
+
+/** How a page is asked for. */
+export interface PageOptions extends FindOptions {
+  /** Documents in the page at most; 100 if not given. */
+  readonly limit?: number | undefined
+  /** The `cursor` of the page before: gives the one after it. */
+  readonly cursor?: string | undefined
 }
 
 /** One page of documents from an index. */
@@ -96,9 +130,22 @@ export interface FoundPage<T> {
   readonly position: number
 }
 
-/** One step of an atomic batch; `in` names the collection. */
+/** What a session is opened with. */
+export interface SessionOptions {
+  /** Survives restarts of the process: opening the same name again resumes the session. */
+  readonly name?: string | undefined
+  /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
+  readonly numbering?: Numbering | undefined
+  /** Names the input of a caller-numbered session, say its SHA-256: another one is refused. */
+  readonly input?: string | undefined
+}
+
+/**
+ * One step of an atomic batch; `in` names the collection. `check` writes nothing: the batch takes effect only
+ * if that document has that version (null: is absent).
+ */
 export type BatchStep =
   | { readonly insert: object; readonly in: string }
-  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null }
-  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null }
+  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null | undefined }
+  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null | undefined }
   | { readonly check: DocumentKey; readonly in: string; readonly ifVersion: Version | null }

@@ -1,12 +1,14 @@
 /**
  * Reads rows: those that are asked for in one turn share one look at the log and one look at the disk.
  */
+import { limits } from '../base/limits.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { State } from '../state/state.js'
+import type { StateView } from '../state/state-view.js'
 import type { Asking } from './asking.js'
-import { checkRead } from './check-options.js'
 import type { ReadOptions } from './options.js'
+import { WaitingRoom } from './waiting-room.js'
 
 interface Wanted {
   readonly key: RowKey
@@ -19,19 +21,39 @@ export class Reader {
   readonly #clock: Clock
   readonly #state: State
   readonly #asking: Asking
+  readonly #room: WaitingRoom
   #wanted: Wanted[] = []
 
-  constructor(clock: Clock, state: State, asking: Asking) {
+  constructor(clock: Clock, state: State, asking: Asking, waitingMax: number = limits.waitingReadsMax) {
+    this.#room = new WaitingRoom(waitingMax, 'reads')
     this.#clock = clock
     this.#state = state
     this.#asking = asking
   }
 
-  /** Resolves when the state may be read at that level. */
-  async at(options: ReadOptions): Promise<void> {
-    checkRead(options)
-    if (options.level === 'stale' || options.level === 'session') return
-    await this.#asking.barrier(options)
+  /**
+   * Waits until the state may be read at that level, then does the reading; the options are checked. Rejects
+   * with OVERLOADED when `limits.waitingReadsMax` reads have not ended.
+   */
+  async read<R>(options: ReadOptions, reading: () => R | Promise<R>): Promise<R> {
+    this.#room.enter()
+    try {
+      const { level } = options
+      if (level === undefined || level === 'linearizable') await this.#asking.barrier(options)
+      return await reading()
+    } finally {
+      this.#room.leave()
+    }
+  }
+
+  /** Reads rows as they are at this moment, whatever changes meanwhile; null where there is none. */
+  async ofOneMoment<R>(reading: (view: Pick<StateView, 'getMany'>) => Promise<R>): Promise<R> {
+    const view = this.#state.view()
+    try {
+      return await reading(view)
+    } finally {
+      view.release()
+    }
   }
 
   /**

@@ -3,32 +3,28 @@
  * name.
  *
  * Numbered by this library, from 1 in each epoch, or by the caller (an import's row number), for as long as
- * the session lives; never both. Resuming a name fences the older holder: it gets FENCED, with no effect.
- * Source: Raft thesis 6.3.
+ * the session lives; never both. Resuming a name fences the older holder: its new requests get FENCED, with
+ * no effect; one that it sends again still gets its kept answer. Source: Raft thesis 6.3.
+ *
+ * A caller's number stands for one request for ever, and nothing else may be sent under it. The partition
+ * finds another request under a number only if the first keys of both fall in the same of its 256 slots, for
+ * there the reply is kept. This object knows what it sent itself under the numbers of the window, and refuses
+ * any other request. What remains: after a resume the new holder does not know what the old one sent, so a
+ * number that is used twice, once by each, may take effect twice.
  */
 import { hash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { slotOfRow } from '../codec/row.js'
-import type { Numbering, Operation, Write } from '../machine/command.js'
+import type { Numbering, Operation, SessionMark, Write } from '../machine/command.js'
 import { type Done, requestHashBytes } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
-import type { Asking } from './asking.js'
-import { type Queued, weigh } from './asking.js'
+import { type Asking, type Queued, weigh } from './asking.js'
+import { checkCollectionName, invalid, noOptions, optionNames, show } from './check-options.js'
 import type { Collection } from './collection.js'
-import type { WriteOptions } from './options.js'
-import type { Writer } from './writer.js'
-
-/** What a session is opened with. */
-export interface SessionOptions {
-  /** Survives restarts of the process: opening the same name again resumes the session. */
-  readonly name?: string
-  /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
-  readonly numbering?: Numbering
-  /** Names the input of a caller-numbered session, say its SHA-256: another one is refused. */
-  readonly input?: string
-}
+import type { BatchStep, InsertOptions, SessionOptions, WriteOptions, Written } from './options.js'
+import { type Writer, writeBy, written } from './writer.js'
 
 /** What a session needs of its store. */
 export interface SessionParts {
@@ -37,6 +33,7 @@ export interface SessionParts {
   readonly handle: SessionHandle
   readonly lowWater: Sequence
   readonly collection: <T extends object, D>(name: string, writer: Writer) => Collection<T, D>
+  readonly batch: (steps: readonly BatchStep[]) => Operation[]
   readonly closed: (session: Session) => void
 }
 
@@ -49,14 +46,22 @@ interface QueuedWrite {
   sequence: Sequence
 }
 
+/** The highest number that a request can have: six bytes in the key of its kept reply. */
+const sequenceMax: Sequence = 2 ** 48 - 1
+
 /** A session: write through `session.collection(name)`. */
 export class Session implements Writer, AsyncDisposable {
   /** The session's number; the same for all holders of its name. */
   readonly id: number
+  /** Counts the holders of the session, from 1: the newest one fences those before. */
   readonly epoch: number
+  /** Under which it survives restarts; undefined: it ends with this object. */
   readonly name: string | undefined
+  /** Who numbers the requests. */
   readonly numbering: Numbering
   readonly #parts: SessionParts
+  /** Caller-numbered: the requests of the window that this object sent, by their numbers. */
+  readonly #sent = new Map<Sequence, Buffer>()
   readonly #answered = new Set<Sequence>()
   readonly #queue = new Set<QueuedWrite>()
   #queuedBytes = 0
@@ -85,22 +90,36 @@ export class Session implements Writer, AsyncDisposable {
 
   /** The collection, its writes in this session. */
   collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
+    checkCollectionName(name)
     return this.#parts.collection<T, D>(name, this)
   }
 
   /**
    * Caller-numbered: the answers up to and including this number are no longer needed; their replies may go.
-   * A later request with such a number is ALREADY_ACKNOWLEDGED.
+   * A later request with such a number gets its kept answer or ALREADY_ACKNOWLEDGED, and takes no effect. A
+   * release is logged with the next write only: without one a resumed session does not know of it. Throws
+   * INVALID.
    */
   release(through: Sequence): void {
-    if (this.numbering !== 'caller')
-      throw new SillokError('INVALID', 'release: this library numbers the session itself')
-    if (!Number.isSafeInteger(through) || through < 0)
-      throw new SillokError('INVALID', `not a sequence: ${through}`)
+    if (this.numbering !== 'caller') throw invalid('release: this library numbers the session itself')
+    if (!Number.isSafeInteger(through) || through < 0 || through >= sequenceMax)
+      throw invalid(`release: a whole number from 0 to ${sequenceMax - 1}, not ${show(through)}`)
+    const released = Math.min(through, this.#lowWater + limits.sessionWindow - 1)
+    for (let sequence = this.#lowWater; sequence <= released; sequence++) this.#sent.delete(sequence)
     this.#lowWater = Math.max(this.#lowWater, through + 1)
   }
 
-  /** Ends the session, unless it has a name. Its requests must be answered before. */
+  /**
+   * All steps take effect at once, or none, as one request of this session; see `store.batch`. Rejects as the
+   * writes of the session do.
+   */
+  batch(steps: readonly BatchStep[], options: InsertOptions = noOptions): Promise<Written> {
+    return writeBy(this, () => this.#parts.batch(steps), options, optionNames.insert, written)
+  }
+
+  /**
+   * Ends the session, unless it has a name. Its requests must be answered before. Later ones are CLOSED.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -116,6 +135,7 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 
+  /** For collections and batches: one request. The options are checked. */
   write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     const refused = this.#refusal(options)
     if (refused !== undefined) return Promise.reject(refused)
@@ -123,6 +143,10 @@ export class Session implements Writer, AsyncDisposable {
     const bytes = weigh(operations)
     if (this.numbering === 'caller') {
       const command = this.#mark(operations, options.sequence ?? 0)
+      if (this.#isReused(command.mark)) {
+        const message = `sequence ${options.sequence} of session ${this.id} was another request`
+        return Promise.reject(new SillokError('SEQUENCE_REUSED', message))
+      }
       return asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
     }
     if (this.#queue.size > 0 && this.#isFull(bytes)) {
@@ -145,23 +169,33 @@ export class Session implements Writer, AsyncDisposable {
   #refusal(options: WriteOptions): SillokError | undefined {
     if (this.#closed) {
       // A request numbered by the caller may have been sent before.
-      const options = this.numbering === 'caller' ? { outcome: 'unknown' as const } : {}
-      return new SillokError('CLOSED', 'the session is closed', options)
+      const outcome = this.numbering === 'caller' ? 'unknown' : 'not-applied'
+      return new SillokError('CLOSED', 'the session is closed', { outcome })
     }
     const { sequence } = options
     if (this.numbering === 'library') {
       if (sequence === undefined) return undefined
-      return new SillokError('INVALID', 'sequence: this session is numbered by the library')
+      return invalid('sequence: this session is numbered by the library')
     }
-    if (Number.isSafeInteger(sequence) && (sequence ?? 0) >= 1) return undefined
-    return new SillokError('INVALID', `a caller-numbered session needs a sequence from 1, not ${sequence}`)
+    const isSequence = Number.isSafeInteger(sequence) && sequence !== undefined
+    if (isSequence && sequence >= 1 && sequence <= sequenceMax) return undefined
+    const needed = `a caller-numbered session needs a sequence from 1 to ${sequenceMax}`
+    return invalid(`${needed}, not ${show(sequence)}`)
   }
 
-  #hasRoom(): boolean {
-    return this.#next < this.#lowWater + limits.sessionWindow
+  /** True if this object sent another request under the number, wherever its reply is kept. */
+  #isReused({ sequence, hash }: SessionMark): boolean {
+    const sent = this.#sent.get(sequence)
+    if (sent !== undefined) return !sent.equals(hash)
+    if (sequence >= this.#lowWater && this.#isInWindow(sequence)) this.#sent.set(sequence, hash)
+    return false
   }
 
-  #mark(operations: readonly Operation[], sequence: Sequence): Write {
+  #isInWindow(sequence: Sequence): boolean {
+    return sequence < this.#lowWater + limits.sessionWindow
+  }
+
+  #mark(operations: readonly Operation[], sequence: Sequence): Write & { readonly mark: SessionMark } {
     const { session, epoch } = this.#parts.handle
     const { numbering } = this
     const slot = slotOfRow(operations[0]?.key ?? '')
@@ -185,7 +219,7 @@ export class Session implements Writer, AsyncDisposable {
     if (this.#sending) return
     this.#sending = true
     for (const own of this.#queue) {
-      if (!this.#hasRoom()) break
+      if (!this.#isInWindow(this.#next)) break
       this.#queue.delete(own)
       this.#queuedBytes -= own.bytes
       if (!own.queued.isWaiting) continue

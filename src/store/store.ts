@@ -7,63 +7,46 @@ import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
-import { isWellFormed } from '../base/text.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
-import type { Define } from '../machine/command.js'
+import type { Define, Operation } from '../machine/command.js'
 import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
-import { Host, type PartitionStatus } from '../replica/host.js'
-import type { NamedIndexStatus } from '../replica/indexes.js'
+import { Host } from '../replica/host.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
-import { stepOperation } from './batch-steps.js'
+import { batchOperations } from './batch-steps.js'
 import { Changes, type ChangesOptions, checkName } from './changes.js'
-import { callRefusal } from './check-options.js'
+import { checkCollectionName, checkDefine, checkSession, noOptions, optionNames } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
+import { definitionOf, type NormalDefinition } from './definition.js'
+import type { CheckedDefinition } from './find-types.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
 import { Operations } from './operations.js'
-import type { BatchStep, CallOptions, DefineOptions, Written } from './options.js'
+import type { BatchStep, CallOptions, DefineOptions, SessionOptions, Written } from './options.js'
 import { Reader } from './reader.js'
-import { Session, type SessionOptions } from './session.js'
-import { PlainWriter, type Writer } from './writer.js'
+import { Session } from './session.js'
+import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
+import { PlainWriter, type Writer, writeBy, written } from './writer.js'
 
-/**
- * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
- * during `open` only: pass that listener to `open`.
- */
-export interface StoreEvents {
-  failed: [error: SillokError]
-  rebuilt: [reason: string]
-}
-
-/** What a store says of itself. */
-export interface StoreStatus {
-  readonly folder: string
-  readonly state: 'open' | 'closed' | 'failed'
-  readonly failure: SillokError | undefined
-  readonly collections: readonly string[]
-  readonly sessions: number
-  readonly wal: unknown
-  readonly partitions: readonly PartitionStatus[]
-  readonly indexes: readonly NamedIndexStatus[]
-}
+export type { StoreStatus } from './store-status.js'
 
 /** How often live sessions tell meta that they live: a quarter of an idle session's life. */
 const keepAliveMs = limits.sessionIdleMs / 4
 
 /** An open store. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
+  /** The data folder, as it was given; `memory` for a store without files. */
   readonly folder: string
   readonly #env: Environment
   readonly #deadlines: Deadlines
   readonly #schemas = new Map<string, CollectionSchema>()
   readonly #sessions = new Set<Session>()
-  readonly #locks = new KeyLocks()
+  readonly #locks: KeyLocks
   readonly #indexTypes: IndexTypes
   readonly #operations: Operations
   #host: Host | undefined
@@ -75,8 +58,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #closing: Promise<void> | undefined
   #keepAliveTimer: Timer | undefined
 
-  private constructor(env: Environment, folder: string, indexTypes: IndexTypes) {
+  private constructor(env: Environment, folder: string, indexTypes: IndexTypes, own: Partial<Limits>) {
     super()
+    this.#locks = new KeyLocks(own.waitingUpdatesMax)
     this.#indexTypes = indexTypes
     this.#operations = new Operations(indexTypes)
     this.#env = env
@@ -84,30 +68,33 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
   }
 
-  /** Opens a store in an environment; see `open` for what holds then. */
+  /**
+   * Opens a store in an environment; see `open` for what holds then. `own`: other limits than the usual ones,
+   * for simulations.
+   */
   static async open(
     env: Environment,
     folder: string,
     listeners: StoreListeners = {},
-    limits: Partial<Limits> = {},
+    own: Partial<Limits> = {},
     indexTypes: IndexTypes = new IndexTypes(),
   ): Promise<Store> {
-    const store = new Store(env, folder, indexTypes)
+    const store = new Store(env, folder, indexTypes, own)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
     const host = await Host.open({
       env,
       folder,
-      limits,
+      limits: own,
       indexTypes: indexTypes.byName,
       // In turns of their own: what a listener throws must not get into what the store is doing.
       failed: error => env.clock.soon(() => store.emit('failed', error)),
       rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
     })
     store.#host = host
-    store.#asking = new Asking(host.data, store.#deadlines)
+    store.#asking = new Asking(host.data, store.#deadlines, own.waitingReadsMax)
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
-    store.#reader = new Reader(env.clock, host.data.state, store.#asking)
+    store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
     store.#indexReader = new IndexReader({
       indexes: () => host.indexes,
@@ -115,6 +102,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: store.#reader,
       asking: store.#asking,
       secret: cursorSecret(host.origin),
+      waitingMax: own.waitingReadsMax ?? limits.waitingReadsMax,
     })
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
@@ -124,14 +112,18 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
    * definition. The same definition again makes no entry. New indexes are built from what is there; indexes
-   * that are no longer named go with `drop`. Any other change is INVALID, with no effect.
+   * that are no longer named go with `drop`. Any other change is INVALID, with no effect. Rejects also with
+   * TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
-  async define(name: string, definition: Definition, options: DefineOptions = {}): Promise<void> {
+  async define<const D extends Definition>(
+    name: string,
+    definition: D & CheckedDefinition<D>,
+    options: DefineOptions = noOptions,
+  ): Promise<void> {
+    checkDefine(options)
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
-    const refused = callRefusal(options)
-    if (refused !== undefined) throw refused
     const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
-    await this.#open(this.#asking).until(this.#define(command, options), options)
+    await this.#open(this.#asking).until(() => this.#define(command, options), options)
   }
 
   /** One deadline holds for both waits. */
@@ -151,46 +143,45 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
-   * is.
+   * is. `T` types its documents; `D`, the type of its definition (written `as const`, else there is little to
+   * see), the questions to its secondary indexes: `collection<User, typeof users>('users')`.
    */
   collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
+    checkCollectionName(name)
     return this.#collection<T, D>(name, undefined)
   }
 
   /**
-   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
-   * ones before them. Rejects as the single operations do.
+   * The definition of the collection in its normal form; undefined if there is none of that name. A
+   * definition is seen here when `define` has resolved. Throws INVALID for what is no name, CLOSED.
    */
-  async batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<Written> {
-    if (!Array.isArray(steps) || steps.length === 0)
-      throw new SillokError('INVALID', 'a batch needs at least one step')
-    if (steps.length > limits.batchCommandsMax) {
-      throw new SillokError(
-        'TOO_LARGE',
-        `a batch of ${steps.length} steps, ${limits.batchCommandsMax} allowed`,
-      )
-    }
-    const operations = steps.map((step, i) =>
-      stepOperation(step, i, this.#operations, name => this.#schema(name)),
-    )
-    const bytes = operations.reduce((sum, { key, document }) => sum + key.length + (document?.length ?? 0), 0)
-    if (bytes > limits.batchCommandBytesMax) {
-      throw new SillokError('TOO_LARGE', `a batch of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
-    }
-    return await this.#open(this.#writer).write(operations, options, ({ version }) => ({ version }))
+  definition(name: string): NormalDefinition | undefined {
+    checkCollectionName(name)
+    this.#open(this.#host)
+    const schema = this.#schemas.get(name)
+    return schema && definitionOf(schema)
+  }
+
+  /**
+   * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
+   * ones before them. Rejects as the single operations do; with TOO_LARGE for more than
+   * `limits.batchCommandsMax` steps, `limits.batchCommandBytesMax` bytes, or `limits.entryBytesMax` of log.
+   */
+  async batch(steps: readonly BatchStep[], options: CallOptions = noOptions): Promise<Written> {
+    const writer = this.#open(this.#writer)
+    return await writeBy(writer, () => this.#batchOperations(steps), options, optionNames.call, written)
   }
 
   /**
    * Opens a session, or resumes the named one: then every older holder of the name is fenced in every
-   * partition. Rejects with TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, INVALID.
+   * partition. Rejects with INVALID (also for another numbering than the name has), TOO_LARGE,
+   * TOO_MANY_SESSIONS, SESSION_INPUT_CHANGED, REGISTER_TOO_OLD, CLOSED, TIMED_OUT, ABORTED.
    */
-  async session(options: SessionOptions & CallOptions = {}): Promise<Session> {
-    checkSessionOptions(options)
-    const refused = callRefusal(options)
-    if (refused !== undefined) throw refused
+  async session(options: SessionOptions & CallOptions = noOptions): Promise<Session> {
+    checkSession(options)
     const opening = this.#openSession(options)
     try {
-      return await this.#open(this.#asking).until(opening, options)
+      return await this.#open(this.#asking).until(() => opening, options)
     } catch (error) {
       // Nobody has it who comes too late: it must not be kept alive.
       opening.then(session => session.close()).catch(() => {})
@@ -211,6 +202,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       lowWater: this.#resumeFrom(handle.session),
       collection: <T extends object, D>(collection: string, writer: Writer) =>
         this.#collection<T, D>(collection, writer),
+      batch: steps => this.#batchOperations(steps),
       closed: closed => this.#sessions.delete(closed),
     })
     this.#sessions.add(session)
@@ -245,11 +237,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Reads every row and compares with the digests: numbers of the slots that do not fit, none when all is
-   * well.
+   * Reads every row of the documents' partition and compares with the digests: numbers of the slots that do
+   * not fit, none when all is well; 0 to 255 hold documents, claims and kept replies, 256 the partition's own
+   * rows. Rejects with DAMAGED when a row fails its own check.
    */
-  scrub(): Promise<readonly number[]> {
-    return this.#open(this.#host).scrub(dataPartition)
+  async scrub(): Promise<readonly number[]> {
+    return await this.#open(this.#host).scrub(dataPartition)
   }
 
   /** The changes of documents, in the order of the log: from now on, or from any place in it. */
@@ -273,6 +266,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return this.#closing
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -307,6 +301,10 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     })
   }
 
+  #batchOperations(steps: readonly BatchStep[]): Operation[] {
+    return batchOperations(steps, this.#operations, name => this.#schema(name))
+  }
+
   #schema(name: string): CollectionSchema {
     if (this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
     const schema = this.#schemas.get(name)
@@ -335,40 +333,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
         if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
       },
       { idle: true },
-    )
-  }
-}
-
-/** Listeners that must be there while the store is opened. */
-export interface StoreListeners {
-  readonly rebuilt?: (reason: string) => void
-  readonly failed?: (error: SillokError) => void
-}
-
-function checkSessionOptions(options: SessionOptions): void {
-  const { name, numbering, input } = options
-  if (name !== undefined && (typeof name !== 'string' || name === '')) {
-    throw new SillokError('INVALID', 'the name of a session is a non-empty string')
-  }
-  if (name !== undefined && !isWellFormed(name)) {
-    throw new SillokError('INVALID', 'the name of a session must be well-formed text')
-  }
-  if (name !== undefined && Buffer.byteLength(name) > limits.sessionNameBytesMax) {
-    throw new SillokError(
-      'TOO_LARGE',
-      `the name of a session has at most ${limits.sessionNameBytesMax} bytes`,
-    )
-  }
-  if (numbering !== undefined && numbering !== 'library' && numbering !== 'caller') {
-    throw new SillokError('INVALID', `numbering is 'library' or 'caller', not ${JSON.stringify(numbering)}`)
-  }
-  if (input !== undefined && (typeof input !== 'string' || numbering !== 'caller')) {
-    throw new SillokError('INVALID', 'input: a string, for a caller-numbered session')
-  }
-  if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
-    throw new SillokError(
-      'TOO_LARGE',
-      `input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`,
     )
   }
 }

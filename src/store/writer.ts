@@ -1,21 +1,24 @@
 /**
  * Who writes: the store itself, or a session. Commands of one writer are decided in call order.
  */
-import { SillokError } from '../base/errors.js'
-import type { Operation } from '../machine/command.js'
+import { isSillokError, withUnknownOutcome } from '../base/errors.js'
+import type { Numbering, Operation } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
-import type { Asking } from './asking.js'
-import { weigh } from './asking.js'
-import type { WriteOptions } from './options.js'
+import { type Asking, weigh } from './asking.js'
+import { callRefusal, invalid, type OptionNames } from './check-options.js'
+import type { WriteOptions, Written } from './options.js'
 
 /** Sends document operations: all of them take effect, or none. */
 export interface Writer {
-  /** Resolves with what `finish` makes of the answer. */
+  /** Who numbers the requests; undefined: they have no numbers. */
+  readonly numbering: Numbering | undefined
+  /** Resolves with what `finish` makes of the answer. The options are checked. */
   write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R>
 }
 
 /** Writes of the store itself, without a session: a retry by the caller is a new request. */
 export class PlainWriter implements Writer {
+  readonly numbering = undefined
   readonly #asking: Asking
 
   constructor(asking: Asking) {
@@ -24,10 +27,41 @@ export class PlainWriter implements Writer {
 
   write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
     if (options.sequence !== undefined) {
-      const message = 'sequence: only a caller-numbered session takes it, see db.session'
-      return Promise.reject(new SillokError('INVALID', message))
+      return Promise.reject(invalid('sequence: only a caller-numbered session takes it, see db.session'))
     }
     const command = { type: 'write', operations, mark: undefined } as const
     return this.#asking.ask(command, weigh(operations), { sender: this, finish }, options)
   }
+}
+
+/**
+ * Checks the options, makes the operations and has them written. What is wrong rejects, it does not throw.
+ */
+export function writeBy<R>(
+  writer: Writer,
+  operations: () => readonly Operation[],
+  options: WriteOptions,
+  allowed: OptionNames,
+  finish: (done: Done) => R,
+): Promise<R> {
+  const refused = callRefusal(options, allowed)
+  if (refused !== undefined)
+    return Promise.reject(mayBeRetry(writer, options) ? withUnknownOutcome(refused) : refused)
+  try {
+    return writer.write(operations(), options, finish)
+  } catch (error) {
+    // That the store is closed says nothing about an earlier attempt; what is no request was never one.
+    const isWidened = isSillokError(error, 'CLOSED') && mayBeRetry(writer, options)
+    return Promise.reject(isWidened ? withUnknownOutcome(error) : error)
+  }
+}
+
+/** The answer to a write of which only the version is told. */
+export function written({ version }: Done): Written {
+  return { version }
+}
+
+/** A number may have been sent before: what refuses this attempt says nothing about that. */
+function mayBeRetry(writer: Writer, options: WriteOptions | null | undefined): boolean {
+  return writer.numbering === 'caller' && options?.sequence !== undefined
 }

@@ -211,7 +211,8 @@ async function oldSession(
       state: host.data.state,
       locks: new KeyLocks(),
     })
-  const parts = { asking, directory: host.sessions, handle, lowWater, collection, closed: () => {} }
+  const own = { batch: () => [], closed: () => {} }
+  const parts = { asking, directory: host.sessions, handle, lowWater, collection, ...own }
   const session = new Session({ name, numbering, ...(input !== undefined && { input }) }, parts)
   return <T extends object>(collectionName: string) => session.collection<T>(collectionName)
 }

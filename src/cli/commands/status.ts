@@ -24,7 +24,10 @@ export const command: Command = {
   },
 }
 
-type Told = Omit<StoreStatus, 'sessions' | 'failure'> & { readonly failure: string | undefined }
+type Told = Omit<StoreStatus, 'sessions' | 'failure' | 'wal'> & {
+  readonly failure: string | undefined
+  readonly wal: unknown
+}
 
 function flatten({ folder, state, failure, collections, wal, partitions, indexes }: Told): Fields {
   const fields: Record<string, unknown> = { folder, state, collections: collections.join(', ') }

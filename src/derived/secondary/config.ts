@@ -15,9 +15,9 @@ export interface SecondaryDefinition {
   /** Paths of fields, 1 to `limits.fieldsPerIndexMax`; rows are ordered by the first, then the second … */
   readonly fields: readonly string[]
   /** One of `fields`: if it holds an array the document has one row per distinct element. */
-  readonly each?: string
+  readonly each?: string | undefined
   /** True: documents that lack one of the fields (or hold null there) are left out. Default false. */
-  readonly sparse?: boolean
+  readonly sparse?: boolean | undefined
 }
 
 /** A checked definition in its one normal form. */

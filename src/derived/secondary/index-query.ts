@@ -37,9 +37,9 @@ export type IndexQuery<
 > = Steps<readonly [], Values<T, Fields, Each>>
 
 interface Common {
-  readonly reverse?: boolean
-  readonly after?: Uint8Array
-  readonly limit?: number
+  readonly reverse?: boolean | undefined
+  readonly after?: Uint8Array | undefined
+  readonly limit?: number | undefined
 }
 
 type Steps<Fixed extends readonly unknown[], Left extends readonly unknown[]> =
@@ -47,7 +47,7 @@ type Steps<Fixed extends readonly unknown[], Left extends readonly unknown[]> =
   | (Left extends readonly [infer First, ...infer Rest] ? Steps<readonly [...Fixed, First], Rest> : never)
 
 type Eq<Fixed extends readonly unknown[]> = Fixed extends readonly []
-  ? { readonly eq?: readonly [] }
+  ? { readonly eq?: readonly [] | undefined }
   : { readonly eq: Fixed }
 
 type Following<Left extends readonly unknown[]> = Left extends readonly [infer First, ...unknown[]]
@@ -62,19 +62,19 @@ type Heads<Left extends readonly unknown[]> = Left extends readonly [infer First
   : never
 
 interface Between<Value> {
-  readonly gt?: Value
-  readonly gte?: Value
-  readonly lt?: Value
-  readonly lte?: Value
-  readonly prefix?: never
+  readonly gt?: Value | undefined
+  readonly gte?: Value | undefined
+  readonly lt?: Value | undefined
+  readonly lte?: Value | undefined
+  readonly prefix?: undefined
 }
 
 interface Whole {
-  readonly gt?: never
-  readonly gte?: never
-  readonly lt?: never
-  readonly lte?: never
-  readonly prefix?: never
+  readonly gt?: undefined
+  readonly gte?: undefined
+  readonly lt?: undefined
+  readonly lte?: undefined
+  readonly prefix?: undefined
 }
 
 type Prefix = Omit<Whole, 'prefix'> & { readonly prefix: string }

@@ -17,20 +17,24 @@ import { cutBytes } from './field.js'
 /** A question. Without eq, bounds and prefix: every row. */
 export interface SecondaryQuery {
   /** Values of the first fields, in their order. */
-  readonly eq?: readonly TupleValue[]
+  readonly eq?: readonly TupleValue[] | undefined
   /** A value of the next field, or the list of values of the next fields: a list is never one value here. */
-  readonly gt?: TupleValue
-  readonly gte?: TupleValue
-  readonly lt?: TupleValue
-  readonly lte?: TupleValue
+  readonly gt?: TupleValue | undefined
+  readonly gte?: TupleValue | undefined
+  readonly lt?: TupleValue | undefined
+  readonly lte?: TupleValue | undefined
   /** The next field is text that begins with this. Goes without bounds. */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** Largest first. */
-  readonly reverse?: boolean
-  /** Only what follows this row in the order asked for: the `row` of the last hit that was taken. */
-  readonly after?: Uint8Array
+  readonly reverse?: boolean | undefined
+  /**
+   * Only what follows this row in the order asked for: the `row` of a hit that `query()` gave to the same
+   * question. Where documents changed meanwhile it need not be there any more. For pages of documents there
+   * is `findPage`, whose cursors are checked.
+   */
+  readonly after?: Uint8Array | undefined
   /** Hits at most, 1 or more. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** Rows with gte <= row < lt. Rows that begin with one of `doubtful` may not belong to the answer. */
@@ -47,7 +51,9 @@ const above = Buffer.of(0xff)
 
 /** Throws INVALID that names what is wrong about the shape of the question, and what is allowed. */
 export function checkQuery(query: SecondaryQuery): void {
-  if (typeof query !== 'object' || query === null) throw invalid('a query is an object')
+  if (typeof query !== 'object' || query === null || Array.isArray(query)) {
+    throw invalid('a query is an object')
+  }
   for (const [name, value] of Object.entries(query)) {
     if (!allowed.includes(name)) {
       throw invalid(`unknown ${JSON.stringify(name)}; allowed are ${allowed.join(', ')}`)

@@ -43,12 +43,16 @@ import {
   storedRows,
 } from './rows.js'
 
-/** A document that answers. */
+/** A document that answers: what `query()` yields for a secondary index, where `find` reads the documents. */
 export interface SecondaryHit {
+  /** The document's key. */
   readonly key: DocumentKey
-  /** The row key: a later query goes on `after` it. */
+  /** The key of its row: a later query with `after: row` goes on behind it. */
   readonly row: Buffer
-  /** False: a long value was cut, so it is a hit only if `matches` says so of the document. */
+  /**
+   * False: a value of more than `limits.indexedValueBytesMax` was cut in the row or in the question, so only
+   * the document itself tells whether it answers. `find` looks, and leaves out those that do not.
+   */
   readonly exact: boolean
 }
 

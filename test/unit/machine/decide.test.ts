@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
+import { limits } from '../../../src/base/limits.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
+import { encodeFacts } from '../../../src/codec/facts.js'
 import { keyText, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
 import type { Command, Decision, Write } from '../../../src/machine/command.js'
 import { documentBytes } from '../../../src/machine/documents.js'
@@ -387,4 +389,29 @@ t.test('what meta brings counts once, in order, and a session is not opened behi
   t.match(rows.run(late), { type: 'answer', reply: { code: 'UNAVAILABLE' } })
   t.strictSame(digestOf(rows.rows), before)
   t.equal(rows.run({ ...late, session: 4, metaIndex: 5 }).type, 'entry')
+})
+
+t.test('an entry has room for the kept reply of a batch, or the batch is refused', async t => {
+  const rows = begin()
+  rows.run({ type: 'openSession', session: 11, epoch: 1, numbering: 'library', metaIndex: 1 })
+  const checks: Step[] = Array.from({ length: limits.batchCommandsMax - 4 }, (_, n) => ({
+    op: 'check',
+    document: { id: `c${n}` },
+    ifVersion: null,
+  }))
+  const mark = { session: 11, epoch: 1, sequence: 1, lowWater: 1, slot: 0, caller: false, hash: 'h' }
+  const ends = new Set<string>()
+  for (let less = 0; less < 12_000; less += 500) {
+    const bytes = (limits.entryBytesMax - less) / 4 - 400
+    const puts = Array.from({ length: 4 }, (_, n): Step => {
+      const document = { id: `p${n}`, fill: 'x'.repeat(bytes) } as Place
+      return { op: 'put', document, ifVersion: undefined }
+    })
+    const decision = rows.decide(command([...checks, ...puts], mark))
+    if (decision.type !== 'entry') throw new Error(decision.type)
+    ends.add(decision.reply.ok ? 'done' : decision.reply.code)
+    const { length } = encodeFacts(rows.time, decision.facts)
+    t.ok(length <= limits.entryBytesMax, `an entry of ${length} bytes`)
+  }
+  t.strictSame([...ends].sort(), ['TOO_LARGE', 'done'])
 })

@@ -2,8 +2,9 @@
  * Bad input: each is refused by a code, with its outcome and a message that names what was wrong, and the
  * store goes on as if it had not been asked.
  */
-import t, { type Test } from 'tap'
-import { type Code, type Collection, isSillokError, limits, open, type Store } from '../../../src/index.js'
+import t from 'tap'
+import { type Code, type Collection, limits, open, type Store } from '../../../src/index.js'
+import { refused } from './refused.js'
 
 interface Loose {
   readonly id: unknown
@@ -17,39 +18,6 @@ await store.define('things', {
   unique: { tag: { fields: ['tag'], normalize: ['trim', 'fold'] }, pair: { fields: ['a', 'b'] } },
 })
 const things = store.collection<Loose>('things')
-
-/** What the call is refused with. */
-async function refused(
-  t: Test,
-  call: () => unknown,
-  code: Code,
-  message: RegExp,
-  name: string,
-  outcome = 'not-applied',
-): Promise<void> {
-  let error: unknown
-  try {
-    // A call that throws before it returns its promise escapes a caller's .catch().
-    const promise = call()
-    try {
-      await promise
-    } catch (rejected) {
-      error = rejected
-    }
-  } catch (thrown) {
-    t.fail(`${name}: thrown, not rejected`, { found: String(thrown) })
-    return
-  }
-  if (!isSillokError(error)) {
-    t.fail(`${name}: no SillokError`, { found: String(error) })
-    return
-  }
-  t.match(
-    { code: error.code, outcome: error.outcome, message: error.message },
-    { code, outcome, message },
-    name,
-  )
-}
 
 t.afterEach(async t => {
   const id = `still ${t.name}`
@@ -449,6 +417,7 @@ t.test('a closed store says so', async t => {
     define: () => closed.define('x', { key: 'id' }),
     batch: () => closed.batch([{ delete: 1, in: 'things' }]),
     session: () => closed.session(),
+    scrub: () => closed.scrub(),
     inSession: () => inSession.put({ id: 1 }),
   }
   for (const [name, call] of Object.entries(calls)) await refused(t, call, 'CLOSED', /closed/, name)

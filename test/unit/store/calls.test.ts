@@ -4,9 +4,17 @@ import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Clock } from '../../../src/env/clock.js'
-import { type CallOptions, type Collection, limits, open, SillokError } from '../../../src/index.js'
+import {
+  type CallOptions,
+  type Collection,
+  type IndexType,
+  limits,
+  open,
+  SillokError,
+} from '../../../src/index.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from './code-of.js'
 
@@ -34,10 +42,12 @@ interface World {
   readonly timers: (ms: number) => number
   /** What threw in a turn of its own. */
   readonly thrown: unknown[]
+  /** From now on a turn of the event loop takes that long. */
+  readonly slowTurns: (ms: number) => void
 }
 
 /** A clock that shows which timers are set, and collects what its calls throw. */
-function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clock {
+function watched(clock: Clock, set: Map<object, number>, thrown: unknown[], turnMs: () => number): Clock {
   const guarded = (call: () => void) => (): void => {
     try {
       call()
@@ -48,7 +58,10 @@ function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clo
   return {
     monotonicMs: () => clock.monotonicMs(),
     wallMs: () => clock.wallMs(),
-    soon: call => clock.soon(guarded(call)),
+    soon: call => {
+      if (turnMs() > 0) clock.after(turnMs(), guarded(call))
+      else clock.soon(guarded(call))
+    },
     after: (ms, call, options) => {
       const key = {}
       set.set(key, ms)
@@ -71,15 +84,25 @@ function watched(clock: Clock, set: Map<object, number>, thrown: unknown[]): Clo
   }
 }
 
+/** An index that is never built. */
+const idle: IndexType = {
+  type: 'idle',
+  version: 1,
+  configure: () => ({}),
+  open: () => ({ apply: () => new Promise(() => {}), async *query() {} }),
+}
+
 /** Runs the work in a simulated world with an open store. */
 async function inWorld(t: Test, work: (world: World) => Promise<void>): Promise<void> {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random(`${seed} ${t.name}`), latency: 'none' })
   const set = new Map<object, number>()
   const thrown: unknown[] = []
-  const env = { ...machine.environment, clock: watched(machine.environment.clock, set, thrown) }
+  let turnMs = 0
+  const own = watched(machine.environment.clock, set, thrown, () => turnMs)
+  const env = { ...machine.environment, clock: own }
   await clock.run(async () => {
-    const store = await Store.open(env, 'data')
+    const store = await Store.open(env, 'data', {}, {}, new IndexTypes([idle]))
     await store.define('a', { key: 'id' })
     const rows = store.collection('a')
     await rows.put({ id: 1, n: 0 })
@@ -91,6 +114,9 @@ async function inWorld(t: Test, work: (world: World) => Promise<void>): Promise<
       nowMs: () => clock.monotonicMs(),
       timers: ms => [...set.values()].filter(one => one === ms).length,
       thrown,
+      slowTurns: ms => {
+        turnMs = ms
+      },
     })
   })
 }
@@ -279,5 +305,126 @@ t.test('a listener that throws is heard elsewhere: the store stops in order', t 
     t.equal(await endOf(rows.get(1)), 'DISK_FAILED unknown')
     t.equal(await endOf(rows.put({ id: 9 })), 'DISK_FAILED not-applied')
     t.equal(await Promise.race([endOf(store.close()), pass(10_000)]), 'done')
+  }),
+)
+
+t.test('once the wait of an update has ended its change is called no more, and writes no more', t =>
+  inWorld(t, async ({ store, rows, machine, pass }) => {
+    let calls = 0
+    const longMs = 5000
+    const ends: Record<string, (stop: AbortController) => CallOptions> = {
+      'ABORTED unknown': ({ signal }) => ({ signal }),
+      'TIMED_OUT unknown': () => ({ deadlineMs: longMs }),
+    }
+    for (const [end, optionsOf] of Object.entries(ends)) {
+      const stop = new AbortController()
+      const ending = async (): Promise<void> => {
+        await pass(longMs + 1)
+        stop.abort()
+      }
+      calls = 0
+      const slow = rows.update(
+        1,
+        async () => {
+          calls += 1
+          await pass(2 * longMs)
+          return { id: 1, n: 'late' }
+        },
+        optionsOf(stop),
+      )
+      await Promise.all([t.resolveMatch(endOf(slow), end), ending()])
+      await pass(2 * longMs)
+      t.equal(calls, 1)
+      t.not((await rows.get(1))?.['n'], 'late', 'what it computes too late is not written')
+    }
+    for (const [end, optionsOf] of Object.entries(ends)) {
+      const stop = new AbortController()
+      calls = 0
+      machine.disk.setFull(true)
+      // Its own write comes first, so its result is a conflict, which is told when the disk has space again.
+      let other: Promise<unknown> | undefined
+      const disturbed = rows.update(
+        1,
+        async () => {
+          calls += 1
+          await pass(longMs - 10)
+          other = rows.put({ id: 1, n: calls })
+          return { id: 1, n: 'mine' }
+        },
+        optionsOf(stop),
+      )
+      const ended = endOf(disturbed)
+      await pass(longMs + 1)
+      stop.abort()
+      t.equal(await ended, end)
+      machine.disk.setFull(false)
+      await other
+      await pass(3000)
+      t.equal(calls, 1, 'a conflict that comes later is not tried again')
+    }
+    const stop = new AbortController()
+    calls = 0
+    const count = (): undefined => {
+      calls += 1
+    }
+    let goOn = (): void => {}
+    const first = rows.update(1, was => new Promise(resolve => (goOn = () => resolve(was))))
+    const behind = endOf(rows.update(1, count, { signal: stop.signal }))
+    await pass(1)
+    stop.abort()
+    goOn()
+    await first
+    t.equal(await behind, 'ABORTED unknown')
+    await pass(100)
+    t.equal(calls, 0, 'nor is one called whose turn comes later')
+    await store.close()
+  }),
+)
+
+t.test('calls that send several requests are refused in a session whose requests the caller numbers', t =>
+  inWorld(t, async ({ store, rows }) => {
+    const own = (await store.session({ numbering: 'caller' })).collection('a')
+    const refusal = { code: 'INVALID', outcome: 'not-applied' }
+    let calls = 0
+    const change = (): undefined => {
+      calls += 1
+    }
+    await t.rejects(own.update(1, change), {
+      ...refusal,
+      message: /^update is not possible in a caller-numb/,
+    })
+    await t.rejects(own.insertMany([{ id: 7 }]), {
+      ...refusal,
+      message: /^insertMany is not possible in a ca/,
+    })
+    t.equal(calls, 0)
+    t.notOk(await rows.has(7))
+    await store.close()
+  }),
+)
+
+t.test('a question waits for the log and for its index under one deadline and one signal', t =>
+  inWorld(t, async ({ store, rows, pass, nowMs, timers, slowTurns }) => {
+    await store.define('a', { key: 'id', indexes: { i: { type: 'idle' } } })
+    await pass(1000)
+    const stop = new AbortController()
+    const ask = (options: CallOptions): Promise<string> => endOf(rows.query('i', {}, options).next())
+    const beganMs = nowMs()
+    slowTurns(ownMs - 100)
+    const late = ask({ deadlineMs: ownMs })
+    const stopped = ask({ deadlineMs: 10 * ownMs, signal: stop.signal })
+    slowTurns(0)
+    t.equal(await late, 'TIMED_OUT not-applied')
+    t.equal(Math.round(nowMs() - beganMs), ownMs, 'the wait for the log is part of it')
+    stop.abort()
+    t.equal(await stopped, 'ABORTED not-applied')
+    slowTurns(2 * ownMs)
+    const short = ask({ deadlineMs: ownMs })
+    slowTurns(0)
+    t.equal(await short, 'TIMED_OUT not-applied')
+    await pass(3 * ownMs)
+    t.equal(timers(ownMs), 0)
+    t.equal(timers(10 * ownMs), 0)
+    await store.close()
   }),
 )

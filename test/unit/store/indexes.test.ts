@@ -387,6 +387,52 @@ t.test('a place for indexes that cannot be used keeps nobody from opening the st
   t.equal(await ids(ownOf(again).find('byCity')), 'a')
 })
 
+t.test('who does not want to wait for an index is told what it is doing', async t => {
+  let goOn = (): void => {}
+  let failure: Error | undefined
+  const held = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  const slow: IndexType<object, unknown, string> = {
+    type: 'slow',
+    version: 1,
+    configure: () => ({}),
+    open: () => ({
+      apply: async () => {
+        await held
+        if (failure !== undefined) throw failure
+      },
+      async *query() {
+        yield ['hit']
+      },
+    }),
+  }
+  const store = await open({ memory: true, indexTypes: [slow as IndexType] })
+  t.teardown(() => store.close())
+  await store.define('c', { key: 'id' })
+  const c = store.collection('c')
+  await c.put({ id: 'a' })
+  await store.define('c', { key: 'id', indexes: { s: { type: 'slow' } } })
+  const now = () => all(c.query('s', {}, { onBehind: 'error' }))
+  while (store.status().indexes[0]?.state !== 'building') await new Promise(resolve => setImmediate(resolve))
+  await t.rejects(now(), {
+    code: 'INDEX_BEHIND',
+    outcome: 'not-applied',
+    retry: 'later',
+    message: 'the index is building',
+  })
+  const patient = all(c.query('s', {}))
+  goOn()
+  t.strictSame(await patient, ['hit'])
+  t.strictSame(await now(), ['hit'], 'a live one answers')
+  await c.put({ id: 'b' })
+  t.strictSame(await now(), ['hit'], 'also when it has to take what was just written')
+  failure = new Error('boom')
+  await c.put({ id: 'c' })
+  t.equal(await codeOf(all(c.query('s', {}))), 'INDEX_FAILED')
+  await t.rejects(now(), { code: 'INDEX_BEHIND', message: 'the index is failing: boom' })
+})
+
 t.test('who waits for an index that is dropped is told so', async t => {
   let goOn = (): void => {}
   const held = new Promise<void>(resolve => {

@@ -76,6 +76,32 @@ t.test('a sequence number means one request: any other is refused', async t => {
   t.strictSame(await rows.get(1), { id: 1, n: 1 })
 })
 
+t.test('one number is one request, wherever its document lies', async t => {
+  const { store, rows } = await world(t)
+  const options = { name: 'n', numbering: 'caller' } as const
+  const session = await store.session(options)
+  const own = session.collection<Row>('rows')
+  const puts = (sequence: number) => Array.from({ length: 300 }, (_, id) => own.put({ id }, { sequence }))
+  t.strictSame(tally(await Promise.all(puts(1).map(codeOf))), { done: 1, SEQUENCE_REUSED: 299 })
+  t.equal(await rows.count(), 1)
+  const batch = (id: number) => session.batch([{ delete: id, in: 'rows' }], { sequence: 2 })
+  t.strictSame(tally(await Promise.all([batch(1), batch(2), batch(1)].map(codeOf))), {
+    done: 2,
+    SEQUENCE_REUSED: 1,
+  })
+  await t.rejects(own.insert({ id: 'x' }, { sequence: 1 }), {
+    code: 'SEQUENCE_REUSED',
+    outcome: 'not-applied',
+  })
+  session.release(1)
+  t.equal(await codeOf(own.put({ id: 'x' }, { sequence: 1 })), 'ALREADY_ACKNOWLEDGED')
+  const beyond = limits.sessionWindow + 2
+  t.equal(await codeOf(own.put({ id: 'y' }, { sequence: beyond })), 'WINDOW_FULL')
+  const resumed = (await store.session(options)).collection<Row>('rows')
+  t.equal(await codeOf(resumed.delete(1, { sequence: 2 })), 'done', 'the same request, however it was sent')
+  t.equal(await codeOf(resumed.put({ id: 1 }, { sequence: 2 })), 'SEQUENCE_REUSED', 'by the partition')
+})
+
 t.test('what was released is gone, and a late copy is refused with an unknown outcome', async t => {
   const { store } = await world(t)
   const session = await store.session({ numbering: 'caller' })
@@ -95,6 +121,20 @@ t.test('what was released is gone, and a late copy is refused with an unknown ou
   t.match(await store.collection<Row>('rows').get('k'), { n: 6 })
   session.release(2)
   t.equal(session.lowWater, 4, 'a release never goes back')
+})
+
+t.test('numbers end where the kept replies have no room for larger ones', async t => {
+  const { store } = await world(t)
+  const session = await store.session({ numbering: 'caller' })
+  const own = session.collection<Row>('rows')
+  const max = 2 ** 48 - 1
+  await own.put({ id: 1 }, { sequence: 1 })
+  t.equal(await codeOf(own.put({ id: 1 }, { sequence: max + 2 })), 'INVALID', 'not taken for number 1')
+  t.throws(() => session.release(max), { code: 'INVALID' })
+  session.release(max - 1)
+  const last = await own.put({ id: 2 }, { sequence: max })
+  t.strictSame(await own.put({ id: 2 }, { sequence: max }), last)
+  t.equal(session.lowWater, max)
 })
 
 t.test('the window of a caller-numbered session has 1024 numbers', async t => {

@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
-import { encodeKey } from '../../../src/base/tuple.js'
-import { encodeDocument } from '../../../src/codec/document.js'
-import { makeRow, type Row } from '../../../src/codec/row.js'
-import { Collection, limits, open, type SillokError, type Store, type Versioned } from '../../../src/index.js'
-import { type Claim, claimsOf, encodeClaim } from '../../../src/machine/claims.js'
-import { encodeDocumentRow } from '../../../src/machine/documents.js'
-import { compileDefinition } from '../../../src/machine/schema.js'
+import {
+  type Collection,
+  limits,
+  open,
+  type SillokError,
+  type Store,
+  type Versioned,
+} from '../../../src/index.js'
 import { codeOf } from './code-of.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
@@ -367,23 +368,6 @@ law('getBy finds the holder while values move between documents', async (t, stor
   stop = true
   await moving
   t.equal(wrong, 0)
-})
-
-t.test('getBy reads again when the holder gave the value up between the two reads', async t => {
-  const schema = compileDefinition(1, 'users', definition, 1, 1)
-  const row = (holder: string, email: string): Record<'claim' | 'document', Row> => {
-    const claims = claimsOf(schema, { id: holder, email })
-    const claim = claims[0] as Claim
-    const document = encodeDocumentRow(claims, encodeDocument({ id: holder, email }))
-    const make = (value: Buffer): Row => makeRow('d', 1, value)
-    return { claim: make(encodeClaim(claim, encodeKey(holder).toString('latin1'))), document: make(document) }
-  }
-  // The claim is read, then the value moves from a to b, then the document of a is read.
-  const script = [row('a', 'x').claim, row('a', 'y').document, row('b', 'x').claim, row('b', 'x').document]
-  const reader = { at: async () => {}, row: () => script.shift() ?? null }
-  const users = new Collection<User>('users', { schema: () => schema, reader } as never)
-  t.match(await users.getBy('email', 'x'), { id: 'b' })
-  t.equal(script.length, 0)
 })
 
 law('insertMany answers each row in order, and stops at none', async (t, _, users) => {

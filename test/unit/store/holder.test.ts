@@ -1,0 +1,53 @@
+/** The holder of a unique value is found by two reads, between which the value may move. */
+import t from 'tap'
+import { encodeKey } from '../../../src/base/tuple.js'
+import { encodeDocument } from '../../../src/codec/document.js'
+import { makeRow, type Row } from '../../../src/codec/row.js'
+import { type Claim, claimsOf, encodeClaim } from '../../../src/machine/claims.js'
+import { encodeDocumentRow } from '../../../src/machine/documents.js'
+import { compileDefinition } from '../../../src/machine/schema.js'
+import { holderOf } from '../../../src/store/holder.js'
+
+const definition = { key: 'id', unique: { email: { fields: ['email'] } } }
+const schema = compileDefinition(1, 'users', definition, 1, 1)
+
+/** The rows of a document that holds the value: its claim, and itself. */
+function rows(id: string, email: string): { readonly claim: Row; readonly document: Row } {
+  const claims = claimsOf(schema, { id, email })
+  const [first] = claims as [Claim]
+  const make = (value: Buffer): Row => makeRow('d', 1, value)
+  return {
+    claim: make(encodeClaim(first, encodeKey(id).toString('latin1'))),
+    document: make(encodeDocumentRow(claims, encodeDocument({ id, email }))),
+  }
+}
+
+const claimKey = (claimsOf(schema, { email: 'x' })[0] as Claim).key
+
+/** Answers reads in this order; those of one moment from the second list. */
+function scripted(script: (Row | null)[], ofOneMoment: (Row | null)[] = []) {
+  return {
+    row: () => script.shift() ?? null,
+    ofOneMoment: async <R>(reading: (view: { getMany(): Promise<(Row | null)[]> }) => Promise<R>) =>
+      reading({ getMany: async () => [ofOneMoment.shift() ?? null] }),
+  }
+}
+
+// The claim is read, then the value moves from a to b, then the document of a is read.
+const moved = [rows('a', 'x').claim, rows('a', 'y').document]
+const [a, b] = [rows('a', 'x'), rows('b', 'x')]
+
+t.test('both rows are read again when the holder gave the value up between the two reads', async t => {
+  const script = [...moved, b.claim, b.document]
+  t.equal(await holderOf(scripted(script), schema, claimKey), b.document)
+  t.equal(script.length, 0)
+  t.equal(await holderOf(scripted([...moved, null]), schema, claimKey), null, 'it may be free by then')
+})
+
+t.test('where the value moves all the time, both rows are read as of one moment', async t => {
+  const moving = [...moved, ...moved, ...moved]
+  t.equal(await holderOf(scripted([...moving], [a.claim, a.document]), schema, claimKey), a.document)
+  t.equal(await holderOf(scripted([...moving], [null]), schema, claimKey), null)
+  await t.rejects(holderOf(scripted([...moving], [...moved]), schema, claimKey), { code: 'DAMAGED' })
+  await t.rejects(holderOf(scripted([...moving], [a.claim, null]), schema, claimKey), { code: 'DAMAGED' })
+})
