@@ -7,13 +7,22 @@
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
+import {
+  type LogIndex,
+  metaPartition,
+  type PartitionId,
+  type SessionId,
+  type Version,
+  versionsPerEpoch,
+} from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
+import type { RowKey } from '../codec/row.js'
 import type { IndexType } from '../derived/contract.js'
 import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import type { FeedPosition } from '../machine/command.js'
+import { documentFacts } from '../machine/documents.js'
 import { schemaPrefix } from '../machine/keys.js'
 import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
@@ -142,6 +151,18 @@ export class Host {
       },
     }
     return new ChangeFeed(source, from)
+  }
+
+  /** The value that the data partition's entry of that version gave the row, from the log; undefined if none. */
+  async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
+    const index = version % versionsPerEpoch
+    let value: Buffer | undefined
+    for await (const entries of this.#committed(dataPartition, index, index)) {
+      for (const fact of entries.flatMap(documentFacts)) {
+        if (fact.op === 'put' && fact.key === key) value = fact.value
+      }
+    }
+    return value
   }
 
   /** Why the host stopped by itself, if it did. */
