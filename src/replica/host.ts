@@ -153,7 +153,7 @@ export class Host {
     return new ChangeFeed(source, from)
   }
 
-  /** The value that the data partition's entry of that version gave the row, from the log; undefined if none. */
+  /** What the data partition's entry of that version gave the row, from the log; undefined if nothing. */
   async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
     const index = version % versionsPerEpoch
     let value: Buffer | undefined
