@@ -399,7 +399,8 @@ t.test('ids are forgotten when their life in log time is over, also over many re
   for (let restart = 0; restart < 18; restart++) await live(() => pass(2 * 60_000 + 30_000))
   await live(async (store, rows) => {
     await pass(60_000)
-    t.match(await rows.put({ id: 'id 5' }, { requestId: 'id 6' }), { existed: true }, 'also another request')
+    const other = rows.put({ id: 'id 5', n: 1 }, { requestId: 'id 5' })
+    t.equal(await codeOf(other), 'done', 'forgotten: another request may have the id')
     t.strictSame(await store.scrub(), [])
     await store.close()
   })
@@ -424,6 +425,24 @@ t.test('what is no id, or no request, is refused before anything is sent', async
   const made = store.requestId()
   t.match(made, /^rq_[0-9a-f]{32}$/)
   t.not(made, store.requestId())
+})
+
+t.test('a full disk says nothing about an earlier attempt', async t => {
+  const { live, machine, pass } = machineOf(t.name)
+  await live(async (_store, rows) => {
+    machine.disk.setFull(true)
+    rows.put({ id: 'notices it' }).catch(() => {})
+    await pass(2000)
+    await t.rejects(rows.put({ id: 1 }, { requestId: 'a' }), { code: 'DISK_FULL', outcome: 'unknown' })
+    await t.rejects(
+      rows.update(1, () => ({ id: 1 }), { requestId: 'a' }),
+      { code: 'DISK_FULL', outcome: 'unknown' },
+    )
+    await t.rejects(rows.put({ id: 1 }), { code: 'DISK_FULL', outcome: 'not-applied' })
+    machine.disk.setFull(false)
+    await pass(10_000)
+    t.equal(await codeOf(rows.put({ id: 1 }, { requestId: 'a' })), 'done')
+  })
 })
 
 t.test('who was refused on the way does not know what became of an earlier attempt', async t => {
