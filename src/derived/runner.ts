@@ -57,7 +57,7 @@ export interface RunnerOptions {
   readonly collection: CollectionId
   readonly index: DerivedIndex
   readonly limits: Limits
-  /** Opens the rows, or fresh ones; `isFresh`: away with what is there. */
+  /** Opens the rows, or fresh ones; `isFresh` removes what is there first. */
   readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
   /** Lets one flush or checkpoint of this node through at a time. */
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
@@ -166,7 +166,7 @@ export class IndexRunner {
   }
 
   /**
-   * Ends the work and closes the rows. Who waits, or asks later, gets the reason: CLOSED if none is given.
+   * Ends the work and closes the rows. Those who wait, or ask later, get the reason: CLOSED if none is given.
    */
   async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
     this.#closing ??= reason

@@ -8,10 +8,8 @@
  */
 import { createHash } from 'node:crypto'
 import { SillokError } from '../base/errors.js'
-import type { CollectionId, Version } from '../base/ids.js'
-import { limits } from '../base/limits.js'
-import { isWellFormed } from '../base/text.js'
-import { type DocumentKey, decodeKey } from '../base/tuple.js'
+import type { CollectionId } from '../base/ids.js'
+import { decodeKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import type { FeedPosition } from '../machine/command.js'
 import { subscriptionKey } from '../machine/keys.js'
@@ -21,40 +19,8 @@ import { decodeSubscription } from '../machine/subscriptions.js'
 import type { DocumentChange } from '../replica/change-feed.js'
 import type { Host } from '../replica/host.js'
 import type { Asking } from './asking.js'
-import { callRefusal, optionNames } from './check-options.js'
-import type { CallOptions } from './options.js'
-
-/** What became of one document. */
-export interface Change<T = Record<string, unknown>> {
-  /** Where a reader stands that has dealt with this change: the feed goes on behind it. */
-  readonly position: string
-  readonly collection: string
-  readonly key: DocumentKey
-  readonly op: 'put' | 'delete'
-  /** The document was there before. */
-  readonly existed: boolean
-  readonly version: Version
-  /** The document now; undefined if it is gone. */
-  readonly document: T | undefined
-}
-
-/** Which changes, and from where on. */
-export interface ChangesOptions {
-  /** Only changes of this collection. */
-  readonly collection?: string | undefined
-  /**
-   * `now` (default): what is written after the call of `changes`. `start`: all that the log has. A position:
-   * what came after it; EPOCH_CHANGED if this store did not give it. A named feed that is there already goes
-   * on where it was.
-   */
-  readonly from?: 'now' | 'start' | (string & {}) | undefined
-  /** False: ends with what the log has, instead of waiting for more. Default true. */
-  readonly follow?: boolean | undefined
-  /** Makes the position be kept by the store, under this name; 1 to 256 bytes. */
-  readonly name?: string | undefined
-  /** Ends the reading with ABORTED. */
-  readonly signal?: AbortSignal | undefined
-}
+import { checkCall, checkChanges, checkSignal, noOptions, optionNames } from './check-options.js'
+import type { CallOptions, Change, ChangesOptions } from './options.js'
 
 /** What a feed reads from. */
 export interface ChangesParts {
@@ -76,7 +42,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   /** Use `store.changes()`. */
   constructor(parts: ChangesParts, options: ChangesOptions) {
-    checkOptions(options)
+    checkChanges(options)
     this.#parts = parts
     this.#options = options
     this.#store = createHash('sha256').update(parts.host.origin).digest('hex').slice(0, 12)
@@ -104,7 +70,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
         this.#checkHolder()
         const changes = piece.filter(one => only === undefined || one.collection === only)
         if (changes.length > 0) yield changes.map(change => this.#change(change))
-        this.#checkGoesOn()
+        checkSignal(this.#options, 'the reading')
       }
       if (follow === false) return
       await feed.more(signal)
@@ -117,12 +83,11 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
    * will be told of it again. Rejects with FENCED if another holder has taken over, INVALID without a name or
    * before the reading began.
    */
-  async acknowledge(position: string, options: CallOptions = {}): Promise<void> {
+  async acknowledge(position: string, options: CallOptions = noOptions): Promise<void> {
     const { name } = this.#options
     if (name === undefined) throw invalid('acknowledge: this feed has no name')
     if (this.#epoch === undefined) throw invalid('acknowledge: the feed has not begun')
-    const refused = callRefusal(options, optionNames.call)
-    if (refused !== undefined) throw refused
+    checkCall(options, optionNames.call)
     const command = {
       type: 'acknowledge',
       name,
@@ -144,7 +109,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
       command,
       256,
       { sender: this.#sender, finish },
-      {},
+      noOptions,
     )
     this.#epoch = epoch
     return { index, count }
@@ -165,13 +130,6 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     if (!row) throw new SillokError('NOT_FOUND', `the subscription ${name} was forgotten`)
     if (decodeSubscription(row.value).epoch === this.#epoch) return
     throw new SillokError('FENCED', `the subscription ${name} was taken over by another holder`)
-  }
-
-  #checkGoesOn(): void {
-    const { signal } = this.#options
-    if (!signal?.aborted) return
-    const message = 'the signal stopped the reading'
-    throw new SillokError('ABORTED', message, { outcome: 'not-applied', cause: signal.reason })
   }
 
   #change({ collection, keyBytes, version, existed, document, position }: DocumentChange): Change<T> {
@@ -206,35 +164,6 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     if (found[1] === this.#store && index <= applied + 1) return { index, count }
     const why = found[1] === this.#store ? `the log ends at entry ${applied}` : 'it is of another store'
     throw new SillokError('EPOCH_CHANGED', `the position ${position} says nothing here: ${why}`)
-  }
-}
-
-function checkOptions(options: ChangesOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid('changes: options must be an object')
-  const allowed = ['collection', 'from', 'follow', 'name', 'signal']
-  const other = Object.keys(options).find(name => !allowed.includes(name))
-  if (other !== undefined)
-    throw invalid(`changes: unknown option ${other}; allowed are ${allowed.join(', ')}`)
-  const { from, follow, name, signal } = options
-  if (from !== undefined && typeof from !== 'string') {
-    throw invalid('changes: from must be now, start, or a position')
-  }
-  if (follow !== undefined && typeof follow !== 'boolean') throw invalid('changes: follow is true or false')
-  if (name !== undefined) checkName(name)
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw invalid('changes: signal must be an AbortSignal')
-  }
-}
-
-/** Throws INVALID for what is no name of a subscription. */
-export function checkName(name: unknown): asserts name is string {
-  if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
-    throw invalid('the name of a subscription is a non-empty, well-formed text')
-  }
-  const bytes = Buffer.byteLength(name)
-  if (bytes > limits.subscriptionNameBytesMax) {
-    const allowed = limits.subscriptionNameBytesMax
-    throw invalid(`the name of a subscription has ${bytes} bytes, ${allowed} allowed`)
   }
 }
 

@@ -10,6 +10,7 @@ import { limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
 import type {
   CallOptions,
+  ChangesOptions,
   DefineOptions,
   FindOptions,
   InsertOptions,
@@ -48,6 +49,7 @@ export const optionNames = {
   scan: names<ScanOptions>({ ...read, ...bounds, reverse: true, limit: true }),
   find: names<FindOptions>(find),
   page: names<PageOptions>({ ...find, limit: true, cursor: true }),
+  changes: names<ChangesOptions>({ collection: true, from: true, follow: true, name: true, signal: true }),
   define: names<DefineOptions>({ ...call, drop: true }),
   session: names<SessionOptions & CallOptions>({ ...call, name: true, numbering: true, input: true }),
 } as const
@@ -147,6 +149,33 @@ export function checkPage(options: PageOptions): void {
   if (cursor !== undefined && typeof cursor !== 'string') {
     throw invalid(`cursor must be the text that the page before gave, not ${show(cursor)}`)
   }
+}
+
+/** Throws INVALID unless the options of a feed are what their types say. An aborted signal may be given. */
+export function checkChanges(options: ChangesOptions): void {
+  const unknown = unknownOption(options, optionNames.changes)
+  if (unknown !== undefined) throw unknown
+  const { from, follow, name, signal } = options
+  if (from !== undefined && typeof from !== 'string') {
+    throw invalid(`from must be now, start, or a position, not ${show(from)}`)
+  }
+  if (follow !== undefined && typeof follow !== 'boolean') {
+    throw invalid(`follow must be true or false, not ${show(follow)}`)
+  }
+  if (name !== undefined) checkFeedName(name)
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalid(`signal must be an AbortSignal, not ${show(signal)}`)
+  }
+}
+
+/** Throws INVALID for what is no name of a feed. */
+export function checkFeedName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || name === '' || !isWellFormed(name)) {
+    throw invalid(`the name of a feed must be a non-empty, well-formed text, not ${show(name)}`)
+  }
+  const bytes = Buffer.byteLength(name)
+  const allowed = limits.subscriptionNameBytesMax
+  if (bytes > allowed) throw invalid(`the name of a feed has ${bytes} bytes, ${allowed} allowed`)
 }
 
 /** Throws INVALID unless `drop` is what its type says; as `callRefusal` for the rest. */

@@ -171,3 +171,35 @@ export type BatchStep =
   | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null | undefined }
   | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null | undefined }
   | { readonly check: DocumentKey; readonly in: string; readonly ifVersion: Version | null }
+
+/** What became of one document. */
+export interface Change<T = Record<string, unknown>> {
+  /** Where a reader stands that has dealt with this change: the feed goes on behind it. */
+  readonly position: string
+  readonly collection: string
+  readonly key: DocumentKey
+  readonly op: 'put' | 'delete'
+  /** The document was there before. */
+  readonly existed: boolean
+  readonly version: Version
+  /** The document now; undefined if it is gone. */
+  readonly document: T | undefined
+}
+
+/** Which changes, and from where on. */
+export interface ChangesOptions {
+  /** Only changes of this collection. */
+  readonly collection?: string | undefined
+  /**
+   * `now` (default): what is written after the call of `changes`. `start`: all that the log has. A position:
+   * what came after it; EPOCH_CHANGED if this store did not give it. A named feed that is there already goes
+   * on where it was.
+   */
+  readonly from?: 'now' | 'start' | (string & {}) | undefined
+  /** False: ends with what the log has, instead of waiting for more. Default true. */
+  readonly follow?: boolean | undefined
+  /** Makes the position be kept by the store, under this name; 1 to 256 bytes. */
+  readonly name?: string | undefined
+  /** Ends the reading with ABORTED. */
+  readonly signal?: AbortSignal | undefined
+}

@@ -21,11 +21,12 @@ import { Host } from '../replica/host.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { batchOperations } from './batch-steps.js'
-import { Changes, type ChangesOptions, checkName } from './changes.js'
+import { Changes } from './changes.js'
 import {
   checkCall,
   checkCollectionName,
   checkDefine,
+  checkFeedName,
   checkSession,
   invalid,
   noOptions,
@@ -43,6 +44,7 @@ import { Operations, rowOfKey } from './operations.js'
 import type {
   BatchStep,
   CallOptions,
+  ChangesOptions,
   DefineOptions,
   RequestOptions,
   RequestOutcome,
@@ -314,8 +316,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /** Forgets the named feed of changes; its holder gets NOT_FOUND. False if there was none. */
-  async forgetChanges(name: string, options: CallOptions = {}): Promise<boolean> {
-    checkName(name)
+  async forgetChanges(name: string, options: CallOptions = noOptions): Promise<boolean> {
+    checkFeedName(name)
+    checkCall(options, optionNames.call)
     const finish = ({ value }: Done): boolean => (value as { existed: boolean }).existed
     const asking = this.#open(this.#asking)
     return await asking.ask({ type: 'unsubscribe', name }, 256, { sender: this, finish }, options)

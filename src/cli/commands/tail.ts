@@ -1,6 +1,6 @@
 /** `sillok tail`: the changes of documents, in the order of the log. */
 import { isSillokError } from '../../base/errors.js'
-import type { Change } from '../../store/changes.js'
+import type { Change } from '../../store/options.js'
 import type { Store } from '../../store/store.js'
 import type { Arguments, Command, Terminal } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'

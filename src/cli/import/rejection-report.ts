@@ -198,7 +198,7 @@ async function readWhole(file: FileHandle, name: string): Promise<Buffer> {
   return bytes.subarray(0, at)
 }
 
-/** The file's name is durable after this; Windows cannot, and needs it not. */
+/** The file's name is durable after this; Windows cannot do that, and does not need it. */
 async function syncFolderOf(name: string): Promise<void> {
   if (process.platform === 'win32') return
   const folder = await open(path.dirname(path.resolve(name)), 'r')

@@ -191,6 +191,19 @@ t.test('a value that is looked up is JSON, and text if it is none', async t => {
   t.match(await look('Emma', '1815', '--number'), { exit: 2 })
 })
 
+t.test('what is defined is printed, and is a definition again', async t => {
+  const { sillok } = shell(t)
+  const text = '{"key":"id","unique":{"name":{"fields":["name"]}}}'
+  t.match(await sillok('define', 'people'), { exit: 5, err: /^NOT_FOUND/ })
+  await sillok('define', 'people', '--json', text)
+  t.match(await sillok('define', 'animals'), { exit: 5, err: /"animals" is not defined/ })
+  t.match(await sillok('define', 'people', '--drop'), { exit: 2, err: /--drop goes with a definition/ })
+  const { exit, out } = await sillok('define', 'people')
+  t.equal(exit, 0)
+  t.match(JSON.parse(out), { key: 'id', unique: { name: { fields: ['name'] } } })
+  t.match(await sillok('define', 'people', '--json', out), { exit: 0 }, 'the same again')
+})
+
 t.test('an index goes when --drop says so, and the refusal names that option', async t => {
   const { sillok } = shell(t)
   const indexes = '{"key":"id","indexes":{"byName":{"type":"secondary","fields":["name"]}}}'
@@ -239,7 +252,7 @@ t.test('a wrong command line is exit code 2, and touches nothing', async t => {
     ['put', 'users', '{}', '--if-version', '1', '--insert'],
     ['scan', 'users', '--limit', '-1'],
     ['scan', 'users', '--gte', 'a', '--gte', 'b'],
-    ['define', 'users'],
+    ['define', 'users', '--drop'],
     ['define', 'users', 'file', '--json', '{}'],
     ['import', 'users', 'package.json', '--concurrency', '0'],
     ['import', 'users', 'package.json', '--concurrency', '1025'],
