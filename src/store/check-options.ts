@@ -34,7 +34,6 @@ function names<T>(all: Readonly<Record<keyof T, true>>): OptionNames {
 }
 
 const call = { deadlineMs: true, signal: true } as const
-const request = { ...call, requestId: true } as const
 const read = { ...call, level: true } as const
 const find = { ...read, onBehind: true } as const
 const bounds = { gte: true, gt: true, lt: true, lte: true, prefix: true } as const
@@ -42,9 +41,9 @@ const bounds = { gte: true, gt: true, lt: true, lte: true, prefix: true } as con
 /** What each kind of call takes. */
 export const optionNames = {
   call: names<CallOptions>(call),
-  request: names<RequestOptions>(request),
-  insert: names<InsertOptions>({ ...request, sequence: true }),
-  write: names<WriteOptions>({ ...request, ifVersion: true, sequence: true }),
+  request: names<RequestOptions>({ ...call, requestId: true }),
+  insert: names<InsertOptions>({ ...call, sequence: true, requestId: true }),
+  write: names<WriteOptions>({ ...call, ifVersion: true, sequence: true, requestId: true }),
   read: names<ReadOptions>(read),
   scan: names<ScanOptions>({ ...read, ...bounds, reverse: true, limit: true }),
   find: names<FindOptions>(find),
