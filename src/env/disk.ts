@@ -32,11 +32,15 @@ export interface DiskFile {
 export interface LogDevice {
   /**
    * When it resolves, the buffers stand at offset, whole and durable. On DISK_FULL the same call may be
-   * repeated.
+   * repeated. `note` (at most `noteBytesMax`) is written to the begin of the note's file once the buffers are
+   * durable and before it resolves; it is not synced, and nothing is told of a failure.
    */
-  commit(buffers: readonly Uint8Array[], offset: number): Promise<void>
+  commit(buffers: readonly Uint8Array[], offset: number, note?: Uint8Array): Promise<void>
   close(): Promise<void>
 }
+
+/** Bytes of a log device's note. */
+export const noteBytesMax = 16
 
 /** Folders and files of one node. */
 export interface Disk {
@@ -45,8 +49,11 @@ export interface Disk {
    * DISK_FAILED.
    */
   open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile>
-  /** Opens an existing file as a log device; its I/O shares no threads with the key-value store. */
-  openLog(path: string): Promise<LogDevice>
+  /**
+   * Opens an existing file as a log device; its I/O shares no threads with the key-value store. The file
+   * `notePath` is made if it is missing.
+   */
+  openLog(path: string, notePath?: string): Promise<LogDevice>
   /** Names in the folder, sorted; none if the folder is missing. */
   list(folder: string): Promise<string[]>
   /** Length of the file in bytes, undefined if there is none. */

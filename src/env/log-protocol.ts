@@ -5,6 +5,7 @@
  * answer, sets `answered` to the command's number and wakes the owner. One command at a time.
  */
 import { limits } from '../base/limits.js'
+import { noteBytesMax } from './disk.js'
 
 /** Positions in the Int32Array of the slot. */
 export const slot = {
@@ -20,10 +21,16 @@ export const slot = {
   error: 8,
   /** Answer: 1 if the sync failed, 0 if the write did. */
   syncFailed: 9,
+  /** Where the note goes after the sync; negative: nowhere. */
+  noteDescriptor: 10,
+  noteLength: 11,
 } as const
 
-/** Bytes of the slot. */
-export const slotBytes = 64
+/** Where the note stands in the slot, in bytes. */
+export const noteOffset = 64
+
+/** Bytes of the slot: the numbers, and the note. */
+export const slotBytes = noteOffset + noteBytesMax
 
 /** Bytes of the buffer: the largest batch of the log with its head and padding. */
 export const logBufferBytes = limits.walBatchBytesMax + 64 * 1024

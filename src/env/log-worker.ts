@@ -6,11 +6,12 @@
 import { fdatasyncSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { workerData } from 'node:worker_threads'
-import { type LogThreadStart, slot } from './log-protocol.js'
+import { type LogThreadStart, noteOffset, slot } from './log-protocol.js'
 
 const start = workerData as LogThreadStart
 const state = new Int32Array(start.slot)
 const buffer = Buffer.from(start.buffer)
+const note = Buffer.from(start.slot, noteOffset)
 
 for (let done = 0; ; ) {
   Atomics.wait(state, slot.command, done)
@@ -28,6 +29,7 @@ function perform(): void {
     syncing = 1
     if (read(slot.sync) !== 0) fdatasyncSync(read(slot.descriptor))
     state[slot.error] = 0
+    writeNote()
   } catch (error) {
     const { errno } = error as NodeJS.ErrnoException
     state[slot.error] = errno === undefined || errno >= 0 ? -constants.errno.EIO : errno
@@ -43,6 +45,14 @@ function writeWhole(): void {
     if (written === 0) throw Object.assign(new Error('nothing written'), { errno: -constants.errno.ENOSPC })
     at += written
   }
+}
+
+/** Nobody waits for it to be durable, and nothing rests on its being there. */
+function writeNote(): void {
+  if (read(slot.noteDescriptor) < 0) return
+  try {
+    writeSync(read(slot.noteDescriptor), note, 0, read(slot.noteLength), 0)
+  } catch {}
 }
 
 function read(position: number): number {

@@ -27,10 +27,13 @@ export class RealDisk implements Disk {
     return new RealFile(await attempt('open', path, openFile(path, flags, 0o644)), path)
   }
 
-  async openLog(path: string): Promise<LogDevice> {
+  async openLog(path: string, notePath?: string): Promise<LogDevice> {
     const descriptor = await attempt('open', path, openFile(path, 'r+'))
+    const flags = fs.constants.O_RDWR | fs.constants.O_CREAT
+    // Without room for a new file there is no note: nothing rests on it.
+    const note = notePath === undefined ? undefined : await openFile(notePath, flags, 0o644).catch(() => {})
     this.#thread ??= new LogThread()
-    return new RealLogDevice(this.#thread, descriptor, path)
+    return new RealLogDevice(this.#thread, descriptor, path, note ?? undefined)
   }
 
   async list(folder: string): Promise<string[]> {

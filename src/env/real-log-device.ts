@@ -13,7 +13,7 @@ import { assert } from '../base/assert.js'
 import type { SillokError } from '../base/errors.js'
 import { isSillokError } from '../base/errors.js'
 import type { LogDevice } from './disk.js'
-import { logBufferBytes, slot, slotBytes } from './log-protocol.js'
+import { logBufferBytes, noteOffset, slot, slotBytes } from './log-protocol.js'
 import { numberedError } from './system-errors.js'
 
 /** Part of ES2024; the compiler's libraries here end with ES2023. */
@@ -30,7 +30,8 @@ const closeFile = promisify(close)
 /** The thread that writes for all log devices of a disk, one command at a time. */
 export class LogThread {
   readonly #slot = new SharedArrayBuffer(slotBytes)
-  readonly #state = new Int32Array(this.#slot)
+  readonly #state = new Int32Array(this.#slot, 0, noteOffset / 4)
+  readonly #note = Buffer.from(this.#slot, noteOffset)
   readonly #shared = new SharedArrayBuffer(logBufferBytes)
   readonly #buffer = Buffer.from(this.#shared)
   readonly #worker: Worker
@@ -54,9 +55,13 @@ export class LogThread {
     })
   }
 
-  /** Writes the buffers whole and syncs the file, after what was asked for before. */
-  commit(descriptor: number, path: string, buffers: readonly Uint8Array[], offset: number): Promise<void> {
-    const done = this.#last.then(() => this.#commit(descriptor, path, buffers, offset))
+  /** Writes the buffers whole and syncs the file, after what was asked for before; then the note. */
+  commit(
+    at: { readonly descriptor: number; readonly path: string; readonly offset: number },
+    buffers: readonly Uint8Array[],
+    note: { readonly descriptor: number; readonly bytes: Uint8Array } | undefined,
+  ): Promise<void> {
+    const done = this.#last.then(() => this.#commit(at, buffers, note))
     this.#last = done.catch(() => {})
     return done
   }
@@ -72,13 +77,13 @@ export class LogThread {
   }
 
   async #commit(
-    descriptor: number,
-    path: string,
+    { descriptor, path, offset }: Parameters<LogThread['commit']>[0],
     buffers: readonly Uint8Array[],
-    offset: number,
+    note: Parameters<LogThread['commit']>[2],
   ): Promise<void> {
     this.#worker.ref()
     try {
+      this.#state[slot.noteDescriptor] = -1
       let filled = 0
       let at = offset
       for (const buffer of buffers) {
@@ -93,6 +98,11 @@ export class LogThread {
           filled += part.length
           taken += part.length
         }
+      }
+      if (note !== undefined) {
+        this.#note.set(note.bytes)
+        this.#state[slot.noteLength] = note.bytes.length
+        this.#state[slot.noteDescriptor] = note.descriptor
       }
       await this.#perform(descriptor, path, filled, at, true)
     } finally {
@@ -140,22 +150,27 @@ export class RealLogDevice implements LogDevice {
   readonly #thread: LogThread
   readonly #descriptor: number
   readonly #path: string
+  readonly #noteDescriptor: number | undefined
   #busy = false
   #open = true
   #failed: SillokError | undefined
 
-  constructor(thread: LogThread, descriptor: number, path: string) {
+  constructor(thread: LogThread, descriptor: number, path: string, noteDescriptor: number | undefined) {
     this.#thread = thread
     this.#descriptor = descriptor
     this.#path = path
+    this.#noteDescriptor = noteDescriptor
   }
 
-  async commit(buffers: readonly Uint8Array[], offset: number): Promise<void> {
+  async commit(buffers: readonly Uint8Array[], offset: number, bytes?: Uint8Array): Promise<void> {
     assert(this.#open && !this.#busy, () => `one commit at a time, on an open device: ${this.#path}`)
     if (this.#failed !== undefined) throw this.#failed
     this.#busy = true
     try {
-      await this.#thread.commit(this.#descriptor, this.#path, buffers, offset)
+      const place = { descriptor: this.#descriptor, path: this.#path, offset }
+      const descriptor = this.#noteDescriptor
+      const note = descriptor === undefined || bytes === undefined ? undefined : { descriptor, bytes }
+      await this.#thread.commit(place, buffers, note)
     } catch (error) {
       if (isSillokError(error, 'DISK_FAILED')) this.#failed = error
       throw error
@@ -169,5 +184,6 @@ export class RealLogDevice implements LogDevice {
     assert(!this.#busy, () => `closed during a commit: ${this.#path}`)
     this.#open = false
     await closeFile(this.#descriptor)
+    if (this.#noteDescriptor !== undefined) await closeFile(this.#noteDescriptor)
   }
 }

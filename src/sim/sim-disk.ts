@@ -42,6 +42,8 @@ interface Operation<T> {
   finish?(value: T): void
 }
 
+const notesPerWriteback = 16
+
 /** One disk as one process has it, with verbs for faults beside those of the door. */
 export class SimDisk implements Disk {
   readonly #options: SimDiskOptions
@@ -53,6 +55,7 @@ export class SimDisk implements Disk {
   #tellCrash: () => void = () => {}
   #full = false
   #failSyncs = 0
+  #notes = 0
 
   /** Resolves when the disk crashes. */
   readonly crashed: Promise<void>
@@ -140,20 +143,17 @@ export class SimDisk implements Disk {
 
   open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile> {
     return this.#operate({
-      start: () => {
-        const place = this.#names.tree.place(path)
-        if (options?.create && !place.folder.entries.has(place.name)) {
-          const made = new SimFile()
-          place.folder.entries.set(place.name, made)
-          this.#names.note(made, undefined, place)
-        }
-        return this.#openFile(this.#names.tree.file(path))
-      },
+      start: () => this.#openFile(options?.create ? this.#madeFile(path) : this.#names.tree.file(path)),
     })
   }
 
-  openLog(path: string): Promise<LogDevice> {
-    return this.#operate({ start: () => this.#openLog(this.#names.tree.file(path)) })
+  openLog(path: string, notePath?: string): Promise<LogDevice> {
+    return this.#operate({
+      start: () => {
+        const file = this.#names.tree.file(path)
+        return this.#openLog(file, notePath === undefined ? undefined : this.#madeFile(notePath))
+      },
+    })
   }
 
   list(folder: string): Promise<string[]> {
@@ -242,11 +242,21 @@ export class SimDisk implements Disk {
     }
   }
 
-  #openLog(file: SimFile): LogDevice {
+  #madeFile(path: string): SimFile {
+    const place = this.#names.tree.place(path)
+    if (!place.folder.entries.has(place.name)) {
+      const made = new SimFile()
+      place.folder.entries.set(place.name, made)
+      this.#names.note(made, undefined, place)
+    }
+    return this.#names.tree.file(path)
+  }
+
+  #openLog(file: SimFile, noteFile: SimFile | undefined): LogDevice {
     let open = true
     let busy = false
     return {
-      commit: async (buffers, offset) => {
+      commit: async (buffers, offset, note) => {
         assert(open && !busy, 'one commit at a time, on an open device')
         busy = true
         try {
@@ -257,6 +267,7 @@ export class SimDisk implements Disk {
             },
             finish: mark => {
               if (!this.#options.ignoreSync) this.#sync(file, mark)
+              if (note !== undefined && noteFile !== undefined) this.#writeNote(noteFile, note)
             },
           })
         } finally {
@@ -268,6 +279,12 @@ export class SimDisk implements Disk {
         open = false
       },
     }
+  }
+
+  /** Not synced by anybody; now and then the system writes back what is in its cache. */
+  #writeNote(file: SimFile, note: Uint8Array): void {
+    if (++this.#notes % notesPerWriteback === 0) file.harden(file.mark())
+    file.write(note, 0)
   }
 
   #write(file: SimFile, buffers: readonly Uint8Array[], offset: number): void {

@@ -14,6 +14,8 @@ import { atByte, type Findings } from '../base/finding.js'
 import type { FileSequence, LogIndex, PartitionId } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { type Batch, batchFlags, batchRecords, beginsBatch, type RawRecord, recordKinds } from './batch.js'
+import { durableNoteName, readDurableNote } from './durable-note.js'
+import { refuseShorter } from './recovery.js'
 import { Replay } from './replay.js'
 import { type FileScan, type FolderScan, isNamedRight, scanFile, sequenceOf, sortFiles } from './scan.js'
 import type { Tail } from './tail.js'
@@ -56,6 +58,7 @@ export async function checkLog(
     await checkFile(disk, file, findings)
     checkBatches(file, findings)
   }
+  await findings.attempt(folder, async () => refuseShorter(folder, scan, await readDurableNote(disk, folder)))
   const newest = scan.chain.at(-1)
   const last = newest?.batches.at(-1)
   const clean = last !== undefined && (last.flags & batchFlags.cleanClose) !== 0
@@ -88,6 +91,7 @@ async function scanForCheck(disk: Disk, folder: string, findings: Findings): Pro
   const before = findings.faultCount
   for (const name of await disk.list(folder)) {
     const path = joinPath(folder, name)
+    if (name === durableNoteName) continue
     if (!isWalFileName(name)) {
       findings.note(path, '', 'is no file of the log')
       continue

@@ -9,7 +9,8 @@ import { assert } from '../base/assert.js'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { BatchSequence } from '../base/ids.js'
 import type { Clock } from '../env/clock.js'
-import { BatchWriter } from './batch.js'
+import { BatchWriter, batchFlags } from './batch.js'
+import { encodeDurableNote } from './durable-note.js'
 import { SyncTimes } from './sync-times.js'
 import { encodeFileHeader, openingOffset, type WalFile } from './wal-file.js'
 
@@ -30,6 +31,10 @@ export class LogWriter {
   #position: Position
   #full = false
   #impatient = false
+  /** Batches of the opening that is being written. */
+  #opened = 0
+  /** The last batch before it. */
+  #before: BatchSequence = 0
   #wake: () => void = () => {}
 
   constructor(clock: Clock, position: Position, diskFull: (full: boolean) => void) {
@@ -69,15 +74,30 @@ export class LogWriter {
     const end = offset + bytes.length
     assert(end <= file.sizeBytes, () => `a batch of ${bytes.length} bytes at ${offset} of ${file.sizeBytes}`)
     const startMs = this.#clock.monotonicMs()
+    const followed = this.#followed(flags, openingCount)
+    const note = followed === undefined ? undefined : encodeDurableNote(followed)
     if (offset === openingOffset) {
       const header = encodeFileHeader(file)
-      await this.insist(() => device.commit([header, bytes], 0))
+      await this.insist(() => device.commit([header, bytes], 0, note))
     } else {
-      await this.insist(() => device.commit([bytes], offset))
+      await this.insist(() => device.commit([bytes], offset, note))
     }
     this.syncTimes.add(this.#clock.monotonicMs() - startMs)
     file.offset = end
     this.#position = { sequence: previous.sequence + 1, crc }
+  }
+
+  /**
+   * The batch before the one that is about to be written. An opening counts as one, once all of it is there:
+   * undefined before.
+   */
+  #followed(flags: number, openingCount: number): BatchSequence | undefined {
+    const isOpening = (flags & batchFlags.opening) !== 0
+    if (!isOpening || this.#opened === 0) this.#before = this.#position.sequence
+    this.#opened = isOpening ? this.#opened + 1 : 0
+    if (isOpening && this.#opened < openingCount) return undefined
+    this.#opened = 0
+    return this.#before
   }
 
   /** Does the work, again every second while the disk is full. */

@@ -10,14 +10,22 @@
 import { assert, must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import type { BatchSequence, PartitionId } from '../base/ids.js'
-import type { Disk } from '../env/disk.js'
+import { type Disk, joinPath } from '../env/disk.js'
 import { type Batch, batchFlags, type RawRecord, recordKinds } from './batch.js'
+import { durableNoteName, readDurableNote } from './durable-note.js'
 import type { LogWriter, Position } from './log-writer.js'
 import { describeLoss } from './loss.js'
 import type { PartitionLog } from './partition-log.js'
 import { Replay } from './replay.js'
 import { openingLength, type Ring, splitOpening } from './ring.js'
-import { type FileScan, type FolderScan, isNamedRight, scanFolder, sequenceOf } from './scan.js'
+import {
+  type FileScan,
+  type FolderScan,
+  isNamedRight,
+  refuseOtherLength,
+  scanFolder,
+  sequenceOf,
+} from './scan.js'
 import type { WalFile } from './wal-file.js'
 
 /** What is known after the folder was read. */
@@ -37,13 +45,15 @@ export interface Recovered {
 /** Reads and checks everything; writes nothing. DAMAGED, VERSION_UNSUPPORTED, FOREIGN_FOLDER. */
 export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const scan = await scanFolder(disk, folder)
+  const durable = await readDurableNote(disk, folder)
   const replay = new Replay(scan.released)
   const newest = scan.chain.at(-1)
+  if (newest !== undefined) checkChain(scan)
+  refuseShorter(folder, scan, durable)
   if (newest === undefined) {
     const position = { sequence: 0, crc: 0 }
     return { scan, clean: false, position, last: [], lastSequence: 1, replay }
   }
-  checkChain(scan)
   const lastBatch = must(newest.batches.at(-1), 'the last batch')
   const clean = (lastBatch.flags & batchFlags.cleanClose) !== 0
   const unit = clean ? [] : lastUnit(newest)
@@ -55,6 +65,23 @@ export async function recover(disk: Disk, folder: string): Promise<Recovered> {
   const before = chainBatches(scan).findLast(batch => batch.sequence < first)
   const crc = before?.crc ?? unit[0]?.previousCrc ?? 0
   return { scan, clean, position: { sequence: first - 1, crc }, last, lastSequence: first, replay }
+}
+
+/**
+ * Throws DAMAGED if the log ends before a batch that was durable, or if a file was cut and nothing says that no
+ * such batch stood there.
+ */
+export function refuseShorter(folder: string, scan: FolderScan, durable: BatchSequence | undefined): void {
+  const last = chainBatches(scan).at(-1)?.sequence ?? 0
+  const newest = scan.chain.at(-1)?.path ?? folder
+  if (durable !== undefined && durable > last) {
+    const message = `the log in ${folder} ends at batch ${last}, and batch ${durable} was durable`
+    throw new SillokError('DAMAGED', message, { details: { file: newest, batch: last + 1, durable } })
+  }
+  // Behind the noted batch there is one at most, which may be torn: nothing else stood in what was cut off.
+  const isKnown = durable !== undefined && durable >= last - 1
+  const others = isKnown ? scan.chain.slice(0, -1) : [...scan.chain, ...scan.free]
+  for (const file of others) refuseOtherLength(file)
 }
 
 /** Throws DAMAGED if the log knows nothing of one of these partitions: it, or a part of it, was lost. */
@@ -105,7 +132,7 @@ export async function settle(
   for (const [file, batch] of scan.voided) ring.voided.set(file, batch)
   if (recovered.clean) {
     for (const log of replay.finish(ring.usage)) logs.set(log.id, log)
-    await confirmClose(disk, must(scan.chain.at(-1), 'the newest file'), ring)
+    await confirmClose(disk, at.folder, must(scan.chain.at(-1), 'the newest file'), ring)
   } else {
     await rewriteLast(recovered, at)
     if (replaced?.sizeBytes === at.fileBytes) ring.adoptFree(replaced.path)
@@ -204,7 +231,7 @@ function asWalFile(file: FileScan): WalFile {
 }
 
 /** Writes the clean close again: it must not vanish once another batch follows it. */
-async function confirmClose(disk: Disk, scanned: FileScan, ring: Ring): Promise<void> {
+async function confirmClose(disk: Disk, folder: string, scanned: FileScan, ring: Ring): Promise<void> {
   const { current } = ring
   const last = must(scanned.batches.at(-1), 'the clean close')
   const offset = scanned.endOffset - last.length
@@ -216,6 +243,6 @@ async function confirmClose(disk: Disk, scanned: FileScan, ring: Ring): Promise<
   } finally {
     await file.close()
   }
-  current.device = await disk.openLog(current.path)
+  current.device = await disk.openLog(current.path, joinPath(folder, durableNoteName))
   await current.device.commit([bytes], offset)
 }

@@ -15,6 +15,7 @@ import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { batchLength, floorRecord, voidedRecord } from './batch.js'
+import { durableNoteName } from './durable-note.js'
 import { Usage } from './usage.js'
 import { openingOffset, prepareFile, type WalFile, walFileName } from './wal-file.js'
 
@@ -215,8 +216,8 @@ export class Ring {
   }
 
   async #use(path: string, sequence: FileSequence): Promise<WalFile> {
-    const { disk, fileBytes, random } = this.#options
-    const device = await disk.openLog(path)
+    const { disk, folder, fileBytes, random } = this.#options
+    const device = await disk.openLog(path, joinPath(folder, durableNoteName))
     return { path, sequence, sizeBytes: fileBytes, offset: openingOffset, device, salt: random.bytes(8) }
   }
 

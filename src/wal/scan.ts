@@ -12,6 +12,7 @@ import type { BatchSequence, FileSequence, LogIndex, PartitionId } from '../base
 import { limits } from '../base/limits.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { type Batch, batchFlags, batchRecords, decodeBatch, recordKinds } from './batch.js'
+import { durableNoteName } from './durable-note.js'
 import { registerKinds } from './registers.js'
 import { decodeFileHeader, isWalFileName, namedSequence, openingOffset, walFileName } from './wal-file.js'
 
@@ -65,7 +66,7 @@ export async function syncAll(disk: Disk, folder: string, names: readonly string
 
 /** Reads and sorts the files. DAMAGED, FOREIGN_FOLDER, VERSION_UNSUPPORTED. */
 export async function scanFolder(disk: Disk, folder: string): Promise<FolderScan> {
-  const all = await disk.list(folder)
+  const all = (await disk.list(folder)).filter(name => name !== durableNoteName)
   const names = all.filter(isWalFileName)
   if (names.length === 0 && all.length > 0) {
     throw new SillokError('FOREIGN_FOLDER', `${folder} holds files, but no log`, {
@@ -155,7 +156,6 @@ export function sortFiles(folder: string, files: readonly FileScan[]): FolderSca
       free.push(file)
       continue
     }
-    refuseOtherLength(file)
     if (!file.counts && file.later.length === 0 && sequence === sequenceOf(newest) + 1) free.push(file)
     else chain.push(file)
   }
@@ -181,8 +181,8 @@ function refuseGap(newest: FileScan | undefined, files: readonly FileScan[]): vo
   })
 }
 
-/** A file is as long as it was made before it gets its header: what is cut off was in it. */
-function refuseOtherLength({ path, sizeBytes, madeBytes, endOffset }: FileScan): void {
+/** Throws DAMAGED for a file that is not as long as it was made before it got its header. */
+export function refuseOtherLength({ path, sizeBytes, madeBytes, endOffset }: FileScan): void {
   if (madeBytes === undefined || sizeBytes === madeBytes) return
   const message = `the log file ${path} is ${sizeBytes} bytes long; it was made with ${madeBytes}`
   throw new SillokError('DAMAGED', message, { details: { file: path, offset: sizeBytes, endOffset } })
@@ -190,7 +190,6 @@ function refuseOtherLength({ path, sizeBytes, madeBytes, endOffset }: FileScan):
 
 /** Without a whole opening there is no log yet, unless something says that there was one. */
 function newFolder(folder: string, files: readonly FileScan[]): FolderScan {
-  for (const file of files) refuseOtherLength(file)
   const suspect = files.find(file => (file.sequence ?? 1) !== 1 || file.later.length > 0)
   if (suspect !== undefined) {
     throw new SillokError('DAMAGED', `no file in ${folder} begins as a file of the log must`, {

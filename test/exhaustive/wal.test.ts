@@ -39,6 +39,8 @@ interface Prepared {
   /** Where the last batch stands. */
   readonly from: number
   readonly to: number
+  /** The note beside it. */
+  readonly note: Buffer
 }
 
 type Follow = 'nothing' | 'witness' | 'batch' | 'clean close'
@@ -63,15 +65,17 @@ async function prepare(follow: Follow): Promise<Prepared> {
     for (let offset = 4096; offset < after.length; offset += 4096) {
       if (decodeBatch(after, offset)?.sequence === batchSequence) from = offset
     }
-    return { before, after, from, to: from + batchLength(4 + 32 + 4500) }
+    const note = disk.bytesOf(`${folder}/durable`)
+    return { before, after, from, to: from + batchLength(4 + 32 + 4500), note }
   })
 }
 
 /** Opens a log of one file with these bytes; its last index, or the error's code. */
-async function outcome(bytes: Buffer): Promise<number | string> {
+async function outcome(bytes: Buffer, note?: Buffer): Promise<number | string> {
   const clock = new SimClock()
   const disk = newDisk(clock)
   disk.setBytes(path, bytes)
+  if (note !== undefined) disk.setBytes(`${folder}/durable`, note)
   try {
     const wal = await openWal(disk, clock)
     for (let index = 1; index <= wal.tail(1).lastIndex; index++) {
@@ -84,7 +88,7 @@ async function outcome(bytes: Buffer): Promise<number | string> {
 }
 
 t.test('a last batch that no sync covered is there whole or not at all, whatever its length', async t => {
-  const { before, after, from, to } = await prepare('nothing')
+  const { before, after, from, to, note } = await prepare('nothing')
   const wrong: string[] = []
   const stale = Buffer.from(before)
   stale.fill(0xa5, from)
@@ -95,7 +99,7 @@ t.test('a last batch that no sync covered is there whole or not at all, whatever
       const zeroed = Buffer.from(after)
       zeroed.set(old.subarray(from, from + length), from)
       const shortened = after.subarray(0, from + length)
-      const found = [await outcome(torn), await outcome(zeroed), await outcome(shortened)]
+      const found = [await outcome(torn, note), await outcome(zeroed, note), await outcome(shortened, note)]
       const padding = torn.equals(after)
       const expected = [whole || padding ? 3 : 2, zeroed.equals(after) ? 3 : 2, whole ? 3 : 2]
       if (String(found) !== String(expected)) wrong.push(`${length}: ${found} instead of ${expected}`)

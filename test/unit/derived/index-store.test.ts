@@ -3,6 +3,7 @@
  * and a disk that lies.
  */
 import t, { type Test } from 'tap'
+import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import type { DerivedIndex } from '../../../src/derived/contract.js'
@@ -266,7 +267,9 @@ t.test('an index that throws or writes too much leaves nothing behind; the next 
         ops.put(Buffer.alloc(key, 1), Buffer.alloc(value))
       })
     const at = { changes, position: 1, build: { done: true } } as const
-    await t.rejects(store.write({ index: put(8193, 1), ...at }), { code: 'INVALID', message: /key of 8193/ })
+    const maxKey = limits.indexKeyBytesMax
+    const message = new RegExp(`key of ${maxKey + 1} bytes`)
+    await t.rejects(store.write({ index: put(maxKey + 1, 1), ...at }), { code: 'INVALID', message })
     await t.rejects(store.write({ index: put(1, (1 << 20) + 1), ...at }), { code: 'INVALID' })
     const note = bad(([one], _, ops) => one && ops.note(one, Buffer.alloc((1 << 20) + 1)))
     await t.rejects(store.write({ index: note, ...at }), { code: 'INVALID', message: /note of/ })
@@ -276,7 +279,7 @@ t.test('an index that throws or writes too much leaves nothing behind; the next 
     await t.rejects(store.write({ index: thrown, ...at }), { message: 'a bug' })
     t.ok(store.isNew)
     t.strictSame(await readRows(store), [])
-    await store.write({ index: put(8192, 1 << 20), ...at })
+    await store.write({ index: put(maxKey, 1 << 20), ...at })
     t.equal(store.position, 1)
     t.equal((await readRows(store)).length, 2)
     const late: Parameters<DerivedIndex['apply']>[2][] = []

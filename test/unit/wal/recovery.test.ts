@@ -2,7 +2,7 @@
 import t from 'tap'
 import { isSillokError, type SillokError } from '../../../src/base/errors.js'
 import { BatchWriter, decodeBatch } from '../../../src/wal/batch.js'
-import { encodeFileHeader } from '../../../src/wal/wal-file.js'
+import { encodeFileHeader, isWalFileName } from '../../../src/wal/wal-file.js'
 import { created, difference, entryOf, folder, World } from './wal-world.js'
 
 const { SEED } = process.env
@@ -125,6 +125,7 @@ t.test('a batch inside an entry passes for no batch', async t => {
   }
   t.equal(forged.length, 1, 'it stands on a boundary and its CRC holds')
   world.disk.flip(path, ((forged[0] ?? 0) - 100) * 8)
+  await world.clock.run(world.disk.remove(`${folder}/durable`))
   await world.clock.run(world.open(world.disk.restart()))
   t.equal(world.log.tail(1).lastIndex, 0, 'torn, not damaged')
 })
@@ -176,7 +177,7 @@ t.test('damage is named: file, offset, batch, and what is lost where', async t =
 
 /** Names of the log's files that were written to. */
 async function usedFiles({ disk }: World): Promise<string[]> {
-  const names = await disk.list(folder)
+  const names = (await disk.list(folder)).filter(isWalFileName)
   return names.filter(name =>
     disk
       .bytesOf(`${folder}/${name}`)
@@ -196,7 +197,7 @@ t.test('a missing file is damage', async t => {
   })
   const used = await world.clock.run(usedFiles(world))
   t.equal(used.length, 3)
-  const names = await world.clock.run(world.disk.list(folder))
+  const names = (await world.clock.run(world.disk.list(folder))).filter(isWalFileName)
   t.equal(names.length, 4, 'one more is ready: so the newest one is missed, too')
   for (const name of used) {
     const disk = world.disk.restart()
@@ -217,18 +218,55 @@ t.test('a file that is cut is damage, and stays as it is', async t => {
     for (let used = 0; used < 3; used = (await usedFiles(world)).length) await world.work(1)
     await world.drain()
   })
-  for (const name of await world.clock.run(usedFiles(world))) {
+  const { disk: whole } = world
+  const used = await world.clock.run(usedFiles(world))
+  for (const name of used) {
     const path = `${folder}/${name}`
-    const bytes = world.disk.bytesOf(path)
+    const bytes = whole.bytesOf(path)
+    // Nothing is lost if the newest file is cut behind the last batch.
+    const needed = name === used.at(-1) ? bytes.findLastIndex(byte => byte !== 0) + 1 : bytes.length
     const some = Array.from({ length: 40 }, () => world.random.below(bytes.length))
     for (const length of [0, 1, 31, 32, 4095, 4096, 8192, bytes.length - 4096, bytes.length - 1, ...some]) {
-      const disk = world.disk.restart()
+      const disk = whole.restart()
       disk.setBytes(path, bytes.subarray(0, length))
       const error = await refusal(world.clock.run(world.open(disk)))
-      t.equal(error?.code, 'DAMAGED', `${name}, ${length} bytes`)
-      t.equal(disk.bytesOf(path).length, length)
+      if (length < needed) t.equal(disk.bytesOf(path).length, length)
+      if (length < needed - 8192) t.equal(error?.code, 'DAMAGED', `${name}, ${length} bytes`)
+      else if (error === undefined) world.check()
     }
   }
+})
+
+t.test('a log that ends before a batch that another followed is damage, however it came to that', async t => {
+  const world = new World({ seed })
+  await world.run(async () => {
+    await world.open()
+    world.append({ partition: 1, registers: [created] })
+    for (let index = 1; index <= 9; index++) {
+      world.append({ partition: 1, entries: [entryOf(1, index, 1, Buffer.alloc(2000, index))] })
+      await world.drain()
+    }
+  })
+  const { disk: whole } = world
+  const path = `${folder}/wal-0000000000000001`
+  const bytes = whole.bytesOf(path)
+  const end = bytes.findLastIndex(byte => byte !== 0)
+  for (let from = 8192; from < end; from += 4096) {
+    const zeroed = Buffer.concat([bytes.subarray(0, from), Buffer.alloc(bytes.length - from)])
+    for (const hasNote of [true, false]) {
+      const disk = whole.restart()
+      disk.setBytes(path, zeroed)
+      if (!hasNote) await world.clock.run(disk.remove(`${folder}/durable`))
+      const error = await refusal(world.clock.run(world.open(disk)))
+      const isLost = hasNote && from < end - 2 * 4096
+      if (isLost || !hasNote) t.equal(error?.code, isLost ? 'DAMAGED' : undefined, `zeros from ${from}`)
+      if (isLost) t.match(error?.message, /ends at batch \d+, and batch \d+ was durable/)
+    }
+  }
+  const disk = whole.restart()
+  disk.flip(`${folder}/durable`, 70)
+  await world.clock.run(world.open(disk))
+  t.equal(world.log.tail(1).lastIndex, 9, 'a note that fails its check says nothing')
 })
 
 t.test('a folder without anything of ours is foreign, an unused one is new', async t => {

@@ -1,0 +1,47 @@
+/**
+ * The note of what was durable: the file `durable` beside the files of the log, which names the newest batch
+ * that another one follows.
+ *
+ *   0   u32 crc       over the rest
+ *   4   u32 magic
+ *   8   u64 batch     its sequence
+ *
+ * It is written after the sync of the batch that follows, and never synced itself: a killed process leaves it
+ * exact, a power loss may leave an older one, or none. So it says too little, never too much: a log that ends
+ * before that batch has lost what was acknowledged. Of the last batch it says nothing: that one may be torn.
+ * Bytes that fail their check say nothing.
+ */
+import { crc32 } from '../base/checksum.js'
+import { readIndex, writeIndex } from '../base/entry.js'
+import type { BatchSequence } from '../base/ids.js'
+import { type Disk, joinPath } from '../env/disk.js'
+
+const magic = 0x64574c53
+const noteBytes = 16
+
+/** The name of the note's file, in the folder of the log. */
+export const durableNoteName = 'durable'
+
+/** The bytes of the note. */
+export function encodeDurableNote(batch: BatchSequence): Buffer {
+  const bytes = Buffer.alloc(noteBytes)
+  bytes.writeUInt32LE(magic, 4)
+  writeIndex(bytes, batch, 8)
+  bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0)
+  return bytes
+}
+
+/** The batch that was surely durable and followed by another; undefined if nothing is known. */
+export async function readDurableNote(disk: Disk, folder: string): Promise<BatchSequence | undefined> {
+  const path = joinPath(folder, durableNoteName)
+  if ((await disk.sizeOf(path)) === undefined) return undefined
+  const file = await disk.open(path)
+  let bytes: Buffer
+  try {
+    bytes = await file.read(0, noteBytes)
+  } finally {
+    await file.close()
+  }
+  if (bytes.length < noteBytes || bytes.readUInt32LE(4) !== magic) return undefined
+  return crc32(bytes.subarray(4)) === bytes.readUInt32LE(0) ? readIndex(bytes, 8) : undefined
+}
