@@ -63,12 +63,22 @@ export const limits = {
   sessionNameBytesMax: 256,
   /** The digest that names the input of a caller-numbered session. */
   sessionInputBytesMax: 1024,
+  /** A request id, as text. */
+  requestIdBytesMax: 256,
+  /** Request ids kept in one slot, fences among them: a new one is refused, a kept one never goes early. */
+  requestIdsPerSlotMax: 4096,
+  /** Keys and values of the same. */
+  requestIdBytesPerSlotMax: 4 * MiB,
+  /** Log time for which a request id is kept with its answer. */
+  requestIdLifeMs: 24 * 3_600_000,
+  /** How far the issue time of a request id may lie behind or ahead of the leader's wall clock. */
+  requestIdAgeMsMax: 12 * 3_600_000,
   /** Collections of a store: their schemas are in memory, and none can be dropped. */
   collectionsMax: 1024,
   /** Named subscriptions to changes; bytes of a name. */
   subscriptionsMax: 1024,
   subscriptionNameBytesMax: 256,
-  /** Log time that a restart may lose: as often it is recorded in the log, while there are sessions. */
+  /** Log time that a restart may lose: as often it is recorded, while there are sessions or request ids. */
   unloggedTimeMsMax: 10 * 60_000,
   /** Unique constraints of a collection: each costs a row to look up with every write. */
   constraintsPerCollectionMax: 32,
@@ -152,6 +162,10 @@ assert(
 assert(
   2 * 2 * limits.uncommittedBytesMax <= limits.walFilesMax * limits.walFileBytesEmbedded,
   'what is uncommitted in both partitions may fill half of the ring',
+)
+assert(
+  limits.requestIdAgeMsMax * 2 <= limits.requestIdLifeMs,
+  'an id that is not too old is still kept, though clocks differ by half of its life',
 )
 assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')
 assert(

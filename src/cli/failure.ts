@@ -63,6 +63,10 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
     unavailable,
     'wait for answers that are due; a session with numbers of its own calls release() for what it has',
   ),
+  REQUEST_ID_REUSED: advice(conflict, 'send the very same request under this id, or take a new id'),
+  REQUEST_ID_EXPIRED: advice(failed, 'read the documents to find out what was applied, then take a new id'),
+  REQUEST_IDS_FULL: advice(unavailable, 'try again when older request ids have expired'),
+  REQUEST_FENCED: advice(conflict, 'it was not applied and never will be: take a new id'),
   TOO_MANY_SESSIONS: advice(
     unavailable,
     'close sessions that are not needed, or wait for idle ones to expire',

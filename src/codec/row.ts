@@ -7,7 +7,7 @@
  *   d | u32be collection | key as tuple element                    a document
  *   c | u32be constraint | normalised value as tuple               a claim: who holds the unique value
  *   s | slot | u48be session | u32be epoch | u48be sequence        a kept reply
- *   r | slot | request id                                          reserved: a kept reply of a request id
+ *   r | slot | request id                                          a kept request id: its reply, or a fence
  *   m | name                                                       the partition's own state
  *
  * A stored row is u32 crc | u64 version | value, where value is what the fact carried. The CRC covers key,

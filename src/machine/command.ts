@@ -4,6 +4,8 @@
  * | command      | partition | value of its answer                              |
  * |--------------|-----------|--------------------------------------------------|
  * | write        | data      | { existed: boolean[] }, one per operation         |
+ * | outcome      | data      | { state, ... }: see KnownOutcome                  |
+ * | dropRequests | data      | null                                             |
  * | openSession  | data      | null                                             |
  * | metaFeed     | data      | null                                             |
  * | subscribe    | data      | { epoch, index, count }                          |
@@ -14,6 +16,7 @@
  * | keepAlive    | meta      | null                                             |
  * | endSessions  | meta      | null                                             |
  */
+import type { Code, ErrorDetails } from '../base/errors.js'
 import type {
   CollectionId,
   LogIndex,
@@ -65,11 +68,54 @@ export interface SessionMark {
 /** Who numbers the commands of a session: this library (from 1 in each epoch) or the caller (for ever). */
 export type Numbering = 'library' | 'caller'
 
-/** Document operations: one, or an atomic batch. */
+/** A request by its id, in the slot that keeps it. */
+export interface RequestName {
+  readonly id: string
+  /** A function of the request's bytes alone: the slot of the first key named. */
+  readonly slot: SlotId
+}
+
+/** What ties a write to a request id. */
+export interface RequestMark extends RequestName {
+  /** Binds the id to the request: 16 bytes of a SHA-256. */
+  readonly hash: Buffer
+  /** A CONFLICT is not the answer to the request: its caller computes the write anew and sends that. */
+  readonly isRetriedOnConflict?: boolean
+}
+
+/** Document operations: one, or an atomic batch; none, only with a request id, which is kept nevertheless. */
 export interface Write {
   readonly type: 'write'
   readonly operations: readonly Operation[]
   readonly mark: SessionMark | undefined
+  readonly request?: RequestMark
+}
+
+/** What became of the request with an id. */
+export interface AskOutcome extends RequestName {
+  readonly type: 'outcome'
+  /** Answers with REQUEST_ID_REUSED if the id belongs to a request with another hash. */
+  readonly hash?: Buffer
+  /** If nothing is known of the id, logs that it must never execute. */
+  readonly fence: boolean
+}
+
+/** What an answered AskOutcome says. `unknown` only without a fence: it may still execute. */
+export type KnownOutcome =
+  | { readonly state: 'committed'; readonly version: Version; readonly value: WriteValue }
+  | {
+      readonly state: 'refused'
+      readonly code: Code
+      readonly message: string
+      readonly details: ErrorDetails
+    }
+  | { readonly state: 'fenced' }
+  | { readonly state: 'unknown' }
+
+/** Forgets those of these request ids that were kept for their time. */
+export interface DropRequests {
+  readonly type: 'dropRequests'
+  readonly keys: readonly RowKey[]
 }
 
 /** Makes a data partition know a session, or a newer epoch of it. */
@@ -159,6 +205,8 @@ export interface EndSessions {
 /** Everything that can be asked of a partition. */
 export type Command =
   | Write
+  | AskOutcome
+  | DropRequests
   | OpenSession
   | MetaFeed
   | Subscribe

@@ -10,11 +10,12 @@ import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
-import type { Decision, Operation, Write, WriteValue } from './command.js'
+import type { Decision, Operation, RequestMark, Write, WriteValue } from './command.js'
 import { encodeDocumentRow, heldClaims } from './documents.js'
 import { type Current, Draft } from './draft.js'
 import { documentPrefixBytes, documentRow, schemaKey } from './keys.js'
 import { constantValue, type Refused, type Reply, refuse } from './reply.js'
+import { checkRequest, keepRequest } from './requests.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
 import { checkMark, keepReply } from './sessions.js'
 import type { DecideContext, View } from './view.js'
@@ -22,6 +23,10 @@ import type { DecideContext, View } from './view.js'
 /** Every operation as facts, or the first refusal. */
 export function decideWrite(write: Write, view: View, context: DecideContext): Decision {
   const draft = new Draft(view, context.version)
+  if (write.request !== undefined) {
+    const known = checkRequest(draft, write.request, context)
+    if (known !== undefined) return known
+  }
   if (write.mark !== undefined) {
     const checked = checkMark(draft, write.mark)
     if (checked !== undefined) return checked
@@ -40,17 +45,26 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
   refused ??= checkSize(draft, write)
   const reply: Reply = refused ?? { ok: true, version: context.version, value: writeValue(existed) }
   if (refused !== undefined) draft.reset()
-  return finish(draft, write, reply)
+  return finish(draft, write, reply, context)
 }
 
 /**
  * A reply that must be kept is an entry, also a refusal. Without a session, a command that changes nothing
  * logs nothing; then its version is that of the next entry, which another write will get too.
  */
-function finish(draft: Draft, write: Write, reply: Reply): Decision {
+function finish(draft: Draft, write: Write, reply: Reply, context: DecideContext): Decision {
+  if (write.request !== undefined && !isOpen(write.request, reply)) {
+    const notKept = keepRequest(draft, write.request, reply, context)
+    if (notKept !== undefined) return notKept
+  }
   if (write.mark !== undefined) keepReply(draft, write.mark, reply)
   const facts = draft.facts()
   return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
+}
+
+/** The caller goes on with the request: this is not its answer. */
+function isOpen({ isRetriedOnConflict }: RequestMark, reply: Reply): boolean {
+  return isRetriedOnConflict === true && !reply.ok && reply.code === 'CONFLICT'
 }
 
 /** The answers of nearly all writes, whose stored form is made once. */
@@ -64,10 +78,10 @@ function writeValue(existed: readonly boolean[]): WriteValue {
   return existed[0] === true ? alone.existed : alone.absent
 }
 
-/** The kept reply of a batch holds a byte for each operation. */
-function checkSize(draft: Draft, { mark, operations }: Write): Refused | undefined {
-  const replyBytes = mark === undefined ? 0 : operations.length
-  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes() + replyBytes
+/** A kept reply holds a byte for each operation; the one of a request id stands beside the session's. */
+function checkSize(draft: Draft, { mark, request, operations }: Write): Refused | undefined {
+  const kept = (mark === undefined ? 0 : 1) + (request === undefined ? 0 : 1)
+  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes() + kept * operations.length
   if (bytes <= limits.entryBytesMax) return undefined
   return refuse('TOO_LARGE', `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`)
 }

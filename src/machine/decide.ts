@@ -9,6 +9,7 @@ import { isSillokError } from '../base/errors.js'
 import type { Command, Decision } from './command.js'
 import { decideMetaFeed, decideOpenSession } from './decide-feed.js'
 import { decideDefine, decideEndSessions, decideKeepAlive, decideRegister } from './decide-meta.js'
+import { decideDropRequests, decideOutcome } from './decide-requests.js'
 import { decideWrite } from './decide-write.js'
 import { refuse } from './reply.js'
 import { decideAcknowledge, decideSubscribe, decideUnsubscribe } from './subscriptions.js'
@@ -28,6 +29,10 @@ function dispatch(command: Command, view: View, context: DecideContext): Decisio
   switch (command.type) {
     case 'write':
       return decideWrite(command, view, context)
+    case 'outcome':
+      return decideOutcome(command, view, context)
+    case 'dropRequests':
+      return decideDropRequests(command, view, context)
     case 'openSession':
       return decideOpenSession(command, view, context)
     case 'metaFeed':

@@ -12,6 +12,7 @@
  *   mx                        how far this partition has taken meta's log
  *   mp | name                 a named subscription: who holds it, how far it is
  *   mq                        how many subscriptions there are
+ *   mk | u8 slot              how many request ids the slot keeps, and their bytes
  */
 import type { CollectionId, ConstraintId, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import { type DocumentKey, encodeKeyText } from '../base/tuple.js'
@@ -109,6 +110,21 @@ export const openedPrefix: RowKey = 'mo'
 
 /** The row that says how many subscriptions there are. */
 export const subscriptionCountKey: RowKey = 'mq'
+
+/** What all rows of kept request ids begin with; slot and id follow. */
+export const requestPrefix: RowKey = 'r'
+/** What all rows that count request ids begin with; the slot follows. */
+export const requestCountPrefix: RowKey = 'mk'
+
+/** A kept request id. */
+export function requestKey(slot: SlotId, id: string): RowKey {
+  return requestPrefix + String.fromCharCode(slot) + utf8Text(id)
+}
+
+/** The row that counts the request ids of a slot. */
+export function requestCountKey(slot: SlotId): RowKey {
+  return requestCountPrefix + String.fromCharCode(slot)
+}
 
 /** A named subscription. */
 export function subscriptionKey(name: string): RowKey {

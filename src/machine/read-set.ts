@@ -7,7 +7,7 @@ import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import { type Claim, claimsOf } from './claims.js'
 import type { Command, Operation } from './command.js'
-import { schemaKey } from './keys.js'
+import { requestKey, schemaKey } from './keys.js'
 import { schemaOfRow } from './schema.js'
 
 /** Looks a row up in memory: undefined if it may be on disk only. */
@@ -15,13 +15,19 @@ export type InMemory = (key: RowKey) => Row | null | undefined
 
 /** Adds the keys of the rows to load. decide may ask for more: those that only a loaded row names. */
 export function missingRows(command: Command, inMemory: InMemory, missing: RowKey[]): void {
+  if (command.type === 'outcome') add(requestKey(command.slot, command.id), inMemory, missing)
+  if (command.type === 'dropRequests') for (const key of command.keys) add(key, inMemory, missing)
   if (command.type !== 'write') return
+  const { request } = command
+  if (request !== undefined) add(requestKey(request.slot, request.id), inMemory, missing)
   for (const operation of command.operations) {
-    if (inMemory(operation.key) === undefined) missing.push(operation.key)
-    for (const { key } of claimsIn(operation, inMemory)) {
-      if (inMemory(key) === undefined) missing.push(key)
-    }
+    add(operation.key, inMemory, missing)
+    for (const { key } of claimsIn(operation, inMemory)) add(key, inMemory, missing)
   }
+}
+
+function add(key: RowKey, inMemory: InMemory, missing: RowKey[]): void {
+  if (inMemory(key) === undefined) missing.push(key)
 }
 
 const none: readonly Claim[] = []

@@ -43,7 +43,8 @@ export function constantValue<T extends object>(value: T): T {
   return value
 }
 
-function pack(reply: Reply): Buffer {
+/** The reply without its version. */
+export function packReply(reply: Reply): Buffer {
   if (!reply.ok) return packStrict({ c: reply.code, m: reply.message, d: reply.details })
   const { value } = reply
   const known = typeof value === 'object' && value !== null ? packedConstants.get(value) : undefined
@@ -52,7 +53,7 @@ function pack(reply: Reply): Buffer {
 
 /** The value of a reply row. */
 export function encodeReply(reply: Reply, hash: Buffer, lowWater: Sequence): Buffer {
-  const packed = pack(reply)
+  const packed = packReply(reply)
   const bytes = Buffer.allocUnsafe(requestHashBytes + 6 + packed.length)
   hash.copy(bytes, 0, 0, requestHashBytes)
   bytes.writeUIntLE(lowWater, requestHashBytes, 6)
@@ -72,12 +73,12 @@ export function lowWaterOf(row: Row): Sequence {
 
 /** The answer as it was first given. */
 export function decodeReply(row: Row): Reply {
-  const stored = unpackTrusted(row.value.subarray(requestHashBytes + 6)) as {
-    v?: unknown
-    c?: Code
-    m?: string
-    d?: ErrorDetails
-  }
-  if (stored.c === undefined) return { ok: true, version: row.version, value: stored.v }
+  return unpackReply(row.value.subarray(requestHashBytes + 6), row.version)
+}
+
+/** Reads what `packReply` wrote, into the reply of the entry with that version. */
+export function unpackReply(packed: Buffer, version: Version): Reply {
+  const stored = unpackTrusted(packed) as { v?: unknown; c?: Code; m?: string; d?: ErrorDetails }
+  if (stored.c === undefined) return { ok: true, version, value: stored.v }
   return refuse(stored.c, stored.m ?? '', stored.d)
 }

@@ -5,7 +5,17 @@
  * A row is there, known to be absent (null), or not in memory (undefined): then decide answers with the keys
  * that it needs and is asked again when they are loaded.
  */
-import type { LogIndex, LogTime, Sequence, SessionEpoch, SessionId, SlotId, Version } from '../base/ids.js'
+import type {
+  LogIndex,
+  LogTime,
+  Sequence,
+  SessionEpoch,
+  SessionId,
+  SlotId,
+  Version,
+  WallMs,
+} from '../base/ids.js'
+import type { Limits } from '../base/limits.js'
 import type { Row, RowKey } from '../codec/row.js'
 
 /** A kept reply, and the entry that brings it while that is in flight. */
@@ -24,6 +34,8 @@ export interface RangeSum {
 /** What decide may ask. Nothing here waits. */
 export interface View {
   get(key: RowKey): Row | null | undefined
+  /** The newest entry in flight that changes the row; undefined if there is none. Not of kept replies. */
+  inFlight(key: RowKey): LogIndex | undefined
   /** Kept replies are always in memory. */
   reply(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): KeptReply | undefined
   /**
@@ -42,4 +54,7 @@ export interface DecideContext {
   readonly version: Version
   readonly time: LogTime
   readonly index: LogIndex
+  /** The leader's wall clock, for what carries a time of its own: never an order. */
+  readonly wallMs: WallMs
+  readonly limits: Limits
 }

@@ -7,13 +7,22 @@
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import { type LogIndex, metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
+import {
+  type LogIndex,
+  metaPartition,
+  type PartitionId,
+  type SessionId,
+  type Version,
+  versionsPerEpoch,
+} from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
+import type { RowKey } from '../codec/row.js'
 import type { IndexType } from '../derived/contract.js'
 import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import type { FeedPosition } from '../machine/command.js'
+import { documentFacts } from '../machine/documents.js'
 import { schemaPrefix } from '../machine/keys.js'
 import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
@@ -28,6 +37,7 @@ import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import type { Replica } from './replica.js'
+import { RequestExpiry } from './request-expiry.js'
 import { SessionDirectory } from './session-directory.js'
 
 /** What a host is opened with. */
@@ -66,8 +76,9 @@ export class Host {
   readonly #flushGate = new Gate(1)
   #wal: Wal | undefined
   #sessions: SessionDirectory | undefined
+  #requestExpiry: RequestExpiry | undefined
   #indexes: Indexes | undefined
-  /** Changes of the data partition's own rows that the indexes have seen. */
+  /** Changes of the data partition's schemas that the indexes have seen. */
   #schemasSeen = -1
   #origin = ''
   #failure: SillokError | undefined
@@ -140,6 +151,18 @@ export class Host {
       },
     }
     return new ChangeFeed(source, from)
+  }
+
+  /** What the data partition's entry of that version gave the row, from the log; undefined if nothing. */
+  async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
+    const index = version % versionsPerEpoch
+    let value: Buffer | undefined
+    for await (const entries of this.#committed(dataPartition, index, index)) {
+      for (const fact of entries.flatMap(documentFacts)) {
+        if (fact.op === 'put' && fact.key === key) value = fact.value
+      }
+    }
+    return value
   }
 
   /** Why the host stopped by itself, if it did. */
@@ -245,6 +268,7 @@ export class Host {
       this.#replicas.set(partition, opened)
     }
     this.#sessions = new SessionDirectory(this.meta)
+    this.#requestExpiry = new RequestExpiry(this.data, this.#limits)
     const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
       this.#committed(metaPartition, from, through)
     this.#feeds.push(new MetaFeed({ meta: this.meta, target: this.data, read }))
@@ -271,9 +295,9 @@ export class Host {
 
   /** Indexes are what the schemas in the partition's own log say. */
   #updateIndexes(): void {
-    const { state } = this.data
-    if (this.#indexes === undefined || state.partitionChanges === this.#schemasSeen) return
-    this.#schemasSeen = state.partitionChanges
+    const changes = this.data.state.partitionChanges(schemaPrefix)
+    if (this.#indexes === undefined || changes === this.#schemasSeen) return
+    this.#schemasSeen = changes
     this.#indexes.update(this.schemas())
   }
 
@@ -350,8 +374,13 @@ export class Host {
   }
 
   #expire(): void {
-    this.sessions.expire().catch((error: unknown) => {
-      // Refused, say on a full disk: the next look finds the same sessions.
+    this.#inBackground(this.sessions.expire())
+    this.#inBackground(must(this.#requestExpiry, 'the expiry of request ids').expire())
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      // Refused, say on a full disk: the next look finds the same.
       const refused = error instanceof SillokError && error.outcome === 'not-applied'
       if (!refused && !isClosing(error)) this.#fail(asFailure(error))
     })

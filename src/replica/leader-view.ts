@@ -45,6 +45,10 @@ export class LeaderView implements View {
     return this.#state.lookup(key)
   }
 
+  inFlight(key: RowKey): LogIndex | undefined {
+    return this.#overlay.indexOf(key)
+  }
+
   /** The row without loading: undefined if it may stand on disk only. */
   inMemory(key: RowKey): Row | null | undefined {
     const own = this.#overlay.get(key)

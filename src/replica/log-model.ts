@@ -4,7 +4,8 @@
  *
  * It does more than applying does. Each fact names the hash of the row that it replaces, and the model looks
  * whether that is so; in the end every claim must have its document, every document its claims, and every
- * kept reply its session. Of documents only hash and claims are kept.
+ * kept reply its session; the count of request ids in each slot must be that of their rows. Of documents only
+ * hash and claims are kept in memory, of request ids the hash.
  */
 import type { Entry } from '../base/entry.js'
 import { atEntry, atKey, type Findings } from '../base/finding.js'
@@ -14,7 +15,16 @@ import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/ro
 import { decodeClaim } from '../machine/claims.js'
 import { heldClaims } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
-import { documentRow, openedKey, schemaPrefix, uint48FromText } from '../machine/keys.js'
+import {
+  documentRow,
+  openedKey,
+  requestCountKey,
+  requestCountPrefix,
+  requestPrefix,
+  schemaPrefix,
+  uint48FromText,
+} from '../machine/keys.js'
+import { decodeRequestCount, type RequestCount } from '../machine/requests.js'
 import { type CollectionSchema, decodeSchema } from '../machine/schema.js'
 import type { Checkpoint } from '../state/checkpoint.js'
 import { Digests, differingSlots } from '../state/digests.js'
@@ -25,8 +35,9 @@ export interface ModelRow {
   readonly version: number
   readonly hash0: number
   readonly hash1: number
-  /** Not kept for documents. */
+  /** Not kept for documents and request ids. */
   readonly value: Buffer | undefined
+  readonly valueBytes: number
   /** Claims that a document holds. */
   readonly claims: readonly RowKey[]
   /** The stored state has it. */
@@ -135,6 +146,29 @@ export class LogModel {
       if (window.size > 0 && !this.rows.has(openedKey(session)))
         this.#fault(window.storedKey, `replies are kept for session ${session}, which is not open`)
     }
+    this.#checkRequestCounts()
+  }
+
+  #checkRequestCounts(): void {
+    const found = new Map<RowKey, RequestCount>()
+    for (const [key, { valueBytes }] of this.rows) {
+      if (!key.startsWith(requestPrefix)) continue
+      const countKey = requestCountKey(key.charCodeAt(requestPrefix.length))
+      const { ids, bytes } = found.get(countKey) ?? { ids: 0, bytes: 0 }
+      found.set(countKey, { ids: ids + 1, bytes: bytes + key.length + valueBytes })
+    }
+    for (const [key, { value }] of this.rows) {
+      if (!key.startsWith(requestCountPrefix)) continue
+      const said = decodeRequestCount(value)
+      const { ids, bytes } = found.get(key) ?? { ids: 0, bytes: 0 }
+      if (said.ids !== ids || said.bytes !== bytes)
+        this.#fault(
+          key,
+          `counts ${said.ids} request ids of ${said.bytes} bytes, there are ${ids} of ${bytes}`,
+        )
+      found.delete(key)
+    }
+    for (const [key, { ids }] of found) this.#fault(key, `nothing counts the ${ids} request ids of its slot`)
   }
 
   #fact(index: LogIndex, fact: Fact): void {
@@ -177,9 +211,9 @@ export class LogModel {
 
   #modelRow(key: RowKey, { version, hash0, hash1, value }: Row): ModelRow {
     const isDocument = key.startsWith('d')
-    const kept = isDocument ? undefined : value
+    const kept = isDocument || key.startsWith(requestPrefix) ? undefined : value
     const claims = isDocument ? heldClaims(value) : []
-    return { version, hash0, hash1, value: kept, claims, isStored: false }
+    return { version, hash0, hash1, value: kept, valueBytes: value.length, claims, isStored: false }
   }
 
   #compareDigests(): void {

@@ -132,6 +132,7 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
     clock: env.clock,
     wal,
     slotEpoch: 0,
+    limits: options.limits,
     raft: {
       random: env.random.split(`raft ${partition}`),
       electionTicks,

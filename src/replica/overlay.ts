@@ -61,6 +61,11 @@ export class Overlay {
     return this.#rows.get(key)?.row
   }
 
+  /** The newest entry in flight that names the row; not of kept replies. */
+  indexOf(key: RowKey): LogIndex | undefined {
+    return this.#rows.get(key)?.index
+  }
+
   replies(slot: SlotId, session: SessionId): PendingReplies | undefined {
     return this.#replies.get(windowNumber(slot, session))
   }

@@ -12,12 +12,13 @@ import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import {
   type LogIndex,
+  type LogTime,
   type PartitionId,
   type ReplicaId,
   type Version,
   versionsPerEpoch,
 } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import { type Limits, limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -26,6 +27,7 @@ import { decide } from '../machine/decide.js'
 import { evolve } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
+import type { DecideContext } from '../machine/view.js'
 import type { HardState, Outbound, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions } from '../raft/raft.js'
 import type { SegmentLog } from '../segments/segment-log.js'
@@ -57,6 +59,7 @@ export interface ReplicaOptions {
   /** Writes a state checkpoint into the log. */
   readonly record: (bytes: Buffer) => Promise<void>
   readonly slotEpoch: number
+  readonly limits: Limits
   readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax' | 'start' | 'voters'>
   /** Opens a session that this partition does not know; resolves when the command may be tried again. */
   readonly openSession: (session: number) => Promise<void>
@@ -278,7 +281,7 @@ export class Replica implements Decider {
     this.#view.loaded = loaded
     const index = this.#raft.nextIndex
     const time = this.#time.stamp()
-    const decision = decide(ticket.command, this.#view, { index, time, version: this.versionAt(index) })
+    const decision = decide(ticket.command, this.#view, this.#context(index, time))
     switch (decision.type) {
       case 'need':
         return { type: 'load', keys: decision.keys }
@@ -307,6 +310,11 @@ export class Replica implements Decider {
         break
     }
     return { type: 'settled' }
+  }
+
+  #context(index: LogIndex, time: LogTime): DecideContext {
+    const { clock, limits } = this.#options
+    return { index, time, version: this.versionAt(index), wallMs: clock.wallMs(), limits }
   }
 
   /** While an election is under way reads wait for its end. */

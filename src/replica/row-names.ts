@@ -24,6 +24,7 @@ const ownRows: Readonly<Record<string, string>> = {
   mx: 'meta cursor',
   mp: 'subscription',
   mq: 'subscription count',
+  mk: 'request id count',
 }
 
 const sessionRows: ReadonlySet<string> = new Set(['mr', 'mo'])
@@ -63,6 +64,8 @@ export class RowNames {
         const session = `session ${uint48FromText(key, 2)} epoch ${bytes.readUInt32BE(8)}`
         return { row: 'reply', of: session, key: String(bytes.readUIntBE(12, 6)) }
       }
+      case 'r':
+        return { row: 'request id', of: `slot ${bytes[1]}`, key: bytes.toString('utf8', 2) }
       default:
         return this.#own(key)
     }
@@ -73,6 +76,7 @@ export class RowNames {
     const rest = key.slice(2)
     const row = ownRows[kind] ?? 'unknown'
     if (sessionRows.has(kind)) return { row, key: String(uint48FromText(key, 2)) }
+    if (kind === 'mk') return { row, key: `slot ${rest.charCodeAt(0)}` }
     if (kind === 'ms') return { row, key: String(keyBytes(rest).readUInt32BE(0)) }
     return { row, key: keyBytes(rest).toString('utf8') }
   }

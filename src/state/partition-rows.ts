@@ -16,8 +16,8 @@ export function isPartitionRow(key: RowKey): boolean {
 /** The newest form of every row of kind `m`, as of the applied index. */
 export class PartitionRows {
   readonly #rows = new Map<RowKey, Row>()
-  /** How often a row was set or removed. */
-  changes = 0
+  /** How often rows of a kind (their first two letters) were set or removed. */
+  readonly #changes = new Map<RowKey, number>()
 
   /** The row; null if there is none. Nothing has to be loaded to know that. */
   get(key: RowKey): Row | null {
@@ -25,9 +25,15 @@ export class PartitionRows {
   }
 
   set(key: RowKey, row: Row | null): void {
-    this.changes += 1
+    const kind = key.slice(0, 2)
+    this.#changes.set(kind, this.changes(kind) + 1)
     if (row === null) this.#rows.delete(key)
     else this.#rows.set(key, row)
+  }
+
+  /** How often rows of that kind, the first two letters of their keys, changed. */
+  changes(kind: RowKey): number {
+    return this.#changes.get(kind) ?? 0
   }
 
   /** The rows whose keys begin so, in no order. */

@@ -142,9 +142,9 @@ export class State {
     return this.#maintenance.waitsForSpace
   }
 
-  /** How often one of the partition's own rows changed since the state was opened. */
-  get partitionChanges(): number {
-    return this.#partitionRows.changes
+  /** How often the partition's own rows with these first two letters changed since the state was opened. */
+  partitionChanges(kind: RowKey): number {
+    return this.#partitionRows.changes(kind)
   }
 
   /** The partition's own rows whose keys begin so. */

@@ -16,6 +16,7 @@ import type {
   InsertOptions,
   PageOptions,
   ReadOptions,
+  RequestOptions,
   ScanOptions,
   SessionOptions,
   WriteOptions,
@@ -40,8 +41,9 @@ const bounds = { gte: true, gt: true, lt: true, lte: true, prefix: true } as con
 /** What each kind of call takes. */
 export const optionNames = {
   call: names<CallOptions>(call),
-  insert: names<InsertOptions>({ ...call, sequence: true }),
-  write: names<WriteOptions>({ ...call, ifVersion: true, sequence: true }),
+  request: names<RequestOptions>({ ...call, requestId: true }),
+  insert: names<InsertOptions>({ ...call, sequence: true, requestId: true }),
+  write: names<WriteOptions>({ ...call, ifVersion: true, sequence: true, requestId: true }),
   read: names<ReadOptions>(read),
   scan: names<ScanOptions>({ ...read, ...bounds, reverse: true, limit: true }),
   find: names<FindOptions>(find),

@@ -10,7 +10,7 @@ import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
 import { claimOf } from '../machine/claims.js'
-import type { Operation, WriteValue } from '../machine/command.js'
+import type { Operation, RequestMark, WriteValue } from '../machine/command.js'
 import { documentBytes } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
@@ -44,6 +44,7 @@ import type {
   PageOptions,
   Put,
   ReadOptions,
+  RequestOptions,
   ScanOptions,
   Versioned,
   WriteOptions,
@@ -51,6 +52,8 @@ import type {
 } from './options.js'
 import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
+import { updateMark } from './request-hash.js'
+import { type Requests, unlessAnswered } from './requests.js'
 import { type Writer, writeBy, written } from './writer.js'
 
 /** What a collection works with. */
@@ -63,6 +66,7 @@ export interface CollectionParts {
   readonly asking: Asking
   readonly state: State
   readonly locks: KeyLocks
+  readonly requests: Requests
 }
 
 /** What one row of `insertMany` came to. */
@@ -158,22 +162,43 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    * a missing key `change` gets undefined; if it returns undefined nothing is written, whatever it did to the
    * object that it was given. Updates of this store to one key wait for each other and spend no tries.
    * `change` may be called several times and may be async. Once deadline or signal have ended the wait it is
-   * called no more, and what it still computes is not written; a write that was sent may take effect. Rejects
-   * with what `change` throws, and as put; with INVALID in a caller-numbered session, where a number stands
-   * for one request and its tries would be several.
+   * called no more, and what it still computes is not written; a write that was sent may take effect. With a
+   * `requestId` that was answered before, the first answer comes without a call of `change`: the document as
+   * it was written then, or undefined if nothing was. Rejects with what `change` throws, and as put; with
+   * INVALID in a caller-numbered session, where a number stands for one request and its tries would be
+   * several.
    */
   async update(
     key: DocumentKey,
     change: ChangeDocument<T>,
-    options: CallOptions = noOptions,
+    options: RequestOptions = noOptions,
   ): Promise<Versioned<T> | undefined> {
-    checkCall(options, optionNames.call)
+    try {
+      return await this.#updateBy(key, change, options)
+    } catch (error) {
+      throw options?.requestId === undefined ? error : unlessAnswered(error)
+    }
+  }
+
+  async #updateBy(
+    key: DocumentKey,
+    change: ChangeDocument<T>,
+    options: RequestOptions,
+  ): Promise<Versioned<T> | undefined> {
+    checkCall(options, optionNames.request)
     if (typeof change !== 'function') throw invalid(`update: change must be a function, not ${show(change)}`)
     this.#refuseNumbered('update')
     const rowKey = this.#rowKey(key)
+    const { requestId } = options
+    const request = requestId === undefined ? undefined : updateMark(requestId, rowKey)
     const { asking, locks } = this.#parts
     return await asking.until(
-      waiting => locks.run(rowKey, () => this.#update(key, change, options, waiting)),
+      waiting =>
+        locks.run(rowKey, () =>
+          request === undefined
+            ? this.#update(key, change, options, waiting)
+            : this.#updateOnce(key, change, options, waiting, request),
+        ),
       options,
     )
   }
@@ -328,22 +353,61 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     waiting: Waiting,
   ): Promise<Versioned<T> | undefined> {
     for (let tries = 1; !waiting.settled; tries++) {
-      const current = await this.getVersioned(key, options)
+      const current = await this.#current(key, options)
       if (waiting.settled) break
       const document = await change(current?.document)
       if (document === undefined || waiting.settled) break
-      const operation = this.#documentOperation('put', document, current?.version ?? null)
-      if (operation.key !== this.#rowKey(key)) {
-        throw invalid(`update: the new document has another key than ${JSON.stringify(key)}`)
-      }
+      const operation = this.#changedOperation(key, document, current?.version)
       try {
-        const { version } = await this.#write(() => operation, options, optionNames.call, written)
+        const { version } = await this.#write(() => operation, options, optionNames.request, written)
         return { document, version }
       } catch (error) {
         if (!isSillokError(error, 'CONFLICT') || tries === limits.updateTriesMax) throw error
       }
     }
     return undefined
+  }
+
+  /** The same for a request with an id: whatever comes of it is kept, also that nothing was to be written. */
+  async #updateOnce(
+    key: DocumentKey,
+    change: ChangeDocument<T>,
+    options: CallOptions,
+    waiting: Waiting,
+    request: RequestMark,
+  ): Promise<Versioned<T> | undefined> {
+    const { requests, writer } = this.#parts
+    const rowKey = this.#rowKey(key)
+    const kept = await requests.kept(request, writer, options)
+    if (kept !== undefined) return await requests.updated<T>(rowKey, kept)
+    for (let tries = 1; !waiting.settled; tries++) {
+      const current = await this.#current(key, options)
+      if (waiting.settled) break
+      const document = await change(current?.document)
+      if (waiting.settled) break
+      const operations =
+        document === undefined ? [] : [this.#changedOperation(key, document, current?.version)]
+      const isLast = tries === limits.updateTriesMax
+      const mark = isLast ? request : { ...request, isRetriedOnConflict: true }
+      try {
+        // Another sender may have been first: what is answered is what was written then.
+        return await requests.updated<T>(rowKey, await writer.write(operations, options, done => done, mark))
+      } catch (error) {
+        if (!isSillokError(error, 'CONFLICT') || isLast) throw error
+      }
+    }
+    return undefined
+  }
+
+  async #current(key: DocumentKey, options: CallOptions): Promise<Versioned<T> | undefined> {
+    const row = await this.#row(key, options, optionNames.request)
+    return row === null ? undefined : { document: documentOf<T>(row), version: row.version }
+  }
+
+  #changedOperation(key: DocumentKey, document: T, version: Version | undefined): Operation {
+    const operation = this.#documentOperation('put', document, version ?? null)
+    if (operation.key === this.#rowKey(key)) return operation
+    throw invalid(`update: the new document has another key than ${JSON.stringify(key)}`)
   }
 
   /** Throws INVALID where each request needs a number of its own. */
@@ -356,8 +420,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     )
   }
 
-  #row(key: DocumentKey, options: ReadOptions): Promise<Row | null> {
-    checkRead(options)
+  #row(key: DocumentKey, options: ReadOptions, allowed = optionNames.read): Promise<Row | null> {
+    checkRead(options, allowed)
     const rowKey = this.#rowKey(key)
     const { reader } = this.#parts
     return reader.read(options, () => reader.row(rowKey))

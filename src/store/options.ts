@@ -1,4 +1,5 @@
 /** Options of calls, and what they answer. All times are milliseconds, all keys are document keys. */
+import type { SillokError } from '../base/errors.js'
 import type { Version } from '../base/ids.js'
 import type { DocumentKey } from '../base/tuple.js'
 import type { Numbering } from '../machine/command.js'
@@ -31,8 +32,20 @@ export interface ReadOptions extends CallOptions {
   readonly level?: ReadLevel | undefined
 }
 
+/** How a write waits, and under which name it takes effect once. */
+export interface RequestOptions extends CallOptions {
+  /**
+   * Names the request, whoever sends it: the same one again, from any process, gets the first answer, also if
+   * that was a refusal, and takes no effect. Another one under the same id is REQUEST_ID_REUSED, if the first
+   * keys of both fall in one of 256 slots. Made by `db.requestId()`: too old a one is refused, for ever
+   * (REQUEST_ID_EXPIRED). Any other text of 1 to 256 bytes is forgotten after 24 h of log time, and a new one
+   * then.
+   */
+  readonly requestId?: string | undefined
+}
+
 /** How a write waits, and under which condition it holds. */
-export interface WriteOptions extends CallOptions {
+export interface WriteOptions extends RequestOptions {
   /**
    * Only if the document has this version; null: only if it is absent. Otherwise CONFLICT (details: key,
    * version). Not given: in any case.
@@ -71,6 +84,15 @@ export interface Deleted extends Written {
   /** False if there was nothing to delete. */
   readonly existed: boolean
 }
+
+/** What became of a request: once it was told, it stays so as long as the id is kept. */
+export type RequestOutcome =
+  /** It took effect; `existed` says of each of its operations whether the document was there before. */
+  | { readonly state: 'committed'; readonly version: Version; readonly existed: readonly boolean[] }
+  /** It was refused, and took no effect. */
+  | { readonly state: 'refused'; readonly error: SillokError }
+  /** It did not come before it was asked for, and never takes effect: REQUEST_FENCED when it comes. */
+  | { readonly state: 'fenced' }
 
 /** A document with its version. */
 export interface Versioned<T> {

@@ -12,18 +12,18 @@
  * any other request. What remains: after a resume the new holder does not know what the old one sent, so a
  * number that is used twice, once by each, may take effect twice.
  */
-import { hash } from 'node:crypto'
-import { isSillokError, SillokError } from '../base/errors.js'
+import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { slotOfRow } from '../codec/row.js'
-import type { Numbering, Operation, SessionMark, Write } from '../machine/command.js'
-import { type Done, requestHashBytes } from '../machine/reply.js'
+import type { Numbering, Operation, RequestMark, SessionMark, Write } from '../machine/command.js'
+import type { Done } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import { type Asking, type Queued, weigh } from './asking.js'
 import { checkCollectionName, invalid, noOptions, optionNames, show } from './check-options.js'
 import type { Collection } from './collection.js'
 import type { BatchStep, InsertOptions, SessionOptions, WriteOptions, Written } from './options.js'
+import { requestHash } from './request-hash.js'
 import { type Writer, writeBy, written } from './writer.js'
 
 /** What a session needs of its store. */
@@ -40,6 +40,7 @@ export interface SessionParts {
 /** A write that waits for room in the window. */
 interface QueuedWrite {
   readonly operations: readonly Operation[]
+  readonly request: RequestMark | undefined
   readonly bytes: number
   readonly queued: Queued
   /** Given when it is sent: one that gives up before leaves no hole. */
@@ -136,26 +137,35 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /** For collections and batches: one request. The options are checked. */
-  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
-    const refused = this.#refusal(options)
+  write<R>(
+    operations: readonly Operation[],
+    options: WriteOptions,
+    finish: (done: Done) => R,
+    request: RequestMark | undefined,
+  ): Promise<R> {
+    const mayBeRetry = this.numbering === 'caller' || request !== undefined
+    const refused = this.#refusal(options, mayBeRetry)
     if (refused !== undefined) return Promise.reject(refused)
     const { asking } = this.#parts
     const bytes = weigh(operations)
     if (this.numbering === 'caller') {
-      const command = this.#mark(operations, options.sequence ?? 0)
+      const command = this.#mark(operations, options.sequence ?? 0, request)
       if (this.#isReused(command.mark)) {
         const message = `sequence ${options.sequence} of session ${this.id} was another request`
-        return Promise.reject(new SillokError('SEQUENCE_REUSED', message))
+        const reused = new SillokError('SEQUENCE_REUSED', message)
+        // Under its id the request may have been sent with another number.
+        return Promise.reject(request === undefined ? reused : withUnknownOutcome(reused))
       }
       return asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
     }
     if (this.#queue.size > 0 && this.#isFull(bytes)) {
-      return Promise.reject(new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`))
+      const overloaded = new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`)
+      return Promise.reject(mayBeRetry ? withUnknownOutcome(overloaded) : overloaded)
     }
     let own: QueuedWrite | undefined
     const observed = (): void => this.#answer(own?.sequence ?? 0)
-    return asking.askLater({ sender: this, finish, observed }, options, queued => {
-      own = { operations, bytes, queued, sequence: 0 }
+    return asking.askLater({ sender: this, finish, observed, mayBeRetry }, options, queued => {
+      own = { operations, request, bytes, queued, sequence: 0 }
       this.#queue.add(own)
       this.#queuedBytes += bytes
       this.#sendQueued()
@@ -166,10 +176,9 @@ export class Session implements Writer, AsyncDisposable {
     return this.#queue.size >= limits.pendingCommandsMax || this.#queuedBytes + bytes > limits.pendingBytesMax
   }
 
-  #refusal(options: WriteOptions): SillokError | undefined {
+  #refusal(options: WriteOptions, mayBeRetry: boolean): SillokError | undefined {
     if (this.#closed) {
-      // A request numbered by the caller may have been sent before.
-      const outcome = this.numbering === 'caller' ? 'unknown' : 'not-applied'
+      const outcome = mayBeRetry ? 'unknown' : 'not-applied'
       return new SillokError('CLOSED', 'the session is closed', { outcome })
     }
     const { sequence } = options
@@ -195,10 +204,14 @@ export class Session implements Writer, AsyncDisposable {
     return sequence < this.#lowWater + limits.sessionWindow
   }
 
-  #mark(operations: readonly Operation[], sequence: Sequence): Write & { readonly mark: SessionMark } {
+  #mark(
+    operations: readonly Operation[],
+    sequence: Sequence,
+    request: RequestMark | undefined,
+  ): Write & { readonly mark: SessionMark } {
     const { session, epoch } = this.#parts.handle
     const { numbering } = this
-    const slot = slotOfRow(operations[0]?.key ?? '')
+    const slot = request?.slot ?? slotOfRow(operations[0]?.key ?? '')
     const mark = {
       session,
       epoch,
@@ -206,9 +219,11 @@ export class Session implements Writer, AsyncDisposable {
       lowWater: this.#lowWater,
       numbering,
       slot,
-      hash: requestHash(operations),
+      hash: requestHash(operations, request?.id),
     }
-    return { type: 'write', operations, mark }
+    return request === undefined
+      ? { type: 'write', operations, mark }
+      : { type: 'write', operations, mark, request }
   }
 
   /**
@@ -224,7 +239,7 @@ export class Session implements Writer, AsyncDisposable {
       this.#queuedBytes -= own.bytes
       if (!own.queued.isWaiting) continue
       own.sequence = this.#next++
-      own.queued.send(this.#mark(own.operations, own.sequence), own.bytes)
+      own.queued.send(this.#mark(own.operations, own.sequence, own.request), own.bytes)
     }
     this.#sending = false
   }
@@ -235,24 +250,4 @@ export class Session implements Writer, AsyncDisposable {
     while (this.#answered.delete(this.#lowWater)) this.#lowWater += 1
     this.#sendQueued()
   }
-}
-
-/** Binds a sequence number to the request: what is asked for, not how or when. */
-function requestHash(operations: readonly Operation[]): Buffer {
-  const heads: string[] = []
-  let size = 0
-  for (const { op, collection, key, document, ifVersion } of operations) {
-    const condition = ifVersion === undefined ? '' : String(ifVersion)
-    const head = `${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`
-    heads.push(head)
-    size += head.length + key.length + (document?.length ?? 0)
-  }
-  const bytes = Buffer.allocUnsafe(size)
-  let at = 0
-  for (const [i, { key, document }] of operations.entries()) {
-    at += bytes.write(heads[i] ?? '', at, 'latin1')
-    at += bytes.write(key, at, 'latin1')
-    if (document !== undefined) at += document.copy(bytes, at)
-  }
-  return hash('sha256', bytes, 'buffer').subarray(0, requestHashBytes)
 }

@@ -7,6 +7,10 @@ import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
+import type { Random } from '../base/random.js'
+import { checkRequestId, makeRequestId } from '../base/request-id.js'
+import type { DocumentKey } from '../base/tuple.js'
+import { slotOfRow } from '../codec/row.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import type { Define, Operation } from '../machine/command.js'
@@ -24,8 +28,10 @@ import {
   checkDefine,
   checkFeedName,
   checkSession,
+  invalid,
   noOptions,
   optionNames,
+  show,
 } from './check-options.js'
 import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
@@ -34,16 +40,19 @@ import type { CheckedDefinition } from './find-types.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
-import { Operations } from './operations.js'
+import { Operations, rowOfKey } from './operations.js'
 import type {
   BatchStep,
   CallOptions,
   ChangesOptions,
   DefineOptions,
+  RequestOptions,
+  RequestOutcome,
   SessionOptions,
   Written,
 } from './options.js'
 import { Reader } from './reader.js'
+import { Requests } from './requests.js'
 import { Session } from './session.js'
 import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
 import { PlainWriter, type Writer, writeBy, written } from './writer.js'
@@ -64,12 +73,14 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #locks: KeyLocks
   readonly #indexTypes: IndexTypes
   readonly #operations: Operations
+  readonly #idRandom: Random
   #host: Host | undefined
   #asking: Asking | undefined
   #metaAsking: Asking | undefined
   #reader: Reader | undefined
   #indexReader: IndexReader | undefined
   #writer: PlainWriter | undefined
+  #requests: Requests | undefined
   #closing: Promise<void> | undefined
   #keepAliveTimer: Timer | undefined
 
@@ -79,6 +90,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#indexTypes = indexTypes
     this.#operations = new Operations(indexTypes)
     this.#env = env
+    this.#idRandom = env.random.split('request ids')
     this.folder = folder
     this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
   }
@@ -111,6 +123,11 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
+    store.#requests = new Requests({
+      asking: store.#asking,
+      reader: store.#reader,
+      writtenAt: (key, version) => host.writtenAt(key, version),
+    })
     store.#indexReader = new IndexReader({
       indexes: () => host.indexes,
       types: indexTypes.byName,
@@ -182,9 +199,40 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * ones before them. Rejects as the single operations do; with TOO_LARGE for more than
    * `limits.batchCommandsMax` steps, `limits.batchCommandBytesMax` bytes, or `limits.entryBytesMax` of log.
    */
-  async batch(steps: readonly BatchStep[], options: CallOptions = noOptions): Promise<Written> {
+  async batch(steps: readonly BatchStep[], options: RequestOptions = noOptions): Promise<Written> {
     const writer = this.#open(this.#writer)
-    return await writeBy(writer, () => this.#batchOperations(steps), options, optionNames.call, written)
+    return await writeBy(writer, () => this.#batchOperations(steps), options, optionNames.request, written)
+  }
+
+  /**
+   * A new id for one request, to be kept by the caller before it sends the request: `{ requestId }` with a
+   * write makes it take effect once, also after restarts. It holds the wall clock's time: twelve hours later
+   * what was not executed is refused.
+   */
+  requestId(): string {
+    return makeRequestId(this.#env.clock.wallMs(), this.#idRandom)
+  }
+
+  /**
+   * What became of the request with that id; `request` names its collection and key, of a batch those of the
+   * first step. If nothing is known of it, it never executes from then on, and only then `fenced` is
+   * answered; of a bare text that was forgotten nothing is known. Waits for a request in flight. Rejects with
+   * INVALID, NOT_FOUND, REQUEST_ID_EXPIRED (unknown), REQUEST_IDS_FULL, and as writes do.
+   */
+  async outcome(
+    id: string,
+    request: { readonly collection: string; readonly key: DocumentKey },
+    options: CallOptions = noOptions,
+  ): Promise<RequestOutcome> {
+    checkCall(options, optionNames.call)
+    checkRequestId(id)
+    if (typeof request !== 'object' || request === null) {
+      throw invalid(`outcome: { collection, key } of the request, not ${show(request)}`)
+    }
+    checkCollectionName(request.collection)
+    const slot = slotOfRow(rowOfKey(this.#schema(request.collection), request.key))
+    const writer = this.#open(this.#writer)
+    return await this.#open(this.#requests).outcome({ id, slot }, writer, options)
   }
 
   /**
@@ -314,6 +362,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       asking: this.#open(this.#asking),
       state: host.data.state,
       locks: this.#locks,
+      requests: this.#open(this.#requests),
     })
   }
 

@@ -2,21 +2,30 @@
  * Who writes: the store itself, or a session. Commands of one writer are decided in call order.
  */
 import { isSillokError, withUnknownOutcome } from '../base/errors.js'
-import type { Numbering, Operation } from '../machine/command.js'
+import type { Numbering, Operation, RequestMark } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import { type Asking, weigh } from './asking.js'
 import { callRefusal, invalid, type OptionNames } from './check-options.js'
 import type { WriteOptions, Written } from './options.js'
+import { requestMark } from './request-hash.js'
 
 /** Sends document operations: all of them take effect, or none. */
 export interface Writer {
   /** Who numbers the requests; undefined: they have no numbers. */
   readonly numbering: Numbering | undefined
-  /** Resolves with what `finish` makes of the answer. The options are checked. */
-  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R>
+  /**
+   * Resolves with what `finish` makes of the answer. The options are checked; that they name a request id
+   * counts only by `request`. Without operations only with a request.
+   */
+  write<R>(
+    operations: readonly Operation[],
+    options: WriteOptions,
+    finish: (done: Done) => R,
+    request: RequestMark | undefined,
+  ): Promise<R>
 }
 
-/** Writes of the store itself, without a session: a retry by the caller is a new request. */
+/** Writes of the store itself: without a request id, a retry by the caller is a new request. */
 export class PlainWriter implements Writer {
   readonly numbering = undefined
   readonly #asking: Asking
@@ -25,12 +34,22 @@ export class PlainWriter implements Writer {
     this.#asking = asking
   }
 
-  write<R>(operations: readonly Operation[], options: WriteOptions, finish: (done: Done) => R): Promise<R> {
+  write<R>(
+    operations: readonly Operation[],
+    options: WriteOptions,
+    finish: (done: Done) => R,
+    request: RequestMark | undefined,
+  ): Promise<R> {
     if (options.sequence !== undefined) {
       return Promise.reject(invalid('sequence: only a caller-numbered session takes it, see db.session'))
     }
+    const bytes = weigh(operations)
+    if (request !== undefined) {
+      const command = { type: 'write', operations, mark: undefined, request } as const
+      return this.#asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
+    }
     const command = { type: 'write', operations, mark: undefined } as const
-    return this.#asking.ask(command, weigh(operations), { sender: this, finish }, options)
+    return this.#asking.ask(command, bytes, { sender: this, finish }, options)
   }
 }
 
@@ -48,7 +67,10 @@ export function writeBy<R>(
   if (refused !== undefined)
     return Promise.reject(mayBeRetry(writer, options) ? withUnknownOutcome(refused) : refused)
   try {
-    return writer.write(operations(), options, finish)
+    const made = operations()
+    const { requestId } = options
+    const request = requestId === undefined ? undefined : requestMark(requestId, made)
+    return writer.write(made, options, finish, request)
   } catch (error) {
     // That the store is closed says nothing about an earlier attempt; what is no request was never one.
     const isWidened = isSillokError(error, 'CLOSED') && mayBeRetry(writer, options)
@@ -61,7 +83,8 @@ export function written({ version }: Done): Written {
   return { version }
 }
 
-/** A number may have been sent before: what refuses this attempt says nothing about that. */
+/** A number or an id may have been sent before: what refuses this attempt says nothing about that. */
 function mayBeRetry(writer: Writer, options: WriteOptions | null | undefined): boolean {
+  if (options?.requestId !== undefined) return true
   return writer.numbering === 'caller' && options?.sequence !== undefined
 }

@@ -63,11 +63,12 @@ export async function makeFolders(root: string): Promise<Folders> {
     await people.put({ id: `p${i}`, email: `P${i}@Example.org`, n: i, ...tags })
   }
   await people.put({ id: 'kim', email: 'Kim@Example.org', name: '김철수' })
-  await people.delete('p7')
+  await people.delete('p7', { requestId: 'ö' })
   const session = await store.session({ name: 'importer', numbering: 'caller' })
   await session.collection('people').put({ id: 's1', email: 's1@x' }, { sequence: 1 })
   const refused = session.collection('people').insert({ id: 's1', email: 's2@x' }, { sequence: 2 })
   await refused.catch(() => {})
+  await store.outcome('no', { collection: 'people', key: 'kim' })
   // When a page is answered, everything before is in the index.
   await people.findPage('byTag', {}, { limit: 1 })
   cpSync(folders.closed, folders.killed, { recursive: true })

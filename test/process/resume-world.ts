@@ -210,6 +210,7 @@ async function oldSession(
       asking,
       state: host.data.state,
       locks: new KeyLocks(),
+      requests: undefined as never,
     })
   const own = { batch: () => [], closed: () => {} }
   const parts = { asking, directory: host.sessions, handle, lowWater, collection, ...own }

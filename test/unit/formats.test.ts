@@ -369,6 +369,21 @@ t.test('kept replies are stored in windows', async t => {
   )
 })
 
+t.test('request ids are stored with their answers, and counted', async t => {
+  const rows = await rowsOf(t, folder.closed, '1-1')
+  const slotOf = (key: string): string => String.fromCharCode(crc32(Buffer.from(`\x40${key}\0`)) % 256)
+  const latin1 = (text: string): string => Buffer.from(text).toString('latin1')
+  const id = `r${slotOf('p7')}${latin1('ö')}`
+  const value = checkedValue(t, rows, id)
+  t.ok(value.readUIntLE(0, 6) > 0, 'the log time')
+  t.same(unpack(value.subarray(6 + 16)), { v: { existed: [true] } })
+  const count = checkedValue(t, rows, `mk${slotOf('p7')}`)
+  t.same([count.readUInt32LE(0), count.readUIntLE(4, 6), count.length], [1, id.length + value.length, 10])
+  const fence = checkedValue(t, rows, `r${slotOf('kim')}no`)
+  t.equal(fence.length, 6, 'a fence has the log time only')
+  t.equal([...rows.keys()].filter(key => key.startsWith('r')).length, 2)
+})
+
 t.test('the checkpoint in the log tells tables and digests of what is there', async t => {
   const record = registersOf(readBatches(t, walFile(folder.closed, 1))).get('1 checkpoint') ?? Buffer.alloc(0)
   t.equal(checkpointHead.number(record, 'crc'), crc32(record.subarray(4)))
@@ -395,6 +410,7 @@ t.test('the checkpoint in the log tells tables and digests of what is there', as
     const own = Buffer.from(key, 'latin1')
     if (key.startsWith('d')) count(crc32(own.subarray(5)) % 256, own, bytes.subarray(4))
     else if (key.startsWith('c')) count(crc32(own.subarray(1)) % 256, own, bytes.subarray(4))
+    else if (key.startsWith('r')) count(own[1] ?? 0, own, bytes.subarray(4))
     else if (key.startsWith('m')) count(256, own, bytes.subarray(4))
     else if (key.startsWith('s')) {
       for (const { key: named, versionAndValue } of repliesOf(t, key, bytes)) {

@@ -12,7 +12,7 @@ async function fill(folder: string): Promise<string> {
   await store.define('users', { key: 'id', unique: { email } })
   const users = store.collection('users')
   for (let id = 0; id < 20; id++) await users.put({ id, email: `User${id}@x` })
-  await users.delete(7)
+  await users.delete(7, { requestId: 'löschen' })
   const session = await store.session({ name: 'worker', numbering: 'caller', input: 'day 1' })
   for (let sequence = 1; sequence <= 3; sequence++) {
     await session.collection('users').put({ id: `s${sequence}` }, { sequence })
@@ -114,6 +114,15 @@ t.test('the log, its segments and entries are shown as they lie there', async t 
     [{ of: 'users', key: '7' }],
   )
   t.equal(entries.filter(({ row }) => row === 'reply').length, 3)
+  const slot = entries.find(({ row }) => row === 'request id')?.['of']
+  t.match(slot, /^slot \d+$/)
+  t.match(
+    entries.filter(({ row }) => String(row).startsWith('request id')),
+    [
+      { of: slot, key: 'löschen' },
+      { row: 'request id count', key: slot },
+    ],
+  )
   const some = lines((await sillok('inspect', 'entries', '--from', '5', '--count', '2')).out)
   t.same([...new Set(some.map(({ index }) => index))], [5, 6])
   t.match(await sillok('inspect', 'entries', '--partition', '0', '-o', 'table'), {

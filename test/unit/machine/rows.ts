@@ -1,4 +1,5 @@
 /** A partition's rows in a Map: what decide sees, and what evolve does to them. Obviously right. */
+import { type Limits, limits } from '../../../src/base/limits.js'
 import type { Fact } from '../../../src/codec/facts.js'
 import { makeRow, partitionSlot, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
 import type { Command, Decision } from '../../../src/machine/command.js'
@@ -52,9 +53,17 @@ export class Rows implements View {
   readonly pending = new Map<RowKey, KeptReply>()
   index: number = 0
   time = 1_000_000
+  wallMs = 1_700_000_000_000
+  limits: Limits = limits
+  /** Rows in flight, by their key. */
+  readonly proposed = new Map<RowKey, number>()
 
   get(key: RowKey): Row | null | undefined {
     return this.hidden(key) && !key.startsWith('s') ? undefined : (this.rows.get(key) ?? null)
+  }
+
+  inFlight(key: RowKey): number | undefined {
+    return this.proposed.get(key)
   }
 
   reply(slot: number, session: number, epoch: number, sequence: number): KeptReply | undefined {
@@ -87,7 +96,8 @@ export class Rows implements View {
   /** Decides with all rows in memory. */
   decide(command: Command): Decision {
     const index = this.index + 1
-    return decide(command, this, { index, version: index, time: this.time })
+    const { time, wallMs } = this
+    return decide(command, this, { index, version: index, time, wallMs, limits: this.limits })
   }
 
   /** Decides with some rows on disk only, which are loaded as they are asked for; tells the rounds. */

@@ -14,7 +14,13 @@ class Rows {
   ask(command: Command): unknown {
     this.#index += 1
     const view = { get: (key: RowKey) => this.#rows.get(key) ?? null } as unknown as View
-    const decision: Decision = decide(command, view, { version: this.#index, time: 0, index: this.#index })
+    const decision: Decision = decide(command, view, {
+      version: this.#index,
+      time: 0,
+      index: this.#index,
+      wallMs: 0,
+      limits,
+    })
     if (decision.type === 'entry') {
       for (const fact of decision.facts) {
         if (fact.op === 'put') this.#rows.set(fact.key, makeRow(fact.key, this.#index, fact.value))

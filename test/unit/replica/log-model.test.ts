@@ -6,7 +6,15 @@ import { encodeFacts, type Fact } from '../../../src/codec/facts.js'
 import { makeRow, type RowKey } from '../../../src/codec/row.js'
 import { type Claim, claimOf, encodeClaim } from '../../../src/machine/claims.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
-import { documentKey, openedKey, replyKey, schemaKey } from '../../../src/machine/keys.js'
+import {
+  documentKey,
+  openedKey,
+  replyKey,
+  requestCountKey,
+  requestKey,
+  schemaKey,
+} from '../../../src/machine/keys.js'
+import { encodeRequestCount } from '../../../src/machine/requests.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import { LogModel } from '../../../src/replica/log-model.js'
 import { emptyCheckpoint } from '../../../src/state/checkpoint.js'
@@ -77,6 +85,18 @@ t.test('a kept reply has an open session, and a range says what it removes', asy
   const range = (sum0: number): Fact => ({ op: 'deleteRange', from, to, slot: 3, sum0, sum1: hash1 })
   t.same(faultsOf([[reply, opened], [range(hash0)]]), [])
   t.match(faultsOf([[reply, opened], [range(hash0 ^ 1)]]), [/removes other replies/])
+})
+
+t.test('request ids need no session, and are counted slot by slot', async t => {
+  const [one, other] = ['one', 'other'].map(id => put(requestKey(3, id), Buffer.alloc(30)))
+  if (one === undefined || other === undefined) throw new Error('no facts')
+  const count = (ids: number, bytes: number): Fact =>
+    put(requestCountKey(3), encodeRequestCount({ ids, bytes }))
+  t.same(faultsOf([[one, other, count(2, 72)]]), [])
+  t.match(faultsOf([[one, other]]), [/nothing counts the 2 request ids/])
+  t.match(faultsOf([[one, count(2, 35)]]), [/counts 2 request ids of 35 bytes, there are 1 of 35/])
+  t.match(faultsOf([[one, count(1, 36)]]), [/of 36 bytes, there are 1 of 35/])
+  t.match(faultsOf([[count(1, 35)]]), [/there are 0 of 0/])
 })
 
 t.test('after its checkpoint a store may hold any form that a row had since, and no other', async t => {

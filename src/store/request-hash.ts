@@ -1,0 +1,43 @@
+/**
+ * What binds a number or an id to a request: the bytes as they are sent, not how or when.
+ *
+ * An update is bound to its verb and key alone: what it writes depends on what it finds.
+ */
+import { hash } from 'node:crypto'
+import { checkRequestId } from '../base/request-id.js'
+import { type RowKey, slotOfRow } from '../codec/row.js'
+import type { Operation, RequestMark } from '../machine/command.js'
+import { requestHashBytes } from '../machine/reply.js'
+
+/** The hash of these operations in their order; of a request with an id another one than without. */
+export function requestHash(operations: readonly Operation[], id?: string): Buffer {
+  const heads: string[] = []
+  const name = id === undefined ? '' : `request ${id}\n`
+  let size = Buffer.byteLength(name)
+  for (const { op, collection, key, document, ifVersion } of operations) {
+    const condition = ifVersion === undefined ? '' : String(ifVersion)
+    const head = `${op} ${collection} ${key.length} ${document?.length ?? 0} ${condition}\n`
+    heads.push(head)
+    size += head.length + key.length + (document?.length ?? 0)
+  }
+  const bytes = Buffer.allocUnsafe(size)
+  let at = bytes.write(name, 0)
+  for (const [i, { key, document }] of operations.entries()) {
+    at += bytes.write(heads[i] ?? '', at, 'latin1')
+    at += bytes.write(key, at, 'latin1')
+    if (document !== undefined) at += document.copy(bytes, at)
+  }
+  return hash('sha256', bytes, 'buffer').subarray(0, requestHashBytes)
+}
+
+/** Ties a write, of one operation or more, to the id. Throws INVALID or TOO_LARGE for what is no id. */
+export function requestMark(id: string, operations: readonly Operation[]): RequestMark {
+  return { id: checkRequestId(id), slot: slotOfRow(operations[0]?.key ?? ''), hash: requestHash(operations) }
+}
+
+/** Ties the update of that document to the id. Throws INVALID or TOO_LARGE for what is no id. */
+export function updateMark(id: string, key: RowKey): RequestMark {
+  const bytes = Buffer.from(`update ${key}`, 'latin1')
+  const bound = hash('sha256', bytes, 'buffer').subarray(0, requestHashBytes)
+  return { id: checkRequestId(id), slot: slotOfRow(key), hash: bound }
+}
