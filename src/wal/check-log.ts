@@ -14,7 +14,7 @@ import { atByte, type Findings } from '../base/finding.js'
 import type { FileSequence, LogIndex, PartitionId } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { type Batch, batchFlags, batchRecords, beginsBatch, type RawRecord, recordKinds } from './batch.js'
-import { durableNoteName } from './durable-note.js'
+import { checkDurableNote, durableNoteName } from './durable-note.js'
 import { refuseShorter } from './recovery.js'
 import { Replay } from './replay.js'
 import { type FileScan, type FolderScan, isNamedRight, scanFile, sequenceOf, sortFiles } from './scan.js'
@@ -58,6 +58,7 @@ export async function checkLog(
     await checkFile(disk, file, findings)
     checkBatches(file, findings)
   }
+  await checkDurableNote(disk, folder, findings)
   if (scan.chain.length > 0) await findings.attempt(folder, () => refuseShorter(disk, folder, scan))
   const newest = scan.chain.at(-1)
   const last = newest?.batches.at(-1)

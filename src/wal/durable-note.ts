@@ -13,6 +13,7 @@
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
+import { atByte, type Findings } from '../base/finding.js'
 import type { BatchSequence } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
 
@@ -31,17 +32,34 @@ export function encodeDurableNote(batch: BatchSequence): Buffer {
   return bytes
 }
 
+/** What the bytes say; undefined if they fail their check. */
+function decode(bytes: Buffer): BatchSequence | undefined {
+  if (bytes.length !== noteBytes || bytes.readUInt32LE(4) !== magic) return undefined
+  return crc32(bytes.subarray(4)) === bytes.readUInt32LE(0) ? readIndex(bytes, 8) : undefined
+}
+
+/** Says so if the note is there and fails its check. No crash tears it: it is a part of one sector. */
+export async function checkDurableNote(disk: Disk, folder: string, findings: Findings): Promise<void> {
+  const path = joinPath(folder, durableNoteName)
+  const bytes = await read(disk, path)
+  if (bytes === undefined || bytes.every(byte => byte === 0)) return
+  findings.read(bytes.length)
+  if (decode(bytes) === undefined) findings.fault(path, atByte(0), 'the note of what was durable is damaged')
+}
+
 /** The batch that was surely durable and followed by another; undefined if nothing is known. */
 export async function readDurableNote(disk: Disk, folder: string): Promise<BatchSequence | undefined> {
-  const path = joinPath(folder, durableNoteName)
-  if ((await disk.sizeOf(path)) === undefined) return undefined
+  const bytes = await read(disk, joinPath(folder, durableNoteName))
+  return bytes && decode(bytes)
+}
+
+async function read(disk: Disk, path: string): Promise<Buffer | undefined> {
+  const size = await disk.sizeOf(path)
+  if (size === undefined) return undefined
   const file = await disk.open(path)
-  let bytes: Buffer
   try {
-    bytes = await file.read(0, noteBytes)
+    return await file.read(0, size)
   } finally {
     await file.close()
   }
-  if (bytes.length < noteBytes || bytes.readUInt32LE(4) !== magic) return undefined
-  return crc32(bytes.subarray(4)) === bytes.readUInt32LE(0) ? readIndex(bytes, 8) : undefined
 }

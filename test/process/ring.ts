@@ -6,6 +6,7 @@ import type { Limits } from '../../src/base/limits.js'
 import { realEnvironment } from '../../src/env/real-environment.js'
 import { Store } from '../../src/store/store.js'
 import type { WalStatus } from '../../src/wal/wal.js'
+import { isWalFileName } from '../../src/wal/wal-file.js'
 
 export interface RingReport {
   /** Log files that were begun. */
@@ -26,7 +27,7 @@ export async function fillRing(files: number, fileBytes: number, documentBytes: 
   const limits = { walFileBytesEmbedded: fileBytes } as unknown as Partial<Limits>
   const report: RingReport = { files: 0, writes: 0, ringFull: 0, filesOnDiskMax: 0, slowestMs: 0, seconds: 0 }
   const beganMs = performance.now()
-  const names = (): string[] => readdirSync(path.join(folder, 'wal')).sort()
+  const names = (): string[] => readdirSync(path.join(folder, 'wal')).filter(isWalFileName).sort()
   const current = (): number => Number.parseInt(names().at(-1)?.slice(4) ?? '0', 16)
   const value = 'x'.repeat(documentBytes)
   let store = await Store.open(realEnvironment(), folder, {}, limits)

@@ -169,7 +169,8 @@ export class VerifyWorld {
     for (let n = 4; n < count; n++) {
       const kind = kinds[n % kinds.length] ?? ''
       const target = this.#random.pick(this.#targets.filter(one => one.kind === kind))
-      const way = this.#random.below(15)
+      // A note that is missing, or ends early, is what a power loss may leave.
+      const way = kind === 'note' ? 6 : this.#random.below(15)
       if (way === 0) await this.#removeRow(this.#random.pick(rowKinds))
       else if (way <= 2) await this.#cut(target)
       else if (way <= 4) await this.#removeFile(target)
@@ -293,6 +294,7 @@ export class VerifyWorld {
   async #findTargets(): Promise<void> {
     const names: readonly (readonly [RegExp, string])[] = [
       [/^IDENT$/, 'ident'],
+      [/^wal\/durable$/, 'note'],
       [/\/segments\/\d{20}-\d{20}\.seg$/, 'sealed'],
       [/\/segments\/open-/, 'open'],
       [/\/state\/\d+\.ldb$/, 'table'],
@@ -311,7 +313,7 @@ export class VerifyWorld {
       const size = statSync(path.join(this.#folder, file)).size
       if (kind !== undefined && size > 0) this.#targets.push({ file, kind, from: 0, end: size })
     }
-    await this.#findBatches(files.filter(file => file.startsWith('wal/')))
+    await this.#findBatches(files.filter(file => file.startsWith('wal/wal-')))
   }
 
   /** Header and batches of each file in use; the last batch of all apart. */

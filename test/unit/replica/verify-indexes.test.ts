@@ -251,7 +251,14 @@ t.test('rows of another index are a fault; of another version or an unknown type
 })
 
 t.test('with a damaged log each index is still checked by itself', async t => {
-  const wal = path.join(folder, 'wal', must(readdirSync(path.join(folder, 'wal'))[0], 'a file'))
+  const wal = path.join(
+    folder,
+    'wal',
+    must(
+      readdirSync(path.join(folder, 'wal')).find(name => name.startsWith('wal-')),
+      'a file',
+    ),
+  )
   const bytes = readFileSync(wal)
   bytes.writeUInt8(bytes.readUInt8(4096 + 100) ^ 1, 4096 + 100)
   writeFileSync(wal, bytes)

@@ -162,7 +162,10 @@ t.test('what a definition of an index lacks is named', async t => {
   await refused([], /indexes must be an object/)
   await refused({ a: 1 }, /indexes\.a must be an object/)
   await refused({ a: {} }, /its type/)
-  await refused({ a: { type: 'other' } }, /no type of index is named other; there are secondary, words/)
+  await refused(
+    { a: { type: 'other' } },
+    /no type of index is named other; there are secondary, search, words/,
+  )
   await refused({ a: { type: 'secondary', fields: [] } }, /indexes\.a: .*fields/)
   await refused({ a: { type: 'secondary', fields: ['x'], sort: 1 } }, /unknown "sort"/)
   await refused({ a: { type: 'words' } }, /words: field must name a field/)
