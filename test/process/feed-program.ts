@@ -4,13 +4,13 @@
  *
  *   node feed-program.js FOLDER SEED write|end
  */
-import { writeSync } from 'node:fs'
 import { Random } from '../../src/base/random.js'
 import { realEnvironment } from '../../src/env/real-environment.js'
 import type { Change } from '../../src/index.js'
 import type { BatchStep } from '../../src/store/options.js'
 import { Store } from '../../src/store/store.js'
 import { smallLimits } from './kill-world.js'
+import { writeLine } from './protocol.js'
 
 const [folder = '', seed = '', mode] = process.argv.slice(2)
 const random = new Random(seed)
@@ -20,7 +20,7 @@ await store.define('items', { key: 'id' })
 
 /** One line, written at once: it survives a kill. */
 function tell(line: object): void {
-  writeSync(1, `${JSON.stringify(line)}\n`)
+  writeLine(1, line)
 }
 
 const brief = ({ position, key, op, version }: Change): readonly unknown[] => [position, key, op, version]

@@ -102,10 +102,16 @@ async function run(
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
   let timer: NodeJS.Timeout | undefined
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (killAfterMs !== undefined) timer ??= setTimeout(() => child.kill('SIGKILL'), killAfterMs)
-    // The last line may be cut by the kill.
-    if (line.endsWith('}')) take(JSON.parse(line) as Line)
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (killAfterMs !== undefined) timer ??= setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+      // The last line may be cut by the kill.
+      if (line.endsWith('}')) take(JSON.parse(line) as Line)
+    }
+  } catch (error) {
+    child.kill('SIGKILL')
+    await ended
+    throw error
   }
   const exit = await ended
   clearTimeout(timer)

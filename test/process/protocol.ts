@@ -52,10 +52,15 @@ const pause = new Int32Array(new SharedArrayBuffer(4))
 
 /** Tells the parent; when it returns, the line survives this process. */
 export function tell(line: Line): void {
+  writeLine(descriptor, line)
+}
+
+/** Writes the line whole: a pipe takes a long one in parts. */
+export function writeLine(to: number, line: object): void {
   let rest = Buffer.from(`${JSON.stringify(line)}\n`)
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(descriptor, rest))
+      rest = rest.subarray(writeSync(to, rest))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
       Atomics.wait(pause, 0, 0, 1)
