@@ -299,10 +299,21 @@ export class IndexRunner {
   #readChunk(after: Buffer | undefined): Promise<SourceChunk> {
     const { source, collection, limits } = this.#options
     const { indexChunkDocuments, indexBatchBytes } = limits
-    const chunk = source.documents(collection, after, indexChunkDocuments, indexBatchBytes)
+    const chunk = this.#decoded(source.documents(collection, after, indexChunkDocuments, indexBatchBytes))
     // Whoever asked may be gone by then.
     chunk.catch(() => {})
     return chunk
+  }
+
+  /** Decoded while the batch before is being written. */
+  async #decoded(reading: Promise<SourceChunk>): Promise<SourceChunk> {
+    const chunk = await reading
+    if (chunk.documents.length > lightChanges) await this.#options.turn()
+    const documents = chunk.documents.map(change => {
+      const document = change.document?.()
+      return { ...change, document: document && (() => document) }
+    })
+    return { ...chunk, documents }
   }
 
   /** Changes as they come, some at a time. */
