@@ -11,7 +11,7 @@
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
-import { type Disk, joinPath } from '../env/disk.js'
+import { type Disk, joinPath, readWhole } from '../env/disk.js'
 import type { TableRecord } from '../env/level-tables.js'
 
 /** What the file holds. */
@@ -62,12 +62,7 @@ export async function readCheckpoint(
   const path = joinPath(folder, checkpointName)
   if ((await disk.sizeOf(path)) === undefined) return undefined
   try {
-    const file = await disk.open(path)
-    try {
-      return decode(await file.read(0, await file.size()))
-    } finally {
-      await file.close()
-    }
+    return decode(await readWhole(disk, path))
   } catch (error) {
     if (isSillokError(error) && (await disk.sizeOf(path)) === undefined) return undefined
     throw error

@@ -69,6 +69,16 @@ export interface Disk {
   close(): Promise<void>
 }
 
+/** The bytes of the whole file. Rejects as the disk does, for a file that is missing too. */
+export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
+  const file = await disk.open(path)
+  try {
+    return await file.read(0, await file.size())
+  } finally {
+    await file.close()
+  }
+}
+
 /** Joins path parts with '/', as every implementation understands them. */
 export function joinPath(...parts: readonly string[]): string {
   return parts.join('/')

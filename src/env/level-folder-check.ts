@@ -8,7 +8,7 @@
  */
 import { atByte, type Findings } from '../base/finding.js'
 import { limits } from '../base/limits.js'
-import { type Disk, joinPath } from './disk.js'
+import { type Disk, joinPath, readWhole } from './disk.js'
 import type { KeyValueStore, KeyValueStores } from './key-value.js'
 import { type LevelFiles, readManifest } from './level-files.js'
 import { readLevelLog } from './level-log.js'
@@ -77,7 +77,7 @@ async function checkCurrent(
     findings.fault(path, '', 'is missing')
     return undefined
   }
-  const bytes = await findings.attempt(path, () => readWhole(disk, path, findings))
+  const bytes = await findings.attempt(path, () => readCounted(disk, path, findings))
   const name = /^(MANIFEST-\d{6,})\n$/.exec(bytes?.toString('latin1') ?? '')?.[1]
   if (bytes !== undefined && name === undefined) findings.fault(path, atByte(0), 'does not name a MANIFEST')
   if (name === undefined || names.includes(name)) return name
@@ -95,7 +95,7 @@ async function checkManifest(
 ): Promise<LevelFiles | undefined> {
   const path = joinPath(folder, name)
   return await findings.attempt(path, async () => {
-    const { records, fault } = await readLevelLog(await readWhole(disk, path, findings))
+    const { records, fault } = await readLevelLog(await readCounted(disk, path, findings))
     if (fault !== undefined && (clean || !fault.what.startsWith('ends'))) {
       findings.fault(path, atByte(fault.offset), fault.what)
       return undefined
@@ -162,7 +162,7 @@ async function checkLogs(
   for (const name of used) {
     const path = joinPath(folder, name)
     await findings.attempt(path, async () => {
-      const { fault } = await readLevelLog(await readWhole(disk, path, findings))
+      const { fault } = await readLevelLog(await readCounted(disk, path, findings))
       if (fault === undefined) return
       if (clean) findings.fault(path, atByte(fault.offset), fault.what)
       else findings.note(path, atByte(fault.offset), `torn end: ${fault.what}; read again from the log`)
@@ -171,15 +171,10 @@ async function checkLogs(
   return used
 }
 
-async function readWhole(disk: Disk, path: string, findings: Findings): Promise<Buffer> {
-  const file = await disk.open(path)
-  try {
-    const bytes = await file.read(0, await file.size())
-    findings.read(bytes.length)
-    return bytes
-  } finally {
-    await file.close()
-  }
+async function readCounted(disk: Disk, path: string, findings: Findings): Promise<Buffer> {
+  const bytes = await readWhole(disk, path)
+  findings.read(bytes.length)
+  return bytes
 }
 
 async function copyFile(disk: Disk, from: string, to: string): Promise<void> {

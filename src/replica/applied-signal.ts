@@ -18,17 +18,19 @@ const holdMs = 2 ** 30
 /** The followers of one partition's log. */
 export class AppliedSignal {
   readonly #clock: Clock
+  readonly #applied: () => LogIndex
   readonly #waiters = new Set<Waiter>()
-  #applied: LogIndex = 0
   #failure: SillokError | undefined
 
-  constructor(clock: Clock) {
+  /** `applied`: everything up to there is, now. */
+  constructor(clock: Clock, applied: () => LogIndex) {
     this.#clock = clock
+    this.#applied = applied
   }
 
-  /** Everything up to there is applied. */
-  applied(index: LogIndex): void {
-    this.#applied = index
+  /** More is applied. */
+  notify(): void {
+    const index = this.#applied()
     for (const waiter of this.#waiters) if (waiter.index < index) waiter.resolve()
   }
 
@@ -42,7 +44,7 @@ export class AppliedSignal {
   async beyond(index: LogIndex, signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     if (signal?.aborted) throw aborted(signal)
-    if (this.#applied > index) return
+    if (this.#applied() > index) return
     let waiter: Waiter | undefined
     let stop: (() => void) | undefined
     const hold = this.#clock.after(holdMs, () => {})

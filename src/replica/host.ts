@@ -89,7 +89,7 @@ export class Host {
   private constructor(options: HostOptions, lock: FolderLock) {
     this.#options = options
     this.#lock = lock
-    this.#appliedSignal = new AppliedSignal(options.env.clock)
+    this.#appliedSignal = new AppliedSignal(options.env.clock, () => this.data.applied)
     this.#limits = { ...limits, ...options.limits }
   }
 
@@ -146,9 +146,7 @@ export class Host {
       },
       versionAt: (index: LogIndex) => replica.versionAt(index),
       read: (first: LogIndex, through: LogIndex) => this.#committed(dataPartition, first, through),
-      beyond: async (index: LogIndex, signal: AbortSignal | undefined) => {
-        if (replica.applied <= index) await this.#appliedSignal.beyond(index, signal)
-      },
+      beyond: (index: LogIndex, signal: AbortSignal | undefined) => this.#appliedSignal.beyond(index, signal),
     }
     return new ChangeFeed(source, from)
   }
@@ -343,7 +341,7 @@ export class Host {
     if (partition === metaPartition && this.#closing === undefined)
       for (const feed of this.#feeds) feed.notify()
     if (partition !== dataPartition) return
-    this.#appliedSignal.applied(this.data.applied)
+    this.#appliedSignal.notify()
     this.#updateIndexes()
     this.#indexes?.notify()
   }

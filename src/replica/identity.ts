@@ -10,7 +10,7 @@
 import { crc32 } from '../base/checksum.js'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { Random } from '../base/random.js'
-import { type Disk, joinPath } from '../env/disk.js'
+import { type Disk, joinPath, readWhole } from '../env/disk.js'
 
 /** The folder format that this release reads and writes. */
 export const folderFormat = 1
@@ -100,15 +100,10 @@ function lost(path: string, what: string, cause?: unknown): SillokError {
 export async function checkIdentity(disk: Disk, folder: string): Promise<Identity> {
   const path = joinPath(folder, 'IDENT')
   const identity = await storeIdentity(disk, folder)
-  const file = await disk.open(path)
-  try {
-    const crc = crc32(Buffer.from(JSON.stringify(identity)))
-    const text = (await file.read(0, await file.size())).toString()
-    if (text === `${JSON.stringify({ ...identity, crc })}\n`) return identity
-    throw new SillokError('DAMAGED', `${path} holds more than an identity`, { details: { file: path } })
-  } finally {
-    await file.close()
-  }
+  const crc = crc32(Buffer.from(JSON.stringify(identity)))
+  const text = (await readWhole(disk, path)).toString()
+  if (text === `${JSON.stringify({ ...identity, crc })}\n`) return identity
+  throw new SillokError('DAMAGED', `${path} holds more than an identity`, { details: { file: path } })
 }
 
 async function readIdentity(disk: Disk, folder: string): Promise<Identity> {

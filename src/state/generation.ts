@@ -148,15 +148,3 @@ function mergeRuns(left: readonly RowKey[], right: readonly RowKey[]): RowKey[] 
   for (; j < right.length; j++) merged.push(right[j] as RowKey)
   return merged
 }
-
-/** The place of the first key that is not below the given one. */
-export function lowerBound(keys: readonly RowKey[], key: RowKey): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((keys[middle] as RowKey) < key) low = middle + 1
-    else high = middle
-  }
-  return low
-}

@@ -9,10 +9,11 @@ import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
+import { lowerBound } from '../base/lower-bound.js'
 import { keyBytes, keyText, type Row, type RowKey, readRow } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { KeyValueIterator, KeyValueStore } from '../env/key-value.js'
-import { type Generation, lowerBound } from './generation.js'
+import type { Generation } from './generation.js'
 import { generationsAbove, type Layers, type View } from './layers.js'
 
 /** Which rows, in which direction: gte <= key < lt, keys by bytes. */

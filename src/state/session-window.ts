@@ -4,8 +4,8 @@
  * Few rows, nearly always added at the end and removed at the front: two parallel arrays.
  */
 import type { Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
+import { lowerBound } from '../base/lower-bound.js'
 import type { Row, RowKey } from '../codec/row.js'
-import { lowerBound } from './generation.js'
 
 /** Bytes of the key under which a window is stored: kind, slot, session. */
 export const storedKeyLength = 8

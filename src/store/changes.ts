@@ -19,7 +19,7 @@ import { decodeSubscription } from '../machine/subscriptions.js'
 import type { DocumentChange } from '../replica/change-feed.js'
 import type { Host } from '../replica/host.js'
 import type { Asking } from './asking.js'
-import { checkCall, checkChanges, checkSignal, noOptions, optionNames } from './check-options.js'
+import { checkCall, checkChanges, checkSignal, invalid, noOptions, optionNames } from './check-options.js'
 import type { CallOptions, Change, ChangesOptions } from './options.js'
 
 /** What a feed reads from. */
@@ -165,8 +165,4 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const why = found[1] === this.#store ? `the log ends at entry ${applied}` : 'it is of another store'
     throw new SillokError('EPOCH_CHANGED', `the position ${position} says nothing here: ${why}`)
   }
-}
-
-function invalid(message: string): SillokError {
-  return new SillokError('INVALID', message)
 }

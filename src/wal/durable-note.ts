@@ -15,7 +15,7 @@ import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
 import { atByte, type Findings } from '../base/finding.js'
 import type { BatchSequence } from '../base/ids.js'
-import { type Disk, joinPath } from '../env/disk.js'
+import { type Disk, joinPath, readWhole } from '../env/disk.js'
 
 const magic = 0x64574c53
 const noteBytes = 16
@@ -54,12 +54,5 @@ export async function readDurableNote(disk: Disk, folder: string): Promise<Batch
 }
 
 async function read(disk: Disk, path: string): Promise<Buffer | undefined> {
-  const size = await disk.sizeOf(path)
-  if (size === undefined) return undefined
-  const file = await disk.open(path)
-  try {
-    return await file.read(0, size)
-  } finally {
-    await file.close()
-  }
+  return (await disk.sizeOf(path)) === undefined ? undefined : await readWhole(disk, path)
 }

@@ -10,7 +10,7 @@ import { readIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { BatchSequence, FileSequence, LogIndex, PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { type Disk, joinPath } from '../env/disk.js'
+import { type Disk, joinPath, readWhole } from '../env/disk.js'
 import { type Batch, batchFlags, batchRecords, decodeBatch, recordKinds } from './batch.js'
 import { durableNoteName } from './durable-note.js'
 import { registerKinds } from './registers.js'
@@ -83,13 +83,7 @@ export async function scanFolder(disk: Disk, folder: string): Promise<FolderScan
 /** Reads one file of the folder; writes nothing. DAMAGED if nothing says which file it is. */
 export async function scanFile(disk: Disk, folder: string, name: string): Promise<FileScan> {
   const path = joinPath(folder, name)
-  const file = await disk.open(path)
-  let bytes: Buffer
-  try {
-    bytes = await file.read(0, await file.size())
-  } finally {
-    await file.close()
-  }
+  const bytes = await readWhole(disk, path)
   const header = decodeFileHeader(bytes, path)
   const first = decodeBatch(bytes, openingOffset)
   const sizeBytes = bytes.length

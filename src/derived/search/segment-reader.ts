@@ -5,6 +5,7 @@
  * call (segment-cache.ts).
  */
 
+import { lowerBound } from '../../base/lower-bound.js'
 import type { IndexRows } from '../contract.js'
 import { ByteReader } from './bytes.js'
 import { mustFit } from './damage.js'
@@ -81,14 +82,8 @@ export class SegmentReader {
   /** The document's ordinal; undefined if it is not here. */
   ordinalOf(number: number): number | undefined {
     const { numbers } = this.documents
-    let low = 0
-    let high = numbers.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((numbers[middle] as number) < number) low = middle + 1
-      else high = middle
-    }
-    return numbers[low] === number ? low : undefined
+    const place = lowerBound(numbers, number)
+    return numbers[place] === number ? place : undefined
   }
 
   keyOf(ordinal: number): Buffer {
@@ -98,14 +93,7 @@ export class SegmentReader {
 
   /** The first page that may hold a term at or above `term`. */
   pageOf(term: string): number {
-    let low = 0
-    let high = this.firstTerms.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.firstTerms[middle] as string) < term) low = middle + 1
-      else high = middle
-    }
-    return Math.max(0, low - 1)
+    return Math.max(0, lowerBound(this.firstTerms, term) - 1)
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The postings of terms, from the pages of all segments of a view.
  */
+import { lowerBound } from '../../base/lower-bound.js'
 import type { IndexRows } from '../contract.js'
 import { type PostingBlock, readBlocks } from './postings.js'
 import type { SegmentCache } from './segment-cache.js'
@@ -76,7 +77,7 @@ export class TermLookup {
     for (let n = first; n < end; n++) {
       const page = this.#pages[segment]?.get(n)
       if (page === undefined) continue
-      for (let at = firstAt(page.terms, range.from); at < page.terms.length; at++) {
+      for (let at = lowerBound(page.terms, range.from); at < page.terms.length; at++) {
         if ((page.terms[at] as string) >= range.to) return
         take(page, at)
       }
@@ -111,15 +112,4 @@ function pagesOf(reader: SegmentReader, { from, to }: TermRange): { first: numbe
   let end = first + 1
   while (end < firstTerms.length && (firstTerms[end] as string) < to) end++
   return { first, end }
-}
-
-function firstAt(terms: readonly string[], from: string): number {
-  let low = 0
-  let high = terms.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((terms[middle] as string) < from) low = middle + 1
-    else high = middle
-  }
-  return low
 }

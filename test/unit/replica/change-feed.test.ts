@@ -31,15 +31,16 @@ t.test('changes that the log no longer has are missed by name', async t => {
 })
 
 t.test('who follows is told once there is more, and when it ends', async t => {
-  const signal = new AppliedSignal(new RealClock())
-  signal.applied(3)
+  let applied = 3
+  const signal = new AppliedSignal(new RealClock(), () => applied)
   await signal.beyond(2, undefined)
   let told = 0
   const waiting = signal.beyond(3, undefined).then(() => (told += 1))
-  signal.applied(3)
+  signal.notify()
   await new Promise(resolve => setImmediate(resolve))
   t.equal(told, 0)
-  signal.applied(4)
+  applied = 4
+  signal.notify()
   await waiting
   const stop = new AbortController()
   const stopped = t.rejects(signal.beyond(4, stop.signal), { code: 'ABORTED' })
