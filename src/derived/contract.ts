@@ -15,6 +15,8 @@ import type { DocumentKey } from '../base/tuple.js'
 /** What became of one document. Of several changes in one batch only the newest is told. */
 export interface IndexChange {
   readonly key: DocumentKey
+  /** The same key as `encodeKey` makes it. Not to be changed. */
+  readonly keyBytes: Buffer
   /** That of the document, or of the write that removed it. */
   readonly version: Version
   /** The document now; undefined if it is gone. */

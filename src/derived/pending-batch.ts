@@ -47,6 +47,7 @@ function isIncreasing(changes: readonly DocumentChange[]): boolean {
 /** A change that is new to the index, with the note that its document will have. */
 export class PendingChange implements IndexChange {
   readonly noteKey: Buffer
+  readonly keyBytes: Buffer
   readonly version: Version
   readonly document: Document | undefined
   readonly note: Buffer | undefined
@@ -54,7 +55,6 @@ export class PendingChange implements IndexChange {
   left: Buffer | undefined
   /** False for the deletion of a document that the index never knew, or knows to be deleted already. */
   readonly isTold: boolean
-  readonly #keyBytes: Buffer
   #key: DocumentKey | undefined
 
   constructor(change: DocumentChange, noteKey: Buffer, known: StoredNote | undefined) {
@@ -64,11 +64,11 @@ export class PendingChange implements IndexChange {
     this.note = known?.note
     this.left = known?.note
     this.isTold = change.document !== undefined || known?.isGone === false
-    this.#keyBytes = change.keyBytes
+    this.keyBytes = change.keyBytes
   }
 
   get key(): DocumentKey {
-    this.#key ??= decodeKey(this.#keyBytes)
+    this.#key ??= decodeKey(this.keyBytes)
     return this.#key
   }
 }

@@ -309,11 +309,8 @@ export class IndexRunner {
   async #decoded(reading: Promise<SourceChunk>): Promise<SourceChunk> {
     const chunk = await reading
     if (chunk.documents.length > lightChanges) await this.#options.turn()
-    const documents = chunk.documents.map(change => {
-      const document = change.document?.()
-      return { ...change, document: document && (() => document) }
-    })
-    return { ...chunk, documents }
+    for (const { document } of chunk.documents) document?.()
+    return chunk
   }
 
   /** Changes as they come, some at a time. */

@@ -15,7 +15,7 @@ export interface SourceChange {
   readonly version: Version
   /** What the document takes, encoded. */
   readonly bytes: number
-  /** The document, undecoded until it is asked for; undefined: it is gone. */
+  /** The document, decoded when it is asked for the first time; undefined: it is gone. */
   readonly document: (() => Document) | undefined
 }
 

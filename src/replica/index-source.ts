@@ -1,7 +1,7 @@
 /** The source of a replica's indexes: its segments and tail for changes, its state for documents. */
 import type { Entry } from '../base/entry.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
-import { decodeDocument } from '../codec/document.js'
+import { type Document, decodeDocument } from '../codec/document.js'
 import { keyBytes, keyText } from '../codec/row.js'
 import type { DocumentView, IndexSource, SourceChange, SourceChunk, SourcePiece } from '../derived/source.js'
 import { documentBytes, documentFacts } from '../machine/documents.js'
@@ -82,11 +82,12 @@ export function documentChanges(entry: Entry, version: Version): SourceChange[] 
 }
 
 function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {
+  let decoded: Document | undefined
   return {
     collection: key.readUInt32BE(1),
     keyBytes: key.subarray(documentPrefixBytes),
     version,
     bytes: value?.length ?? 0,
-    document: value && (() => decodeDocument(documentBytes(value))),
+    document: value && (() => (decoded ??= decodeDocument(documentBytes(value)))),
   }
 }

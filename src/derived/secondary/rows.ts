@@ -10,7 +10,7 @@
  * Rows of one document differ in the element only and stand in its order. So a row with its neighbours tells
  * whether it is the document's first one in a range, without a memory of what was seen.
  */
-import { type DocumentKey, decodeKey, decodeTuple, encodeKey, encodeTuple } from '../../base/tuple.js'
+import { type DocumentKey, decodeKey, decodeTuple, encodeTuple } from '../../base/tuple.js'
 import type { IndexRow } from '../contract.js'
 import type { SecondaryConfig } from './config.js'
 import { type FieldPath, fieldPath, fieldValue, orderedBytes } from './field.js'
@@ -61,7 +61,14 @@ export function documentRows(
     else tail.push(bytes)
   }
   if (elements.length === 0) return undefined
-  return { head: Buffer.concat(head), tail: Buffer.concat(tail), elements }
+  return { head: joined(head), tail: joined(tail), elements }
+}
+
+/** Most indexes have few fields: what needs no copy gets none. */
+function joined(parts: readonly Buffer[]): Buffer {
+  const [first] = parts
+  if (first === undefined) return nothing
+  return parts.length === 1 ? first : Buffer.concat(parts)
 }
 
 function elementBytes(values: readonly unknown[], sparse: boolean, bytesMax: number): Buffer[] {
@@ -75,28 +82,34 @@ function elementBytes(values: readonly unknown[], sparse: boolean, bytesMax: num
   return all.filter((bytes, i) => i === 0 || !bytes.equals(all[i - 1] ?? nothing))
 }
 
-/** Bytes of the keys of the rows, if the document has this key. */
-export function rowKeysBytes({ head, tail, elements }: DocumentRows, documentKey: DocumentKey): number {
-  const each = head.length + tail.length + encodeKey(documentKey).length
+/** Bytes of the keys of the rows, if the document has this key, encoded. */
+export function rowKeysBytes({ head, tail, elements }: DocumentRows, keyBytes: Buffer): number {
+  const each = head.length + tail.length + keyBytes.length
   return elements.reduce((sum, { length }) => sum + length, each * elements.length)
 }
 
-/** The rows as they are stored, in order. */
-export function storedRows(rows: DocumentRows, documentKey: DocumentKey): IndexRow[] {
-  const { head, tail, elements } = rows
-  const key = encodeKey(documentKey)
+/** The rows as they are stored, in order, for the document with this key, encoded. */
+export function storedRows({ head, tail, elements }: DocumentRows, keyBytes: Buffer): IndexRow[] {
   return elements.map((element, i) => {
+    const keyStart = head.length + element.length + tail.length
+    const row = Buffer.allocUnsafe(keyStart + keyBytes.length)
+    row.set(head, 0)
+    row.set(element, head.length)
+    row.set(tail, head.length + element.length)
+    row.set(keyBytes, keyStart)
+    if (elements.length === 1) {
+      const place = Buffer.allocUnsafe(2)
+      place.writeUInt16BE(keyStart, 0)
+      return [row, place]
+    }
     const before = elements[i - 1] ?? nothing
     const after = elements[i + 1] ?? nothing
-    const alone = elements.length === 1
-    const places = Buffer.alloc(alone ? 2 : 8)
-    places.writeUInt16BE(head.length + element.length + tail.length, 0)
-    if (!alone) {
-      places.writeUInt16BE(head.length, 2)
-      places.writeUInt16BE(element.length, 4)
-      places.writeUInt16BE(before.length, 6)
-    }
-    return [Buffer.concat([head, element, tail, key]), Buffer.concat([places, before, after])]
+    const places = Buffer.allocUnsafe(8)
+    places.writeUInt16BE(keyStart, 0)
+    places.writeUInt16BE(head.length, 2)
+    places.writeUInt16BE(element.length, 4)
+    places.writeUInt16BE(before.length, 6)
+    return [row, Buffer.concat([places, before, after])]
   })
 }
 

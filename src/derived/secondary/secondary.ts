@@ -17,7 +17,7 @@
  */
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import type { DocumentKey } from '../../base/tuple.js'
+import { type DocumentKey, decodeKey, encodeKey } from '../../base/tuple.js'
 import type {
   DerivedIndex,
   IndexChange,
@@ -104,7 +104,7 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
     // Without many values it has one row, and a row fits.
     if (this.#shape.each < 0) return
     const rows = documentRows(this.#shape, document, cutBytes)
-    if (rows !== undefined && rows.elements.length > 1) checkedNote(rows, key)
+    if (rows !== undefined) checkedNote(rows, encodeKey(key))
   }
 
   apply(changes: readonly IndexChange[], _rows: IndexRows, ops: IndexOps): void {
@@ -117,14 +117,14 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
   }
 
   #apply(change: IndexChange, ops: IndexOps): void {
-    const { key, document, note } = change
+    const { keyBytes, document, note } = change
     const now = document === undefined ? undefined : documentRows(this.#shape, document, cutBytes)
-    const nowNote = now === undefined ? undefined : checkedNote(now, key)
+    const nowNote = now === undefined ? undefined : checkedNote(now, keyBytes)
     if (nowNote === undefined ? note === undefined : note?.equals(nowNote)) return
-    const rows = now === undefined ? [] : storedRows(now, key)
+    const rows = now === undefined ? [] : storedRows(now, keyBytes)
     if (note !== undefined) {
       const kept = new Set(rows.map(([row]) => row.toString('latin1')))
-      for (const [row] of storedRows(notedRows(note), key)) {
+      for (const [row] of storedRows(notedRows(note), keyBytes)) {
         if (!kept.has(row.toString('latin1'))) ops.delete(row)
       }
     }
@@ -133,15 +133,16 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
   }
 }
 
-/** The note of the rows. TOO_LARGE if there are too many of them. */
-function checkedNote(rows: DocumentRows, key: DocumentKey): Buffer {
+/** The note of the rows. TOO_LARGE if there are too many of them; one alone fits. */
+function checkedNote(rows: DocumentRows, keyBytes: Buffer): Buffer {
+  if (rows.elements.length === 1) return rowsNote(rows)
   const allowed = limits.indexedRowsBytesMax
-  const bytes = rowKeysBytes(rows, key)
+  const bytes = rowKeysBytes(rows, keyBytes)
   const note = bytes > allowed ? undefined : rowsNote(rows)
   if (note !== undefined && note.length <= allowed) return note
-  const [name, count] = [JSON.stringify(key), rows.elements.length]
+  const [key, count] = [decodeKey(keyBytes), rows.elements.length]
   const size = `${count} rows in one index, ${note?.length ?? bytes} bytes`
-  const message = `document ${name} has ${size}; at most ${allowed}`
+  const message = `document ${JSON.stringify(key)} has ${size}; at most ${allowed}`
   throw new SillokError('TOO_LARGE', message, { details: { key, rows: count, limit: allowed } })
 }
 

@@ -1,5 +1,5 @@
 /** An index's rows in memory, with the notes of its documents: what a store keeps for it, put plainly. */
-import type { DocumentKey } from '../../../src/base/tuple.js'
+import { type DocumentKey, encodeKey } from '../../../src/base/tuple.js'
 import type {
   DerivedIndex,
   IndexChange,
@@ -51,7 +51,7 @@ export class RowMap implements IndexRows {
       note: (change, note) => void notes.set(change.key, note && Buffer.from(note)),
     }
     const changes: IndexChange[] = [...documents].map(([key, document]) => {
-      return { key, version: 1, document, note: this.notes.get(key) }
+      return { key, keyBytes: encodeKey(key), version: 1, document, note: this.notes.get(key) }
     })
     await index.apply(changes, this, sink)
     for (const [key, value] of ops) {
