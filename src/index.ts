@@ -2,12 +2,15 @@
 export {
   type Code,
   type ErrorDetails,
+  type ErrorParts,
+  type ErrorRow,
   errorTable,
   isSillokError,
   type Outcome,
   type Retry,
   SillokError,
 } from './base/errors.js'
+export type { BatchSequence, LogIndex, PartitionId, Sequence, Term, Version } from './base/ids.js'
 export { limits } from './base/limits.js'
 export { type DocumentKey, decodeTuple, encodeKey, encodeTuple, type TupleValue } from './base/tuple.js'
 export type {
@@ -39,4 +42,6 @@ export { type OpenOptions, open } from './store/open.js'
 export type * from './store/options.js'
 export { Session } from './store/session.js'
 export { Store } from './store/store.js'
-export type { LogStatus, StoreEvents, StoreListeners, StoreStatus } from './store/store-status.js'
+export type { StoreEvents, StoreListeners, StoreStatus } from './store/store-status.js'
+export type { SyncStatus } from './wal/sync-times.js'
+export type { WalStatus as LogStatus } from './wal/wal.js'

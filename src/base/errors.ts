@@ -15,13 +15,16 @@ export type Outcome = 'not-applied' | 'unknown'
  */
 export type Retry = 'never' | 'same-session' | 'later'
 
-interface Row {
+/** What is said of a code. */
+export interface ErrorRow {
+  /** Its usual outcome; an error of this code may carry `unknown` where this says `not-applied`. */
   readonly outcome: Outcome
   readonly retry: Retry
+  /** When it happens. */
   readonly when: string
 }
 
-const row = (outcome: Outcome, retry: Retry, when: string): Row => ({ outcome, retry, when })
+const row = (outcome: Outcome, retry: Retry, when: string): ErrorRow => ({ outcome, retry, when })
 
 /** Every code with its usual outcome, the advice, and when it happens. */
 export const errorTable = {
@@ -81,7 +84,7 @@ export const errorTable = {
     'never',
     'the log holds an entry kind that this release does not know',
   ),
-} as const satisfies Record<string, Row>
+} as const satisfies Record<string, ErrorRow>
 
 /** One of the closed set of error codes. */
 export type Code = keyof typeof errorTable
@@ -89,7 +92,8 @@ export type Code = keyof typeof errorTable
 /** What an error may carry besides its code: who holds a unique value, where a document is not acceptable. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
-interface Options {
+/** What an error is made with besides its code and message. */
+export interface ErrorParts {
   readonly outcome?: Outcome
   readonly details?: ErrorDetails
   readonly cause?: unknown
@@ -110,7 +114,8 @@ export class SillokError extends Error {
   /** More for programs, by code; empty if there is nothing. */
   readonly details: ErrorDetails
 
-  constructor(code: Code, message: string, options: Options = {}) {
+  /** Made by the store; a program seldom makes one, unless in its tests. */
+  constructor(code: Code, message: string, options: ErrorParts = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.outcome = options.outcome ?? errorTable[code].outcome

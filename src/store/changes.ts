@@ -40,7 +40,10 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   #epoch: number | undefined
   #begun = false
 
-  /** Use `store.changes()`. */
+  /**
+   * Use `store.changes()`.
+   * @internal
+   */
   constructor(parts: ChangesParts, options: ChangesOptions) {
     checkChanges(options)
     this.#parts = parts

@@ -86,7 +86,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   readonly name: string
   readonly #parts: CollectionParts
 
-  /** Use `store.collection(name)`. */
+  /**
+   * Use `store.collection(name)`.
+   * @internal
+   */
   constructor(name: string, parts: CollectionParts) {
     this.name = name
     this.#parts = parts

@@ -71,6 +71,10 @@ export class Session implements Writer, AsyncDisposable {
   #lowWater: Sequence
   #closed = false
 
+  /**
+   * Use `store.session()`.
+   * @internal
+   */
   constructor(options: SessionOptions, parts: SessionParts) {
     this.id = parts.handle.session
     this.epoch = parts.handle.epoch
@@ -128,6 +132,7 @@ export class Session implements Writer, AsyncDisposable {
     if (this.name === undefined) await this.#parts.directory.end(this.#parts.handle)
   }
 
+  /** As `close`; a store that is closed already is no error. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.close()
@@ -136,7 +141,10 @@ export class Session implements Writer, AsyncDisposable {
     }
   }
 
-  /** For collections and batches: one request. The options are checked. */
+  /**
+   * For collections and batches: one request. The options are checked.
+   * @internal
+   */
   write<R>(
     operations: readonly Operation[],
     options: WriteOptions,

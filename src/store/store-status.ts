@@ -1,7 +1,8 @@
 /** What a store tells: while it is opened, when something happens to it, and when it is asked. */
 import type { SillokError } from '../base/errors.js'
-import type { Host, PartitionStatus } from '../replica/host.js'
+import type { PartitionStatus } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
+import type { WalStatus } from '../wal/wal.js'
 
 /**
  * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
@@ -22,9 +23,6 @@ export interface StoreListeners {
   readonly failed?: ((error: SillokError) => void) | undefined
 }
 
-/** How the write-ahead log is doing. */
-export type LogStatus = ReturnType<Host['status']>['wal']
-
 /** What a store says of itself. */
 export interface StoreStatus {
   /** The data folder, as it was given; `memory` for a store without files. */
@@ -38,7 +36,7 @@ export interface StoreStatus {
   /** Sessions that this object opened and did not close: the register holds those of others too. */
   readonly sessions: number
   /** Undefined before the log is open. */
-  readonly wal: LogStatus | undefined
+  readonly wal: WalStatus | undefined
   /** The partition of definitions and sessions (0), and that of the documents (1). */
   readonly partitions: readonly PartitionStatus[]
   /** Every derived index, and how far it is. */

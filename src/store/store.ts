@@ -98,6 +98,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Opens a store in an environment; see `open` for what holds then. `own`: other limits than the usual ones,
    * for simulations.
+   * @internal
    */
   static async open(
     env: Environment,
