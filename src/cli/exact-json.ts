@@ -93,6 +93,6 @@ function isRounded(word: string): boolean {
 }
 
 /** The text as a message shows it, which may be as long as a row. */
-function shown(text: string): string {
+export function shown(text: string): string {
   return text.length <= 80 ? text : `${text.slice(0, 80).replace(/[\ud800-\udbff]$/, '')}…`
 }

@@ -40,6 +40,7 @@ export const outsideModules: Readonly<Record<string, readonly string[]>> = {
   ws: ['env'],
   msgpackr: ['codec'],
   yargs: ['cli'],
+  'csv-parse/sync': ['cli'],
   'string-width': ['cli'],
   'hash-wasm': ['env'],
   porter2: ['derived'],

@@ -15,9 +15,11 @@ import type { Store } from '../../store/store.js'
 import type { Arguments, Command, Terminal } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
 import { type ExitCode, exitCodes } from '../failure.js'
+import { declareFormat, formatOf } from '../import/format-words.js'
 import { reporterFor } from '../import/import-progress.js'
 import { Importer } from '../import/importer.js'
 import { type InputFacts, InputFile } from '../import/input-file.js'
+import type { InputFormat } from '../import/input-format.js'
 import { type Report, ReportFile } from '../import/rejection-report.js'
 import { printOne } from '../output.js'
 import { grouped } from '../progress.js'
@@ -38,9 +40,9 @@ const deadlineMs = 10 * 60_000
  */
 export const command: Command = {
   usage: 'import <collection> <file>',
-  summary: 'insert the documents of a file, NDJSON or one JSON array; resumable, exactly once',
+  summary: 'insert the documents of a file: NDJSON, one JSON array or CSV; resumable, exactly once',
   declare: yargs =>
-    declareFolder(yargs)
+    declareFormat(declareFolder(yargs))
       .positional('collection', { type: 'string', describe: 'name of the collection' })
       .positional('file', { type: 'string', describe: 'the input, - for standard input' })
       .option('report', {
@@ -59,15 +61,16 @@ export const command: Command = {
         describe: `rows that are sent and not answered yet (512, at most ${limits.sessionWindow})`,
       })
       .option('progress-lines', { type: 'boolean', hidden: true })
-      .example('$0 import users users.ndjson', ''),
+      .example('$0 import users users.ndjson', '')
+      .example('$0 import users users.csv --types age=number,active=boolean,tags=json', ''),
   async run(given, terminal) {
     const clock = new RealClock()
     const startMs = clock.monotonicMs()
     const wanted = readWords(given)
-    const input = await InputFile.open(wanted.file)
+    const input = await InputFile.open(wanted.file, wanted.format)
     try {
       const facts = await input.examine()
-      const identity = `${wanted.name} ${wanted.collection} ${facts.sha256}`
+      const identity = `${wanted.name} ${wanted.collection} ${facts.digest}`
       const report = reportName(given, wanted.file, identity)
       const openMs = clock.monotonicMs()
       const job = { ...wanted, facts, identity, report, terminal, given, clock, startMs, openMs }
@@ -81,6 +84,7 @@ export const command: Command = {
 interface Wanted {
   readonly collection: string
   readonly file: string
+  readonly format: InputFormat
   readonly name: string
   readonly concurrency: number
 }
@@ -106,7 +110,14 @@ function readWords(given: Arguments): Wanted {
   const concurrency = countOf(given, 'concurrency', 1) ?? 512
   if (concurrency > limits.sessionWindow)
     throw new UsageError(`--concurrency is at most ${limits.sessionWindow}`)
-  return { collection: neededText(given, 'collection'), file: neededText(given, 'file'), name, concurrency }
+  const file = neededText(given, 'file')
+  return {
+    collection: neededText(given, 'collection'),
+    file,
+    format: formatOf(given, file),
+    name,
+    concurrency,
+  }
 }
 
 async function importInto(store: Store, input: InputFile, job: Job): Promise<ExitCode> {
@@ -116,7 +127,7 @@ async function importInto(store: Store, input: InputFile, job: Job): Promise<Exi
     throw new SillokError('NOT_FOUND', message)
   }
   const openedMs = clock.monotonicMs() - job.openMs
-  const session = await store.session({ name: job.identity, numbering: 'caller', input: facts.sha256 })
+  const session = await store.session({ name: job.identity, numbering: 'caller', input: facts.digest })
   const report = await ReportFile.open(job.report, session.lowWater, job.identity)
   const signals = watchSignals()
   try {
@@ -161,7 +172,7 @@ function importerFor(
       release: through => session.release(through),
     },
     report,
-    placeName: job.facts.placeName,
+    read: job.facts.read,
     concurrency: job.concurrency,
     answered,
     isStopped,

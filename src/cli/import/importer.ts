@@ -17,8 +17,8 @@
 import { assert } from '../../base/assert.js'
 import { type Code, isSillokError, type SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
+import type { RowReader } from './input-format.js'
 import type { Rejection, Report } from './rejection-report.js'
-import { readRow } from './row-document.js'
 import type { RawRow } from './row-splitter.js'
 
 /** What the importer needs of a session, caller-numbered, and of its collection. */
@@ -32,7 +32,7 @@ export interface ImportSession {
 export interface ImportOptions {
   readonly session: ImportSession
   readonly report: Report
-  readonly placeName: 'line' | 'element'
+  readonly read: RowReader
   /** Rows in flight at most. */
   readonly concurrency: number
   /** Told of every row that has its answer, also those of earlier runs. */
@@ -128,10 +128,10 @@ export class Importer {
   }
 
   #send(raw: RawRow): void {
-    const { session, placeName } = this.#options
+    const { session } = this.#options
     const { row, offset, bytes } = raw
     this.#sent += 1
-    const read = readRow(raw, placeName)
+    const read = this.#options.read(raw)
     if ('fault' in read) {
       this.#answer(row, { row, offset, code: 'INVALID', message: read.fault, unreadable: true })
       return

@@ -12,7 +12,8 @@ import path from 'node:path'
 import { SillokError } from '../../base/errors.js'
 import { systemError } from '../../env/system-errors.js'
 import { userFileError } from '../user-file.js'
-import { type RawRow, rowSplitter } from './row-splitter.js'
+import type { InputFormat, RowReader } from './input-format.js'
+import type { RawRow } from './row-splitter.js'
 
 const chunkBytes = 256 * 1024
 
@@ -22,28 +23,32 @@ export interface InputFacts {
   readonly sha256: string
   readonly bytes: number
   readonly rows: number
-  /** What a place in it is called. */
-  readonly placeName: 'line' | 'element'
+  /** What an import of it is known by: the same bytes in another format are another import. */
+  readonly digest: string
+  /** How its rows are read. */
+  readonly read: RowReader
 }
 
 /** An input that is open. */
 export class InputFile {
   readonly #file: FileHandle
   readonly #path: string
+  readonly #format: InputFormat
   readonly #temporary: string | undefined
 
-  private constructor(file: FileHandle, name: string, temporary: string | undefined) {
+  private constructor(file: FileHandle, name: string, format: InputFormat, temporary: string | undefined) {
     this.#file = file
     this.#path = name
+    this.#format = format
     this.#temporary = temporary
   }
 
   /** Opens the file; `-` copies standard input. Rejects with NOT_FOUND, INVALID. */
-  static async open(name: string): Promise<InputFile> {
-    if (name === '-') return InputFile.#copy(process.stdin)
+  static async open(name: string, format: InputFormat): Promise<InputFile> {
+    if (name === '-') return InputFile.#copy(process.stdin, format)
     try {
       const file = await open(name, 'r')
-      if ((await file.stat()).isFile()) return new InputFile(file, name, undefined)
+      if ((await file.stat()).isFile()) return new InputFile(file, name, format, undefined)
       await file.close()
     } catch (error) {
       throw userFileError(error, 'read', name)
@@ -51,7 +56,7 @@ export class InputFile {
     throw new SillokError('INVALID', `${name} is no regular file; - reads standard input`)
   }
 
-  static async #copy(from: AsyncIterable<Uint8Array>): Promise<InputFile> {
+  static async #copy(from: AsyncIterable<Uint8Array>, format: InputFormat): Promise<InputFile> {
     const place = path.join(tmpdir(), 'sillok-input-')
     const folder = await mkdtemp(place).catch(error => {
       throw userFileError(error, 'make', `${place}…`)
@@ -59,7 +64,7 @@ export class InputFile {
     const name = path.join(folder, 'input')
     try {
       const file = await open(name, 'wx+')
-      const copy = new InputFile(file, 'standard input', folder)
+      const copy = new InputFile(file, 'standard input', format, folder)
       try {
         for await (const chunk of from) await file.writeFile(chunk)
         return copy
@@ -73,19 +78,20 @@ export class InputFile {
     }
   }
 
-  /** Reads it whole: digest, length, number of rows. */
+  /** Reads it whole: digest, length, number of rows. Rejects with INVALID if its header cannot be used. */
   async examine(): Promise<InputFacts> {
     const hash = createHash('sha256')
     let rows = 0
     let bytes = 0
-    const splitter = rowSplitter()
+    const splitter = this.#format.splitter()
     for await (const chunk of this.#chunks()) {
       hash.update(chunk)
       bytes += chunk.length
       rows += splitter.push(chunk).length
     }
     rows += splitter.end().length
-    return { sha256: hash.digest('hex'), bytes, rows, placeName: splitter.placeName() }
+    const sha256 = hash.digest('hex')
+    return { sha256, digest: this.#format.digest(sha256), bytes, rows, read: this.#format.reader(splitter) }
   }
 
   /**
@@ -93,7 +99,7 @@ export class InputFile {
    */
   async *rows(sha256: string): AsyncGenerator<readonly RawRow[], void, undefined> {
     const hash = createHash('sha256')
-    const splitter = rowSplitter()
+    const splitter = this.#format.splitter()
     for await (const chunk of this.#chunks()) {
       hash.update(chunk)
       const rows = splitter.push(chunk)

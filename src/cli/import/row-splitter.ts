@@ -9,6 +9,8 @@
  * and nothing after it.
  */
 
+import { isBlank, RowParts, trimmed } from './row-parts.js'
+
 /** One row as it stands in the input. Blank lines are no rows. */
 export interface RawRow {
   /** Number of the row, from 1. */
@@ -35,10 +37,6 @@ const openBrace = 0x7b
 const closeBrace = 0x7d
 const mark = [0xef, 0xbb, 0xbf]
 
-function isBlank(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === lineFeed || byte === 0x0d || byte === 0x09
-}
-
 /** What cuts: give it all chunks in order, then the end. */
 export interface Splitter {
   /** The rows that end in this chunk. They may share its memory. */
@@ -47,18 +45,30 @@ export interface Splitter {
   end(): RawRow[]
   /** What a place is called, as far as is known by now. */
   placeName(): 'line' | 'element'
+  /** What stands before the rows and names their columns, if the input has that and it has come. */
+  header?(): RawRow | undefined
 }
 
-/** A splitter that finds out from the first bytes what it has to cut. */
+/** A splitter of JSON, which finds out from the first bytes what it has to cut. */
 export function rowSplitter(bytesMax = rowBytesMax): Splitter {
-  let chosen: Splitter | undefined
-  let held: Buffer = Buffer.alloc(0)
-  const choose = (): Splitter | undefined => {
-    const start = held[0] === mark[0] && held[1] === mark[1] && held[2] === mark[2] ? mark.length : 0
+  return lateSplitter((held, start) => {
     let at = start
     while (at < held.length && isBlank(held[at])) at++
     if (at === held.length) return undefined
     return held[at] === openBracket ? new ArraySplitter(at + 1, bytesMax) : new LineSplitter(start, bytesMax)
+  })
+}
+
+/**
+ * A splitter that is chosen when the first bytes are there: `choose` is told where they begin behind a byte
+ * order mark, and answers undefined while it needs more.
+ */
+export function lateSplitter(choose: (held: Buffer, start: number) => Splitter | undefined): Splitter {
+  let chosen: Splitter | undefined
+  let held: Buffer = Buffer.alloc(0)
+  const look = (): Splitter | undefined => {
+    const hasMark = held[0] === mark[0] && held[1] === mark[1] && held[2] === mark[2]
+    return choose(held, hasMark ? mark.length : 0)
   }
   return {
     push(chunk) {
@@ -66,66 +76,21 @@ export function rowSplitter(bytesMax = rowBytesMax): Splitter {
       held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
       // Two bytes may be the beginning of a byte order mark.
       if (held.length < mark.length) return []
-      chosen = choose()
+      chosen = look()
       return chosen?.push(held) ?? []
     },
     end() {
       if (chosen !== undefined) return chosen.end()
-      chosen = choose()
+      chosen = look()
       return chosen === undefined ? [] : [...chosen.push(held), ...chosen.end()]
     },
     placeName: () => chosen?.placeName() ?? 'line',
-  }
-}
-
-/** Collects the bytes of a row over chunks; over the limit it only counts. */
-class Parts {
-  readonly #bytesMax: number
-  #parts: Buffer[] = []
-  #length = 0
-  #offset = 0
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax
-  }
-
-  get isEmpty(): boolean {
-    return this.#length === 0
-  }
-
-  add(part: Buffer, offset: number): void {
-    if (part.length === 0) return
-    if (this.#length === 0) this.#offset = offset
-    this.#length += part.length
-    if (this.#length > this.#bytesMax) this.#parts = []
-    else this.#parts.push(part)
-  }
-
-  /** The row that ends with this part, without white space around it; undefined if nothing is left. */
-  take(last: Buffer, offset: number): { bytes: Buffer; offset: number; fault?: string } | undefined {
-    const first = this.#length === 0 ? offset : this.#offset
-    const length = this.#length + last.length
-    if (length > this.#bytesMax) {
-      this.#reset()
-      return { bytes: Buffer.alloc(0), offset: first, fault: `${length} bytes, ${this.#bytesMax} are read` }
-    }
-    const whole = this.#length === 0 ? last : Buffer.concat([...this.#parts, last])
-    this.#reset()
-    let start = 0
-    let end = whole.length
-    while (start < end && isBlank(whole[start])) start++
-    while (end > start && isBlank(whole[end - 1])) end--
-    return start === end ? undefined : { bytes: whole.subarray(start, end), offset: first + start }
-  }
-
-  #reset(): void {
-    this.#parts = []
-    this.#length = 0
+    header: () => chosen?.header?.(),
   }
 }
 
 class LineSplitter implements Splitter {
-  readonly #parts: Parts
+  readonly #parts: RowParts
   #skip: number
   #offset = 0
   #line = 1
@@ -133,7 +98,7 @@ class LineSplitter implements Splitter {
 
   constructor(skip: number, bytesMax: number) {
     this.#skip = skip
-    this.#parts = new Parts(bytesMax)
+    this.#parts = new RowParts(bytesMax)
   }
 
   push(chunk: Buffer): RawRow[] {
@@ -161,13 +126,13 @@ class LineSplitter implements Splitter {
   }
 
   #take(last: Buffer, start: number, rows: RawRow[]): void {
-    const taken = this.#parts.take(last, this.#offset + start)
+    const taken = trimmed(this.#parts.take(last, this.#offset + start))
     if (taken !== undefined) rows.push({ row: ++this.#row, place: this.#line, ...taken })
   }
 }
 
 class ArraySplitter implements Splitter {
-  readonly #parts: Parts
+  readonly #parts: RowParts
   #skip: number
   #offset = 0
   #row = 0
@@ -182,7 +147,7 @@ class ArraySplitter implements Splitter {
 
   constructor(skip: number, bytesMax: number) {
     this.#skip = skip
-    this.#parts = new Parts(bytesMax)
+    this.#parts = new RowParts(bytesMax)
   }
 
   push(chunk: Buffer): RawRow[] {
@@ -251,7 +216,7 @@ class ArraySplitter implements Splitter {
 
   #take(last: Buffer, start: number, rows: RawRow[]): void {
     const offset = this.#offset + start
-    const taken = this.#parts.take(last, offset)
+    const taken = trimmed(this.#parts.take(last, offset))
     if (taken !== undefined) {
       this.#row += 1
       rows.push({ row: this.#row, place: this.#row, ...taken })

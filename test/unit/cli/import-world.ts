@@ -6,6 +6,7 @@ import { SillokError } from '../../../src/base/errors.js'
 import type { Random } from '../../../src/base/random.js'
 import { Importer, type ImportSession } from '../../../src/cli/import/importer.js'
 import { keptLines, type Rejection, type Report } from '../../../src/cli/import/rejection-report.js'
+import { readRow } from '../../../src/cli/import/row-document.js'
 import { type RawRow, rowSplitter } from '../../../src/cli/import/row-splitter.js'
 
 /** What a world does wrong on purpose. */
@@ -72,7 +73,7 @@ export class ImportWorld {
     const importer = new Importer({
       session: this.#session(),
       report: this.#openReport(),
-      placeName: 'line',
+      read: raw => readRow(raw, 'line'),
       concurrency: 8,
     })
     return Promise.race([importer.run(batchesOf(inputOf(rows))), ended])

@@ -263,7 +263,7 @@ function importerOver(
       release: row => released.push(row),
     },
     report: { counts: { refused: 0, unreadable: 0 }, append },
-    placeName: 'line',
+    read: raw => readRow(raw, 'line'),
     concurrency: 1024,
   })
   return { importer, released }
