@@ -7,6 +7,7 @@
 import yargs, { type Argv } from 'yargs'
 import type { Arguments, Command, Terminal } from './command.js'
 import { releaseVersion } from './commands/version.js'
+import { complete, wordsToComplete } from './completion.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
 import { shieldDashes } from './words.js'
@@ -31,6 +32,7 @@ const commands: readonly { readonly command: Command }[] = await Promise.all([
   import('./commands/inspect.js'),
   import('./commands/demo.js'),
   import('./commands/bench.js'),
+  import('./commands/completion.js'),
   import('./commands/version.js'),
 ])
 
@@ -48,6 +50,13 @@ export async function run(
   let chosen: { command: Command; given: Arguments } | undefined
   let verb: string | undefined
   try {
+    const asked = wordsToComplete(words)
+    if (asked !== undefined) {
+      const release = await releaseVersion()
+      const parser = (found: (given: Arguments) => void) => declare(release, (_verb, given) => found(given))
+      await complete(asked, usages.map(verbOf), parser, out)
+      return exitCodes.ok
+    }
     let help = ''
     const parser = declare(await releaseVersion(), (command, given) => {
       chosen = { command, given }

@@ -43,7 +43,10 @@ export function chooseFormat(asked: string | undefined, sink: Sink): OutputForma
   return format
 }
 
-/** Writes the rows in that form and answers how many there were. */
+/**
+ * Writes the rows in that form and answers how many there were. A reader that went away ends it: the rows
+ * that follow are not read.
+ */
 export async function printRows(
   rows: Iterable<Fields> | AsyncIterable<Fields>,
   format: OutputFormat,
@@ -55,6 +58,7 @@ export async function printRows(
     const text = toJson(row)
     await sink.write(format === 'ndjson' ? `${text}\n` : `${count === 0 ? '[\n' : ',\n'}  ${text}`)
     count++
+    if (sink.isGone === true) return count
   }
   if (format === 'json') await sink.write(count === 0 ? '[]\n' : '\n]\n')
   return count
@@ -88,6 +92,7 @@ async function printTable(rows: Iterable<Fields> | AsyncIterable<Fields>, sink: 
     if (write !== undefined) await write(row)
     else sample.push(row)
     if (sample.length === tableSampleRows) write ??= await begin()
+    if (sink.isGone === true) return count
   }
   if (write === undefined) await begin()
   return count

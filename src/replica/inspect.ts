@@ -18,6 +18,7 @@ import { decodeClaim } from '../machine/claims.js'
 import { evolve } from '../machine/evolve.js'
 import { claimPrefix, registeredPrefix, uint48FromText } from '../machine/keys.js'
 import { decodeRegistered } from '../machine/registry.js'
+import type { CollectionSchema } from '../machine/schema.js'
 import { type CheckedSegments, checkSegments, readSegments } from '../segments/check-segments.js'
 import { openName, sealedName } from '../segments/segment-header.js'
 import { batchFlags, batchRecords, recordKinds } from '../wal/batch.js'
@@ -136,9 +137,7 @@ export class Inspection {
   /** The claims of a collection, or of one of its constraints. NOT_FOUND for what is not defined. */
   async *claims(collection: string, constraint?: string): AsyncIterableIterator<Look> {
     const model = await this.#model(dataPartition)
-    const names = new RowNames()
-    for (const [key, { value }] of model.rows) if (value !== undefined) names.learn(key, value)
-    const schema = names.collections.find(({ name }) => name === collection)
+    const schema = collectionsIn(model).find(({ name }) => name === collection)
     if (schema === undefined) throw new SillokError('NOT_FOUND', `collection "${collection}" is not defined`)
     const wanted = schema.unique.filter(({ name }) => constraint === undefined || name === constraint)
     if (wanted.length === 0 && constraint !== undefined) {
@@ -153,6 +152,11 @@ export class Inspection {
         yield { constraint: name, value: unique, holder: decodeKey(holder), version, rule }
       }
     }
+  }
+
+  /** What is defined, in the order of definition. */
+  async collections(): Promise<readonly CollectionSchema[]> {
+    return collectionsIn(await this.#model(metaPartition))
   }
 
   async #model(partition: PartitionId): Promise<LogModel> {
@@ -221,6 +225,12 @@ export async function inspectStore<T>(
   } finally {
     await lock.release()
   }
+}
+
+function collectionsIn(model: LogModel): readonly CollectionSchema[] {
+  const names = new RowNames()
+  for (const [key, { value }] of model.rows) if (value !== undefined) names.learn(key, value)
+  return names.collections
 }
 
 function refuse(findings: Findings): void {

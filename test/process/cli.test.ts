@@ -1,7 +1,7 @@
 /**
  * The command line as processes: standard streams, two at one folder, signals, and imports that are killed.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -104,6 +104,37 @@ t.test('documents come in by standard input and go out by standard output', asyn
       out: /^\{"machine":\{.*"runs":\[\{"workload":"put",.*"concurrency":8,"opsPerSecond":[1-9].*\}\n$/,
     },
   )
+})
+
+const bash = spawnSync('bash', ['--version']).status === 0 ? {} : { skip: 'there is no bash' }
+
+t.test('a reader that goes away ends a verb in order, and bash completes by its script', bash, async t => {
+  const folder = folderFor(t)
+  const dir = path.join(folder, 'store')
+  const db = await open({ dir })
+  await db.define('users', { key: 'id', indexes: { byAge: { type: 'secondary', fields: ['age'] } } })
+  const users = Array.from({ length: 5000 }, (_, id) => ({ id, age: id, text: 'x'.repeat(200) }))
+  await db.collection('users').insertMany(users)
+  await db.close()
+  const inBash = (script: string): SpawnSyncReturns<string> => {
+    const env: NodeJS.ProcessEnv = { ...process.env, SILLOK_DIR: dir }
+    delete env['NODE_OPTIONS']
+    const own = `sillok() { "${process.execPath}" "${program}" "$@"; }\n${script}`
+    return spawnSync('bash', ['-c', own], { env, cwd: folder, encoding: 'utf8', timeout: 60_000 })
+  }
+  const verbs = ['export users --output-file -', 'scan users', 'find users byAge -o json']
+  for (const verb of verbs) {
+    const { stdout, stderr } = inBash(`sillok ${verb} | head -n 1; echo "ended \${PIPESTATUS[0]}"`)
+    t.match(stdout, /^(\{.*|\[)\nended 0\n$/, verb)
+    t.equal(stderr, '', verb)
+  }
+  const { stdout, stderr } = inBash(`source <(sillok completion bash)
+    for words in "sillok fin" "sillok find us" "sillok find users by"; do
+      COMP_WORDS=($words) COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)) COMPREPLY=()
+      _sillok
+      echo "\${COMPREPLY[@]}"
+    done`)
+  t.same([stdout, stderr], ['find\nusers\nbyAge\n', ''])
 })
 
 /** Rows that take longer, one at a time, than another process takes to start. */

@@ -1,7 +1,7 @@
 /**
  * The package as a user gets it: packed, unpacked beside its dependencies in an empty project, then used from
- * ES modules, CommonJS, strict TypeScript and the command line. Dependencies are linked from this checkout, so
- * no registry is needed.
+ * ES modules, CommonJS, strict TypeScript and the command line. Dependencies are linked from this checkout,
+ * so no registry is needed.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -150,7 +150,8 @@ t.test('two stores live in one process, which ends when both are closed', skip, 
     `import { open } from 'sillok'
      const [a, b] = await Promise.all([open({ dir: './a' }), open({ dir: './b' })])
      for (const db of [a, b]) await db.define('users', { key: 'id', unique: { mail: { fields: ['mail'] } } })
-     await Promise.all([a, b].map(db => db.collection('users').insert({ id: db.folder, mail: 'kim@example.com' })))
+     const kim = db => db.collection('users').insert({ id: db.folder, mail: 'kim@example.com' })
+     await Promise.all([a, b].map(kim))
      console.log((await open({ dir: './a' }).catch(error => error)).code)
      await a.close()
      console.log((await b.collection('users').getBy('mail', 'kim@example.com')).id)

@@ -28,12 +28,13 @@ export const command: Command = {
       .option('output-file', {
         type: 'string',
         requiresArg: true,
-        describe: 'file for the documents, which appears when it is whole (standard output)',
+        describe: 'file for the documents, which appears when it is whole (-, standard output)',
       })
       .example('$0 export users --output-file users.ndjson', ''),
   async run(given, terminal) {
     const collection = neededText(given, 'collection')
-    const name = textOf(given, 'output-file')
+    const word = textOf(given, 'output-file')
+    const name = word === '-' ? undefined : word
     if (name === undefined && (given['output'] === 'table' || given['output'] === 'json'))
       throw new UsageError('export writes NDJSON; -o is the form of the summary that --output-file prints')
     if (name !== undefined) mustBeFile(name)

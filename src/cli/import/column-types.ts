@@ -1,15 +1,19 @@
 /**
- * The types that a column of CSV can have, and which texts are values of each. A text that is none is a fault;
- * no text is taken for a value that it only resembles.
+ * The types that a column of CSV can have, and which texts are values of each. A text that is none is a
+ * fault; no text is taken for a value that it only resembles.
  */
 import { parseExactJson, shown } from '../exact-json.js'
 
 /** The value of a field, or why its text is none. */
 export type ColumnValue = { readonly value: unknown } | { readonly fault: string }
 
-/** `2026-01-31`, or with a time that says its zone: an ISO date has no local time. */
-const dateText =
-  /^(\d{4})-(\d\d)-(\d\d)(?:T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,3})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d))?$/
+/** Hour and minute, of a day or of a zone. */
+const clock = '(?:[01]\\d|2[0-3]):[0-5]\\d'
+
+/** `2026-01-31`, or with a time that says its zone: a date in the log has no local time. */
+const dateText = new RegExp(
+  `^(\\d{4})-(\\d\\d)-(\\d\\d)(?:T${clock}(?::[0-5]\\d(?:\\.\\d{1,3})?)?(?:Z|[+-]${clock}))?$`,
+)
 
 /** A number of JSON. */
 const numberText = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/

@@ -1,9 +1,9 @@
 /**
  * A record of CSV as a document: a field for each named column, its value by the type of that column.
  *
- * Nothing is guessed and nothing is changed on the way: what does not fit its type is a fault that names line,
- * column and value, never text. An empty field is a missing one, `""` is the empty text; a bare field that is
- * the word for null is null, whatever the column's type. Spaces belong to the value.
+ * Nothing is guessed and nothing is changed on the way: what does not fit its type is a fault that names
+ * line, column and value, never text. An empty field is a missing one, `""` is the empty text; a bare field
+ * that is the word for null is null, whatever the column's type. Spaces belong to the value.
  */
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'csv-parse/sync'

@@ -3,9 +3,9 @@
  * carriage return before it belongs to the end of the line. Chunks may end anywhere; memory is bounded by the
  * longest record.
  *
- * Cutting does not parse. A quote opens a field only at its beginning, so a stray one in a bare field, or text
- * behind a closing one, costs its own record and nothing after it. One that is never closed takes the records
- * up to the next quote with it.
+ * Cutting does not parse. A quote opens a field only at its beginning, so a stray one in a bare field, or
+ * text behind a closing one, costs its own record and nothing after it. One that is never closed takes the
+ * records up to the next quote with it.
  */
 import { RowParts } from './row-parts.js'
 import { lateSplitter, type RawRow, rowBytesMax, type Splitter } from './row-splitter.js'

@@ -21,7 +21,7 @@ export function declareFormat(yargs: Argv): Argv {
     .option('types', {
       type: 'string',
       requiresArg: true,
-      describe: `CSV: types of columns, as age=number,tags=json (or a JSON object); one of ${typeNames} (text)`,
+      describe: `CSV: types of columns, as age=number,tags=json (or a JSON object): ${typeNames}`,
     })
     .option('columns', {
       type: 'string',

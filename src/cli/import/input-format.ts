@@ -1,4 +1,6 @@
-/** The forms of an input: how it is cut into rows, how a row is read, and what tells two imports of it apart. */
+/**
+ * The forms of an input: how it is cut into rows, how a row is read, and what tells two imports of it apart.
+ */
 import { createHash } from 'node:crypto'
 import { type CsvLayout, csvReader } from './csv-row.js'
 import { csvSplitter } from './csv-splitter.js'

@@ -1,4 +1,4 @@
-/** CSV as an input of an import: cutting, types, what is refused and how it is told, and what it resumes as. */
+/** CSV as an input of an import: cutting, types, what is refused and how it is told. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -240,7 +240,8 @@ t.test('CSV is imported once, rejected rows are reported, and other types are an
   writeFileSync(
     input,
     'id,email,age,active,tags,born\n' +
-      'a,x@y,33,true,"[""x"",1]",1990-02-03\nb,x@y,1,true,,\nc,,abc,true,,\nd,,,FALSE,{},\n"e\n2",z@y,1e2,,,\n',
+      'a,x@y,33,true,"[""x"",1]",1990-02-03\nb,x@y,1,true,,\n' +
+      'c,,abc,true,,\nd,,,FALSE,{},\n"e\n2",z@y,1e2,,,\n',
   )
   const types = ['--types', 'age=number,active=boolean,tags=json,born=date']
   const first = await sillok('import', 'users', input, ...types)

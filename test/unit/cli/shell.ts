@@ -34,7 +34,10 @@ export function shell(t: Test): { sillok: Sillok; folder: string } {
       err += text
     })
     const [verb] = words
-    const place = verb === undefined || verb === 'bench' ? [] : ['--dir', path.join(folder, 'store')]
+    const place =
+      verb === undefined || verb === 'bench' || verb === 'completion'
+        ? []
+        : ['--dir', path.join(folder, 'store')]
     // Before the words of the verb: what comes after `--` is no option.
     const at = verb?.startsWith('-') === true ? 0 : 1
     const exit = await run([...words.slice(0, at), ...place, ...words.slice(at)], outSink, errSink)
