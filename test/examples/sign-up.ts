@@ -11,8 +11,8 @@
  *   answer, also a refusal, also after a restart; other content under the same key is 422.
  * - The same request must be the same write. So the id of an account is made from the key, not by chance,
  *   and nothing in the document comes from a clock.
- * - 409 means that somebody else holds the address. It is decided with the write: there is no look-up before it
- *   that another request could overtake.
+ * - 409 means that somebody else holds the address. It is decided with the write: there is no look-up before
+ *   it that another request could overtake.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
