@@ -33,7 +33,7 @@ class CsvSplitter implements Splitter {
   #header: RawRow | undefined
   #skip: number
   #offset = 0
-  #state = fieldStart
+  #state: number = fieldStart
   /** Where the record begins, and where the next byte stands. */
   #recordLine = 1
   #line = 1
@@ -48,15 +48,24 @@ class CsvSplitter implements Splitter {
 
   push(chunk: Buffer): RawRow[] {
     const rows: RawRow[] = []
+    const delimiter = this.#delimiter
     let start = this.#skip
     this.#skip = 0
+    let state = this.#state
     for (let at = start; at < chunk.length; at++) {
       const byte = chunk[at] ?? 0
       if (byte === lineFeed) this.#line += 1
-      if (!this.#endsRecord(byte)) continue
-      this.#take(chunk.subarray(start, at), start, rows)
-      start = at + 1
+      if (state === quoted) {
+        if (byte === quote) state = maybeEnd
+      } else if (byte === lineFeed) {
+        state = fieldStart
+        this.#take(chunk.subarray(start, at), start, rows)
+        start = at + 1
+      } else if (byte === delimiter) state = fieldStart
+      else if (byte === quote && state !== bare) state = quoted
+      else state = bare
     }
+    this.#state = state
     this.#parts.add(chunk.subarray(start), this.#offset + start)
     this.#offset += chunk.length
     return rows
@@ -74,22 +83,6 @@ class CsvSplitter implements Splitter {
 
   header(): RawRow | undefined {
     return this.#header
-  }
-
-  /** Takes the next byte; true if it is the line feed that ends the record. */
-  #endsRecord(byte: number): boolean {
-    if (this.#state === quoted) {
-      if (byte === quote) this.#state = maybeEnd
-      return false
-    }
-    if (byte === lineFeed) {
-      this.#state = fieldStart
-      return true
-    }
-    if (byte === this.#delimiter) this.#state = fieldStart
-    else if (byte === quote && this.#state !== bare) this.#state = quoted
-    else this.#state = bare
-    return false
   }
 
   #take(last: Buffer, start: number, rows: RawRow[]): void {
