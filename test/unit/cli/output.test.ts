@@ -164,6 +164,28 @@ t.test('a table of any length is written as it comes and holds its first rows on
   t.equal(written.filter(Boolean).length, total - tableSampleRows, 'rows after the sample were not held')
 })
 
+t.test('a reader that went away ends the reading of rows', async t => {
+  for (const format of ['table', 'json', 'ndjson'] as const) {
+    let taken = 0
+    const rows = (function* () {
+      for (; taken < 1000; taken++) yield { id: taken }
+    })()
+    let isGone = false
+    const out: Sink = {
+      isTerminal: false,
+      width: Infinity,
+      get isGone() {
+        return isGone
+      },
+      write: async () => {
+        isGone = true
+      },
+    }
+    await printRows(rows, format, out)
+    t.ok(taken <= 200, `${format}: ${taken} rows were read`)
+  }
+})
+
 t.test('one result is an object, or a line per field', async t => {
   const json = recorder()
   await printOne({ a: 1, b: { c: 2n } }, 'json', json)
