@@ -18,7 +18,7 @@ import { listFiles, projectRoot } from './tidy/source.js'
 /** What is asked of the registry for each supported major version, oldest first. */
 const supported: Readonly<Record<string, string>> = { 20: '20.19', 22: '22', 24: '24', 26: '26' }
 
-/** The quick part: every layer of storage and decision, the store, and the command line as a process. */
+/** The quick part: each layer of storage and decision, the store, the command line, and the package. */
 const quickParts = [
   'unit/base',
   'unit/codec',
@@ -28,6 +28,7 @@ const quickParts = [
   'unit/machine',
   'unit/store',
   'process/cli.test.js',
+  'process/package.test.js',
 ]
 
 const notHere = 3

@@ -24,6 +24,8 @@ import { listFiles, projectRoot } from '../tidy/source.js'
 /** More than that is a mistake in `files`: the package had 1.1 MB when this was written. */
 const tarballBytesMax = 1_500_000
 
+t.setTimeout(120_000)
+
 const project = mkdtempSync(path.join(tmpdir(), 'sillok-package-'))
 const installed = path.join(project, 'node_modules', 'sillok')
 t.teardown(() => rmSync(project, { recursive: true, force: true }))
