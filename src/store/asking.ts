@@ -7,7 +7,6 @@
  */
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
-import { limits } from '../base/limits.js'
 import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
@@ -15,7 +14,6 @@ import type { Replica } from '../replica/replica.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
 import { Wait } from './wait.js'
-import { WaitingRoom } from './waiting-room.js'
 
 /** Who asks, and what the caller gets of the answer. */
 export interface Request<R> {
@@ -43,16 +41,16 @@ export interface Queued {
 export interface Waiting {
   /** True once the call was answered, or deadline or signal ended the wait. */
   readonly settled: boolean
+  /** Set when the work begins to have effects: what ends the wait from then on leaves the outcome unknown. */
+  sent: boolean
 }
 
 /** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines
-  readonly #barriers: WaitingRoom
 
-  constructor(replica: Replica, deadlines: Deadlines, readsMax: number = limits.waitingReadsMax) {
-    this.#barriers = new WaitingRoom(readsMax, 'reads')
+  constructor(replica: Replica, deadlines: Deadlines) {
     this.#replica = replica
     this.#deadlines = deadlines
   }
@@ -74,13 +72,13 @@ export class Asking {
 
   /**
    * Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. The work is
-   * told by `waiting.settled` that nobody waits any more, from the very moment on. What ends the wait for a
-   * read says that nothing was applied.
+   * told by `waiting.settled` that nobody waits any more, from the very moment on. Until it says that it is
+   * `sent`, what ends the wait says that nothing was applied.
    */
-  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions, isRead = false): Promise<T> {
+  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions, sent = true): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = new Wait(this.#deadlines, options, reject)
-      wait.sent = !isRead
+      wait.sent = sent
       work(wait).then(
         result => wait.end() && resolve(result),
         error => wait.end() && reject(error),
@@ -89,22 +87,42 @@ export class Asking {
   }
 
   /**
-   * Resolves when a linearizable read may be done. Rejects with OVERLOADED when `limits.waitingReadsMax`
-   * reads wait here, those counted whose callers have gone.
+   * Does the reading when a linearizable read may be done; what it gives is waited for under the same
+   * deadline and signal. `left` is called when the work itself has ended, though nobody may wait any more.
    */
-  barrier(options: CallOptions): Promise<void> {
+  read<R>(options: CallOptions, reading: () => R | Promise<R>, left: () => void): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#barriers.enter()
       const wait = new Wait(this.#deadlines, options, reject)
+      const done = (value: R): void => {
+        left()
+        if (wait.end()) resolve(value)
+      }
+      const failed = (error: unknown): void => {
+        left()
+        if (wait.end()) reject(error)
+      }
       this.#replica.readBarrier(error => {
-        this.#barriers.leave()
-        if (!wait.end()) return
-        if (error === undefined) resolve()
-        else reject(error)
+        if (error !== undefined) failed(error)
+        else if (wait.settled) left()
+        else readNow(reading, done, failed)
       })
     })
   }
 }
+
+function readNow<R>(reading: () => R | Promise<R>, done: (value: R) => void, failed: Refuse): void {
+  let read: R | Promise<R>
+  try {
+    read = reading()
+  } catch (error) {
+    failed(error)
+    return
+  }
+  if (read instanceof Promise) read.then(done, failed)
+  else done(read)
+}
+
+type Refuse = (error: unknown) => void
 
 /** A request on its way. */
 class Call<R> extends Wait implements Ticket, Queued {

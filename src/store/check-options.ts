@@ -11,6 +11,7 @@ import { isWellFormed } from '../base/text.js'
 import type {
   CallOptions,
   ChangesOptions,
+  CollectionOptions,
   DefineOptions,
   FindOptions,
   InsertOptions,
@@ -49,6 +50,7 @@ export const optionNames = {
   find: names<FindOptions>(find),
   page: names<PageOptions>({ ...find, limit: true, cursor: true }),
   changes: names<ChangesOptions>({ collection: true, from: true, follow: true, name: true, signal: true }),
+  collection: names<CollectionOptions<unknown>>({ validate: true }),
   define: names<DefineOptions>({ ...call, drop: true }),
   session: names<SessionOptions & CallOptions>({ ...call, name: true, numbering: true, input: true }),
 } as const
@@ -208,6 +210,14 @@ export function checkSession(options: SessionOptions & CallOptions): void {
   if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
     throw tooLarge(`input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`)
   }
+}
+
+/** The schema in the options of a collection, if there is one. Throws INVALID for what is no such options. */
+export function checkCollection<S>(options: Partial<CollectionOptions<S>> | undefined): S | undefined {
+  if (options === undefined) return undefined
+  const unknown = unknownOption(options, optionNames.collection)
+  if (unknown !== undefined) throw unknown
+  return options.validate
 }
 
 /** Throws INVALID for what can be the name of no collection. */

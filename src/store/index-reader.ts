@@ -228,7 +228,7 @@ export class IndexReader {
     }
     this.#room.enter()
     try {
-      return await asking.until(work, options, true)
+      return await asking.until(work, options, false)
     } catch (error) {
       for (const wait of begun) wait.cancel()
       throw error

@@ -152,6 +152,27 @@ export interface FoundPage<T> {
   readonly position: number
 }
 
+/** How the rows of `insertMany` wait, and under which name they take effect once. */
+export interface InsertManyOptions extends CallOptions {
+  /**
+   * Names the whole call: row k of it is the request `rowRequestId(requestId, k)`, from 0. The same rows in
+   * the same order under the same id, again, from any process: each row that was answered gets its first
+   * answer, the others take effect now. See `RequestOptions.requestId`.
+   */
+  readonly requestId?: string | undefined
+}
+
+/** What a collection object is made with. */
+export interface CollectionOptions<S> {
+  /**
+   * A schema (Standard Schema, version 1: zod, valibot, arktype and others) to which every document is shown
+   * before it is written through this object; what the schema gives is stored. VALIDATION_FAILED otherwise,
+   * with `details.issues`. A retry under a request id or sequence is the same request only if the schema
+   * gives the same document again. Do not change a document while an async schema looks at it.
+   */
+  readonly validate: S
+}
+
 /** What a session is opened with. */
 export interface SessionOptions {
   /** Survives restarts of the process: opening the same name again resumes the session. */
@@ -163,14 +184,24 @@ export interface SessionOptions {
 }
 
 /**
- * One step of an atomic batch; `in` names the collection. `check` writes nothing: the batch takes effect only
+ * The collection of a step of a batch: its name, or a collection object of the same store. By the object the
+ * document is shown to the schema with which it was opened (`validate`), by the name to none.
+ */
+export type BatchTarget = string | { readonly name: string }
+
+/**
+ * One step of an atomic batch; `in` is the collection. `check` writes nothing: the batch takes effect only
  * if that document has that version (null: is absent).
  */
 export type BatchStep =
-  | { readonly insert: object; readonly in: string }
-  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null | undefined }
-  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null | undefined }
-  | { readonly check: DocumentKey; readonly in: string; readonly ifVersion: Version | null }
+  | { readonly insert: object; readonly in: BatchTarget }
+  | { readonly put: object; readonly in: BatchTarget; readonly ifVersion?: Version | null | undefined }
+  | {
+      readonly delete: DocumentKey
+      readonly in: BatchTarget
+      readonly ifVersion?: Version | null | undefined
+    }
+  | { readonly check: DocumentKey; readonly in: BatchTarget; readonly ifVersion: Version | null }
 
 /** What became of one document. */
 export interface Change<T = Record<string, unknown>> {

@@ -22,6 +22,8 @@ export class Reader {
   readonly #state: State
   readonly #asking: Asking
   readonly #room: WaitingRoom
+  /** A read has ended, whoever still waits for it. */
+  readonly #left = (): void => this.#room.leave()
   #wanted: Wanted[] = []
 
   constructor(clock: Clock, state: State, asking: Asking, waitingMax: number = limits.waitingReadsMax) {
@@ -32,18 +34,25 @@ export class Reader {
   }
 
   /**
-   * Waits until the state may be read at that level, then does the reading; the options are checked. Rejects
-   * with OVERLOADED when `limits.waitingReadsMax` reads have not ended.
+   * Waits until the state may be read at that level, then does the reading; the options are checked, and
+   * their deadline and signal hold for both. Rejects with OVERLOADED when `limits.waitingReadsMax` reads have
+   * not ended, those counted whose callers have gone.
    */
   async read<R>(options: ReadOptions, reading: () => R | Promise<R>): Promise<R> {
     this.#room.enter()
-    try {
-      const { level } = options
-      if (level === undefined || level === 'linearizable') await this.#asking.barrier(options)
-      return await reading()
-    } finally {
-      this.#room.leave()
+    const { level } = options
+    if (level === undefined || level === 'linearizable') {
+      return await this.#asking.read(options, reading, this.#left)
     }
+    let work: R | Promise<R>
+    try {
+      work = reading()
+    } catch (error) {
+      this.#left()
+      throw error
+    }
+    const read = Promise.resolve(work).finally(this.#left)
+    return await (work instanceof Promise ? this.#asking.until(() => read, options, false) : read)
   }
 
   /** Reads rows as they are at this moment, whatever changes meanwhile; null where there is none. */

@@ -13,17 +13,18 @@ import type { DocumentKey } from '../base/tuple.js'
 import { slotOfRow } from '../codec/row.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
-import type { Define, Operation } from '../machine/command.js'
+import type { Define } from '../machine/command.js'
 import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
-import { batchOperations } from './batch-steps.js'
+import { Batches } from './batches.js'
 import { Changes } from './changes.js'
 import {
   checkCall,
+  checkCollection,
   checkCollectionName,
   checkDefine,
   checkFeedName,
@@ -33,7 +34,7 @@ import {
   optionNames,
   show,
 } from './check-options.js'
-import { Collection } from './collection.js'
+import { type AnyCollection, Collection, type NoSchema, type SchemaOptions } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
@@ -45,6 +46,7 @@ import type {
   BatchStep,
   CallOptions,
   ChangesOptions,
+  CollectionOptions,
   DefineOptions,
   RequestOptions,
   RequestOutcome,
@@ -55,7 +57,9 @@ import { Reader } from './reader.js'
 import { Requests } from './requests.js'
 import { Session } from './session.js'
 import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
-import { PlainWriter, type Writer, writeBy, written } from './writer.js'
+import { type DocumentSchema, type SchemaInput, type SchemaOutput, Validation } from './validation.js'
+import { WaitingRoom } from './waiting-room.js'
+import { PlainWriter, type Writer } from './writer.js'
 
 export type { StoreStatus } from './store-status.js'
 
@@ -71,6 +75,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #schemas = new Map<string, CollectionSchema>()
   readonly #sessions = new Set<Session>()
   readonly #locks: KeyLocks
+  /** Answers of schemas that are waited for. */
+  readonly #validations = new WaitingRoom(limits.pendingCommandsMax, 'documents at their schema')
   readonly #indexTypes: IndexTypes
   readonly #operations: Operations
   readonly #idRandom: Random
@@ -81,6 +87,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #indexReader: IndexReader | undefined
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
+  #batches: Batches | undefined
   #closing: Promise<void> | undefined
   #keepAliveTimer: Timer | undefined
 
@@ -119,10 +126,15 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
     })
     store.#host = host
-    store.#asking = new Asking(host.data, store.#deadlines, own.waitingReadsMax)
+    store.#asking = new Asking(host.data, store.#deadlines)
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
+    store.#batches = new Batches({
+      asking: store.#asking,
+      operations: store.#operations,
+      schemaOf: name => store.#schema(name),
+    })
     store.#requests = new Requests({
       asking: store.#asking,
       reader: store.#reader,
@@ -176,11 +188,19 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
    * is. `T` types its documents; `D`, the type of its definition (written `as const`, else there is little to
-   * see), the questions to its secondary indexes: `collection<User, typeof users>('users')`.
+   * see), the questions to its secondary indexes: `collection<User, typeof users>('users')`. With a schema
+   * (`validate`) its types are what the documents are: `collection('users', { validate: schema })`.
    */
-  collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
-    checkCollectionName(name)
-    return this.#collection<T, D>(name, undefined)
+  collection<T extends object = Record<string, unknown>, D = unknown>(
+    name: string,
+    options?: NoSchema,
+  ): Collection<T, D>
+  collection<S extends DocumentSchema, D = unknown>(
+    name: string,
+    options: CollectionOptions<S>,
+  ): Collection<SchemaOutput<S>, D, SchemaInput<S>>
+  collection(name: string, options?: SchemaOptions): unknown {
+    return this.#collection(name, options, undefined)
   }
 
   /**
@@ -196,12 +216,13 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
-   * ones before them. Rejects as the single operations do; with TOO_LARGE for more than
+   * ones before them. A step that holds a collection object in `in` is shown to its schema. Rejects as the
+   * single operations do; with TOO_LARGE for more than
    * `limits.batchCommandsMax` steps, `limits.batchCommandBytesMax` bytes, or `limits.entryBytesMax` of log.
    */
   async batch(steps: readonly BatchStep[], options: RequestOptions = noOptions): Promise<Written> {
     const writer = this.#open(this.#writer)
-    return await writeBy(writer, () => this.#batchOperations(steps), options, optionNames.request, written)
+    return await this.#open(this.#batches).write(writer, steps, options, optionNames.request)
   }
 
   /**
@@ -263,9 +284,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       directory: host.sessions,
       handle,
       lowWater: this.#resumeFrom(handle.session),
-      collection: <T extends object, D>(collection: string, writer: Writer) =>
-        this.#collection<T, D>(collection, writer),
-      batch: steps => this.#batchOperations(steps),
+      collection: (name, options, writer) => this.#collection(name, options, writer),
+      batches: this.#open(this.#batches),
       closed: closed => this.#sessions.delete(closed),
     })
     this.#sessions.add(session)
@@ -351,9 +371,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return part
   }
 
-  #collection<T extends object, D>(name: string, writer: Writer | undefined): Collection<T, D> {
+  #collection(name: string, options: SchemaOptions | undefined, writer: Writer | undefined): AnyCollection {
+    checkCollectionName(name)
+    const validate = checkCollection(options)
     const host = this.#open(this.#host)
-    return new Collection<T, D>(name, {
+    const validation = validate === undefined ? undefined : new Validation(name, validate, this.#validations)
+    const collection: AnyCollection = new Collection(name, {
       schema: () => this.#schema(name),
       operations: this.#operations,
       writer: writer ?? this.#open(this.#writer),
@@ -363,11 +386,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       state: host.data.state,
       locks: this.#locks,
       requests: this.#open(this.#requests),
+      validation,
     })
-  }
-
-  #batchOperations(steps: readonly BatchStep[]): Operation[] {
-    return batchOperations(steps, this.#operations, name => this.#schema(name))
+    return this.#open(this.#batches).take(collection, validation)
   }
 
   #schema(name: string): CollectionSchema {

@@ -63,6 +63,12 @@ export class Wait implements Waiting {
     this.#reject(this.#error('TIMED_OUT', 'no answer before the deadline'))
   }
 
+  closed(): void {
+    this.#unlisten()
+    if (this.sent) this.#reject(new SillokError('CLOSED_WHILE_WAITING', 'the store was closed meanwhile'))
+    else this.#reject(new SillokError('CLOSED', 'the store is closed'))
+  }
+
   /** The signal says stop. */
   aborted(reason: unknown): void {
     if (this.end()) this.#reject(this.#error('ABORTED', 'the signal stopped the waiting', reason))
