@@ -57,6 +57,7 @@ import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
 import { updateMark } from './request-hash.js'
 import { type Requests, unlessAnswered } from './requests.js'
+import { piecesUntilAborted } from './until-aborted.js'
 import { type ChangeDocument, update } from './updates.js'
 import type { DocumentSchema, Validation } from './validation.js'
 import { type Writer, writeBy, writeChecked, written } from './writer.js'
@@ -312,7 +313,9 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
-    for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
+    const pages = (): AsyncIterable<readonly (readonly [RowKey, Row])[]> =>
+      this.#parts.state.scan({ ...range, reverse, pageRows })
+    for await (const page of piecesUntilAborted(pages, options, 'the scan')) {
       for (const [, row] of page) {
         checkSignal(options, 'the scan')
         yield row

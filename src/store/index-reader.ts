@@ -22,6 +22,7 @@ import type { Asking, Waiting } from './asking.js'
 import { checkSignal, invalid } from './check-options.js'
 import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import type { Reader } from './reader.js'
+import { piecesUntilAborted } from './until-aborted.js'
 import { WaitingRoom } from './waiting-room.js'
 
 /** What questions go through. */
@@ -119,8 +120,9 @@ export class IndexReader {
   ): AsyncGenerator<Hit, void, undefined> {
     const opened = this.#opened(schema, name)
     const moment = await this.#moment(opened, options)
+    const read = (): AsyncIterable<readonly unknown[]> => opened.index.query(query, moment.rows)
     try {
-      for await (const hits of opened.index.query(query, moment.rows)) {
+      for await (const hits of piecesUntilAborted(read, options, 'the search', () => moment.release())) {
         for (const hit of hits) {
           checkSignal(options, 'the search')
           yield hit as Hit
@@ -129,8 +131,6 @@ export class IndexReader {
     } catch (error) {
       if (isSillokError(error, 'DAMAGED')) opened.runner.distrust(error.message)
       throw error
-    } finally {
-      await moment.release()
     }
   }
 
@@ -143,8 +143,10 @@ export class IndexReader {
     let rest = query
     for (let damages = 0; ; ) {
       const moment = await this.#moment(opened, options)
+      const asked = rest
+      const read = (): AsyncIterable<Found<T>> => this.#found<T>(schema, opened, asked, moment)
       try {
-        for await (const found of this.#found<T>(schema, opened, rest, moment)) {
+        for await (const found of piecesUntilAborted(read, options, 'the search', () => moment.release())) {
           checkSignal(options, 'the search')
           const limit = rest.limit === undefined ? undefined : rest.limit - 1
           rest = { ...rest, after: found.row, ...(limit !== undefined && limit > 0 && { limit }) }
@@ -159,8 +161,6 @@ export class IndexReader {
         damages += 1
         if (!isSillokError(error, 'DAMAGED') || damages > damagesMax) throw error
         opened.runner.distrust(error.message)
-      } finally {
-        await moment.release()
       }
     }
   }

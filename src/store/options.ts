@@ -16,13 +16,20 @@ export type ReadLevel = 'linearizable' | 'session' | 'stale'
 
 /**
  * How long a call waits. When either ends the wait of a write it may still take effect: the outcome is
- * unknown, unless the error says that it was never sent. For a read both cover the waits before reading, for
- * the log and for an index, together; the signal is also looked at between rows, the deadline is not.
+ * unknown, unless the error says that it was never sent. For the read of a document both cover all of it. For
+ * many (`scan`, `count`, `find`, `query`) both cover the waits before reading, for the log and for an index,
+ * together; the signal also ends the reading, at once, the deadline does not.
  */
 export interface CallOptions {
-  /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
+  /** Milliseconds until TIMED_OUT; if not given what `open` was told, else `limits.deadlineMs` (30 s). */
   readonly deadlineMs?: number | undefined
   /** Stops the waiting with ABORTED, not a write that was sent. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How work ends that takes its time: it has no deadline. */
+export interface StopOptions {
+  /** Ends the call with ABORTED. */
   readonly signal?: AbortSignal | undefined
 }
 

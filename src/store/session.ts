@@ -21,10 +21,11 @@ import type { Done } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import { type Asking, type Queued, weigh } from './asking.js'
 import type { Batches } from './batches.js'
-import { invalid, noOptions, optionNames, show } from './check-options.js'
+import { checkCall, invalid, noOptions, optionNames, show } from './check-options.js'
 import type { AnyCollection, Collection, NoSchema, SchemaOptions } from './collection.js'
 import type {
   BatchStep,
+  CallOptions,
   CollectionOptions,
   InsertOptions,
   SessionOptions,
@@ -135,13 +136,16 @@ export class Session implements Writer, AsyncDisposable {
   }
 
   /**
-   * Ends the session, unless it has a name. Its requests must be answered before. Later ones are CLOSED.
+   * Ends the session, unless it has a name. Its requests must be answered before. Later ones are CLOSED. What
+   * ends the waiting leaves it closed here; the store ends it then or later.
    */
-  async close(): Promise<void> {
+  async close(options: CallOptions = noOptions): Promise<void> {
+    checkCall(options, optionNames.call)
     if (this.#closed) return
     this.#closed = true
-    this.#parts.closed(this)
-    if (this.name === undefined) await this.#parts.directory.end(this.#parts.handle)
+    const { asking, closed, directory, handle } = this.#parts
+    closed(this)
+    if (this.name === undefined) await asking.until(() => directory.end(handle), options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,12 +51,14 @@ import type {
   RequestOptions,
   RequestOutcome,
   SessionOptions,
+  StopOptions,
   Written,
 } from './options.js'
 import { Reader } from './reader.js'
 import { Requests } from './requests.js'
 import { Session } from './session.js'
 import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
+import { untilAborted } from './until-aborted.js'
 import { type DocumentSchema, type SchemaInput, type SchemaOutput, Validation } from './validation.js'
 import { WaitingRoom } from './waiting-room.js'
 import { PlainWriter, type Writer } from './writer.js'
@@ -99,7 +101,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#env = env
     this.#idRandom = env.random.split('request ids')
     this.folder = folder
-    this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
+    this.#deadlines = new Deadlines(env.clock, own.deadlineMs ?? limits.deadlineMs)
   }
 
   /**
@@ -322,10 +324,11 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Reads every row of the documents' partition and compares with the digests: numbers of the slots that do
    * not fit, none when all is well; 0 to 255 hold documents, claims and kept replies, 256 the partition's own
-   * rows. Rejects with DAMAGED when a row fails its own check.
+   * rows. Takes time in proportion to the rows. Rejects with DAMAGED when a row fails its own check, ABORTED.
    */
-  async scrub(): Promise<readonly number[]> {
-    return await this.#open(this.#host).scrub(dataPartition)
+  async scrub(options: StopOptions = noOptions): Promise<readonly number[]> {
+    checkCall(options, optionNames.stop)
+    return await untilAborted(this.#open(this.#host).scrub(dataPartition), options, 'the scrub')
   }
 
   /** The changes of documents, in the order of the log: from now on, or from any place in it. */

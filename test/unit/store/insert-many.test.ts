@@ -62,11 +62,11 @@ t.test('the whole call again gets for each row its first answer, also a refusal'
 
 t.test('what a crash leaves unanswered is inserted by the same call again, and nothing twice', async t => {
   let kills = 0
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     const clock = new SimClock()
     const random = new Random(`${seed} ${round}`)
     const machine = new SimMachine({ clock, random: random.split('machine'), latency: 'random' })
-    const count = 2500
+    const count = 1500
     const documents = rowsOf(count)
     await clock.run(async () => {
       let env = machine.environment
@@ -93,7 +93,8 @@ t.test('what a crash leaves unanswered is inserted by the same call again, and n
         }
         for (const [row, result] of results.entries()) {
           if (!result.ok) continue
-          t.equal(answered.get(row) ?? result.version, result.version, `row ${row} has one answer`)
+          const first = answered.get(row) ?? result.version
+          if (first !== result.version) t.fail(`row ${row} has the answers ${first} and ${result.version}`)
           answered.set(row, result.version)
         }
         if (results.every(one => one.ok)) {
@@ -108,7 +109,7 @@ t.test('what a crash leaves unanswered is inserted by the same call again, and n
       }
     })
   }
-  t.ok(kills > 3, `${kills} kills`)
+  t.ok(kills > 2, `${kills} kills`)
 })
 
 t.test(
@@ -131,7 +132,8 @@ t.test(
     t.equal(ends.length, count)
     t.strictSame(new Set(ends), new Set(['ok', 'ABORTED unknown', 'ABORTED not-applied']))
     for (const [id, end] of ends.entries()) {
-      if (end === 'ok' || end === 'ABORTED not-applied') t.equal(await rows.has(id), end === 'ok', end)
+      const isThere = await rows.has(id)
+      if (end !== 'ABORTED unknown' && isThere !== (end === 'ok')) t.fail(`row ${id}: ${end}`)
     }
     const early = { signal: AbortSignal.abort() }
     await t.rejects(rows.insertMany([{ id: 1 }], early), { code: 'ABORTED', outcome: 'not-applied' })
