@@ -37,10 +37,19 @@ export { Collection, type NoSchema } from './store/collection.js'
 export type { NormalDefinition } from './store/definition.js'
 export type { CheckedDefinition, FindQuery, IndexName, NoSuchField } from './store/find-types.js'
 export type { InsertResult } from './store/insert-many.js'
+export type { StoreMetrics } from './store/metrics.js'
+export type {
+  DamageNotice,
+  IndexNotice,
+  Logger,
+  LogLevel,
+  StoreEvent,
+  StoreEvents,
+} from './store/notices.js'
 export { type OpenOptions, open } from './store/open.js'
 export type * from './store/options.js'
 export { Session } from './store/session.js'
 export { Store } from './store/store.js'
-export type { LogStatus, StoreEvents, StoreListeners, StoreStatus } from './store/store-status.js'
+export type { LogStatus, StoreListeners, StoreStatus } from './store/store-status.js'
 export type { ChangeDocument } from './store/updates.js'
 export type { DocumentSchema, SchemaInput, SchemaOutput, ValidationIssue } from './store/validation.js'

@@ -11,6 +11,7 @@ import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Replica } from '../replica/replica.js'
+import { Counts } from './counts.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
 import { Wait } from './wait.js'
@@ -49,10 +50,21 @@ export interface Waiting {
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines
+  /** Counts what is asked. */
+  readonly counts: Counts
+  /** Told of stored bytes that fail their check; must not throw. */
+  readonly damaged: (reason: string) => void
 
-  constructor(replica: Replica, deadlines: Deadlines) {
+  constructor(
+    replica: Replica,
+    deadlines: Deadlines,
+    counts = new Counts(),
+    damaged: (reason: string) => void = () => {},
+  ) {
     this.#replica = replica
     this.#deadlines = deadlines
+    this.counts = counts
+    this.damaged = damaged
   }
 
   /**
@@ -66,7 +78,7 @@ export class Asking {
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
     return new Promise((resolve, reject) => {
-      enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
+      enqueue(new Call(this, this.#replica, this.#deadlines, request, options, resolve, reject))
     })
   }
 
@@ -126,6 +138,7 @@ type Refuse = (error: unknown) => void
 
 /** A request on its way. */
 class Call<R> extends Wait implements Ticket, Queued {
+  readonly #asking: Asking
   readonly #replica: Replica
   readonly #request: Request<R>
   readonly #resolve: (result: R) => void
@@ -134,6 +147,7 @@ class Call<R> extends Wait implements Ticket, Queued {
   bytes = 0
 
   constructor(
+    asking: Asking,
     replica: Replica,
     deadlines: Deadlines,
     request: Request<R>,
@@ -142,6 +156,7 @@ class Call<R> extends Wait implements Ticket, Queued {
     reject: (error: SillokError) => void,
   ) {
     super(deadlines, options, reject)
+    this.#asking = asking
     this.#replica = replica
     this.#request = request
     this.#resolve = resolve
@@ -169,11 +184,22 @@ class Call<R> extends Wait implements Ticket, Queued {
 
   answer(result: Reply | SillokError): void {
     this.#request.observed?.()
+    this.#count(result)
     if (!this.end()) return
     if (result instanceof SillokError)
       this.#refuse(this.#request.mayBeRetry === true ? withUnknownOutcome(result) : result)
     else if (result.ok) this.#resolve(this.#request.finish(result))
     else this.#refuse(new SillokError(result.code, result.message, { details: result.details }))
+  }
+
+  /** Also of one whose caller has gone. */
+  #count(result: Reply | SillokError): void {
+    const { counts, damaged } = this.#asking
+    if (result instanceof SillokError) {
+      counts.refused(result.code)
+      if (result.code === 'DAMAGED') damaged(result.message)
+    } else if (!result.ok) counts.refused(result.code)
+    else if (this.#command?.type === 'write') counts.writes += 1
   }
 }
 

@@ -15,7 +15,6 @@ import { documentBytes } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
 import {
   checkCall,
@@ -57,7 +56,6 @@ import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
 import { updateMark } from './request-hash.js'
 import { type Requests, unlessAnswered } from './requests.js'
-import { piecesUntilAborted } from './until-aborted.js'
 import { type ChangeDocument, update } from './updates.js'
 import type { DocumentSchema, Validation } from './validation.js'
 import { type Writer, writeBy, writeChecked, written } from './writer.js'
@@ -70,7 +68,6 @@ export interface CollectionParts {
   readonly reader: Reader
   readonly indexReader: IndexReader
   readonly asking: Asking
-  readonly state: State
   readonly locks: KeyLocks
   readonly requests: Requests
   /** Shows documents to a schema before they are written; undefined: there is none. */
@@ -313,9 +310,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
-    const pages = (): AsyncIterable<readonly (readonly [RowKey, Row])[]> =>
-      this.#parts.state.scan({ ...range, reverse, pageRows })
-    for await (const page of piecesUntilAborted(pages, options, 'the scan')) {
+    for await (const page of this.#parts.reader.pages({ ...range, reverse, pageRows }, options)) {
       for (const [, row] of page) {
         checkSignal(options, 'the scan')
         yield row

@@ -26,6 +26,8 @@ export class Deadlines {
   #queue: Waiting[] = []
   #head = 0
   #timer: Timer | undefined
+  /** Waits that their deadline ended. */
+  timeouts = 0
 
   constructor(clock: Clock, defaultMs: number) {
     this.#clock = clock
@@ -94,6 +96,8 @@ export class Deadlines {
   }
 
   #expire(waiting: Waiting): void {
-    if (this.settle(waiting)) waiting.expired()
+    if (!this.settle(waiting)) return
+    this.timeouts += 1
+    waiting.expired()
   }
 }

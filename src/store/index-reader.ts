@@ -59,6 +59,11 @@ export class IndexReader {
     this.#room = new WaitingRoom(parts.waitingMax, 'questions to indexes')
   }
 
+  /** How many questions wait. */
+  get waiting(): number {
+    return this.#room.count
+  }
+
   /** The documents that the index answers with, in its order. */
   async *find<T>(
     schema: CollectionSchema,
@@ -227,6 +232,7 @@ export class IndexReader {
       return await wait.moment
     }
     this.#room.enter()
+    asking.counts.questions += 1
     try {
       return await asking.until(work, options, false)
     } catch (error) {

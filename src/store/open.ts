@@ -6,6 +6,7 @@ import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
 import { checkDeadline, invalid, show, unknownOption } from './check-options.js'
 import { IndexTypes } from './index-types.js'
+import { checkLogger } from './notices.js'
 import { Store } from './store.js'
 import type { StoreListeners } from './store-status.js'
 
@@ -28,7 +29,7 @@ export type OpenOptions = StoreListeners & {
       }
   )
 
-const allowed = new Set(['dir', 'memory', 'indexTypes', 'deadlineMs', 'rebuilt', 'failed'])
+const allowed = new Set(['dir', 'memory', 'indexTypes', 'deadlineMs', 'logger', 'rebuilt', 'failed'])
 
 /**
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
@@ -50,8 +51,8 @@ function checkOpen(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalid(`${needs}, not ${show(options)}`)
   const unknown = unknownOption(options, allowed)
   if (unknown !== undefined) throw unknown
-  const { dir, memory, indexTypes, deadlineMs, rebuilt, failed } = options as Partial<
-    Record<'dir' | 'memory' | 'indexTypes' | 'deadlineMs' | 'rebuilt' | 'failed', unknown>
+  const { dir, memory, indexTypes, deadlineMs, logger, rebuilt, failed } = options as Partial<
+    Record<'dir' | 'memory' | 'indexTypes' | 'deadlineMs' | 'logger' | 'rebuilt' | 'failed', unknown>
   >
   if (memory !== undefined && typeof memory !== 'boolean') {
     throw invalid(`memory must be true or false, not ${show(memory)}`)
@@ -66,6 +67,7 @@ function checkOpen(options: unknown): void {
     throw invalid(`indexTypes must be a list of index types, not ${show(indexTypes)}`)
   }
   checkDeadline(deadlineMs)
+  checkLogger(logger)
   for (const [name, listener] of Object.entries({ rebuilt, failed })) {
     if (listener !== undefined && typeof listener !== 'function') {
       throw invalid(`${name} must be a function, not ${show(listener)}`)

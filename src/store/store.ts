@@ -18,6 +18,7 @@ import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
+import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { Batches } from './batches.js'
@@ -35,12 +36,15 @@ import {
   show,
 } from './check-options.js'
 import { type AnyCollection, Collection, type NoSchema, type SchemaOptions } from './collection.js'
+import { Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
+import { metricsOf, type StoreMetrics } from './metrics.js'
+import { Notices, type StoreEvents } from './notices.js'
 import { Operations, rowOfKey } from './operations.js'
 import type {
   BatchStep,
@@ -57,10 +61,11 @@ import type {
 import { Reader } from './reader.js'
 import { Requests } from './requests.js'
 import { Session } from './session.js'
-import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
+import type { StoreListeners, StoreStatus } from './store-status.js'
 import { untilAborted } from './until-aborted.js'
 import { type DocumentSchema, type SchemaInput, type SchemaOutput, Validation } from './validation.js'
 import { WaitingRoom } from './waiting-room.js'
+import { Watch } from './watch.js'
 import { PlainWriter, type Writer } from './writer.js'
 
 export type { StoreStatus } from './store-status.js'
@@ -82,6 +87,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #indexTypes: IndexTypes
   readonly #operations: Operations
   readonly #idRandom: Random
+  readonly #counts = new Counts()
   #host: Host | undefined
   #asking: Asking | undefined
   #metaAsking: Asking | undefined
@@ -90,6 +96,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
   #batches: Batches | undefined
+  #notices: Notices | undefined
+  #watch: Watch | undefined
   #closing: Promise<void> | undefined
   #keepAliveTimer: Timer | undefined
 
@@ -118,17 +126,26 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const store = new Store(env, folder, indexTypes, own)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
+    const notices = new Notices({
+      clock: env.clock,
+      folder,
+      logger: listeners.logger,
+      emit: (event, ...args) => store.emit(event as never, ...(args as never)),
+    })
+    const indexes = (): readonly NamedIndexStatus[] => store.#host?.indexes.status() ?? []
+    const watch = new Watch({ clock: env.clock, notices, limits: { ...limits, ...own }, indexes })
+    store.#notices = notices
+    store.#watch = watch
     const host = await Host.open({
       env,
       folder,
       limits: own,
       indexTypes: indexTypes.byName,
-      // In turns of their own: what a listener throws must not get into what the store is doing.
-      failed: error => env.clock.soon(() => store.emit('failed', error)),
-      rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
+      ...watch.listeners(),
     })
     store.#host = host
-    store.#asking = new Asking(host.data, store.#deadlines)
+    const damaged = (reason: string): void => watch.damaged(reason)
+    store.#asking = new Asking(host.data, store.#deadlines, store.#counts, damaged)
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
@@ -152,6 +169,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     })
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
+    notices.opened()
     return store
   }
 
@@ -328,7 +346,25 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async scrub(options: StopOptions = noOptions): Promise<readonly number[]> {
     checkCall(options, optionNames.stop)
-    return await untilAborted(this.#open(this.#host).scrub(dataPartition), options, 'the scrub')
+    const scrubbing = this.#open(this.#host).scrub(dataPartition)
+    this.#watch?.scrub(scrubbing)
+    return await untilAborted(scrubbing, options, 'the scrub')
+  }
+
+  /** Numbers for whatever collects them. Throws CLOSED. */
+  metrics(): StoreMetrics {
+    return metricsOf({
+      host: this.#open(this.#host),
+      counts: this.#counts,
+      timeouts: this.#deadlines.timeouts,
+      waiting: {
+        waitingReadsCount: this.#open(this.#reader).waiting,
+        waitingUpdatesCount: this.#locks.waiting,
+        waitingQuestionsCount: this.#open(this.#indexReader).waiting,
+        waitingValidationsCount: this.#validations.count,
+      },
+      lateMsMax: this.#open(this.#watch).lateMsMax,
+    })
   }
 
   /** The changes of documents, in the order of the log: from now on, or from any place in it. */
@@ -362,6 +398,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#keepAliveTimer?.stop()
     try {
       await this.#host?.close()
+      this.#notices?.log('info', {}, 'closed')
     } finally {
       this.#deadlines.close()
       await this.#env.disk.close()
@@ -377,7 +414,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #collection(name: string, options: SchemaOptions | undefined, writer: Writer | undefined): AnyCollection {
     checkCollectionName(name)
     const validate = checkCollection(options)
-    const host = this.#open(this.#host)
+    this.#open(this.#host)
     const validation = validate === undefined ? undefined : new Validation(name, validate, this.#validations)
     const collection: AnyCollection = new Collection(name, {
       schema: () => this.#schema(name),
@@ -386,7 +423,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: this.#open(this.#reader),
       indexReader: this.#open(this.#indexReader),
       asking: this.#open(this.#asking),
-      state: host.data.state,
       locks: this.#locks,
       requests: this.#open(this.#requests),
       validation,

@@ -32,7 +32,10 @@ export async function untilAborted<T>(work: Promise<T>, options: Stoppable, what
   }
 }
 
-/** The pieces, until the signal says stop: then it rejects with ABORTED (not applied), even while it waits. */
+/**
+ * The pieces, until the signal says stop: then it rejects with ABORTED (not applied), even while it waits.
+ * `release` is called when the reading itself has ended.
+ */
 export async function* piecesUntilAborted<T>(
   read: () => AsyncIterable<T>,
   options: Stoppable,

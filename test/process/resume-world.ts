@@ -208,7 +208,6 @@ async function oldSession(
       reader: new Reader(env.clock, host.data.state, asking),
       indexReader: undefined as never,
       asking,
-      state: host.data.state,
       locks: new KeyLocks(),
       requests: undefined as never,
     })

@@ -1,6 +1,6 @@
 /**
- * Every call that waits ends by its signal, and by its deadline: the table below has all of them, and one that
- * is not in it fails the test.
+ * Every call that waits ends by its signal, and by its deadline: the table below has all of them, and one
+ * that is not in it fails the test.
  */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
