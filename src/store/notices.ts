@@ -120,8 +120,9 @@ export class Notices {
     this.tell('damage', notice)
   }
 
-  /** The store is open: listeners can be there in the next turn. */
-  opened(): void {
+  /** The store is open, after so long: listeners can be there in the next turn. */
+  opened(openMs: number): void {
+    this.log('info', { openMs: Math.round(openMs) }, 'opened')
     const held = this.#held ?? []
     this.#held = undefined
     for (const tell of held) tell()

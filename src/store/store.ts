@@ -126,6 +126,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const store = new Store(env, folder, indexTypes, own)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
+    const beganMs = env.clock.monotonicMs()
     const notices = new Notices({
       clock: env.clock,
       folder,
@@ -169,7 +170,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     })
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
-    notices.opened()
+    notices.opened(env.clock.monotonicMs() - beganMs)
     return store
   }
 
