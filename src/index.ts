@@ -12,6 +12,7 @@ export {
 } from './base/errors.js'
 export type { BatchSequence, LogIndex, PartitionId, Sequence, Term, Version } from './base/ids.js'
 export { limits } from './base/limits.js'
+export { rowRequestId } from './base/request-id.js'
 export { type DocumentKey, decodeTuple, encodeKey, encodeTuple, type TupleValue } from './base/tuple.js'
 export type {
   DerivedIndex,
@@ -35,13 +36,25 @@ export type { Definition, UniqueDefinition, UniqueField } from './machine/schema
 export type { PartitionStatus } from './replica/host.js'
 export type { NamedIndexStatus } from './replica/indexes.js'
 export { Changes } from './store/changes.js'
-export { type ChangeDocument, Collection, type InsertResult } from './store/collection.js'
+export { Collection, type NoSchema } from './store/collection.js'
 export type { NormalDefinition } from './store/definition.js'
 export type { CheckedDefinition, FindQuery, IndexName, NoSuchField } from './store/find-types.js'
+export type { InsertResult } from './store/insert-many.js'
+export type { StoreMetrics } from './store/metrics.js'
+export type {
+  DamageNotice,
+  IndexNotice,
+  Logger,
+  LogLevel,
+  StoreEvent,
+  StoreEvents,
+} from './store/notices.js'
 export { type OpenOptions, open } from './store/open.js'
 export type * from './store/options.js'
 export { Session } from './store/session.js'
 export { Store } from './store/store.js'
-export type { StoreEvents, StoreListeners, StoreStatus } from './store/store-status.js'
+export type { StoreListeners, StoreStatus } from './store/store-status.js'
+export type { ChangeDocument } from './store/updates.js'
+export type { DocumentSchema, SchemaInput, SchemaOutput, ValidationIssue } from './store/validation.js'
 export type { SyncStatus } from './wal/sync-times.js'
 export type { WalStatus as LogStatus } from './wal/wal.js'

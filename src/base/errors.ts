@@ -29,6 +29,7 @@ const row = (outcome: Outcome, retry: Retry, when: string): ErrorRow => ({ outco
 /** Every code with its usual outcome, the advice, and when it happens. */
 export const errorTable = {
   INVALID: row('not-applied', 'never', 'the request, document, definition or option is not acceptable'),
+  VALIDATION_FAILED: row('not-applied', 'never', 'the schema of the collection refuses the document'),
   TOO_LARGE: row('not-applied', 'never', 'a key, value, document, batch or entry is over its limit'),
   NOT_FOUND: row('not-applied', 'never', 'no such collection, constraint or document'),
   EXISTS: row('not-applied', 'never', 'insert: the key is already there'),

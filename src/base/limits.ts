@@ -134,6 +134,10 @@ export const limits = {
   updateTriesMax: 10,
   /** How long a call waits, unless it says. */
   deadlineMs: 30_000,
+  /** Entries that an index may have to take before the store tells that it lags. */
+  indexLagEntries: 100_000,
+  /** How late the event loop may come before the store tells of it. */
+  stallMs: 200,
   /** Rows per page of a scan. */
   scanPageRows: 1000,
   /** The key of one row of a derived index. */

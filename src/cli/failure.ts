@@ -44,6 +44,7 @@ const mayBeDone = 'read the document before you repeat it; import resumes by its
 /** For every code of the store: the exit code and the next step. Does not compile while one is missing. */
 const adviceTable: Readonly<Record<Code, Advice>> = {
   INVALID: advice(failed, 'correct what the message names and send it again'),
+  VALIDATION_FAILED: advice(failed, 'correct the document where the message says and send it again'),
   TOO_LARGE: advice(failed, 'send it in smaller parts; the limits stand in the README'),
   NOT_FOUND: advice(notFound, 'check the name or key'),
   EXISTS: advice(conflict, 'use put to replace the document, or choose another key'),

@@ -62,6 +62,9 @@ export interface OpenedIndex extends FoundRows {
 const markersPerRead = 1000
 const nothingFound: FoundRows = { at: undefined, firstMarker: 1, highestNote: undefined, mayHaveGone: false }
 
+/** How the reason begins why rows are made anew that are whole, but of another version of the index. */
+export const madeForAnother = 'it was made for'
+
 /** The folder of the key-value store. */
 export function rowsFolder(folder: string): string {
   return joinPath(folder, 'rows')
@@ -103,7 +106,7 @@ async function tryOpen(
       : undefined
   }
   if (typeof checkpoint === 'string') return checkpoint
-  if (checkpoint.identity !== identity) return `it was made for ${checkpoint.identity}, not ${identity}`
+  if (checkpoint.identity !== identity) return `${madeForAnother} ${checkpoint.identity}, not ${identity}`
   const rows = rowsFolder(folder)
   await disk.makeFolder(rows)
   const damaged = await compareTables(disk, rows, checkpoint.tables)

@@ -61,9 +61,14 @@ export interface RunnerOptions {
   readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
   /** Lets one flush or checkpoint of this node through at a time. */
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+  /** Must not throw. Each failed try is told, also for the same reason. */
+  readonly told?: IndexTold
   /** Resolves in a turn of the event loop of its own: indexes of one log have their work at the same time. */
   readonly turn: () => Promise<void>
 }
+
+/** What is told of an index: its rows are made anew, or it cannot go on; with the reason. */
+export type IndexTold = (kind: 'rebuilt' | 'failing', reason: string) => void
 
 interface Waiter {
   readonly resolve: (moment: Moment) => void
@@ -221,6 +226,7 @@ export class IndexRunner {
     if (reason === undefined) return
     this.#reason = reason
     this.#rebuilds += 1
+    this.#options.told?.('rebuilt', reason)
   }
 
   async #closeStore(): Promise<void> {
@@ -242,6 +248,7 @@ export class IndexRunner {
     if (!beginsAnew) {
       this.#state = 'failing'
       this.#reason = reason
+      this.#options.told?.('failing', reason)
       const failure = new SillokError('INDEX_FAILED', `the index fails: ${reason}`, { cause: error })
       this.#refuse(failure)
     }

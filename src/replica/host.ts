@@ -32,7 +32,7 @@ import { ChangeFeed } from './change-feed.js'
 import { asFailure, isLackOfSpace } from './failure.js'
 import { originOf, refuseForeign, takeIdentity } from './identity.js'
 import { ReplicaIndexSource } from './index-source.js'
-import { Indexes, type NamedIndexStatus } from './indexes.js'
+import { type IndexEvent, Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
@@ -50,6 +50,12 @@ export interface HostOptions {
   readonly failed?: (error: SillokError) => void
   /** Told when a part was found unusable and is rebuilt from the log. */
   readonly rebuilt?: (reason: string) => void
+  /** Told when there is no space for the log, and when there is again. */
+  readonly diskFull?: (full: boolean) => void
+  /** Told what happens to indexes. */
+  readonly indexTold?: (event: IndexEvent) => void
+  /** Called at every tick, with the time from one to the next. */
+  readonly ticked?: (periodMs: number) => void
   /** The kinds of indexes that can be at work. */
   readonly indexTypes?: ReadonlyMap<string, IndexType>
 }
@@ -274,7 +280,7 @@ export class Host {
   }
 
   async #openIndexes(): Promise<void> {
-    const { env, indexTypes } = this.#options
+    const { env, indexTypes, indexTold } = this.#options
     const { replica, folder } = this.#opened(dataPartition)
     const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
       this.#committed(dataPartition, from, through)
@@ -286,6 +292,7 @@ export class Host {
       types: indexTypes ?? new Map(),
       limits: this.#limits,
       gate: this.#flushGate,
+      told: indexTold,
     })
     this.#updateIndexes()
     await this.#indexes.sweep()
@@ -363,12 +370,14 @@ export class Host {
       ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some')
       : undefined
     for (const { replica } of this.#replicas.values()) replica.refuse(error)
+    this.#options.diskFull?.(full)
   }
 
   #tick(): void {
     for (const feed of this.#feeds) feed.remind()
     this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
+    this.#options.ticked?.(tickMs)
   }
 
   #expire(): void {

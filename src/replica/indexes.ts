@@ -11,7 +11,8 @@ import type { CollectionId, IndexId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DerivedIndex, IndexType } from '../derived/contract.js'
 import { IndexStore } from '../derived/index-store.js'
-import { IndexRunner, type IndexStatus } from '../derived/runner.js'
+import { madeForAnother } from '../derived/open-index.js'
+import { IndexRunner, type IndexStatus, type IndexTold } from '../derived/runner.js'
 import type { IndexSource } from '../derived/source.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
@@ -29,6 +30,19 @@ export interface IndexesOptions {
   readonly types: ReadonlyMap<string, IndexType>
   readonly limits: Limits
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+  /** Must not throw. */
+  readonly told?: ((event: IndexEvent) => void) | undefined
+}
+
+/** What happened to an index. */
+export interface IndexEvent {
+  /** Its rows are made anew, or it cannot go on and tries again: each failed try is told. */
+  readonly kind: 'rebuilt' | 'failing'
+  readonly collection: string
+  readonly index: string
+  readonly reason: string
+  /** Its rows were damaged or gone; false: they were of another version of the index. */
+  readonly isDamage: boolean
 }
 
 /** One index at work. */
@@ -79,7 +93,7 @@ export class Indexes {
     for (const collection of schemas) {
       for (const schema of collection.indexes) {
         const before = this.#known.get(schema.id)?.opened
-        const started = before === undefined ? this.#tryStart(collection.id, schema) : { opened: before }
+        const started = before === undefined ? this.#tryStart(collection, schema) : { opened: before }
         known.set(schema.id, { opened: undefined, failure: undefined, ...started, collection, schema })
       }
     }
@@ -140,16 +154,24 @@ export class Indexes {
   }
 
   /** A type may be the user's own: what it throws is a matter of this index. */
-  #tryStart(collection: CollectionId, schema: IndexSchema): Pick<Known, 'opened'> | Pick<Known, 'failure'> {
+  #tryStart(
+    collection: CollectionSchema,
+    schema: IndexSchema,
+  ): Pick<Known, 'opened'> | Pick<Known, 'failure'> {
+    const told = (kind: IndexEvent['kind'], reason: string): void => {
+      const isDamage = !reason.startsWith(madeForAnother)
+      this.#options.told?.({ kind, collection: collection.name, index: schema.name, reason, isDamage })
+    }
     try {
-      return { opened: this.#start(collection, schema) }
+      return { opened: this.#start(collection.id, schema, told) }
     } catch (error) {
       const message = `its type does not open it: ${messageOf(error)}`
+      told('failing', message)
       return { failure: new SillokError('INDEX_FAILED', message, { cause: error }) }
     }
   }
 
-  #start(collection: CollectionId, schema: IndexSchema): OpenedIndex | undefined {
+  #start(collection: CollectionId, schema: IndexSchema, told: IndexTold): OpenedIndex | undefined {
     const { env, source, types, origin, limits, gate } = this.#options
     const random = env.random.split(`index ${schema.id}`)
     const type = types.get(schema.type)
@@ -164,7 +186,8 @@ export class Indexes {
       return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes, limits })
     }
     const turn = (): Promise<void> => this.#turn()
-    const runner = new IndexRunner({ clock: env.clock, source, collection, index, limits, open, gate, turn })
+    const parts = { source, collection, index, limits, open, gate, turn, told }
+    const runner = new IndexRunner({ clock: env.clock, ...parts })
     runner.start()
     return { schema, type, index, identity, runner }
   }

@@ -58,6 +58,10 @@ export class Maintenance {
   #checkpointedBytes = 0
   /** Bytes of keys and rows applied since open. */
   appliedBytes = 0
+  /** Generations that were written since open. */
+  flushes = 0
+  /** Checkpoints that were recorded since open. */
+  checkpoints = 0
   #record: RecordCheckpoint | undefined
   #running = false
   #retry: Timer | undefined
@@ -120,6 +124,7 @@ export class Maintenance {
       const checkpoint: Checkpoint = { index, digests, tables }
       await record(encodeCheckpoint(checkpoint))
       this.#checkpoint = checkpoint
+      this.checkpoints += 1
       this.#checkpointedMs = this.#parts.clock.monotonicMs()
       this.#checkpointedBytes = appliedBytes
       return true
@@ -188,6 +193,7 @@ export class Maintenance {
     })
     windows.flushDone()
     layers.flushDone()
+    this.flushes += 1
   }
 
   #workDone(): void {

@@ -128,6 +128,21 @@ export class State {
     return this.#applied >= this.#newest
   }
 
+  /** Bytes of rows in memory. */
+  get memoryBytes(): number {
+    return this.#layers.bytes
+  }
+
+  /** Generations that were written since the state was opened. */
+  get flushes(): number {
+    return this.#maintenance.flushes
+  }
+
+  /** Checkpoints that were recorded since then. */
+  get checkpoints(): number {
+    return this.#maintenance.checkpoints
+  }
+
   get needsFlush(): boolean {
     return this.#maintenance.needsFlush
   }

@@ -7,15 +7,14 @@
  */
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
-import { limits } from '../base/limits.js'
 import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Replica } from '../replica/replica.js'
+import { Counts } from './counts.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
 import { Wait } from './wait.js'
-import { WaitingRoom } from './waiting-room.js'
 
 /** Who asks, and what the caller gets of the answer. */
 export interface Request<R> {
@@ -43,18 +42,29 @@ export interface Queued {
 export interface Waiting {
   /** True once the call was answered, or deadline or signal ended the wait. */
   readonly settled: boolean
+  /** Set when the work begins to have effects: what ends the wait from then on leaves the outcome unknown. */
+  sent: boolean
 }
 
 /** The way from a call to the partition and back. */
 export class Asking {
   readonly #replica: Replica
   readonly #deadlines: Deadlines
-  readonly #barriers: WaitingRoom
+  /** Counts what is asked. */
+  readonly counts: Counts
+  /** Told of stored bytes that fail their check; must not throw. */
+  readonly damaged: (reason: string) => void
 
-  constructor(replica: Replica, deadlines: Deadlines, readsMax: number = limits.waitingReadsMax) {
-    this.#barriers = new WaitingRoom(readsMax, 'reads')
+  constructor(
+    replica: Replica,
+    deadlines: Deadlines,
+    counts = new Counts(),
+    damaged: (reason: string) => void = () => {},
+  ) {
     this.#replica = replica
     this.#deadlines = deadlines
+    this.counts = counts
+    this.damaged = damaged
   }
 
   /**
@@ -68,19 +78,19 @@ export class Asking {
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
     return new Promise((resolve, reject) => {
-      enqueue(new Call(this.#replica, this.#deadlines, request, options, resolve, reject))
+      enqueue(new Call(this, this.#replica, this.#deadlines, request, options, resolve, reject))
     })
   }
 
   /**
    * Waits for work that goes on by itself: until it ends, or deadline or signal end the waiting. The work is
-   * told by `waiting.settled` that nobody waits any more, from the very moment on. What ends the wait for a
-   * read says that nothing was applied.
+   * told by `waiting.settled` that nobody waits any more, from the very moment on. Until it says that it is
+   * `sent`, what ends the wait says that nothing was applied.
    */
-  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions, isRead = false): Promise<T> {
+  until<T>(work: (waiting: Waiting) => Promise<T>, options: CallOptions, sent = true): Promise<T> {
     return new Promise((resolve, reject) => {
       const wait = new Wait(this.#deadlines, options, reject)
-      wait.sent = !isRead
+      wait.sent = sent
       work(wait).then(
         result => wait.end() && resolve(result),
         error => wait.end() && reject(error),
@@ -89,25 +99,46 @@ export class Asking {
   }
 
   /**
-   * Resolves when a linearizable read may be done. Rejects with OVERLOADED when `limits.waitingReadsMax`
-   * reads wait here, those counted whose callers have gone.
+   * Does the reading when a linearizable read may be done; what it gives is waited for under the same
+   * deadline and signal. `left` is called when the work itself has ended, though nobody may wait any more.
    */
-  barrier(options: CallOptions): Promise<void> {
+  read<R>(options: CallOptions, reading: () => R | Promise<R>, left: () => void): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#barriers.enter()
       const wait = new Wait(this.#deadlines, options, reject)
+      const done = (value: R): void => {
+        left()
+        if (wait.end()) resolve(value)
+      }
+      const failed = (error: unknown): void => {
+        left()
+        if (wait.end()) reject(error)
+      }
       this.#replica.readBarrier(error => {
-        this.#barriers.leave()
-        if (!wait.end()) return
-        if (error === undefined) resolve()
-        else reject(error)
+        if (error !== undefined) failed(error)
+        else if (wait.settled) left()
+        else readNow(reading, done, failed)
       })
     })
   }
 }
 
+function readNow<R>(reading: () => R | Promise<R>, done: (value: R) => void, failed: Refuse): void {
+  let read: R | Promise<R>
+  try {
+    read = reading()
+  } catch (error) {
+    failed(error)
+    return
+  }
+  if (read instanceof Promise) read.then(done, failed)
+  else done(read)
+}
+
+type Refuse = (error: unknown) => void
+
 /** A request on its way. */
 class Call<R> extends Wait implements Ticket, Queued {
+  readonly #asking: Asking
   readonly #replica: Replica
   readonly #request: Request<R>
   readonly #resolve: (result: R) => void
@@ -116,6 +147,7 @@ class Call<R> extends Wait implements Ticket, Queued {
   bytes = 0
 
   constructor(
+    asking: Asking,
     replica: Replica,
     deadlines: Deadlines,
     request: Request<R>,
@@ -124,6 +156,7 @@ class Call<R> extends Wait implements Ticket, Queued {
     reject: (error: SillokError) => void,
   ) {
     super(deadlines, options, reject)
+    this.#asking = asking
     this.#replica = replica
     this.#request = request
     this.#resolve = resolve
@@ -151,11 +184,22 @@ class Call<R> extends Wait implements Ticket, Queued {
 
   answer(result: Reply | SillokError): void {
     this.#request.observed?.()
+    this.#count(result)
     if (!this.end()) return
     if (result instanceof SillokError)
       this.#refuse(this.#request.mayBeRetry === true ? withUnknownOutcome(result) : result)
     else if (result.ok) this.#resolve(this.#request.finish(result))
     else this.#refuse(new SillokError(result.code, result.message, { details: result.details }))
+  }
+
+  /** Also of one whose caller has gone. */
+  #count(result: Reply | SillokError): void {
+    const { counts, damaged } = this.#asking
+    if (result instanceof SillokError) {
+      counts.refused(result.code)
+      if (result.code === 'DAMAGED') damaged(result.message)
+    } else if (!result.ok) counts.refused(result.code)
+    else if (this.#command?.type === 'write') counts.writes += 1
   }
 }
 

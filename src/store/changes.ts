@@ -21,6 +21,7 @@ import type { Host } from '../replica/host.js'
 import type { Asking } from './asking.js'
 import { checkCall, checkChanges, checkSignal, invalid, noOptions, optionNames } from './check-options.js'
 import type { CallOptions, Change, ChangesOptions } from './options.js'
+import { piecesUntilAborted } from './until-aborted.js'
 
 /** What a feed reads from. */
 export interface ChangesParts {
@@ -69,7 +70,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const only = collection === undefined ? undefined : this.#collectionId(collection)
     const feed = this.#parts.host.changes(await this.#begin())
     for (;;) {
-      for await (const piece of feed.pieces()) {
+      for await (const piece of piecesUntilAborted(() => feed.pieces(), { signal }, 'the reading')) {
         this.#checkHolder()
         const changes = piece.filter(one => only === undefined || one.collection === only)
         if (changes.length > 0) yield changes.map(change => this.#change(change))
@@ -102,7 +103,8 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   /** Where to begin; for a named feed, once it is held. */
   async #begin(): Promise<FeedPosition> {
-    const { name } = this.#options
+    const { name, signal } = this.#options
+    checkSignal({ signal }, 'the reading')
     if (name === undefined) return this.#start
     const command = { type: 'subscribe', name, start: this.#start } as const
     const finish = ({ value }: Done): FeedPosition & { epoch: number } => {
@@ -112,7 +114,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
       command,
       256,
       { sender: this.#sender, finish },
-      noOptions,
+      { signal },
     )
     this.#epoch = epoch
     return { index, count }

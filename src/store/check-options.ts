@@ -11,6 +11,7 @@ import { isWellFormed } from '../base/text.js'
 import type {
   CallOptions,
   ChangesOptions,
+  CollectionOptions,
   DefineOptions,
   FindOptions,
   InsertOptions,
@@ -19,6 +20,7 @@ import type {
   RequestOptions,
   ScanOptions,
   SessionOptions,
+  StopOptions,
   WriteOptions,
 } from './options.js'
 
@@ -48,7 +50,9 @@ export const optionNames = {
   scan: names<ScanOptions>({ ...read, ...bounds, reverse: true, limit: true }),
   find: names<FindOptions>(find),
   page: names<PageOptions>({ ...find, limit: true, cursor: true }),
+  stop: names<StopOptions>({ signal: true }),
   changes: names<ChangesOptions>({ collection: true, from: true, follow: true, name: true, signal: true }),
+  collection: names<CollectionOptions<unknown>>({ validate: true }),
   define: names<DefineOptions>({ ...call, drop: true }),
   session: names<SessionOptions & CallOptions>({ ...call, name: true, numbering: true, input: true }),
 } as const
@@ -61,9 +65,8 @@ export function callRefusal(options: CallOptions, allowed: OptionNames): SillokE
   const unknown = unknownOption(options, allowed)
   if (unknown !== undefined) return unknown
   const { deadlineMs, signal } = options
-  if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0)) {
-    return invalid(`deadlineMs must be a positive number of milliseconds, not ${show(deadlineMs)}`)
-  }
+  const wrong = deadlineRefusal(deadlineMs)
+  if (wrong !== undefined) return wrong
   if (signal === undefined) return undefined
   if (typeof signal?.addEventListener !== 'function') {
     return invalid(`signal must be an AbortSignal, not ${show(signal)}`)
@@ -96,6 +99,17 @@ export function checkSignal({ signal }: CallOptions, what: string): void {
   if (!signal?.aborted) return
   const message = `the signal stopped ${what}`
   throw new SillokError('ABORTED', message, { outcome: 'not-applied', cause: signal.reason })
+}
+
+/** Throws INVALID for what is no deadline. */
+export function checkDeadline(deadlineMs: unknown): void {
+  const refused = deadlineRefusal(deadlineMs)
+  if (refused !== undefined) throw refused
+}
+
+function deadlineRefusal(ms: unknown): SillokError | undefined {
+  if (ms === undefined || (typeof ms === 'number' && Number.isFinite(ms) && ms > 0)) return undefined
+  return invalid(`deadlineMs must be a positive number of milliseconds, not ${show(ms)}`)
 }
 
 /** Throws INVALID for a level that does not exist, or as `callRefusal` says. */
@@ -208,6 +222,14 @@ export function checkSession(options: SessionOptions & CallOptions): void {
   if (input !== undefined && Buffer.byteLength(input) > limits.sessionInputBytesMax) {
     throw tooLarge(`input: at most ${limits.sessionInputBytesMax} bytes, a digest of the input`)
   }
+}
+
+/** The schema in the options of a collection, if there is one. Throws INVALID for what is no such options. */
+export function checkCollection<S>(options: Partial<CollectionOptions<S>> | undefined): S | undefined {
+  if (options === undefined) return undefined
+  const unknown = unknownOption(options, optionNames.collection)
+  if (unknown !== undefined) throw unknown
+  return options.validate
 }
 
 /** Throws INVALID for what can be the name of no collection. */

@@ -1,8 +1,8 @@
 /**
  * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
- * request.
+ * request, and shown to its schema before it is sent.
  */
-import { isSillokError, SillokError } from '../base/errors.js'
+import { SillokError } from '../base/errors.js'
 import type { Version } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
@@ -10,13 +10,12 @@ import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
 import { claimOf } from '../machine/claims.js'
-import type { Operation, RequestMark, WriteValue } from '../machine/command.js'
+import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import type { State } from '../state/state.js'
-import type { Asking, Waiting } from './asking.js'
+import type { Asking } from './asking.js'
 import {
   checkCall,
   checkFind,
@@ -33,13 +32,16 @@ import {
 import type { FindQuery, IndexName } from './find-types.js'
 import { holderOf } from './holder.js'
 import type { IndexReader } from './index-reader.js'
+import { type InsertResult, insertMany } from './insert-many.js'
 import type { KeyLocks } from './key-locks.js'
 import { type Operations, rowOfKey } from './operations.js'
 import type {
   CallOptions,
+  CollectionOptions,
   Deleted,
   FindOptions,
   FoundPage,
+  InsertManyOptions,
   InsertOptions,
   PageOptions,
   Put,
@@ -54,7 +56,9 @@ import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
 import { updateMark } from './request-hash.js'
 import { type Requests, unlessAnswered } from './requests.js'
-import { type Writer, writeBy, written } from './writer.js'
+import { type ChangeDocument, update } from './updates.js'
+import type { DocumentSchema, Validation } from './validation.js'
+import { type Writer, writeBy, writeChecked, written } from './writer.js'
 
 /** What a collection works with. */
 export interface CollectionParts {
@@ -64,24 +68,28 @@ export interface CollectionParts {
   readonly reader: Reader
   readonly indexReader: IndexReader
   readonly asking: Asking
-  readonly state: State
   readonly locks: KeyLocks
   readonly requests: Requests
+  /** Shows documents to a schema before they are written; undefined: there is none. */
+  readonly validation?: Validation | undefined
 }
 
-/** What one row of `insertMany` came to. */
-export type InsertResult =
-  | ({ readonly ok: true } & Written)
-  | { readonly ok: false; readonly error: SillokError }
+/** Options of a collection without a schema. */
+export interface NoSchema {
+  readonly validate?: undefined
+}
 
-/** What `update` makes of a document; undefined: nothing is to be written. */
-export type ChangeDocument<T> = (document: T | undefined) => T | undefined | Promise<T | undefined>
+/** Options of a collection, with a schema or without. */
+export type SchemaOptions = NoSchema | CollectionOptions<DocumentSchema>
 
-/** Rows that `insertMany` has in flight at a time. */
-const insertsInFlight = 1024
+/** A collection whose documents are of a type that only its caller knows. */
+export type AnyCollection = Collection<never, unknown, never>
 
-/** The documents of one collection; `D`, its definition, types the questions to its indexes. */
-export class Collection<T extends object = Record<string, unknown>, D = unknown> {
+/**
+ * The documents of one collection; `D`, its definition, types the questions to its indexes, and `In` is what
+ * its writes take: what the schema takes, if it has one.
+ */
+export class Collection<T extends object = Record<string, unknown>, D = unknown, In extends object = T> {
   /** The name under which it is defined. */
   readonly name: string
   readonly #parts: CollectionParts
@@ -98,62 +106,41 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
   /**
    * Adds a document. When it resolves, the document is durable and every later linearizable read sees it.
    * Rejects, not applied, with EXISTS (details: key, version), UNIQUE_TAKEN (details: constraint, holder,
-   * version), INVALID, TOO_LARGE, NOT_FOUND for a collection that is not defined, OVERLOADED, DISK_FULL; with
-   * an unknown outcome once it was sent: TIMED_OUT, ABORTED, CLOSED_WHILE_WAITING, DISK_FAILED. In a session
-   * also with SESSION_EXPIRED, FENCED, and where the caller numbers it SEQUENCE_REUSED, ALREADY_ACKNOWLEDGED,
-   * WINDOW_FULL.
+   * version), INVALID, VALIDATION_FAILED (details: issues; what it says of a retry is unknown), TOO_LARGE,
+   * NOT_FOUND for a collection that is not defined, OVERLOADED, DISK_FULL; with an unknown outcome once it
+   * was sent: TIMED_OUT, ABORTED, CLOSED_WHILE_WAITING, DISK_FAILED. In a session also with SESSION_EXPIRED,
+   * FENCED, and where the caller numbers it SEQUENCE_REUSED, ALREADY_ACKNOWLEDGED, WINDOW_FULL.
    */
-  insert(document: T, options: InsertOptions = noOptions): Promise<Written> {
-    return this.#write(
-      () => this.#documentOperation('insert', document),
-      options,
-      optionNames.insert,
-      written,
-    )
+  insert(document: In, options: InsertOptions = noOptions): Promise<Written> {
+    return this.#writeDocument('insert', document, options, optionNames.insert, written)
   }
 
   /**
-   * Inserts all, each on its own: one result per document, in order, also for those that were refused.
-   * Rejects with INVALID in a caller-numbered session, where each insert needs its own number.
+   * Inserts all, each on its own: one result per document, in order, also for those that were refused. The
+   * deadline holds for each row. With a `requestId` the whole call may be sent again, and each row takes
+   * effect once. Rejects with INVALID in a caller-numbered session, where each insert needs its own number;
+   * with what the documents' iterator throws, when nothing is in flight any more.
    */
-  async insertMany(documents: Iterable<T>, options: CallOptions = noOptions): Promise<InsertResult[]> {
-    checkCall(options, optionNames.call)
-    if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
-      throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
-    }
+  async insertMany(documents: Iterable<In>, options: InsertManyOptions = noOptions): Promise<InsertResult[]> {
     this.#refuseNumbered('insertMany')
-    const results: InsertResult[] = []
-    const rows = documents[Symbol.iterator]()
-    let next = 0
-    const lane = async (): Promise<void> => {
-      for (let row = rows.next(); row.done !== true; row = rows.next()) {
-        const place = next++
-        results[place] = await this.#insertOne(row.value, options)
-      }
-    }
-    await Promise.all(Array.from({ length: insertsInFlight }, lane))
-    return results
+    return await insertMany(documents, options, (document, own) => this.insert(document, own))
   }
 
   /**
    * Adds or replaces a document. Rejects with CONFLICT if `ifVersion` is given and does not hold; else as
    * insert.
    */
-  put(document: T, options: WriteOptions = noOptions): Promise<Put> {
-    return this.#write(
-      () => this.#documentOperation('put', document, options.ifVersion),
-      options,
-      optionNames.write,
-      changed,
-    )
+  put(document: In, options: WriteOptions = noOptions): Promise<Put> {
+    return this.#writeDocument('put', document, options, optionNames.write, changed)
   }
 
   /**
    * Removes a document and releases its unique values; one that is not there is no error. Rejects as put.
    */
   delete(key: DocumentKey, options: WriteOptions = noOptions): Promise<Deleted> {
-    return this.#write(
-      () => this.#parts.operations.ofKey(this.#schema(), 'delete', key, options.ifVersion),
+    return writeBy(
+      this.#parts.writer,
+      () => [this.#parts.operations.ofKey(this.#schema(), 'delete', key, options.ifVersion)],
       options,
       optionNames.write,
       changed,
@@ -173,19 +160,19 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
    */
   async update(
     key: DocumentKey,
-    change: ChangeDocument<T>,
+    change: ChangeDocument<T, In>,
     options: RequestOptions = noOptions,
   ): Promise<Versioned<T> | undefined> {
     try {
-      return await this.#updateBy(key, change, options)
+      return await this.#update(key, change, options)
     } catch (error) {
       throw options?.requestId === undefined ? error : unlessAnswered(error)
     }
   }
 
-  async #updateBy(
+  async #update(
     key: DocumentKey,
-    change: ChangeDocument<T>,
+    change: ChangeDocument<T, In>,
     options: RequestOptions,
   ): Promise<Versioned<T> | undefined> {
     checkCall(options, optionNames.request)
@@ -194,16 +181,15 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     const rowKey = this.#rowKey(key)
     const { requestId } = options
     const request = requestId === undefined ? undefined : updateMark(requestId, rowKey)
-    const { asking, locks } = this.#parts
-    return await asking.until(
-      waiting =>
-        locks.run(rowKey, () =>
-          request === undefined
-            ? this.#update(key, change, options, waiting)
-            : this.#updateOnce(key, change, options, waiting, request),
-        ),
-      options,
-    )
+    const document = {
+      rowKey,
+      change,
+      current: () => this.#current(key, options),
+      passed: (changed: In) => this.#passed(changed),
+      operation: (stored: T, was: Versioned<T> | undefined) =>
+        this.#changedOperation(key, stored, was?.version),
+    }
+    return await update(this.#parts, document, options, request)
   }
 
   /**
@@ -327,7 +313,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     if (limit === 0 || range === undefined) return
     const pageRows = Math.min(limit, limits.scanPageRows)
     let left = limit
-    for await (const page of this.#parts.state.scan({ ...range, reverse, pageRows })) {
+    for await (const page of this.#parts.reader.pages({ ...range, reverse, pageRows }, options)) {
       for (const [, row] of page) {
         checkSignal(options, 'the scan')
         yield row
@@ -337,69 +323,6 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     }
     // A store that is closed ends its scans: what was seen must not pass for the whole.
     this.#schema()
-  }
-
-  async #insertOne(document: T, options: CallOptions): Promise<InsertResult> {
-    try {
-      return { ok: true, ...(await this.insert(document, options)) }
-    } catch (error) {
-      if (error instanceof SillokError) return { ok: false, error }
-      throw error
-    }
-  }
-
-  /** Ends early, with undefined, when nobody waits any more. */
-  async #update(
-    key: DocumentKey,
-    change: ChangeDocument<T>,
-    options: CallOptions,
-    waiting: Waiting,
-  ): Promise<Versioned<T> | undefined> {
-    for (let tries = 1; !waiting.settled; tries++) {
-      const current = await this.#current(key, options)
-      if (waiting.settled) break
-      const document = await change(current?.document)
-      if (document === undefined || waiting.settled) break
-      const operation = this.#changedOperation(key, document, current?.version)
-      try {
-        const { version } = await this.#write(() => operation, options, optionNames.request, written)
-        return { document, version }
-      } catch (error) {
-        if (!isSillokError(error, 'CONFLICT') || tries === limits.updateTriesMax) throw error
-      }
-    }
-    return undefined
-  }
-
-  /** The same for a request with an id: whatever comes of it is kept, also that nothing was to be written. */
-  async #updateOnce(
-    key: DocumentKey,
-    change: ChangeDocument<T>,
-    options: CallOptions,
-    waiting: Waiting,
-    request: RequestMark,
-  ): Promise<Versioned<T> | undefined> {
-    const { requests, writer } = this.#parts
-    const rowKey = this.#rowKey(key)
-    const kept = await requests.kept(request, writer, options)
-    if (kept !== undefined) return await requests.updated<T>(rowKey, kept)
-    for (let tries = 1; !waiting.settled; tries++) {
-      const current = await this.#current(key, options)
-      if (waiting.settled) break
-      const document = await change(current?.document)
-      if (waiting.settled) break
-      const operations =
-        document === undefined ? [] : [this.#changedOperation(key, document, current?.version)]
-      const isLast = tries === limits.updateTriesMax
-      const mark = isLast ? request : { ...request, isRetriedOnConflict: true }
-      try {
-        // Another sender may have been first: what is answered is what was written then.
-        return await requests.updated<T>(rowKey, await writer.write(operations, options, done => done, mark))
-      } catch (error) {
-        if (!isSillokError(error, 'CONFLICT') || isLast) throw error
-      }
-    }
-    return undefined
   }
 
   async #current(key: DocumentKey, options: CallOptions): Promise<Versioned<T> | undefined> {
@@ -430,16 +353,29 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown>
     return reader.read(options, () => reader.row(rowKey))
   }
 
-  #write<R>(
-    operation: () => Operation,
+  #writeDocument<R>(
+    op: 'insert' | 'put',
+    document: In,
     options: WriteOptions,
     allowed: OptionNames,
     finish: (done: Done) => R,
   ): Promise<R> {
-    return writeBy(this.#parts.writer, () => [operation()], options, allowed, finish)
+    const { writer, validation } = this.#parts
+    const operations = (stored: object): Operation[] => [
+      this.#documentOperation(op, stored, op === 'put' ? options.ifVersion : undefined),
+    ]
+    if (validation === undefined) return writeBy(writer, () => operations(document), options, allowed, finish)
+    const check = (): object | Promise<object> => validation.pass(document)
+    return writeChecked(this.#parts, check, operations, options, allowed, finish)
   }
 
-  #documentOperation(op: 'insert' | 'put', document: T, ifVersion?: Version | null): Operation {
+  /** The document as it is to be stored: what the schema makes of it, if there is one. */
+  #passed(document: In): T | Promise<T> {
+    const { validation } = this.#parts
+    return (validation === undefined ? document : validation.pass(document)) as T | Promise<T>
+  }
+
+  #documentOperation(op: 'insert' | 'put', document: object, ifVersion?: Version | null): Operation {
     return this.#parts.operations.ofDocument(this.#schema(), op, document, ifVersion)
   }
 

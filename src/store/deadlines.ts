@@ -13,15 +13,21 @@ export interface Waiting {
   timer?: Timer | undefined
   /** The deadline passed. */
   expired(): void
+  /** The store is closed, and nothing else will ever answer. */
+  closed(): void
 }
 
 /** The deadlines of one store. */
 export class Deadlines {
   readonly #clock: Clock
   readonly #defaultMs: number
+  /** Those with a timer of their own. */
+  readonly #own = new Set<Waiting>()
   #queue: Waiting[] = []
   #head = 0
   #timer: Timer | undefined
+  /** Waits that their deadline ended. */
+  timeouts = 0
 
   constructor(clock: Clock, defaultMs: number) {
     this.#clock = clock
@@ -32,20 +38,26 @@ export class Deadlines {
   begin(waiting: Waiting, ms: number | undefined): void {
     waiting.at = this.#clock.monotonicMs() + (ms ?? this.#defaultMs)
     if (ms === undefined) this.#enqueue(waiting)
-    else waiting.timer = this.#clock.after(ms, () => this.#expire(waiting))
+    else {
+      this.#own.add(waiting)
+      waiting.timer = this.#clock.after(ms, () => this.#expire(waiting))
+    }
   }
 
   /** True the first time: the call is answered, its deadline means nothing any more. */
   settle(waiting: Waiting): boolean {
     if (waiting.settled) return false
     waiting.settled = true
-    waiting.timer?.stop()
-    waiting.timer = undefined
+    if (waiting.timer !== undefined) {
+      waiting.timer.stop()
+      waiting.timer = undefined
+      this.#own.delete(waiting)
+    }
     while (this.#queue[this.#head]?.settled === true) this.#head += 1
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0
       this.#head = 0
-      this.close()
+      this.#stopTimer()
     } else if (this.#head >= 1024 && this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
@@ -53,8 +65,14 @@ export class Deadlines {
     return true
   }
 
-  /** Stops the timer. */
+  /** Ends the wait of all who still wait: for what is not the store's, and may never come. */
   close(): void {
+    const waiting = [...this.#queue.slice(this.#head), ...this.#own]
+    for (const one of waiting) if (this.settle(one)) one.closed()
+    this.#stopTimer()
+  }
+
+  #stopTimer(): void {
     this.#timer?.stop()
     this.#timer = undefined
   }
@@ -78,6 +96,8 @@ export class Deadlines {
   }
 
   #expire(waiting: Waiting): void {
-    if (this.settle(waiting)) waiting.expired()
+    if (!this.settle(waiting)) return
+    this.timeouts += 1
+    waiting.expired()
   }
 }

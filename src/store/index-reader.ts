@@ -22,6 +22,7 @@ import type { Asking, Waiting } from './asking.js'
 import { checkSignal, invalid } from './check-options.js'
 import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import type { Reader } from './reader.js'
+import { piecesUntilAborted } from './until-aborted.js'
 import { WaitingRoom } from './waiting-room.js'
 
 /** What questions go through. */
@@ -56,6 +57,11 @@ export class IndexReader {
   constructor(parts: IndexReaderParts) {
     this.#parts = parts
     this.#room = new WaitingRoom(parts.waitingMax, 'questions to indexes')
+  }
+
+  /** How many questions wait. */
+  get waiting(): number {
+    return this.#room.count
   }
 
   /** The documents that the index answers with, in its order. */
@@ -119,8 +125,9 @@ export class IndexReader {
   ): AsyncGenerator<Hit, void, undefined> {
     const opened = this.#opened(schema, name)
     const moment = await this.#moment(opened, options)
+    const read = (): AsyncIterable<readonly unknown[]> => opened.index.query(query, moment.rows)
     try {
-      for await (const hits of opened.index.query(query, moment.rows)) {
+      for await (const hits of piecesUntilAborted(read, options, 'the search', () => moment.release())) {
         for (const hit of hits) {
           checkSignal(options, 'the search')
           yield hit as Hit
@@ -129,8 +136,6 @@ export class IndexReader {
     } catch (error) {
       if (isSillokError(error, 'DAMAGED')) opened.runner.distrust(error.message)
       throw error
-    } finally {
-      await moment.release()
     }
   }
 
@@ -143,8 +148,10 @@ export class IndexReader {
     let rest = query
     for (let damages = 0; ; ) {
       const moment = await this.#moment(opened, options)
+      const asked = rest
+      const read = (): AsyncIterable<Found<T>> => this.#found<T>(schema, opened, asked, moment)
       try {
-        for await (const found of this.#found<T>(schema, opened, rest, moment)) {
+        for await (const found of piecesUntilAborted(read, options, 'the search', () => moment.release())) {
           checkSignal(options, 'the search')
           const limit = rest.limit === undefined ? undefined : rest.limit - 1
           rest = { ...rest, after: found.row, ...(limit !== undefined && limit > 0 && { limit }) }
@@ -159,8 +166,6 @@ export class IndexReader {
         damages += 1
         if (!isSillokError(error, 'DAMAGED') || damages > damagesMax) throw error
         opened.runner.distrust(error.message)
-      } finally {
-        await moment.release()
       }
     }
   }
@@ -227,8 +232,9 @@ export class IndexReader {
       return await wait.moment
     }
     this.#room.enter()
+    asking.counts.questions += 1
     try {
-      return await asking.until(work, options, true)
+      return await asking.until(work, options, false)
     } catch (error) {
       for (const wait of begun) wait.cancel()
       throw error

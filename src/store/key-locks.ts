@@ -11,6 +11,11 @@ export class KeyLocks {
     this.#room = new WaitingRoom(waitingMax, 'updates')
   }
 
+  /** How many have not ended. */
+  get waiting(): number {
+    return this.#room.count
+  }
+
   /**
    * Runs the task when those before it on the same key have ended, however they ended. Rejects with
    * OVERLOADED when `limits.waitingUpdatesMax` tasks have not ended.

@@ -1,10 +1,12 @@
 /** The two ways to open an embedded store. */
+import { limits } from '../base/limits.js'
 import type { IndexType } from '../derived/contract.js'
 import type { Environment } from '../env/environment.js'
 import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
-import { invalid, show, unknownOption } from './check-options.js'
+import { checkDeadline, invalid, show, unknownOption } from './check-options.js'
 import { IndexTypes } from './index-types.js'
+import { checkLogger } from './notices.js'
 import { Store } from './store.js'
 import type { StoreListeners } from './store-status.js'
 
@@ -12,6 +14,8 @@ import type { StoreListeners } from './store-status.js'
 export type OpenOptions = StoreListeners & {
   /** Kinds of indexes of your own, beside those of this package. */
   readonly indexTypes?: readonly IndexType[] | undefined
+  /** Milliseconds that a call waits which does not say; 30,000 if not given. */
+  readonly deadlineMs?: number | undefined
 } & (
     | {
         /** The data folder; made if it is missing. One process at a time. */
@@ -25,7 +29,7 @@ export type OpenOptions = StoreListeners & {
       }
   )
 
-const allowed = new Set(['dir', 'memory', 'indexTypes', 'rebuilt', 'failed'])
+const allowed = new Set(['dir', 'memory', 'indexTypes', 'deadlineMs', 'logger', 'rebuilt', 'failed'])
 
 /**
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
@@ -47,8 +51,8 @@ function checkOpen(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalid(`${needs}, not ${show(options)}`)
   const unknown = unknownOption(options, allowed)
   if (unknown !== undefined) throw unknown
-  const { dir, memory, indexTypes, rebuilt, failed } = options as Partial<
-    Record<'dir' | 'memory' | 'indexTypes' | 'rebuilt' | 'failed', unknown>
+  const { dir, memory, indexTypes, deadlineMs, logger, rebuilt, failed } = options as Partial<
+    Record<'dir' | 'memory' | 'indexTypes' | 'deadlineMs' | 'logger' | 'rebuilt' | 'failed', unknown>
   >
   if (memory !== undefined && typeof memory !== 'boolean') {
     throw invalid(`memory must be true or false, not ${show(memory)}`)
@@ -62,6 +66,8 @@ function checkOpen(options: unknown): void {
   if (indexTypes !== undefined && !Array.isArray(indexTypes)) {
     throw invalid(`indexTypes must be a list of index types, not ${show(indexTypes)}`)
   }
+  checkDeadline(deadlineMs)
+  checkLogger(logger)
   for (const [name, listener] of Object.entries({ rebuilt, failed })) {
     if (listener !== undefined && typeof listener !== 'function') {
       throw invalid(`${name} must be a function, not ${show(listener)}`)
@@ -71,7 +77,8 @@ function checkOpen(options: unknown): void {
 
 async function openIn(env: Environment, folder: string, options: OpenOptions): Promise<Store> {
   try {
-    return await Store.open(env, folder, options, {}, new IndexTypes(options.indexTypes))
+    const { deadlineMs = limits.deadlineMs, indexTypes } = options
+    return await Store.open(env, folder, options, { deadlineMs }, new IndexTypes(indexTypes))
   } catch (error) {
     await env.disk.close()
     throw error

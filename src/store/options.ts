@@ -16,13 +16,20 @@ export type ReadLevel = 'linearizable' | 'session' | 'stale'
 
 /**
  * How long a call waits. When either ends the wait of a write it may still take effect: the outcome is
- * unknown, unless the error says that it was never sent. For a read both cover the waits before reading, for
- * the log and for an index, together; the signal is also looked at between rows, the deadline is not.
+ * unknown, unless the error says that it was never sent. For the read of a document both cover all of it. For
+ * many (`scan`, `count`, `find`, `query`) both cover the waits before reading, for the log and for an index,
+ * together; the signal also ends the reading, at once, the deadline does not.
  */
 export interface CallOptions {
-  /** Milliseconds until TIMED_OUT; `limits.deadlineMs` (30 s) if not given. */
+  /** Milliseconds until TIMED_OUT; if not given what `open` was told, else `limits.deadlineMs` (30 s). */
   readonly deadlineMs?: number | undefined
   /** Stops the waiting with ABORTED, not a write that was sent. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How work ends that takes its time: it has no deadline. */
+export interface StopOptions {
+  /** Ends the call with ABORTED. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -152,6 +159,27 @@ export interface FoundPage<T> {
   readonly position: number
 }
 
+/** How the rows of `insertMany` wait, and under which name they take effect once. */
+export interface InsertManyOptions extends CallOptions {
+  /**
+   * Names the whole call: row k of it is the request `rowRequestId(requestId, k)`, from 0. The same rows in
+   * the same order under the same id, again, from any process: each row that was answered gets its first
+   * answer, the others take effect now. See `RequestOptions.requestId`.
+   */
+  readonly requestId?: string | undefined
+}
+
+/** What a collection object is made with. */
+export interface CollectionOptions<S> {
+  /**
+   * A schema (Standard Schema, version 1: zod, valibot, arktype and others) to which every document is shown
+   * before it is written through this object; what the schema gives is stored. VALIDATION_FAILED otherwise,
+   * with `details.issues`. A retry under a request id or sequence is the same request only if the schema
+   * gives the same document again. Do not change a document while an async schema looks at it.
+   */
+  readonly validate: S
+}
+
 /** What a session is opened with. */
 export interface SessionOptions {
   /** Survives restarts of the process: opening the same name again resumes the session. */
@@ -163,14 +191,24 @@ export interface SessionOptions {
 }
 
 /**
- * One step of an atomic batch; `in` names the collection. `check` writes nothing: the batch takes effect only
+ * The collection of a step of a batch: its name, or a collection object of the same store. By the object the
+ * document is shown to the schema with which it was opened (`validate`), by the name to none.
+ */
+export type BatchTarget = string | { readonly name: string }
+
+/**
+ * One step of an atomic batch; `in` is the collection. `check` writes nothing: the batch takes effect only
  * if that document has that version (null: is absent).
  */
 export type BatchStep =
-  | { readonly insert: object; readonly in: string }
-  | { readonly put: object; readonly in: string; readonly ifVersion?: Version | null | undefined }
-  | { readonly delete: DocumentKey; readonly in: string; readonly ifVersion?: Version | null | undefined }
-  | { readonly check: DocumentKey; readonly in: string; readonly ifVersion: Version | null }
+  | { readonly insert: object; readonly in: BatchTarget }
+  | { readonly put: object; readonly in: BatchTarget; readonly ifVersion?: Version | null | undefined }
+  | {
+      readonly delete: DocumentKey
+      readonly in: BatchTarget
+      readonly ifVersion?: Version | null | undefined
+    }
+  | { readonly check: DocumentKey; readonly in: BatchTarget; readonly ifVersion: Version | null }
 
 /** What became of one document. */
 export interface Change<T = Record<string, unknown>> {

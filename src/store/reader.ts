@@ -1,6 +1,7 @@
 /**
  * Reads rows: those that are asked for in one turn share one look at the log and one look at the disk.
  */
+import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -8,6 +9,7 @@ import type { State } from '../state/state.js'
 import type { StateView } from '../state/state-view.js'
 import type { Asking } from './asking.js'
 import type { ReadOptions } from './options.js'
+import { piecesUntilAborted } from './until-aborted.js'
 import { WaitingRoom } from './waiting-room.js'
 
 interface Wanted {
@@ -22,6 +24,8 @@ export class Reader {
   readonly #state: State
   readonly #asking: Asking
   readonly #room: WaitingRoom
+  /** A read has ended, whoever still waits for it. */
+  readonly #left = (): void => this.#room.leave()
   #wanted: Wanted[] = []
 
   constructor(clock: Clock, state: State, asking: Asking, waitingMax: number = limits.waitingReadsMax) {
@@ -31,19 +35,57 @@ export class Reader {
     this.#asking = asking
   }
 
+  /** How many reads have not ended. */
+  get waiting(): number {
+    return this.#room.count
+  }
+
   /**
-   * Waits until the state may be read at that level, then does the reading; the options are checked. Rejects
-   * with OVERLOADED when `limits.waitingReadsMax` reads have not ended.
+   * Waits until the state may be read at that level, then does the reading; the options are checked, and
+   * their deadline and signal hold for both. Rejects with OVERLOADED when `limits.waitingReadsMax` reads have
+   * not ended, those counted whose callers have gone.
    */
   async read<R>(options: ReadOptions, reading: () => R | Promise<R>): Promise<R> {
     this.#room.enter()
+    this.#asking.counts.reads += 1
     try {
-      const { level } = options
-      if (level === undefined || level === 'linearizable') await this.#asking.barrier(options)
-      return await reading()
-    } finally {
-      this.#room.leave()
+      return await this.#read(options, reading)
+    } catch (error) {
+      throw this.#noticed(error)
     }
+  }
+
+  /** The pages of a scan, until the signal says stop; see `State.scan`. */
+  async *pages(
+    range: Parameters<State['scan']>[0],
+    options: ReadOptions,
+  ): AsyncGenerator<readonly (readonly [RowKey, Row])[], void, undefined> {
+    try {
+      yield* piecesUntilAborted(() => this.#state.scan(range), options, 'the scan')
+    } catch (error) {
+      throw this.#noticed(error)
+    }
+  }
+
+  #noticed(error: unknown): unknown {
+    if (isSillokError(error, 'DAMAGED')) this.#asking.damaged(error.message)
+    return error
+  }
+
+  #read<R>(options: ReadOptions, reading: () => R | Promise<R>): Promise<R> {
+    const { level } = options
+    if (level === undefined || level === 'linearizable') {
+      return this.#asking.read(options, reading, this.#left)
+    }
+    let work: R | Promise<R>
+    try {
+      work = reading()
+    } catch (error) {
+      this.#left()
+      throw error
+    }
+    const read = Promise.resolve(work).finally(this.#left)
+    return work instanceof Promise ? this.#asking.until(() => read, options, false) : read
   }
 
   /** Reads rows as they are at this moment, whatever changes meanwhile; null where there is none. */

@@ -81,6 +81,7 @@ const ofTheAttempt: ReadonlySet<string> = new Set<Code>([
   'CLOSED',
   'OVERLOADED',
   'DAMAGED',
+  'VALIDATION_FAILED',
 ])
 
 /** The error of a call with a request id: with an unknown outcome unless it is the answer to the request. */

@@ -20,11 +20,21 @@ import type { Numbering, Operation, RequestMark, SessionMark, Write } from '../m
 import type { Done } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import { type Asking, type Queued, weigh } from './asking.js'
-import { checkCollectionName, invalid, noOptions, optionNames, show } from './check-options.js'
-import type { Collection } from './collection.js'
-import type { BatchStep, InsertOptions, SessionOptions, WriteOptions, Written } from './options.js'
+import type { Batches } from './batches.js'
+import { checkCall, invalid, noOptions, optionNames, show } from './check-options.js'
+import type { AnyCollection, Collection, NoSchema, SchemaOptions } from './collection.js'
+import type {
+  BatchStep,
+  CallOptions,
+  CollectionOptions,
+  InsertOptions,
+  SessionOptions,
+  WriteOptions,
+  Written,
+} from './options.js'
 import { requestHash } from './request-hash.js'
-import { type Writer, writeBy, written } from './writer.js'
+import type { DocumentSchema, SchemaInput, SchemaOutput } from './validation.js'
+import type { Writer } from './writer.js'
 
 /** What a session needs of its store. */
 export interface SessionParts {
@@ -32,8 +42,8 @@ export interface SessionParts {
   readonly directory: SessionDirectory
   readonly handle: SessionHandle
   readonly lowWater: Sequence
-  readonly collection: <T extends object, D>(name: string, writer: Writer) => Collection<T, D>
-  readonly batch: (steps: readonly BatchStep[]) => Operation[]
+  readonly collection: (name: string, options: SchemaOptions | undefined, writer: Writer) => AnyCollection
+  readonly batches: Pick<Batches, 'write'>
   readonly closed: (session: Session) => void
 }
 
@@ -93,10 +103,17 @@ export class Session implements Writer, AsyncDisposable {
     return this.#lowWater
   }
 
-  /** The collection, its writes in this session. */
-  collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
-    checkCollectionName(name)
-    return this.#parts.collection<T, D>(name, this)
+  /** The collection, its writes in this session; see `store.collection`. */
+  collection<T extends object = Record<string, unknown>, D = unknown>(
+    name: string,
+    options?: NoSchema,
+  ): Collection<T, D>
+  collection<S extends DocumentSchema, D = unknown>(
+    name: string,
+    options: CollectionOptions<S>,
+  ): Collection<SchemaOutput<S>, D, SchemaInput<S>>
+  collection(name: string, options?: SchemaOptions): unknown {
+    return this.#parts.collection(name, options, this)
   }
 
   /**
@@ -119,17 +136,20 @@ export class Session implements Writer, AsyncDisposable {
    * writes of the session do.
    */
   batch(steps: readonly BatchStep[], options: InsertOptions = noOptions): Promise<Written> {
-    return writeBy(this, () => this.#parts.batch(steps), options, optionNames.insert, written)
+    return this.#parts.batches.write(this, steps, options, optionNames.insert)
   }
 
   /**
-   * Ends the session, unless it has a name. Its requests must be answered before. Later ones are CLOSED.
+   * Ends the session, unless it has a name. Its requests must be answered before. Later ones are CLOSED. What
+   * ends the waiting leaves it closed here; the store ends it then or later.
    */
-  async close(): Promise<void> {
+  async close(options: CallOptions = noOptions): Promise<void> {
+    checkCall(options, optionNames.call)
     if (this.#closed) return
     this.#closed = true
-    this.#parts.closed(this)
-    if (this.name === undefined) await this.#parts.directory.end(this.#parts.handle)
+    const { asking, closed, directory, handle } = this.#parts
+    closed(this)
+    if (this.name === undefined) await asking.until(() => directory.end(handle), options)
   }
 
   /** As `close`; a store that is closed already is no error. */

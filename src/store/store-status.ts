@@ -3,24 +3,16 @@ import type { SillokError } from '../base/errors.js'
 import type { PartitionStatus } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import type { WalStatus } from '../wal/wal.js'
+import type { Logger } from './notices.js'
 
-/**
- * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
- * during `open` only: pass that listener to `open`.
- */
-export interface StoreEvents {
-  /** The store stopped by itself, for this reason: nothing is taken any more. Close it. */
-  failed: [error: SillokError]
-  /** Derived state was found unusable, for this reason, and is made anew from the log. Nothing is lost. */
-  rebuilt: [reason: string]
-}
-
-/** Listeners that must be there while the store is opened. */
+/** Who is told while the store is opened. */
 export interface StoreListeners {
   /** As the event `rebuilt`. */
   readonly rebuilt?: ((reason: string) => void) | undefined
   /** As the event `failed`. */
   readonly failed?: ((error: SillokError) => void) | undefined
+  /** Takes what the store has to say; nothing is said without one. What it throws is dropped. */
+  readonly logger?: Logger | undefined
 }
 
 /** What a store says of itself. */

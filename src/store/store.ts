@@ -13,17 +13,19 @@ import type { DocumentKey } from '../base/tuple.js'
 import { slotOfRow } from '../codec/row.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
-import type { Define, Operation } from '../machine/command.js'
+import type { Define } from '../machine/command.js'
 import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
+import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
-import { batchOperations } from './batch-steps.js'
+import { Batches } from './batches.js'
 import { Changes } from './changes.js'
 import {
   checkCall,
+  checkCollection,
   checkCollectionName,
   checkDefine,
   checkFeedName,
@@ -33,29 +35,38 @@ import {
   optionNames,
   show,
 } from './check-options.js'
-import { Collection } from './collection.js'
+import { type AnyCollection, Collection, type NoSchema, type SchemaOptions } from './collection.js'
+import { Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
 import { cursorSecret, IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
+import { metricsOf, type StoreMetrics } from './metrics.js'
+import { Notices, type StoreEvents } from './notices.js'
 import { Operations, rowOfKey } from './operations.js'
 import type {
   BatchStep,
   CallOptions,
   ChangesOptions,
+  CollectionOptions,
   DefineOptions,
   RequestOptions,
   RequestOutcome,
   SessionOptions,
+  StopOptions,
   Written,
 } from './options.js'
 import { Reader } from './reader.js'
 import { Requests } from './requests.js'
 import { Session } from './session.js'
-import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
-import { PlainWriter, type Writer, writeBy, written } from './writer.js'
+import type { StoreListeners, StoreStatus } from './store-status.js'
+import { untilAborted } from './until-aborted.js'
+import { type DocumentSchema, type SchemaInput, type SchemaOutput, Validation } from './validation.js'
+import { WaitingRoom } from './waiting-room.js'
+import { Watch } from './watch.js'
+import { PlainWriter, type Writer } from './writer.js'
 
 export type { StoreStatus } from './store-status.js'
 
@@ -71,9 +82,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #schemas = new Map<string, CollectionSchema>()
   readonly #sessions = new Set<Session>()
   readonly #locks: KeyLocks
+  /** Answers of schemas that are waited for. */
+  readonly #validations = new WaitingRoom(limits.pendingCommandsMax, 'documents at their schema')
   readonly #indexTypes: IndexTypes
   readonly #operations: Operations
   readonly #idRandom: Random
+  readonly #counts = new Counts()
   #host: Host | undefined
   #asking: Asking | undefined
   #metaAsking: Asking | undefined
@@ -81,6 +95,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #indexReader: IndexReader | undefined
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
+  #batches: Batches | undefined
+  #notices: Notices | undefined
+  #watch: Watch | undefined
   #closing: Promise<void> | undefined
   #keepAliveTimer: Timer | undefined
 
@@ -92,7 +109,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#env = env
     this.#idRandom = env.random.split('request ids')
     this.folder = folder
-    this.#deadlines = new Deadlines(env.clock, limits.deadlineMs)
+    this.#deadlines = new Deadlines(env.clock, own.deadlineMs ?? limits.deadlineMs)
   }
 
   /**
@@ -110,20 +127,35 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const store = new Store(env, folder, indexTypes, own)
     if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
     if (listeners.failed !== undefined) store.on('failed', listeners.failed)
+    const beganMs = env.clock.monotonicMs()
+    const notices = new Notices({
+      clock: env.clock,
+      folder,
+      logger: listeners.logger,
+      emit: (event, ...args) => store.emit(event as never, ...(args as never)),
+    })
+    const indexes = (): readonly NamedIndexStatus[] => store.#host?.indexes.status() ?? []
+    const watch = new Watch({ clock: env.clock, notices, limits: { ...limits, ...own }, indexes })
+    store.#notices = notices
+    store.#watch = watch
     const host = await Host.open({
       env,
       folder,
       limits: own,
       indexTypes: indexTypes.byName,
-      // In turns of their own: what a listener throws must not get into what the store is doing.
-      failed: error => env.clock.soon(() => store.emit('failed', error)),
-      rebuilt: reason => env.clock.soon(() => store.emit('rebuilt', reason)),
+      ...watch.listeners(),
     })
     store.#host = host
-    store.#asking = new Asking(host.data, store.#deadlines, own.waitingReadsMax)
+    const damaged = (reason: string): void => watch.damaged(reason)
+    store.#asking = new Asking(host.data, store.#deadlines, store.#counts, damaged)
     store.#metaAsking = new Asking(host.meta, store.#deadlines)
     store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
+    store.#batches = new Batches({
+      asking: store.#asking,
+      operations: store.#operations,
+      schemaOf: name => store.#schema(name),
+    })
     store.#requests = new Requests({
       asking: store.#asking,
       reader: store.#reader,
@@ -139,6 +171,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     })
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
+    notices.opened(env.clock.monotonicMs() - beganMs)
     return store
   }
 
@@ -177,11 +210,19 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * The collection of that name; it need not be defined yet, but its methods reject with NOT_FOUND until it
    * is. `T` types its documents; `D`, the type of its definition (written `as const`, else there is little to
-   * see), the questions to its secondary indexes: `collection<User, typeof users>('users')`.
+   * see), the questions to its secondary indexes: `collection<User, typeof users>('users')`. With a schema
+   * (`validate`) its types are what the documents are: `collection('users', { validate: schema })`.
    */
-  collection<T extends object = Record<string, unknown>, D = unknown>(name: string): Collection<T, D> {
-    checkCollectionName(name)
-    return this.#collection<T, D>(name, undefined)
+  collection<T extends object = Record<string, unknown>, D = unknown>(
+    name: string,
+    options?: NoSchema,
+  ): Collection<T, D>
+  collection<S extends DocumentSchema, D = unknown>(
+    name: string,
+    options: CollectionOptions<S>,
+  ): Collection<SchemaOutput<S>, D, SchemaInput<S>>
+  collection(name: string, options?: SchemaOptions): unknown {
+    return this.#collection(name, options, undefined)
   }
 
   /**
@@ -197,12 +238,13 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * All steps take effect at once, or none: the first step that is refused refuses the batch. Steps see the
-   * ones before them. Rejects as the single operations do; with TOO_LARGE for more than
+   * ones before them. A step that holds a collection object in `in` is shown to its schema. Rejects as the
+   * single operations do; with TOO_LARGE for more than
    * `limits.batchCommandsMax` steps, `limits.batchCommandBytesMax` bytes, or `limits.entryBytesMax` of log.
    */
   async batch(steps: readonly BatchStep[], options: RequestOptions = noOptions): Promise<Written> {
     const writer = this.#open(this.#writer)
-    return await writeBy(writer, () => this.#batchOperations(steps), options, optionNames.request, written)
+    return await this.#open(this.#batches).write(writer, steps, options, optionNames.request)
   }
 
   /**
@@ -264,9 +306,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       directory: host.sessions,
       handle,
       lowWater: this.#resumeFrom(handle.session),
-      collection: <T extends object, D>(collection: string, writer: Writer) =>
-        this.#collection<T, D>(collection, writer),
-      batch: steps => this.#batchOperations(steps),
+      collection: (name, options, writer) => this.#collection(name, options, writer),
+      batches: this.#open(this.#batches),
       closed: closed => this.#sessions.delete(closed),
     })
     this.#sessions.add(session)
@@ -303,10 +344,29 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Reads every row of the documents' partition and compares with the digests: numbers of the slots that do
    * not fit, none when all is well; 0 to 255 hold documents, claims and kept replies, 256 the partition's own
-   * rows. Rejects with DAMAGED when a row fails its own check.
+   * rows. Takes time in proportion to the rows. Rejects with DAMAGED when a row fails its own check, ABORTED.
    */
-  async scrub(): Promise<readonly number[]> {
-    return await this.#open(this.#host).scrub(dataPartition)
+  async scrub(options: StopOptions = noOptions): Promise<readonly number[]> {
+    checkCall(options, optionNames.stop)
+    const scrubbing = this.#open(this.#host).scrub(dataPartition)
+    this.#watch?.scrub(scrubbing)
+    return await untilAborted(scrubbing, options, 'the scrub')
+  }
+
+  /** Numbers for whatever collects them. Throws CLOSED. */
+  metrics(): StoreMetrics {
+    return metricsOf({
+      host: this.#open(this.#host),
+      counts: this.#counts,
+      timeouts: this.#deadlines.timeouts,
+      waiting: {
+        waitingReadsCount: this.#open(this.#reader).waiting,
+        waitingUpdatesCount: this.#locks.waiting,
+        waitingQuestionsCount: this.#open(this.#indexReader).waiting,
+        waitingValidationsCount: this.#validations.count,
+      },
+      lateMsMax: this.#open(this.#watch).lateMsMax,
+    })
   }
 
   /** The changes of documents, in the order of the log: from now on, or from any place in it. */
@@ -340,6 +400,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     this.#keepAliveTimer?.stop()
     try {
       await this.#host?.close()
+      this.#notices?.log('info', {}, 'closed')
     } finally {
       this.#deadlines.close()
       await this.#env.disk.close()
@@ -352,23 +413,23 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return part
   }
 
-  #collection<T extends object, D>(name: string, writer: Writer | undefined): Collection<T, D> {
-    const host = this.#open(this.#host)
-    return new Collection<T, D>(name, {
+  #collection(name: string, options: SchemaOptions | undefined, writer: Writer | undefined): AnyCollection {
+    checkCollectionName(name)
+    const validate = checkCollection(options)
+    this.#open(this.#host)
+    const validation = validate === undefined ? undefined : new Validation(name, validate, this.#validations)
+    const collection: AnyCollection = new Collection(name, {
       schema: () => this.#schema(name),
       operations: this.#operations,
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
       indexReader: this.#open(this.#indexReader),
       asking: this.#open(this.#asking),
-      state: host.data.state,
       locks: this.#locks,
       requests: this.#open(this.#requests),
+      validation,
     })
-  }
-
-  #batchOperations(steps: readonly BatchStep[]): Operation[] {
-    return batchOperations(steps, this.#operations, name => this.#schema(name))
+    return this.#open(this.#batches).take(collection, validation)
   }
 
   #schema(name: string): CollectionSchema {

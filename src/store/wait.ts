@@ -9,10 +9,23 @@ import type { Timer } from '../env/clock.js'
 import type { Deadlines, Waiting } from './deadlines.js'
 import type { CallOptions } from './options.js'
 
-const waits = new WeakMap<AbortSignal, Set<Wait>>()
+/** Told of the signal that stops it. */
+interface Stopped {
+  /** The signal says stop. */
+  aborted(reason: unknown): void
+}
+
+const waits = new WeakMap<AbortSignal, Set<Stopped>>()
+
+/** Calls when the signal says stop; what it gives takes that back. */
+export function onAbort(signal: AbortSignal, aborted: (reason: unknown) => void): () => void {
+  const stopped = { aborted }
+  waitsOf(signal).add(stopped)
+  return () => waitsOf(signal).delete(stopped)
+}
 
 /** What waits with that signal. It is listened to once, however many calls it is given to. */
-function waitsOf(signal: AbortSignal): Set<Wait> {
+function waitsOf(signal: AbortSignal): Set<Stopped> {
   let own = waits.get(signal)
   if (own === undefined) {
     own = new Set()
@@ -61,6 +74,12 @@ export class Wait implements Waiting {
   expired(): void {
     this.#unlisten()
     this.#reject(this.#error('TIMED_OUT', 'no answer before the deadline'))
+  }
+
+  closed(): void {
+    this.#unlisten()
+    if (this.sent) this.#reject(new SillokError('CLOSED_WHILE_WAITING', 'the store was closed meanwhile'))
+    else this.#reject(new SillokError('CLOSED', 'the store is closed'))
   }
 
   /** The signal says stop. */

@@ -13,6 +13,11 @@ export class WaitingRoom {
     this.#who = who
   }
 
+  /** How many wait. */
+  get count(): number {
+    return this.#count
+  }
+
   /** One more waits. Throws OVERLOADED (not applied) when there is no room. */
   enter(): void {
     if (this.#count >= this.#max) throw new SillokError('OVERLOADED', `${this.#count} ${this.#who} wait`)

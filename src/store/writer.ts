@@ -1,13 +1,15 @@
 /**
- * Who writes: the store itself, or a session. Commands of one writer are decided in call order.
+ * Who writes: the store itself, or a session. Commands of one writer are decided in call order; one whose
+ * documents an async schema has to see first takes its place when the schema has answered.
  */
-import { isSillokError, withUnknownOutcome } from '../base/errors.js'
+import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Numbering, Operation, RequestMark } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
-import { type Asking, weigh } from './asking.js'
+import { type Asking, type Waiting, weigh } from './asking.js'
 import { callRefusal, invalid, type OptionNames } from './check-options.js'
 import type { WriteOptions, Written } from './options.js'
 import { requestMark } from './request-hash.js'
+import { unlessAnswered } from './requests.js'
 
 /** Sends document operations: all of them take effect, or none. */
 export interface Writer {
@@ -63,19 +65,69 @@ export function writeBy<R>(
   allowed: OptionNames,
   finish: (done: Done) => R,
 ): Promise<R> {
-  const refused = callRefusal(options, allowed)
-  if (refused !== undefined)
-    return Promise.reject(mayBeRetry(writer, options) ? withUnknownOutcome(refused) : refused)
+  const refused = earlyRefusal(writer, options, allowed)
+  if (refused !== undefined) return Promise.reject(refused)
   try {
     const made = operations()
     const { requestId } = options
     const request = requestId === undefined ? undefined : requestMark(requestId, made)
     return writer.write(made, options, finish, request)
   } catch (error) {
-    // That the store is closed says nothing about an earlier attempt; what is no request was never one.
-    const isWidened = isSillokError(error, 'CLOSED') && mayBeRetry(writer, options)
-    return Promise.reject(isWidened ? withUnknownOutcome(error) : error)
+    return Promise.reject(refusalOf(error, writer, options))
   }
+}
+
+/**
+ * As `writeBy`, of what has to be shown to a schema first: `check` gives it, or a promise of it if the schema
+ * is async. Until the schema has answered nothing is sent, and the outcome of what ends the wait is
+ * not-applied; then deadline and signal go on.
+ */
+export function writeChecked<C, R>(
+  { writer, asking }: { readonly writer: Writer; readonly asking: Asking },
+  check: () => C | Promise<C>,
+  operations: (checked: C) => readonly Operation[],
+  options: WriteOptions,
+  allowed: OptionNames,
+  finish: (done: Done) => R,
+): Promise<R> {
+  const refused = earlyRefusal(writer, options, allowed)
+  if (refused !== undefined) return Promise.reject(refused)
+  let checking: C | Promise<C>
+  try {
+    checking = check()
+  } catch (error) {
+    return Promise.reject(refusalOf(error, writer, options))
+  }
+  if (!(checking instanceof Promise)) {
+    const checked = checking
+    return writeBy(writer, () => operations(checked), options, allowed, finish)
+  }
+  const later = checking
+  let wasSent = false
+  const work = async (waiting: Waiting): Promise<R> => {
+    const checked = await later
+    if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
+    waiting.sent = true
+    wasSent = true
+    return await writeBy(writer, () => operations(checked), options, allowed, finish)
+  }
+  return asking.until(work, options, false).catch((error: unknown) => {
+    throw wasSent ? error : refusalOf(error, writer, options)
+  })
+}
+
+/** Why the call is not even begun, if so. */
+function earlyRefusal(writer: Writer, options: WriteOptions, allowed: OptionNames): SillokError | undefined {
+  const refused = callRefusal(options, allowed)
+  return refused && (mayBeRetry(writer, options) ? withUnknownOutcome(refused) : refused)
+}
+
+/**
+ * What refuses this attempt says nothing about an earlier one of the same request; what is no request was
+ * never one.
+ */
+function refusalOf(error: unknown, writer: Writer, options: WriteOptions): unknown {
+  return mayBeRetry(writer, options) ? unlessAnswered(error) : error
 }
 
 /** The answer to a write of which only the version is told. */

@@ -60,6 +60,8 @@ export class CommitLoop {
   readonly #ring: Ring
   readonly #logs: ReadonlyMap<PartitionId, PartitionLog>
   readonly #maker: BatchMaker
+  /** Entries that were put into batches, copies apart. */
+  entries = 0
   #queue: Waiting[] = []
   /** Items at the front of the queue that are in a batch. */
   #taken = 0
@@ -337,6 +339,7 @@ export class CommitLoop {
       this.#taken++
       this.#waitingBytes -= item.bytes
       this.#maker.append(item, file)
+      this.entries += item.entries.length
       items.push(item)
       this.#copiedBytes = 0
     }

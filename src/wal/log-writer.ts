@@ -26,6 +26,8 @@ const retryMs = 1000
 export class LogWriter {
   readonly batch = new BatchWriter()
   readonly syncTimes = new SyncTimes()
+  /** Bytes of the batches that were written since the log was opened. */
+  writtenBytes = 0
   readonly #clock: Clock
   readonly #diskFull: (full: boolean) => void
   #position: Position
@@ -83,6 +85,7 @@ export class LogWriter {
       await this.insist(() => device.commit([bytes], offset, note))
     }
     this.syncTimes.add(this.#clock.monotonicMs() - startMs)
+    this.writtenBytes += bytes.length
     file.offset = end
     this.#position = { sequence: previous.sequence + 1, crc }
   }

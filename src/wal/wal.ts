@@ -61,6 +61,10 @@ export interface WalStatus {
   readonly tailBytes: number
   /** Bytes of appends that no batch holds yet. */
   readonly waitingBytes: number
+  /** Bytes that were written since the log was opened, padding included. */
+  readonly writtenBytes: number
+  /** Entries that were written since then. */
+  readonly entries: number
   readonly batchSequence: BatchSequence
   readonly sync: SyncStatus
   /** The disk is full. */
@@ -206,6 +210,8 @@ export class Wal {
       filesCount: this.#ring.filesCount,
       tailBytes: this.#ring.usage.total(),
       waitingBytes: this.#loop.waitingBytes,
+      writtenBytes: this.#writer.writtenBytes,
+      entries: this.#loop.entries,
       batchSequence: this.#writer.position.sequence,
       sync: this.#writer.syncTimes.status(),
       full: this.#writer.full,

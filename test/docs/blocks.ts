@@ -59,6 +59,8 @@ export interface Result {
 export function installInto(folder: string, projectRoot: string): void {
   mkdirSync(path.join(folder, 'node_modules', '.bin'), { recursive: true })
   symlinkSync(path.resolve(projectRoot), path.join(folder, 'node_modules', 'sillok'))
+  // A library of schemas, which the reader has.
+  symlinkSync(path.resolve(projectRoot, 'node_modules', 'zod'), path.join(folder, 'node_modules', 'zod'))
 }
 
 /** Runs a block in the folder. Blocks of one folder see what the earlier ones left there. */

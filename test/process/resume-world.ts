@@ -12,7 +12,7 @@ import { isSillokError, open, Session } from '../../src/index.js'
 import { Host } from '../../src/replica/host.js'
 import type { SessionHandle } from '../../src/replica/session-directory.js'
 import { Asking } from '../../src/store/asking.js'
-import { Collection } from '../../src/store/collection.js'
+import { type AnyCollection, Collection } from '../../src/store/collection.js'
 import { Deadlines } from '../../src/store/deadlines.js'
 import { IndexTypes } from '../../src/store/index-types.js'
 import { KeyLocks } from '../../src/store/key-locks.js'
@@ -196,8 +196,8 @@ async function oldSession(
   const handle: SessionHandle = { session: newer.session, epoch }
   const schemas = new Map(host.schemas().map(schema => [schema.name, schema]))
   const asking = new Asking(host.data, new Deadlines(env.clock, 30_000))
-  const collection = <T extends object>(collectionName: string, writer: Writer): Collection<T> =>
-    new Collection<T>(collectionName, {
+  const collection = (collectionName: string, _options: unknown, writer: Writer): AnyCollection =>
+    new Collection(collectionName, {
       schema: () => {
         const schema = schemas.get(collectionName)
         assert(schema !== undefined)
@@ -208,11 +208,10 @@ async function oldSession(
       reader: new Reader(env.clock, host.data.state, asking),
       indexReader: undefined as never,
       asking,
-      state: host.data.state,
       locks: new KeyLocks(),
       requests: undefined as never,
     })
-  const own = { batch: () => [], closed: () => {} }
+  const own = { batches: undefined as never, closed: () => {} }
   const parts = { asking, directory: host.sessions, handle, lowWater, collection, ...own }
   const session = new Session({ name, numbering, ...(input !== undefined && { input }) }, parts)
   return <T extends object>(collectionName: string) => session.collection<T>(collectionName)

@@ -44,6 +44,7 @@ export const outsideModules: Readonly<Record<string, readonly string[]>> = {
   'string-width': ['cli'],
   'hash-wasm': ['env'],
   porter2: ['derived'],
+  '@standard-schema/spec': ['store'],
   'node:fs': ['env', 'cli'],
   'node:fs/promises': ['env', 'cli'],
   'node:net': ['env'],

@@ -3,7 +3,8 @@
  * possible, so that what is measured is the store.
  */
 import type { Random } from '../../base/random.js'
-import type { Collection, InsertResult } from '../../store/collection.js'
+import type { Collection } from '../../store/collection.js'
+import type { InsertResult } from '../../store/insert-many.js'
 import type { Store } from '../../store/store.js'
 
 /** The workloads, by name. */

@@ -418,7 +418,7 @@ t.test('what is no id, or no request, is refused before anything is sent', async
   t.equal(await codeOf(rows.put({ id: 1 }, { requestId: 'x'.repeat(257) })), 'TOO_LARGE')
   t.equal(await codeOf(rows.put({ id: 1 }, { requestId: undefined })), 'done')
   t.equal(await codeOf(rows.update(1, row => row, { requestId: undefined })), 'done')
-  t.equal(await codeOf(rows.insertMany([{ id: 3 }], { requestId: 'a' } as object)), 'INVALID')
+  t.equal(await codeOf(rows.insertMany([{ id: 3 }], { requestId: 'rq_123' })), 'INVALID')
   t.equal(await codeOf(store.outcome('a', { collection: 'none', key: 1 })), 'NOT_FOUND')
   t.equal(await codeOf(store.outcome('a', { collection: 'rows', key: '' })), 'INVALID')
   t.equal(await codeOf(store.outcome('a', 'rows' as never)), 'INVALID')

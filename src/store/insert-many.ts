@@ -1,0 +1,73 @@
+/**
+ * Many inserts, each on its own: one result per document, in order.
+ *
+ * So many are in flight at a time, and documents are taken only as there is room: memory does not grow with
+ * their number, but for the results. When it rejects, nothing is in flight any more.
+ */
+import { isSillokError, type SillokError } from '../base/errors.js'
+import { rowRequestId } from '../base/request-id.js'
+import { checkCall, invalid, optionNames, show } from './check-options.js'
+import type { InsertManyOptions, RequestOptions, Written } from './options.js'
+import { unlessAnswered } from './requests.js'
+
+/** What one row of `insertMany` came to. */
+export type InsertResult =
+  | ({ readonly ok: true } & Written)
+  | { readonly ok: false; readonly error: SillokError }
+
+/** Rows that are in flight at a time. */
+const insertsInFlight = 1024
+
+/** Inserts all; rejects with what the documents' own iterator throws, or INVALID before anything is sent. */
+export async function insertMany<T>(
+  documents: Iterable<T>,
+  options: InsertManyOptions,
+  insert: (document: T, options: RequestOptions) => Promise<Written>,
+): Promise<InsertResult[]> {
+  checkOptions(options)
+  if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
+    throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
+  }
+  const { requestId } = options
+  const results: InsertResult[] = []
+  const rows = documents[Symbol.iterator]()
+  let next = 0
+  let failure: { readonly error: unknown } | undefined
+  const lane = async (): Promise<void> => {
+    try {
+      while (failure === undefined) {
+        const row = rows.next()
+        if (row.done === true) return
+        const place = next++
+        const own =
+          requestId === undefined ? options : { ...options, requestId: rowRequestId(requestId, place) }
+        results[place] = await resultOf(insert(row.value, own))
+      }
+    } catch (error) {
+      failure ??= { error }
+    }
+  }
+  await Promise.all(Array.from({ length: insertsInFlight }, lane))
+  if (failure === undefined) return results
+  rows.return?.()
+  throw failure.error
+}
+
+/** What refuses this call says nothing about an earlier one under the same id. */
+function checkOptions(options: InsertManyOptions): void {
+  try {
+    checkCall(options, optionNames.request)
+  } catch (error) {
+    throw options?.requestId === undefined ? error : unlessAnswered(error)
+  }
+  if (options.requestId !== undefined) rowRequestId(options.requestId, 0)
+}
+
+async function resultOf(inserting: Promise<Written>): Promise<InsertResult> {
+  try {
+    return { ok: true, ...(await inserting) }
+  } catch (error) {
+    if (isSillokError(error)) return { ok: false, error }
+    throw error
+  }
+}
