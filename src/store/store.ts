@@ -37,7 +37,8 @@ import { Collection } from './collection.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
-import { cursorSecret, IndexReader } from './index-reader.js'
+import { cursorSecret, IndexMoments } from './index-moments.js'
+import { IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
 import { Operations, rowOfKey } from './operations.js'
@@ -53,6 +54,7 @@ import type {
 } from './options.js'
 import { Reader } from './reader.js'
 import { Requests } from './requests.js'
+import { SearchReader } from './search-reader.js'
 import { Session } from './session.js'
 import type { StoreEvents, StoreListeners, StoreStatus } from './store-status.js'
 import { PlainWriter, type Writer, writeBy, written } from './writer.js'
@@ -79,6 +81,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #metaAsking: Asking | undefined
   #reader: Reader | undefined
   #indexReader: IndexReader | undefined
+  #searchReader: SearchReader | undefined
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
   #closing: Promise<void> | undefined
@@ -128,14 +131,16 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: store.#reader,
       writtenAt: (key, version) => host.writtenAt(key, version),
     })
-    store.#indexReader = new IndexReader({
+    const moments = new IndexMoments({
       indexes: () => host.indexes,
       types: indexTypes.byName,
       reader: store.#reader,
       asking: store.#asking,
-      secret: cursorSecret(host.origin),
       waitingMax: own.waitingReadsMax ?? limits.waitingReadsMax,
     })
+    const secret = cursorSecret(host.origin)
+    store.#indexReader = new IndexReader(moments, secret)
+    store.#searchReader = new SearchReader(moments, env.clock, secret)
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
     return store
@@ -359,6 +364,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
       indexReader: this.#open(this.#indexReader),
+      searchReader: this.#open(this.#searchReader),
       asking: this.#open(this.#asking),
       state: host.data.state,
       locks: this.#locks,

@@ -7,7 +7,8 @@ import { eachTerm } from '../../../src/derived/search/analysis.js'
 import { classes, classOf } from '../../../src/derived/search/characters.js'
 import { configureSearch } from '../../../src/derived/search/config.js'
 import { foldText } from '../../../src/derived/search/folded-text.js'
-import { Highlighter } from '../../../src/derived/search/highlight.js'
+import { fragmentHtml, fragmentsOf } from '../../../src/derived/search/fragments.js'
+import { Highlighter, type HighlighterOptions } from '../../../src/derived/search/highlight.js'
 import { stemLength } from '../../../src/derived/search/korean.js'
 import { parseQuestion } from '../../../src/derived/search/question.js'
 import { search } from '../../../src/derived/search/search.js'
@@ -229,11 +230,11 @@ t.test('a question of the wrong shape is refused', async t => {
     [{ text: 'a', limit: null }, /limit is null/],
     [{ text: 'a', after: 'x' }, /after must be/],
     [{ text: 'a', after: Buffer.from('x') }, /after must be the row/],
-    [{ text: 'a', filter: [] }, /filter must be an object/],
-    [{ text: 'a', filter: { d: 1 } }, /"d" is no filter; the index has c/],
-    [{ text: 'a', filter: { c: { from: 1 } } }, /unknown "from"/],
-    [{ text: 'a', filter: { c: {} } }, /name a value/],
-    [{ text: 'a', filter: { c: Number.NaN } }, /filter.c/],
+    [{ text: 'a', where: [] }, /where must be an object/],
+    [{ text: 'a', where: { d: 1 } }, /"d" is no filter; the index has c/],
+    [{ text: 'a', where: { c: { from: 1 } } }, /unknown "from"/],
+    [{ text: 'a', where: { c: {} } }, /name a value/],
+    [{ text: 'a', where: { c: Number.NaN } }, /where.c/],
   ]
   for (const [query, message] of bad) {
     t.throws(() => index.query(query as SearchQuery, new RowMap()), { code: 'INVALID', message })
@@ -290,23 +291,74 @@ t.test('marks stand in the original, and everything else is escaped', async t =>
     ['東京', '東京都', '<mark>東京</mark>都'],
     ['x', 'y', 'y'],
   ]
-  for (const [query, text, html] of cases)
-    t.equal(new Highlighter(query).html(text), html, `${query}: ${text}`)
-  const long = `${'앞 '.repeat(50)}서울 ${'뒤 '.repeat(50)}`
-  const snippet = new Highlighter('서울').html(long, { open: '[', close: ']', snippetUnits: 20 })
-  t.equal(snippet, '… 앞 앞 [서울] 뒤 뒤 뒤 뒤 뒤 뒤 …')
+  for (const [query, text, html] of cases) t.equal(marked(query, text), html, `${query}: ${text}`)
+  t.equal(marked('꿀 밥', '꿀벌 밥'), '꿀벌 <mark>밥</mark>', 'in passing, one character is a word')
+  t.equal(marked('꿀 밥', '꿀벌 밥', { match: 'all' }), '<mark>꿀</mark>벌 <mark>밥</mark>')
+  t.equal(marked('서우', '서울 서쪽', { prefix: true }), '<mark>서울</mark> 서쪽')
   fc.assert(
     fc.property(
       fc.string({ unit: 'grapheme', maxLength: 20 }),
       fc.string({ unit: 'grapheme' }),
       (query, text) => {
-        const html = new Highlighter(query).html(text, { open: '', close: '' })
-        const plain = html.replace(/&(amp|lt|gt|quot|#39);/g, entity => unescapes[entity] ?? '')
+        const html = marked(query, text)
+        const plain = html.replace(/&(amp|lt|gt|quot|#39);|<\/?mark>/g, entity => unescapes[entity] ?? '')
         return plain === text
       },
     ),
     { seed, numRuns: 1000 },
   )
+})
+
+/** The whole text as HTML with marks. */
+function marked(query: string, text: string, options: HighlighterOptions = {}): string {
+  const ranges = new Highlighter(query, options).ranges(text)
+  const [whole] = fragmentsOf(text, ranges, { count: 1, units: Math.max(1, text.length) })
+  return fragmentHtml(whole ?? [{ text, isMarked: false }])
+}
+
+t.test(
+  'fragments are of about the length, show the most marks, and cut no word that they need not',
+  async t => {
+    const pieces = (text: string, query: string, count: number, units: number): string[] => {
+      const ranges = new Highlighter(query).ranges(text)
+      return fragmentsOf(text, ranges, { count, units }).map(fragment =>
+        fragment.map(({ text: part, isMarked }) => (isMarked ? `[${part}]` : part)).join(''),
+      )
+    }
+    const long = `${'앞 '.repeat(50)}서울 ${'뒤 '.repeat(50)}`
+    t.same(pieces(long, '서울', 3, 20), ['…앞 앞 [서울] 뒤 뒤 뒤 뒤 뒤 뒤 뒤…'])
+    t.same(pieces('서울 뒤 뒤', '서울', 1, 5), ['[서울] 뒤…'])
+    t.same(pieces('앞 앞 서울', '서울', 1, 5), ['…앞 [서울]'])
+    const gap = 'x '.repeat(40)
+    const two = `flow ${gap}flows and flowing ${gap}flow`
+    t.same(pieces(two, 'flow', 1, 30), ['…x x x [flows] and [flowing] x x x…'])
+    t.equal(pieces(two, 'flow', 9, 30).length, 3)
+    t.same(pieces('😀'.repeat(20), '서울', 3, 20), [], 'nothing is marked, nothing is shown')
+    t.same(pieces('서울'.repeat(20), '서울', 1, 20), [`[${'서울'.repeat(10)}]…`], 'a mark too long is cut')
+    const composed = '각각서울각각'.repeat(3)
+    fc.assert(
+      fc.property(fc.nat(60), fc.constantFrom('NFC', 'NFD'), (units, form) => {
+        const text = composed.normalize(form)
+        for (const piece of pieces(text, '서울', 4, 1 + units)) {
+          const bare = piece.replace(/[[\]…]/g, '')
+          if (!text.includes(bare) || bare === '') return false
+          // No half of a syllable: composing the piece gives a piece of the composed text.
+          if (!composed.includes(bare.normalize('NFC'))) return false
+        }
+        return true
+      }),
+      { seed, numRuns: 500 },
+    )
+  },
+)
+
+t.test('looking for marks takes time by the text, not by the text times the question', async t => {
+  const syllables = Array.from({ length: 1300 }, (_, n) => String.fromCharCode(0xac00 + 7 * n))
+  const question = syllables.map((one, n) => one + (syllables[(n + 1) % 1300] ?? '')).join(' ')
+  const text = `${syllables.join('')} word${' flow'.repeat(3)} `.repeat(100)
+  const startMs = performance.now()
+  t.equal(new Highlighter(`${question.slice(0, 3000)} flow`).ranges(text).length, 400)
+  t.ok(performance.now() - startMs < 2000)
 })
 
 const unescapes: Record<string, string> = {

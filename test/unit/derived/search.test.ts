@@ -55,7 +55,7 @@ function randomQuery(): SearchQuery {
     text: random.chance(0.15) ? `${text} "${randomText()}"` : random.chance(0.1) ? `${text}*` : text,
     ...(random.chance(0.4) ? { match: random.pick(['any', 'all'] as const) } : {}),
     ...(random.chance(0.3) ? { prefix: true } : {}),
-    ...(random.chance(0.3) ? { filter: random.pick(filters) } : {}),
+    ...(random.chance(0.3) ? { where: random.pick(filters) } : {}),
   }
 }
 
@@ -191,7 +191,7 @@ t.test('long lists are walked by their bounds, and nothing is missed', async t =
     const query: SearchQuery = {
       text: quoted,
       ...(random.chance(0.2) ? { prefix: true } : {}),
-      ...(random.chance(0.2) ? { filter: { year: { gte: 7 } } } : {}),
+      ...(random.chance(0.2) ? { where: { year: { gte: 7 } } } : {}),
     }
     const expected = answer(config, query, documents)
     const from = random.chance(0.5) ? 0 : random.below(Math.max(1, Math.min(300, expected.length)))
