@@ -2,12 +2,10 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { runLoad } from '../../../src/cli/bench/closed-loop.js'
 import { Latencies } from '../../../src/cli/bench/latencies.js'
-import { markedText } from '../../../src/cli/commands/search.js'
 import { settledStatus } from '../../../src/cli/settled-status.js'
 import { userFileError } from '../../../src/cli/user-file.js'
 import type { Clock } from '../../../src/env/clock.js'
@@ -100,80 +98,6 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   }
   const json = await sillok('get', 'users', 'u9', '-o', 'json')
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
-})
-
-t.test('a search prints hits, their marks, and how the next page is asked for', async t => {
-  const { sillok } = shell(t)
-  const text = '"text":{"type":"search","fields":["title"],"filters":["year","by"]}'
-  await sillok(
-    'define',
-    'notes',
-    '--json',
-    `{"key":"id","indexes":{${text},"byYear":{"type":"secondary","fields":["year"]}}}`,
-  )
-  for (const [id, title, year] of [
-    ['a', '서울에서 <부산>까지\u001b[31m', 2023],
-    ['b', '서울, 서울', 2024],
-    ['c', '부산', 2024],
-  ])
-    await sillok('put', 'notes', JSON.stringify({ id, title, year, by: 'Kim Lee' }))
-  const found = await sillok('search', 'notes', 'text', '서울', '--highlight')
-  t.match(found, { exit: 0, err: '' })
-  const [first, second, ...others] = found.out.trim().split('\n')
-  t.match(JSON.parse(first ?? ''), { key: 'b', document: { id: 'b' }, highlights: { title: [/<mark>서울/] } })
-  t.match(JSON.parse(second ?? ''), { key: 'a', highlights: { title: [/^<mark>서울<\/mark>에서 &lt;부산/] } })
-  t.same(others, [])
-  const table = await sillok('search', 'notes', 'text', '서울', '--highlight', '-o', 'table')
-  t.match(
-    table.out,
-    /^b {2}[\d.]+\n {2}title: ‹서울›, ‹서울›\na {2}[\d.]+\n {2}title: ‹서울›에서 <부산>까지\\x1b\[31m\n$/,
-  )
-  t.match(
-    (await sillok('search', 'notes', 'text', '서울', '-o', 'table')).out,
-    /^key +score +version +document\n/,
-  )
-  const page = await sillok('search', 'notes', 'text', '서울', '--limit', '1')
-  t.match(page, { exit: 0, out: /^\{"key":"b",/, err: /^next page: --after [\w-]+\n$/ })
-  const cursor = page.err.trim().split(' ').pop() ?? ''
-  t.match(await sillok('search', 'notes', 'text', '서울', '--after', cursor), {
-    out: /^\{"key":"a",/,
-    err: '',
-  })
-  t.match(await sillok('search', 'notes', 'text', '부산', '--after', cursor), {
-    exit: 1,
-    err: /^INVALID: this cursor is of another query/,
-  })
-  const keys = async (...words: string[]): Promise<string> =>
-    (await sillok('search', 'notes', 'text', '서울 부산', ...words)).out.match(/(?<="key":")\w/g)?.join('') ??
-    ''
-  t.equal((await keys()).length, 3)
-  t.equal(await keys('--match', 'all'), 'a')
-  t.equal(await keys('--where', 'year=2024'), 'bc')
-  t.equal(await keys('--where', '{"year":{"lt":2024}}', '--where', 'by=Kim Lee'), 'a')
-  t.equal(await keys('--where', 'year="2024"'), '')
-  const wrong: [string[], number, RegExp][] = [
-    [['--match', 'most'], 2, /--match is any or all, not most/],
-    [['--where', 'year'], 2, /--where is FIELD=VALUE/],
-    [['--where', 'year=1', '--where', 'year=2'], 2, /--where names year twice/],
-    [['--where', '{"year"'], 1, /^INVALID: --where: not JSON/],
-    [['--where', 'title=x'], 1, /^INVALID: .*"title" is no filter; the index has year, by/],
-    [['--limit', '0'], 2, /--limit is a whole number from 1/],
-    [['--limit', '1001'], 1, /limit must be a whole number from 1 to 1000/],
-  ]
-  for (const [words, exit, err] of wrong)
-    t.match(
-      await sillok('search', 'notes', 'text', '서울', ...words),
-      { exit, err, out: '' },
-      words.join(' '),
-    )
-  t.match(await sillok('search', 'notes', 'byYear', 'x'), { exit: 1, err: /ask it by find/ })
-  t.match(await sillok('search', 'notes', 'other', 'x'), { exit: 5, err: /no index other/ })
-  const fragment = [
-    { text: 'a\u001b', isMarked: false },
-    { text: 'b\u001b', isMarked: true },
-  ]
-  t.equal(markedText(fragment, false), 'a\\x1b‹b\\x1b›')
-  t.equal(stripVTControlCharacters(markedText(fragment, true)), 'a\\x1bb\\x1b')
 })
 
 t.test('status and indexes say how far an index is, once that is known', async t => {
