@@ -10,7 +10,6 @@ t.setTimeout(60_000)
 
 t.test('a search prints hits, their marks, and how the next page is asked for', async t => {
   const { sillok, folder } = shell(t)
-  const text = '"text":{"type":"search","fields":["title"],"filters":["year","by"]}'
   const store = await open({ dir: path.join(folder, 'store') })
   const text = { type: 'search', fields: ['title'], filters: ['year', 'by'] }
   const byYear = { type: 'secondary', fields: ['year'] }
