@@ -76,9 +76,7 @@ function openTerms(one: Analysed, { terms, open }: Clause): string[] {
 
 function matches(one: Analysed, clause: Clause): boolean {
   if (clause.open !== undefined) return openTerms(one, clause).length > 0
-  if (!hasPhrase(one, clause.terms)) return false
-  if (clause.ranked !== true) return true
-  return clause.terms.every(({ term }) => one.terms.get(term)?.counts.some(count => count > 0))
+  return hasPhrase(one, clause.terms)
 }
 
 function answers(one: Analysed, { required, optional }: Question): boolean {
