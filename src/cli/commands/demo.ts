@@ -21,6 +21,7 @@ import { Claims } from '../demo/claims.js'
 import { type ImportChildEnd, runImportChild } from '../demo/import-child.js'
 import { checkIndex, checkSound, type IndexFigures } from '../demo/indexed.js'
 import { expectedPlaces, type Place, placesDefinition, readPlaces, writePlaces } from '../demo/places.js'
+import { checkSearch, checkSentences } from '../demo/searched.js'
 import { withStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { type Fields, printOne, printRows } from '../output.js'
@@ -156,12 +157,17 @@ class Demo {
     })
   }
 
-  async #index(places: readonly Place[]): Promise<IndexFigures> {
+  async #index(places: readonly Place[]): Promise<Record<'byName' | 'text', IndexFigures>> {
     const rejected = await reportedRows(this.#report)
-    const figures = await withStore(this.#folder, this.#terminal.err, store =>
-      checkIndex(store, this.#clock, places, rejected, this.#claims),
-    )
-    await this.#say('  built an index over all places')
+    const figures = await withStore(this.#folder, this.#terminal.err, async store => {
+      const byName = await checkIndex(store, this.#clock, places, rejected, this.#claims)
+      await this.#say('  built an index over all places')
+      const text = await checkSearch(store, this.#clock, places, rejected, this.#claims)
+      await this.#say('  built a search index over their names')
+      const isShown = this.#terminal.format === 'table'
+      await checkSentences(store, this.#claims, isShown ? this.#terminal.out : undefined)
+      return { byName, text }
+    })
     await checkSound(this.#folder, this.#claims)
     await this.#say('  read every byte again')
     return figures
@@ -181,7 +187,7 @@ function figuresOf(
   runs: readonly ImportChildEnd[],
   again: { readonly seconds: number; readonly writes: LoadResult },
   bytes: number,
-  index: IndexFigures,
+  { byName, text }: Record<'byName' | 'text', IndexFigures>,
 ): Fields {
   const rows = runs.reduce(
     (sum, { answered, resumedFrom }) => sum + Math.max(0, answered - resumedFrom + 1),
@@ -197,7 +203,9 @@ function figuresOf(
     'durable write, one at a time, p99': `${p99Ms} ms`,
     'the same import again': duration(again.seconds * 1000),
     'bytes on disk': grouped(bytes),
-    'index built over all places': duration(index.buildMs),
-    'documents/s of that build': grouped(Math.round((index.documents * 1000) / index.buildMs)),
+    'index built over all places': duration(byName.buildMs),
+    'documents/s of that build': grouped(Math.round((byName.documents * 1000) / byName.buildMs)),
+    'search index built over their names': duration(text.buildMs),
+    'documents/s of that build, too': grouped(Math.round((text.documents * 1000) / text.buildMs)),
   }
 }

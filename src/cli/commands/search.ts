@@ -1,15 +1,11 @@
 /** `sillok search`: documents that a search index answers a text with, the best first, page by page. */
-import { styleText } from 'node:util'
-import { SillokError } from '../../base/errors.js'
-import type { SearchConfig } from '../../derived/search/config.js'
-import { DocumentHighlights } from '../../derived/search/document-highlights.js'
 import type { SearchFilter } from '../../derived/search/filter.js'
-import type { Fragment } from '../../derived/search/fragments.js'
 import type { FoundDocument, SearchOptions } from '../../store/search-types.js'
 import type { Store } from '../../store/store.js'
 import type { Arguments, Command, Terminal } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
+import { highlightsOf, writeFragments } from '../found-text.js'
 import { type Fields, printRows } from '../output.js'
 import { visible } from '../table.js'
 import { UsageError } from '../usage.js'
@@ -68,37 +64,16 @@ async function printPage(
   const text = neededText(given, 'text')
   const { hits, cursor } = await store.collection(collection).search(index, text, options)
   if (terminal.format === 'table' && options.highlight === true) {
-    const highlights = new DocumentHighlights(configOf(store, collection, index), text, options)
-    for (const hit of hits) await printHit(hit, highlights, terminal)
+    const { match, prefix } = options
+    const highlights = highlightsOf(store, { collection, index, text, match, prefix })
+    for (const { key, score, document } of hits) {
+      await terminal.out.write(`${visible(String(key))}  ${shortScore(score)}\n`)
+      await writeFragments(highlights, document, terminal.out)
+    }
   } else {
     await printRows(hits.map(fieldsOf), terminal.format, terminal.out)
   }
   if (cursor !== undefined) await terminal.err.write(`next page: --after ${cursor}\n`)
-}
-
-/** Key and score, then a line for each fragment. */
-async function printHit(
-  { key, score, document }: FoundDocument<Fields>,
-  highlights: DocumentHighlights,
-  { out }: Terminal,
-): Promise<void> {
-  await out.write(`${visible(String(key))}  ${shortScore(score)}\n`)
-  for (const [field, fragments] of highlights.of(document)) {
-    for (const fragment of fragments) {
-      await out.write(`  ${visible(field)}: ${markedText(fragment, out.isTerminal)}\n`)
-    }
-  }
-}
-
-/** The fragment on one line: marks are bold on a terminal, ‹so› elsewhere. */
-export function markedText(fragment: Fragment, isTerminal: boolean): string {
-  const shown = fragment.map(({ text, isMarked }) => {
-    const plain = visible(text)
-    if (!isMarked) return plain
-    // Whether there are colours is known of the terminal already.
-    return isTerminal ? styleText(['bold', 'yellow'], plain) : `‹${plain}›`
-  })
-  return shown.join('')
 }
 
 function fieldsOf({ key, version, score, document, highlights }: FoundDocument<Fields>): Fields {
@@ -109,12 +84,6 @@ function fieldsOf({ key, version, score, document, highlights }: FoundDocument<F
 /** No longer than it says something. */
 function shortScore(score: number): number {
   return Number(score.toPrecision(6))
-}
-
-function configOf(store: Store, collection: string, index: string): SearchConfig {
-  const found = store.definition(collection)?.indexes[index]
-  if (found !== undefined) return found as unknown as SearchConfig
-  throw new SillokError('NOT_FOUND', `collection ${collection} has no index ${index}`)
 }
 
 function optionsOf(given: Arguments): SearchOptions {

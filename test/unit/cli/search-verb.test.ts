@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
-import { markedText } from '../../../src/cli/commands/search.js'
+import { markedText } from '../../../src/cli/found-text.js'
 import { open } from '../../../src/index.js'
 import { shell } from './shell.js'
 
