@@ -1,7 +1,7 @@
 /**
  * What a search found, as text for people: fragments of documents with their marks, on one line each.
  *
- * Like all stored data the text is made visible first, so that it cannot move the cursor or colour the screen.
+ * As all stored data the text is made visible first: it cannot move the cursor or colour the screen.
  */
 import { styleText } from 'node:util'
 import { SillokError } from '../base/errors.js'

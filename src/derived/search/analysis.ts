@@ -5,7 +5,7 @@
  * Three kinds of terms:
  *
  *   word   a run of Latin letters and digits, or of another alphabet, as it stands (folded); with its place
- *   stem   what ranking counts of a word: its English stem, unless it is a stop word; and of a run that is one
+ *   stem   what ranking counts of a word: its English stem, unless it is a stop word; and of a run of one
  *          character, without particles and endings, that character. Without place
  *   gram   two neighbours of a run of Hangul, Han or kana, and its last character alone; with its place.
  *          Ranking counts those of the run without particles and endings

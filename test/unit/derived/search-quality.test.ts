@@ -1,6 +1,6 @@
 /**
  * How good the answers are: English on the Cranfield collection; Korean on film reviews against a scan, and
- * that a question ranks the same in whatever form its words stand, on reviews and on the sentences of the demo.
+ * that a question ranks the same in whatever form its words stand, on reviews and on the demo's sentences.
  * Data is that of ../shared/data (SILLOK_DATA names another place); what needs it is left out without it.
  */
 import { existsSync, readFileSync } from 'node:fs'
@@ -22,6 +22,8 @@ const cranfield = join(folder, 'cranfield')
 const nsmc = join(folder, 'nsmc', 'reviews.ndjson')
 const without = (file: string): { skip: string } | object =>
   existsSync(file) ? {} : { skip: `${file} is not there` }
+
+t.setTimeout(120_000)
 
 type Documents = Map<DocumentKey, Record<string, unknown>>
 
