@@ -23,6 +23,7 @@ interface TextRun {
   readonly from: number
   readonly to: number
   readonly text: string
+  readonly touches: boolean
 }
 
 /** Takes a range of the folded text. */
@@ -52,8 +53,8 @@ export class Highlighter {
   readonly #beginnings = new Map<string, string[]>()
   /** By class and first unit: what stands anywhere in a run. */
   readonly #pieces = new Map<string, string[]>()
-  /** By class: whole runs. */
-  readonly #runs = new Set<string>()
+  /** By class: characters that ranking keeps alone of a run. */
+  readonly #alone = new Set<string>()
   readonly #typed: Typed[] = []
   /** By the last unit of the first run: phrases of several runs, or of one word. */
   readonly #phrases = new Map<string, (readonly QuestionRun[])[]>()
@@ -75,9 +76,9 @@ export class Highlighter {
   ranges(original: string): MarkedRange[] {
     const folded = foldText(original)
     const runs: TextRun[] = []
-    eachRun(folded.text, (is, from, to) => {
+    eachRun(folded.text, (is, from, to, touches) => {
       const text = isWordClass(is) ? wordOf(folded.text, from, to) : folded.text.slice(from, to)
-      runs.push({ is, from, to, text })
+      runs.push({ is, from, to, text, touches })
     })
     const found: MarkedRange[] = []
     const take: RangeTaker = (from, to) => void found.push(originalRange(folded, from, to))
@@ -107,8 +108,8 @@ export class Highlighter {
     const ranked = rankedLength(text, characters.length, is === classes.hangul, touches)
     if (ranked === 0) return
     // In passing, one character is a word of its own.
-    if (characters.length === 1 && !isAnywhere) {
-      this.#runs.add(`${is}${text}`)
+    if (ranked === 1 && !isAnywhere) {
+      this.#alone.add(`${is}${characters[0] as string}`)
       return
     }
     this.#addPiece(is, text)
@@ -137,8 +138,8 @@ export class Highlighter {
   }
 
   #markRun(run: TextRun, take: RangeTaker): void {
-    const { is, text, from, to } = run
-    if (this.#runs.has(is + text)) take(from, to)
+    const { is, text, from } = run
+    if (this.#alone.size > 0) this.#markAlone(run, take)
     if (this.#pieces.size > 0) {
       for (let at = 0; at < text.length; at++) {
         for (const piece of this.#pieces.get(is + text.charAt(at)) ?? []) {
@@ -147,6 +148,14 @@ export class Highlighter {
       }
     }
     for (const typed of this.#typed) if (typed.is === is) markTyped(typed, run, take)
+  }
+
+  #markAlone({ is, text, from, touches }: TextRun, take: RangeTaker): void {
+    const characters = charactersOf(text)
+    const first = characters[0] as string
+    if (!this.#alone.has(is + first)) return
+    const ranked = rankedLength(text, characters.length, is === classes.hangul, touches)
+    if (ranked === 1) take(from, from + first.length)
   }
 }
 

@@ -324,6 +324,7 @@ t.test('marks stand in the original, and everything else is escaped', async t =>
   ]
   for (const [query, text, html] of cases) t.equal(marked(query, text), html, `${query}: ${text}`)
   t.equal(marked('꿀 밥', '꿀벌 밥'), '꿀벌 <mark>밥</mark>', 'in passing, one character is a word')
+  t.equal(marked('산에서 밥을', '산은 산업 산책'), '<mark>산</mark>은 산업 산책', 'whatever its particle')
   t.equal(marked('꿀 밥', '꿀벌 밥', { match: 'all' }), '<mark>꿀</mark>벌 <mark>밥</mark>')
   t.equal(marked('서우', '서울 서쪽', { prefix: true }), '<mark>서울</mark> 서쪽')
   fc.assert(
