@@ -118,7 +118,7 @@ const classes: [string, () => SearchQuery][] = [
   ['two words of documents', () => ({ text: `${word()} ${word()}` })],
   ['a term in half of all', () => ({ text: 'half' })],
   ['that, and another', () => ({ text: `half ${zipfWord()}` })],
-  ['that, filtered', () => ({ text: 'half', filter: { year: { gte: 2015 } } })],
+  ['that, filtered', () => ({ text: 'half', where: { year: { gte: 2015 } } })],
   ['a common run', () => ({ text: '영화' })],
   ['a run of Hangul', () => ({ text: word() })],
   ['prefix, three letters and more', () => ({ text: zipfWord().slice(0, 6), prefix: true })],

@@ -25,6 +25,9 @@ export type {
   KeyedDocument,
 } from './derived/contract.js'
 export type { IndexState, IndexStatus } from './derived/runner.js'
+export type { HighlightOptions } from './derived/search/document-highlights.js'
+export type { FilterBounds, SearchFilter } from './derived/search/filter.js'
+export type { SearchQuery } from './derived/search/search-query.js'
 export type { SecondaryDefinition } from './derived/secondary/config.js'
 export type { IndexField, IndexQuery } from './derived/secondary/index-query.js'
 export type { SecondaryQuery } from './derived/secondary/query.js'
@@ -51,6 +54,13 @@ export type {
 } from './store/notices.js'
 export { type OpenOptions, open } from './store/open.js'
 export type * from './store/options.js'
+export type {
+  FoundDocument,
+  SearchName,
+  SearchOptions,
+  SearchOptionsOf,
+  SearchPage,
+} from './store/search-types.js'
 export { Session } from './store/session.js'
 export { Store } from './store/store.js'
 export type { StoreListeners, StoreStatus } from './store/store-status.js'

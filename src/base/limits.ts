@@ -150,6 +150,12 @@ export const limits = {
   indexCheckpointBatchesMax: 2000,
   /** Characters (UTF-16 units) of a question's text. */
   searchTextUnitsMax: 4096,
+  /** Hits in one page of a search: they are held in memory, with their documents. */
+  searchHitsMax: 1000,
+  /** Fragments of one field that a search shows. */
+  highlightFragmentsMax: 100,
+  /** UTF-16 units of one such fragment, about. */
+  highlightUnitsMax: 10_000,
   /** Pages of terms that one opened search index keeps in memory. */
   searchPagesBytesMax: 32 * MiB,
   /** Notes of deleted documents that one batch of an index removes, once it is built. */

@@ -24,6 +24,7 @@ const commands: readonly { readonly command: Command }[] = await Promise.all([
   import('./commands/scan.js'),
   import('./commands/count.js'),
   import('./commands/find.js'),
+  import('./commands/search.js'),
   import('./commands/tail.js'),
   import('./commands/indexes.js'),
   import('./commands/status.js'),

@@ -33,11 +33,17 @@ export interface SourceChunk {
   readonly isLast: boolean
 }
 
+/** A document as of one moment. */
+export interface ViewedDocument {
+  readonly document: Document
+  readonly version: Version
+}
+
 /** The documents as of one moment. */
 export interface DocumentView {
   readonly index: LogIndex
   /** The documents under these encoded keys, in their order; undefined where there is none. */
-  getMany(collection: CollectionId, keys: readonly Buffer[]): Promise<(Document | undefined)[]>
+  getMany(collection: CollectionId, keys: readonly Buffer[]): Promise<(ViewedDocument | undefined)[]>
   /** Lets the view go. A second call does nothing. */
   release(): void
 }

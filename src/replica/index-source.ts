@@ -67,7 +67,10 @@ export class ReplicaIndexSource implements IndexSource {
       getMany: async (collection, keys) => {
         const rowKeys = keys.map(key => documentRow(collection, key))
         const rows = await view.getMany(rowKeys)
-        return rows.map(row => (row === null ? undefined : decodeDocument(documentBytes(row.value))))
+        return rows.map(row => {
+          if (row === null) return undefined
+          return { document: decodeDocument(documentBytes(row.value)), version: row.version }
+        })
       },
       release: () => view.release(),
     }

@@ -23,6 +23,7 @@ import type {
   StopOptions,
   WriteOptions,
 } from './options.js'
+import type { SearchOptions } from './search-types.js'
 
 /** The names of the options that a call takes. */
 export type OptionNames = ReadonlySet<string>
@@ -51,6 +52,15 @@ export const optionNames = {
   find: names<FindOptions>(find),
   page: names<PageOptions>({ ...find, limit: true, cursor: true }),
   stop: names<StopOptions>({ signal: true }),
+  search: names<SearchOptions>({
+    ...find,
+    limit: true,
+    cursor: true,
+    match: true,
+    prefix: true,
+    where: true,
+    highlight: true,
+  }),
   changes: names<ChangesOptions>({ collection: true, from: true, follow: true, name: true, signal: true }),
   collection: names<CollectionOptions<unknown>>({ validate: true }),
   define: names<DefineOptions>({ ...call, drop: true }),
@@ -159,9 +169,23 @@ export function checkPage(options: PageOptions): void {
     const allowed = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER - 1}`
     throw invalid(`findPage: limit must be ${allowed}, not ${show(limit)}`)
   }
-  if (cursor !== undefined && typeof cursor !== 'string') {
-    throw invalid(`cursor must be the text that the page before gave, not ${show(cursor)}`)
+  checkCursor(cursor)
+}
+
+/** Throws INVALID unless limit and cursor are what their types say; as `checkFind` for the rest. */
+export function checkSearch(options: SearchOptions): void {
+  checkFind(options, optionNames.search)
+  const { limit, cursor } = options
+  const most = limits.searchHitsMax
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1 && limit <= most)) {
+    throw invalid(`search: limit must be a whole number from 1 to ${most}, not ${show(limit)}`)
   }
+  checkCursor(cursor)
+}
+
+function checkCursor(cursor: unknown): void {
+  if (cursor === undefined || typeof cursor === 'string') return
+  throw invalid(`cursor must be the text that the page before gave, not ${show(cursor)}`)
 }
 
 /** Throws INVALID unless the options of a feed are what their types say. An aborted signal may be given. */

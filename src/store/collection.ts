@@ -22,6 +22,7 @@ import {
   checkPage,
   checkRead,
   checkScan,
+  checkSearch,
   checkSignal,
   invalid,
   noOptions,
@@ -56,6 +57,8 @@ import { scanRange } from './range.js'
 import type { Reader } from './reader.js'
 import { updateMark } from './request-hash.js'
 import { type Requests, unlessAnswered } from './requests.js'
+import type { SearchReader } from './search-reader.js'
+import type { SearchName, SearchOptionsOf, SearchPage } from './search-types.js'
 import { type ChangeDocument, update } from './updates.js'
 import type { DocumentSchema, Validation } from './validation.js'
 import { type Writer, writeBy, writeChecked, written } from './writer.js'
@@ -67,6 +70,7 @@ export interface CollectionParts {
   readonly writer: Writer
   readonly reader: Reader
   readonly indexReader: IndexReader
+  readonly searchReader: SearchReader
   readonly asking: Asking
   readonly locks: KeyLocks
   readonly requests: Requests
@@ -290,6 +294,22 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
     checkPage(options)
     const asked = (query === undefined ? {} : query) as SecondaryQuery
     return await this.#parts.indexReader.findPage<T>(this.#schema(), name, asked, options)
+  }
+
+  /**
+   * The documents that a search index answers a text with, the best first: one page, and a cursor for the
+   * next. Hits, documents and highlights are of one moment, which shows everything that was acknowledged
+   * before the call; each page has a moment of its own, as with findPage. Of the text, `"two words"` must
+   * stand so, `word*` begins a word, a single run of Hangul must be in the document. Rejects as find; with
+   * INVALID for a cursor of another question.
+   */
+  async search<Name extends SearchName<D>>(
+    name: Name,
+    text: string,
+    options: SearchOptionsOf<T, D, Name> = noOptions as SearchOptionsOf<T, D, Name>,
+  ): Promise<SearchPage<T>> {
+    checkSearch(options)
+    return await this.#parts.searchReader.page<T>(this.#schema(), name, text, options)
   }
 
   /**

@@ -40,7 +40,8 @@ import { Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
-import { cursorSecret, IndexReader } from './index-reader.js'
+import { cursorSecret, IndexMoments } from './index-moments.js'
+import { IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
 import { metricsOf, type StoreMetrics } from './metrics.js'
@@ -60,6 +61,7 @@ import type {
 } from './options.js'
 import { Reader } from './reader.js'
 import { Requests } from './requests.js'
+import { SearchReader } from './search-reader.js'
 import { Session } from './session.js'
 import type { StoreListeners, StoreStatus } from './store-status.js'
 import { untilAborted } from './until-aborted.js'
@@ -93,6 +95,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #metaAsking: Asking | undefined
   #reader: Reader | undefined
   #indexReader: IndexReader | undefined
+  #searchReader: SearchReader | undefined
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
   #batches: Batches | undefined
@@ -161,14 +164,16 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: store.#reader,
       writtenAt: (key, version) => host.writtenAt(key, version),
     })
-    store.#indexReader = new IndexReader({
+    const moments = new IndexMoments({
       indexes: () => host.indexes,
       types: indexTypes.byName,
       reader: store.#reader,
       asking: store.#asking,
-      secret: cursorSecret(host.origin),
       waitingMax: own.waitingReadsMax ?? limits.waitingReadsMax,
     })
+    const secret = cursorSecret(host.origin)
+    store.#indexReader = new IndexReader(moments, secret)
+    store.#searchReader = new SearchReader(moments, env.clock, secret)
     for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
     notices.opened(env.clock.monotonicMs() - beganMs)
@@ -424,6 +429,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
       indexReader: this.#open(this.#indexReader),
+      searchReader: this.#open(this.#searchReader),
       asking: this.#open(this.#asking),
       locks: this.#locks,
       requests: this.#open(this.#requests),

@@ -206,6 +206,7 @@ async function oldSession(
       operations: new Operations(new IndexTypes()),
       writer,
       reader: new Reader(env.clock, host.data.state, asking),
+      searchReader: undefined as never,
       indexReader: undefined as never,
       asking,
       locks: new KeyLocks(),

@@ -1,7 +1,7 @@
 /**
  * `sillok demo`: 171,075 places are imported by a process that is killed three times on the way; then it is
- * shown that nothing was lost and nothing done twice. Every claim is checked; one that does not hold ends
- * with exit code 1.
+ * shown that nothing was lost and nothing done twice, and what is there is searched. Every claim is checked;
+ * one that does not hold ends with exit code 1.
  */
 import path from 'node:path'
 import { RealClock } from '../../env/real-clock.js'
@@ -21,6 +21,7 @@ import { Claims } from '../demo/claims.js'
 import { type ImportChildEnd, runImportChild } from '../demo/import-child.js'
 import { checkIndex, checkSound, type IndexFigures } from '../demo/indexed.js'
 import { expectedPlaces, type Place, placesDefinition, readPlaces, writePlaces } from '../demo/places.js'
+import { checkSearch, checkSentences } from '../demo/searched.js'
 import { withStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { type Fields, printOne, printRows } from '../output.js'
@@ -97,8 +98,9 @@ class Demo {
     const digest = await this.#check(places)
     const again = await this.#importAgain(digest)
     const bytes = await bytesIn(this.#folder)
-    const index = await this.#index(places)
-    return figuresOf(runs, again, bytes, index)
+    const byName = await this.#index(places)
+    const text = await this.#search(places)
+    return figuresOf(runs, again, bytes, { byName, text })
   }
 
   async #importKilled(rows: number): Promise<ImportChildEnd[]> {
@@ -167,6 +169,17 @@ class Demo {
     return figures
   }
 
+  async #search(places: readonly Place[]): Promise<IndexFigures> {
+    const rejected = await reportedRows(this.#report)
+    return withStore(this.#folder, this.#terminal.err, async store => {
+      const figures = await checkSearch(store, this.#clock, places, rejected, this.#claims)
+      await this.#say('  built a search index over the names of places and countries')
+      const isShown = this.#terminal.format === 'table'
+      await checkSentences(store, this.#claims, isShown ? this.#terminal.out : undefined)
+      return figures
+    })
+  }
+
   #import(how: { answered: (rows: number) => void; killAtRows?: number }): Promise<ImportChildEnd> {
     const [clock, folder, file, report] = [this.#clock, this.#folder, this.#file, this.#report]
     return runImportChild({ clock, folder, collection: 'places', file, report, ...how })
@@ -181,7 +194,7 @@ function figuresOf(
   runs: readonly ImportChildEnd[],
   again: { readonly seconds: number; readonly writes: LoadResult },
   bytes: number,
-  index: IndexFigures,
+  { byName, text }: Record<'byName' | 'text', IndexFigures>,
 ): Fields {
   const rows = runs.reduce(
     (sum, { answered, resumedFrom }) => sum + Math.max(0, answered - resumedFrom + 1),
@@ -197,7 +210,9 @@ function figuresOf(
     'durable write, one at a time, p99': `${p99Ms} ms`,
     'the same import again': duration(again.seconds * 1000),
     'bytes on disk': grouped(bytes),
-    'index built over all places': duration(index.buildMs),
-    'documents/s of that build': grouped(Math.round((index.documents * 1000) / index.buildMs)),
+    'index built over all places': duration(byName.buildMs),
+    'documents/s of that build': grouped(Math.round((byName.documents * 1000) / byName.buildMs)),
+    'search index built over the names': duration(text.buildMs),
+    'documents/s of that build, too': grouped(Math.round((text.documents * 1000) / text.buildMs)),
   }
 }

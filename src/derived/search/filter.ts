@@ -30,21 +30,26 @@ export interface FilterTest {
 
 const boundNames = ['gt', 'gte', 'lt', 'lte'] as const
 
-/** The tests of a filter. INVALID names what is wrong, and what is allowed. */
-export function filterTests(filters: readonly string[], filter: SearchFilter | undefined): FilterTest[] {
-  if (filter === undefined) return []
-  if (typeof filter !== 'object' || filter === null || !isPlainObject(filter)) {
-    throw invalid('filter must be an object: field, and what it must hold')
+/** The tests of `where`. INVALID names what is wrong, and what is allowed. */
+export function filterTests(filters: readonly string[], where: SearchFilter | undefined): FilterTest[] {
+  if (where === undefined) return []
+  if (typeof where !== 'object' || where === null || !isPlainObject(where)) {
+    throw invalid('where must be an object: field, and what it must hold')
   }
-  return Object.entries(filter).map(([field, condition]) => {
+  return given(where).map(([field, condition]) => {
     const at = filters.indexOf(field)
     if (at < 0) {
       throw invalid(
-        `filter: ${JSON.stringify(field)} is no filter; the index has ${filters.join(', ') || 'none'}`,
+        `where: ${JSON.stringify(field)} is no filter; the index has ${filters.join(', ') || 'none'}`,
       )
     }
     return { filter: at, passes: testOf(field, condition) }
   })
+}
+
+/** Names and values of an object; what is undefined is not given. */
+export function given(of: Readonly<Record<string, unknown>>): [name: string, value: unknown][] {
+  return Object.entries(of).filter(([, value]) => value !== undefined)
 }
 
 function testOf(field: string, condition: unknown): (value: Buffer) => boolean {
@@ -53,13 +58,13 @@ function testOf(field: string, condition: unknown): (value: Buffer) => boolean {
     const allowed = new Set(values.map(value => encoded(field, value).toString('latin1')))
     return value => allowed.has(value.toString('latin1'))
   }
-  const bounds = Object.entries(condition)
+  const bounds = given(condition)
   for (const [name] of bounds) {
     if (!(boundNames as readonly string[]).includes(name)) {
-      throw invalid(`filter.${field}: unknown ${JSON.stringify(name)}; allowed are ${boundNames.join(', ')}`)
+      throw invalid(`where.${field}: unknown ${JSON.stringify(name)}; allowed are ${boundNames.join(', ')}`)
     }
   }
-  if (bounds.length === 0) throw invalid(`filter.${field}: name a value, a list of values, or bounds`)
+  if (bounds.length === 0) throw invalid(`where.${field}: name a value, a list of values, or bounds`)
   const tests = bounds.map(([name, bound]) => {
     const limit = encoded(`${field}.${name}`, bound)
     return (value: Buffer): boolean => value[0] === limit[0] && holds(name, value.compare(limit))
@@ -77,7 +82,7 @@ function encoded(name: string, value: unknown): Buffer {
   try {
     return encodeTuple([value as TupleValue])
   } catch (error) {
-    throw invalid(`filter.${name}: ${error instanceof Error ? error.message : String(error)}`)
+    throw invalid(`where.${name}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

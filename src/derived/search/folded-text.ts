@@ -74,6 +74,13 @@ function clusterEnd(text: string, from: number): number {
   return at
 }
 
+/** True if a character does not begin there: half of one, or what joins with what stands before it. */
+export function joinsPrevious(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at)
+  const isSecondHalf = unit >= 0xdc00 && unit <= 0xdfff && at > 0 && unitsAt(text, at - 1) === 2
+  return isSecondHalf || joins(text.codePointAt(at) ?? 0)
+}
+
 function unitsAt(text: string, at: number): number {
   return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1
 }

@@ -1,30 +1,21 @@
 /**
- * Where a text has what a question asks for: ranges of the original text, and the text as HTML with marks.
+ * Where a text has what a question asks for, as ranges of the original text.
  *
  * Marked are words with a stem of the question, runs that contain one of the question's, with or without its
- * particles, what begins as a word that is being typed does, and quoted phrases as a whole. What only adds
- * to a score, a part of a run, is not. Ranges cover whole characters of the original, however they were
- * composed.
+ * particles, what begins as a word that is being typed does, and quoted phrases as a whole: every document
+ * that answers a question has a mark. What only adds to a score, a part of a run, is not marked. Ranges cover
+ * whole characters of the original, however they were composed.
+ *
+ * What is looked for is kept by its first character, so the time grows with the text and not with the text
+ * times the question.
  */
 import { type AnalysisOptions, charactersOf, rankedLength, rankedStem, wordOf } from './analysis.js'
 import { type CharacterClass, classes } from './characters.js'
 import { isStopWord } from './english.js'
 import { type FoldedText, foldText } from './folded-text.js'
+import type { MarkedRange } from './fragments.js'
 import { type QuestionRun, questionRuns, typedCharacter } from './question.js'
 import { eachRun } from './script-runs.js'
-
-/** A range of UTF-16 units: from `start` to before `end`. */
-export interface MarkedRange {
-  readonly start: number
-  readonly end: number
-}
-
-/** How marks are written; `snippetUnits`: the text is cut to about so many units around the first marks. */
-export interface MarkOptions {
-  readonly open?: string
-  readonly close?: string
-  readonly snippetUnits?: number
-}
 
 /** A run of the text. */
 interface TextRun {
@@ -32,116 +23,166 @@ interface TextRun {
   readonly from: number
   readonly to: number
   readonly text: string
+  readonly touches: boolean
 }
 
 /** Takes a range of the folded text. */
 type RangeTaker = (from: number, to: number) => void
 
+/** The last character that is being typed: what stands before it, and what it may become. */
+interface Typed {
+  readonly is: CharacterClass
+  readonly head: string
+  readonly least: string
+  /** Undefined: only itself. */
+  readonly above: string | undefined
+}
+
+/** How the question is meant: as in a `SearchQuery`. */
+export interface HighlighterOptions extends AnalysisOptions {
+  readonly match?: 'any' | 'all' | undefined
+  readonly prefix?: boolean | undefined
+}
+
 /** What is to be marked for one question; made once, used for many texts. */
 export class Highlighter {
-  readonly #runs: readonly QuestionRun[]
-  readonly #phrases: readonly (readonly QuestionRun[])[]
   readonly #options: AnalysisOptions
-  readonly #hasContent: boolean
+  readonly #stems = new Set<string>()
+  readonly #words = new Set<string>()
+  /** By first unit: what words begin with. */
+  readonly #beginnings = new Map<string, string[]>()
+  /** By class and first unit: what stands anywhere in a run. */
+  readonly #pieces = new Map<string, string[]>()
+  /** By class: characters that ranking keeps alone of a run. */
+  readonly #alone = new Set<string>()
+  readonly #typed: Typed[] = []
+  /** By the last unit of the first run: phrases of several runs, or of one word. */
+  readonly #phrases = new Map<string, (readonly QuestionRun[])[]>()
 
-  constructor(text: string, prefix = false, options: AnalysisOptions = {}) {
-    const runs = questionRuns(text, prefix)
-    this.#runs = runs.filter(({ phrase }) => phrase === 0)
-    const count = Math.max(0, ...runs.map(({ phrase }) => phrase))
-    const phrases = Array.from({ length: count }, (_, n) => runs.filter(({ phrase }) => phrase === n + 1))
-    this.#phrases = phrases.filter(({ length }) => length > 0)
+  constructor(text: string, { match, prefix = false, ...options }: HighlighterOptions = {}) {
     this.#options = options
-    this.#hasContent = runs.some(run => !isWordClass(run.is) || run.isPrefix || !isStopWord(run.text))
+    const runs = questionRuns(text, prefix)
+    const hasContent = runs.some(run => !isWordClass(run.is) || run.isPrefix || !isStopWord(run.text))
+    const isAnywhere = runs.length === 1 || match === 'all'
+    for (const run of runs) {
+      if (run.phrase > 0) continue
+      if (isWordClass(run.is)) this.#addWord(run, hasContent)
+      else this.#addRun(run, isAnywhere)
+    }
+    for (const phrase of phrasesOf(runs)) this.#addPhrase(phrase)
   }
 
   /** The ranges of a text, ascending; they do not touch. */
   ranges(original: string): MarkedRange[] {
     const folded = foldText(original)
     const runs: TextRun[] = []
-    eachRun(folded.text, (is, from, to) => {
+    eachRun(folded.text, (is, from, to, touches) => {
       const text = isWordClass(is) ? wordOf(folded.text, from, to) : folded.text.slice(from, to)
-      runs.push({ is, from, to, text })
+      runs.push({ is, from, to, text, touches })
     })
     const found: MarkedRange[] = []
     const take: RangeTaker = (from, to) => void found.push(originalRange(folded, from, to))
-    for (const asked of this.#runs) {
-      for (const run of runs) {
-        if (isWordClass(asked.is)) this.#markWord(asked, run, take)
-        else if (asked.is === run.is) this.#markRun(asked, run, take)
-      }
+    for (const [at, run] of runs.entries()) {
+      if (isWordClass(run.is)) this.#markWord(run, take)
+      else this.#markRun(run, take)
+      for (const phrase of this.#phrases.get(run.text.slice(-1)) ?? []) markPhrase(phrase, runs, at, take)
     }
-    for (const phrase of this.#phrases) markPhrase(phrase, runs, take)
     return merged(found)
   }
 
-  /** The text as HTML: everything escaped, ranges between the marks. */
-  html(original: string, options: MarkOptions = {}): string {
-    const { open = '<mark>', close = '</mark>', snippetUnits } = options
-    const ranges = this.ranges(original)
-    const { start, end } = snippetOf(original, ranges, snippetUnits)
-    let html = start > 0 ? '…' : ''
-    let at = start
-    for (const range of ranges) {
-      if (range.end <= start || range.start >= end) continue
-      html += escaped(original.slice(at, range.start))
-      html += open + escaped(original.slice(range.start, Math.min(end, range.end))) + close
-      at = Math.min(end, range.end)
-    }
-    return html + escaped(original.slice(at, end)) + (end < original.length ? '…' : '')
+  #addWord({ text, isPrefix }: QuestionRun, hasContent: boolean): void {
+    const stem = rankedStem(text, this.#options)
+    if (isPrefix) add(this.#beginnings, text.slice(0, 1), text)
+    else if (stem !== undefined) this.#stems.add(stem)
+    else if (!hasContent) this.#words.add(text)
   }
 
-  #markWord(asked: QuestionRun, run: TextRun, take: RangeTaker): void {
-    if (!isWordClass(run.is)) return
-    if (asked.isPrefix) {
-      if (run.text.startsWith(asked.text)) take(run.from, run.to)
+  #addRun({ is, text, isPrefix, touches }: QuestionRun, isAnywhere: boolean): void {
+    const characters = charactersOf(text)
+    if (isPrefix) {
+      const last = characters[characters.length - 1] as string
+      const [least, above] = typedCharacter(last)
+      this.#typed.push({ is, head: text.slice(0, -last.length), least, above })
       return
     }
-    const stem = rankedStem(asked.text, this.#options)
-    const isSame =
-      stem === undefined
-        ? !this.#hasContent && run.text === asked.text
-        : rankedStem(run.text, this.#options) === stem
-    if (isSame) take(run.from, run.to)
-  }
-
-  #markRun(asked: QuestionRun, run: TextRun, take: RangeTaker): void {
-    const characters = charactersOf(asked.text)
-    if (asked.isPrefix) {
-      markTyped(characters, run, take)
-      return
-    }
-    const isHangul = asked.is === classes.hangul
-    const ranked = rankedLength(asked.text, characters.length, isHangul, asked.touches)
+    const ranked = rankedLength(text, characters.length, is === classes.hangul, touches)
     if (ranked === 0) return
     // In passing, one character is a word of its own.
-    if (characters.length === 1 && this.#runs.length > 1) {
-      if (run.text === asked.text) take(run.from, run.to)
+    if (ranked === 1 && !isAnywhere) {
+      this.#alone.add(`${is}${characters[0] as string}`)
       return
     }
-    markPieces(asked.text, run, take)
-    if (ranked < characters.length) {
-      const stem = characters.slice(0, ranked)
-      markPieces(typeof stem === 'string' ? stem : stem.join(''), run, take)
-    }
+    this.#addPiece(is, text)
+    const stem = characters.slice(0, ranked)
+    if (ranked < characters.length) this.#addPiece(is, typeof stem === 'string' ? stem : stem.join(''))
   }
+
+  #addPhrase(phrase: readonly QuestionRun[]): void {
+    const [first, ...others] = phrase
+    if (first === undefined) return
+    if (others.length === 0 && !isWordClass(first.is)) this.#addPiece(first.is, first.text)
+    else add(this.#phrases, first.text.slice(-1), phrase)
+  }
+
+  #addPiece(is: CharacterClass, text: string): void {
+    add(this.#pieces, is + text.slice(0, 1), text)
+  }
+
+  #markWord({ text, from, to }: TextRun, take: RangeTaker): void {
+    const stem = rankedStem(text, this.#options)
+    const isAsked =
+      (stem !== undefined && this.#stems.has(stem)) ||
+      this.#words.has(text) ||
+      (this.#beginnings.get(text.slice(0, 1)) ?? []).some(beginning => text.startsWith(beginning))
+    if (isAsked) take(from, to)
+  }
+
+  #markRun(run: TextRun, take: RangeTaker): void {
+    const { is, text, from } = run
+    if (this.#alone.size > 0) this.#markAlone(run, take)
+    if (this.#pieces.size > 0) {
+      for (let at = 0; at < text.length; at++) {
+        for (const piece of this.#pieces.get(is + text.charAt(at)) ?? []) {
+          if (text.startsWith(piece, at)) take(from + at, from + at + piece.length)
+        }
+      }
+    }
+    for (const typed of this.#typed) if (typed.is === is) markTyped(typed, run, take)
+  }
+
+  #markAlone({ is, text, from, touches }: TextRun, take: RangeTaker): void {
+    const characters = charactersOf(text)
+    const first = characters[0] as string
+    if (!this.#alone.has(is + first)) return
+    const ranked = rankedLength(text, characters.length, is === classes.hangul, touches)
+    if (ranked === 1) take(from, from + first.length)
+  }
+}
+
+function phrasesOf(runs: readonly QuestionRun[]): QuestionRun[][] {
+  const phrases: QuestionRun[][] = []
+  for (const run of runs) {
+    if (run.phrase === 0) continue
+    const phrase = phrases[run.phrase - 1]
+    if (phrase === undefined) phrases[run.phrase - 1] = [run]
+    else phrase.push(run)
+  }
+  // What is quoted may hold no run at all.
+  return Object.values(phrases)
+}
+
+function add<T>(lists: Map<string, T[]>, name: string, one: T): void {
+  const list = lists.get(name)
+  if (list === undefined) lists.set(name, [one])
+  else if (!list.includes(one)) list.push(one)
 }
 
 function isWordClass(is: CharacterClass): boolean {
   return is === classes.latin || is === classes.other
 }
 
-function markPieces(piece: string, run: TextRun, take: RangeTaker): void {
-  for (let at = run.text.indexOf(piece); at >= 0; at = run.text.indexOf(piece, at + 1)) {
-    take(run.from + at, run.from + at + piece.length)
-  }
-}
-
 /** Pieces whose last character is what is typed so far, or what it may become. */
-function markTyped(characters: string | readonly string[], run: TextRun, take: RangeTaker): void {
-  const all = [...characters]
-  const last = all.pop() ?? ''
-  const head = all.join('')
-  const [least, above] = typedCharacter(last)
+function markTyped({ head, least, above }: Typed, run: TextRun, take: RangeTaker): void {
   for (let at = run.text.indexOf(head); at >= 0; at = run.text.indexOf(head, at + 1)) {
     const place = at + head.length
     if (place >= run.text.length) return
@@ -152,30 +193,26 @@ function markTyped(characters: string | readonly string[], run: TextRun, take: R
   }
 }
 
-/**
- * The phrase's runs side by side; the first may end a run, the last may begin one, one alone stands anywhere.
- */
-function markPhrase(phrase: readonly QuestionRun[], runs: readonly TextRun[], take: RangeTaker): void {
-  const [only, ...others] = phrase
-  if (only === undefined) return
-  if (others.length === 0 && !isWordClass(only.is)) {
-    for (const run of runs) if (run.is === only.is) markPieces(only.text, run, take)
+/** The phrase's runs side by side from that run on; the first may end a run, the last may begin one. */
+function markPhrase(
+  phrase: readonly QuestionRun[],
+  runs: readonly TextRun[],
+  at: number,
+  take: RangeTaker,
+): void {
+  const isThere = phrase.every((asked, n) => {
+    const run = runs[at + n]
+    if (run?.is !== asked.is) return false
+    if (isWordClass(asked.is)) return run.text === asked.text
+    if (n === 0) return run.text.endsWith(asked.text)
+    return n === phrase.length - 1 ? run.text.startsWith(asked.text) : run.text === asked.text
+  })
+  const [first, last] = [runs[at], runs[at + phrase.length - 1]]
+  const [begins, ends] = [phrase[0], phrase.at(-1)]
+  if (!isThere || first === undefined || last === undefined || begins === undefined || ends === undefined)
     return
-  }
-  for (let at = 0; at + phrase.length <= runs.length; at++) {
-    const isThere = phrase.every((asked, n) => {
-      const run = runs[at + n] as TextRun
-      if (run.is !== asked.is) return false
-      if (isWordClass(asked.is)) return run.text === asked.text
-      if (n === 0) return run.text.endsWith(asked.text)
-      return n === phrase.length - 1 ? run.text.startsWith(asked.text) : run.text === asked.text
-    })
-    if (!isThere) continue
-    const [first, last] = [runs[at] as TextRun, runs[at + phrase.length - 1] as TextRun]
-    const asked = phrase.at(-1) as QuestionRun
-    const start = isWordClass(only.is) ? first.from : first.to - only.text.length
-    take(start, isWordClass(asked.is) ? last.to : last.from + asked.text.length)
-  }
+  const start = isWordClass(begins.is) ? first.from : first.to - begins.text.length
+  take(start, isWordClass(ends.is) ? last.to : last.from + ends.text.length)
 }
 
 function originalRange({ starts, ends }: FoldedText, from: number, to: number): MarkedRange {
@@ -191,32 +228,4 @@ function merged(ranges: readonly MarkedRange[]): MarkedRange[] {
     else all.push({ start, end })
   }
   return all
-}
-
-/** The part of the text to show: from a little before the first mark, and no half of a character. */
-function snippetOf(text: string, ranges: readonly MarkedRange[], units: number | undefined): MarkedRange {
-  if (units === undefined || text.length <= units) return { start: 0, end: text.length }
-  const first = ranges[0]?.start ?? 0
-  let start = Math.max(0, Math.min(first - Math.floor(units / 4), text.length - units))
-  let end = Math.min(text.length, start + units)
-  if (isSecondHalf(text, start)) start--
-  if (isSecondHalf(text, end)) end--
-  return { start, end }
-}
-
-function isSecondHalf(text: string, at: number): boolean {
-  const unit = text.charCodeAt(at)
-  return at > 0 && at < text.length && unit >= 0xdc00 && unit <= 0xdfff
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, character => entities[character] ?? character)
 }

@@ -11,26 +11,20 @@ export interface Matcher {
   matches(ordinal: number): boolean
 }
 
-/** Documents that have a term; `ranked`: in which ranking counts it. */
+/** Documents that have a term. */
 export class TermMatcher implements Matcher {
   readonly #cursor: PostingCursor
-  readonly #ranked: boolean
 
-  constructor(cursor: PostingCursor, ranked = false) {
+  constructor(cursor: PostingCursor) {
     this.#cursor = cursor
-    this.#ranked = ranked
   }
 
   seek(target: number): number {
-    let ordinal = this.#cursor.seek(target)
-    while (this.#ranked && ordinal !== noOrdinal && !this.#cursor.isRanked) {
-      ordinal = this.#cursor.seek(ordinal + 1)
-    }
-    return ordinal
+    return this.#cursor.seek(target)
   }
 
   matches(ordinal: number): boolean {
-    return this.#cursor.seek(ordinal) === ordinal && (!this.#ranked || this.#cursor.isRanked)
+    return this.#cursor.seek(ordinal) === ordinal
   }
 }
 

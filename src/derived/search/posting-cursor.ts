@@ -94,14 +94,6 @@ export class PostingCursor {
     return bm25.weighted(this.#counts, this.#at * fields, lengths, this.ordinal * fields)
   }
 
-  /** True if ranking counts the term in this document. */
-  get isRanked(): boolean {
-    this.#readCounts()
-    const from = this.#at * this.#fieldCount
-    for (let field = 0; field < this.#fieldCount; field++) if (this.#counts[from + field] !== 0) return true
-    return false
-  }
-
   /** Adds what ranking counts in this document to `counts` at `to`. */
   addCounts(counts: Int32Array, to: number): void {
     this.#readCounts()

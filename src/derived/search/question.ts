@@ -45,8 +45,6 @@ export interface Clause {
   readonly terms: readonly PlacedTerm[]
   /** Any term of these ranges, at that offset. */
   readonly open?: { readonly ranges: readonly TermRange[]; readonly offset: number }
-  /** Only documents in which ranking counts the term. */
-  readonly ranked?: boolean
 }
 
 /** A question, ready to be asked. */
@@ -157,9 +155,14 @@ function rankedCharacters(run: QuestionRun): string | readonly string[] {
 
 /** What ranking counts of a run that is not being typed. */
 function rankedTerms(run: QuestionRun, options: AnalysisOptions): string[] {
-  if (!isWord(run)) return gramsOf(rankedCharacters(run))
+  if (!isWord(run)) return rankedGrams(rankedCharacters(run))
   const stem = rankedStem(run.text, options)
   return stem === undefined ? [] : [termKinds.stem + stem]
+}
+
+/** What ranking counts of a run that has these characters left. */
+function rankedGrams(characters: string | readonly string[]): string[] {
+  return characters.length === 1 ? [termKinds.stem + (characters[0] as string)] : gramsOf(characters)
 }
 
 /** Of one character the gram that ends its run. */
@@ -176,7 +179,8 @@ function singleRun(run: QuestionRun): Question {
   const written = charactersOf(run.text)
   const ranked = rankedCharacters(run)
   const ranking = new Map<string, number>()
-  if (written.length > 1) for (const gram of gramsOf(ranked)) ranking.set(gram, (ranking.get(gram) ?? 0) + 1)
+  if (written.length > 1)
+    for (const term of rankedGrams(ranked)) ranking.set(term, (ranking.get(term) ?? 0) + 1)
   const question = { required: [runClause(written, 0)], optional: [], ranking }
   if (ranked.length === written.length) return question
   return { ...question, otherwise: { ...question, required: [runClause(ranked, 0)] } }
@@ -216,15 +220,9 @@ function addWord(run: QuestionRun, { options, hasContent, isAlone, words, rank }
   for (const term of terms) rank(term)
   const [first] = terms
   if (isWord(run) && first !== undefined) words.push({ terms: [{ term: first, offset: 0 }] })
-  else if (
-    terms.length === 1 &&
-    first !== undefined &&
-    options.match !== 'all' &&
-    !isAlone &&
-    charactersOf(run.text).length === 1
-  ) {
+  else if (first?.startsWith(termKinds.stem) && options.match !== 'all' && !isAlone) {
     // In passing, one character is a word of its own: it stands in too many runs.
-    words.push({ terms: [{ term: first, offset: 0 }], ranked: true })
+    words.push({ terms: [{ term: first, offset: 0 }] })
   } else words.push(runClause(rankedCharacters(run), 0))
 }
 

@@ -18,14 +18,14 @@ export interface SearchQuery {
   /** True: the last word is still being typed. Default false. */
   readonly prefix?: boolean
   /** Values of filters: only documents that have them. */
-  readonly filter?: SearchFilter
+  readonly where?: SearchFilter
   /** Hits at most, 1 or more. */
   readonly limit?: number
   /** Only what follows this row in the order of hits: the `row` of the last hit that was taken. */
   readonly after?: Uint8Array
 }
 
-const allowed = ['text', 'match', 'prefix', 'filter', 'limit', 'after']
+const allowed = ['text', 'match', 'prefix', 'where', 'limit', 'after']
 
 /** Throws INVALID that names what is wrong about the shape of the question, and what is allowed. */
 export function checkSearchQuery(query: SearchQuery): void {

@@ -72,9 +72,9 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
 
   query(query: SearchQuery, rows: IndexRows): AsyncIterable<readonly SearchHit[]> {
     checkSearchQuery(query)
-    const { text, match, prefix = false, filter, limit, after } = query
+    const { text, match, prefix = false, where, limit, after } = query
     const question = parseQuestion(text, { ...this.#options, match, prefix })
-    const tests = filterTests(this.#config.filters, filter)
+    const tests = filterTests(this.#config.filters, where)
     const from = after === undefined ? undefined : readHitRow(after)
     return this.#pages(rows, limit, from, asked => Asking.prepare(asked, question, tests))
   }

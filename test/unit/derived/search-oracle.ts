@@ -76,9 +76,7 @@ function openTerms(one: Analysed, { terms, open }: Clause): string[] {
 
 function matches(one: Analysed, clause: Clause): boolean {
   if (clause.open !== undefined) return openTerms(one, clause).length > 0
-  if (!hasPhrase(one, clause.terms)) return false
-  if (clause.ranked !== true) return true
-  return clause.terms.every(({ term }) => one.terms.get(term)?.counts.some(count => count > 0))
+  return hasPhrase(one, clause.terms)
 }
 
 function answers(one: Analysed, { required, optional }: Question): boolean {
@@ -86,8 +84,8 @@ function answers(one: Analysed, { required, optional }: Question): boolean {
   return optional.some(clause => matches(one, clause))
 }
 
-function passes(document: Record<string, unknown>, filter: SearchQuery['filter']): boolean {
-  return Object.entries(filter ?? {}).every(([field, condition]) => {
+function passes(document: Record<string, unknown>, where: SearchQuery['where']): boolean {
+  return Object.entries(where ?? {}).every(([field, condition]) => {
     const values = Array.isArray(document[field]) ? (document[field] as unknown[]) : [document[field] ?? null]
     return values.some(value => {
       if (typeof condition !== 'object' || condition === null) return value === condition
@@ -130,7 +128,7 @@ export function answer(config: SearchConfig, query: SearchQuery, documents: Docu
     term => (question.ranking.get(term) ?? 0) * worthOf(some.filter(one => one.terms.has(term)).length),
   )
   for (const one of some) {
-    if (!answers(one, question) || !passes(one.document, query.filter)) continue
+    if (!answers(one, question) || !passes(one.document, query.where)) continue
     let score = 0
     for (const [n, term] of terms.entries()) {
       const had = one.terms.get(term)

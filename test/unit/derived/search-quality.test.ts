@@ -1,13 +1,16 @@
 /**
- * How good the answers are: English on the Cranfield collection, Korean on film reviews against a scan. Needs
- * the data of ../shared/data (SILLOK_DATA names another place), and is left out without it.
+ * How good the answers are: English on the Cranfield collection; Korean on film reviews against a scan, and
+ * that a question ranks the same in whatever form its words stand, on reviews and on the demo's sentences.
+ * Data is that of ../shared/data (SILLOK_DATA names another place); what needs it is left out without it.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { DocumentKey } from '../../../src/base/tuple.js'
+import { sentences } from '../../../src/cli/demo/sentences.js'
 import { SearchIndex, search } from '../../../src/derived/search/search.js'
+import { type KoreanQuestion, koreanQuestions } from './korean-questions.js'
 import { RowMap } from './row-map.js'
 
 const { SEED, SILLOK_DATA } = process.env
@@ -19,6 +22,8 @@ const cranfield = join(folder, 'cranfield')
 const nsmc = join(folder, 'nsmc', 'reviews.ndjson')
 const without = (file: string): { skip: string } | object =>
   existsSync(file) ? {} : { skip: `${file} is not there` }
+
+t.setTimeout(120_000)
 
 type Documents = Map<DocumentKey, Record<string, unknown>>
 
@@ -137,12 +142,17 @@ class RunScan {
   }
 }
 
-t.test('a piece of a run finds exactly the texts that contain it', without(nsmc), async t => {
+function readReviews(): Documents {
   const documents: Documents = new Map()
   for (const line of readFileSync(nsmc, 'utf8').trim().split('\n')) {
     const { review_id: key, review } = JSON.parse(line) as { review_id: string; review: string }
     documents.set(key, { review })
   }
+  return documents
+}
+
+t.test('a piece of a run finds exactly the texts that contain it', without(nsmc), async t => {
+  const documents = readReviews()
   t.equal(documents.size, 17_401)
   const index = new SearchIndex(search.configure({ fields: ['review'] }))
   const rows = await fill(index, documents, 1000)
@@ -159,4 +169,63 @@ t.test('a piece of a run finds exactly the texts that contain it', without(nsmc)
     if (!isSame) t.fail(`${piece}: ${found.length} found, ${scanned.size} by a scan`)
   }
   t.pass('2,000 pieces of 2 to 5 syllables')
+})
+
+/** Share of questions with the same first hit, and how many of the first ten are the same. */
+interface Agreement {
+  readonly first: number
+  readonly firstTen: number
+}
+
+/** Each question as bare words, and in a form of it: forms are written by hand in korean-questions.ts. */
+async function agreement(
+  t: Test,
+  index: SearchIndex,
+  rows: RowMap,
+  questions: readonly KoreanQuestion[],
+): Promise<Agreement> {
+  let [asked, first, shared, possible] = [0, 0, 0, 0]
+  for (const { bare, forms } of questions) {
+    const best = await topTen(index, rows, bare)
+    if (best.length === 0) continue
+    for (const form of forms) {
+      const found = await topTen(index, rows, form)
+      asked++
+      if (found[0] === best[0]) first++
+      else t.comment(`another first hit: ${bare} / ${form}`)
+      shared += found.filter(key => best.includes(key)).length
+      possible += Math.max(best.length, found.length)
+    }
+  }
+  const result = { first: first / asked, firstTen: shared / possible }
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+  t.comment(`${asked} forms: the same first hit ${percent(result.first)}`)
+  t.comment(`the same of the first ten ${percent(result.firstTen)}`)
+  return result
+}
+
+/** By words, not by pieces of text: a single run is else found as it is written. */
+async function topTen(index: SearchIndex, rows: RowMap, text: string): Promise<DocumentKey[]> {
+  const keys: DocumentKey[] = []
+  for await (const page of index.query({ text, match: 'any', limit: 10 }, rows)) {
+    keys.push(...page.map(({ key }) => key))
+  }
+  return keys
+}
+
+t.test('a question ranks the same in other forms: sentences of the demo', async t => {
+  const index = new SearchIndex(search.configure({ fields: ['text'] }))
+  const rows = await fill(index, new Map(sentences.map(one => [one.id, one])), 50)
+  t.equal(koreanQuestions.length, 100)
+  const { first, firstTen } = await agreement(t, index, rows, koreanQuestions)
+  t.ok(first >= 0.97)
+  t.ok(firstTen >= 0.97)
+})
+
+t.test('a question ranks the same in other forms: reviews', without(nsmc), async t => {
+  const index = new SearchIndex(search.configure({ fields: ['review'] }))
+  const rows = await fill(index, readReviews(), 1000)
+  const { first, firstTen } = await agreement(t, index, rows, koreanQuestions)
+  t.ok(first >= 0.97)
+  t.ok(firstTen >= 0.97)
 })

@@ -4,6 +4,7 @@ import type { SillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import type { DocumentKey } from '../../../src/base/tuple.js'
 import type { SearchHit } from '../../../src/derived/search/ask.js'
+import { DocumentHighlights } from '../../../src/derived/search/document-highlights.js'
 import type { SearchFilter } from '../../../src/derived/search/filter.js'
 import { decodeManifest, noRows } from '../../../src/derived/search/manifest.js'
 import { withDueMerges } from '../../../src/derived/search/merge-policy.js'
@@ -55,7 +56,7 @@ function randomQuery(): SearchQuery {
     text: random.chance(0.15) ? `${text} "${randomText()}"` : random.chance(0.1) ? `${text}*` : text,
     ...(random.chance(0.4) ? { match: random.pick(['any', 'all'] as const) } : {}),
     ...(random.chance(0.3) ? { prefix: true } : {}),
-    ...(random.chance(0.3) ? { filter: random.pick(filters) } : {}),
+    ...(random.chance(0.3) ? { where: random.pick(filters) } : {}),
   }
 }
 
@@ -191,7 +192,7 @@ t.test('long lists are walked by their bounds, and nothing is missed', async t =
     const query: SearchQuery = {
       text: quoted,
       ...(random.chance(0.2) ? { prefix: true } : {}),
-      ...(random.chance(0.2) ? { filter: { year: { gte: 7 } } } : {}),
+      ...(random.chance(0.2) ? { where: { year: { gte: 7 } } } : {}),
     }
     const expected = answer(config, query, documents)
     const from = random.chance(0.5) ? 0 : random.below(Math.max(1, Math.min(300, expected.length)))
@@ -254,4 +255,25 @@ t.test('a document behind the end of one block and inside another is found', asy
       )
     }
   }
+})
+
+t.test('every document that answers has a mark', async t => {
+  const index = new SearchIndex(config)
+  const rows = new RowMap()
+  const documents = new Map<DocumentKey, Record<string, unknown>>()
+  for (let batch = 0; batch < 4; batch++) await rows.tell(index, randomBatch(documents, 40, 100))
+  let marked = 0
+  for (let n = 0; n < 400; n++) {
+    const query = randomQuery()
+    const highlights = new DocumentHighlights(config, query.text, query)
+    for await (const hits of index.query(query, rows)) {
+      for (const { key } of hits) {
+        const document = documents.get(key) ?? {}
+        const fragments = [...highlights.of(document).values()].flat(2)
+        if (fragments.some(({ isMarked }) => isMarked)) marked++
+        else t.fail(`${JSON.stringify(query)}: ${JSON.stringify(document)}`)
+      }
+    }
+  }
+  t.ok(marked > 1000, `${marked} hits`)
 })

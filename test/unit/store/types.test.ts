@@ -16,6 +16,12 @@ const users = {
     byStreet: { type: 'secondary', fields: ['address.street'] },
     byCty: { type: 'secondary', fields: ['cty'] },
     words: { type: 'words', field: 'city' },
+    text: {
+      type: 'search',
+      fields: ['city', { field: 'address.street', weight: 2 }],
+      filters: ['age', 'city'],
+    },
+    all: { type: 'search', fields: ['city'] },
   },
 } as const
 
@@ -33,6 +39,27 @@ const questions = (own: Collection<User, typeof users>): void => {
   void own.findPage('words')
   // @ts-expect-error the limit of a page is an option
   void own.findPage('byCity', { limit: 1 })
+}
+
+/** Never run. */
+const searches = (own: Collection<User, typeof users>): void => {
+  void own.search('text', 'seoul', { where: { age: { gte: 30 }, city: ['Seoul', 'Busan'] }, limit: 5 })
+  void own.search('text', 'seoul', { where: { age: 30 }, highlight: { fields: ['address.street'] } })
+  void own.search('all', 'seoul').then(({ hits }) => hits[0]?.document.age.toFixed())
+  // @ts-expect-error it is no search index
+  void own.search('byCity', 'seoul')
+  // @ts-expect-error find takes secondary indexes
+  own.find('text')
+  // @ts-expect-error an age is a number
+  void own.search('text', 'seoul', { where: { age: 'old' } })
+  // @ts-expect-error there is no such filter
+  void own.search('text', 'seoul', { where: { 'address.street': 'x' } })
+  // @ts-expect-error this one has no filters
+  void own.search('all', 'seoul', { where: { age: 1 } })
+  // @ts-expect-error nor that field
+  void own.search('all', 'seoul', { highlight: { fields: ['address.street'] } })
+  // @ts-expect-error and no such option
+  void own.search('all', 'seoul', { offset: 10 })
 }
 
 const definitions = (store: Store, loose: Definition): void => {
@@ -59,10 +86,11 @@ const untyped = (store: Store): void => {
   const wide = { key: 'id', indexes: { byX: { type: 'secondary', fields: ['x'] } } }
   const own = store.collection<User, typeof wide>('users')
   own.find('byX', { eq: [1, 'whatever'] })
+  void own.search('byX', 'text', { where: { anything: 1 } })
   // @ts-expect-error the names are known all the same
   own.find('byY')
 }
 
 t.test('questions and definitions that cannot be meant do not compile', async t => {
-  for (const compiled of [questions, definitions, untyped]) t.type(compiled, 'function')
+  for (const compiled of [questions, searches, definitions, untyped]) t.type(compiled, 'function')
 })

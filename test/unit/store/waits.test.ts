@@ -76,6 +76,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
     count: ({ rows }, options) => rows.count(options),
     find: ({ rows }, options) => readAll(rows.find('byN', {}, options)),
     findPage: ({ rows }, options) => rows.findPage('byN', {}, options),
+    search: ({ rows }, options) => rows.search('text', 'word', options),
     query: ({ rows }, options) => readAll(rows.query('slow', {}, options)),
   },
   Session: {
@@ -159,7 +160,11 @@ async function inWorld(t: Test, own: object, work: (world: World) => Promise<voi
     await store.define('a', {
       key: 'id',
       unique: { n: { fields: ['n'] } },
-      indexes: { byN: { type: 'secondary', fields: ['n'] }, slow: { type: 'slow' } },
+      indexes: {
+        byN: { type: 'secondary', fields: ['n'] },
+        text: { type: 'search', fields: ['n'] },
+        slow: { type: 'slow' },
+      },
     })
     const rows = store.collection('a')
     await rows.put({ id: 1, n: 1 })

@@ -1,0 +1,174 @@
+/**
+ * Searches: a page of hits with their documents and what is to be shown of them, all as of one moment.
+ *
+ * Hits, documents and their versions come from one moment, which shows at least all that was acknowledged
+ * when the search was asked for; highlights are made of these same documents. If rows of the index are found
+ * damaged on the way, the index is built anew and the whole page is made again, at a later moment. A cursor
+ * is signed and belongs to one question: one of another question, index or store is refused.
+ */
+import { encodeTuple, type TupleValue } from '../base/tuple.js'
+import { isPlainObject } from '../codec/value.js'
+import type { IndexType } from '../derived/contract.js'
+import { type CursorQuestion, decodeCursor, encodeCursor } from '../derived/cursor.js'
+import type { SearchHit } from '../derived/search/ask.js'
+import type { SearchConfig } from '../derived/search/config.js'
+import { DocumentHighlights } from '../derived/search/document-highlights.js'
+import { filterTests, given, type SearchFilter } from '../derived/search/filter.js'
+import { fragmentHtml } from '../derived/search/fragments.js'
+import { search } from '../derived/search/search.js'
+import { checkSearchQuery, type SearchQuery } from '../derived/search/search-query.js'
+import type { ViewedDocument } from '../derived/source.js'
+import type { Clock } from '../env/clock.js'
+import type { CollectionSchema } from '../machine/schema.js'
+import type { OpenedIndex } from '../replica/indexes.js'
+import { checkSignal, invalid, noOptions } from './check-options.js'
+import { documentsOf, type IndexMoments, Tries } from './index-moments.js'
+import type { FoundDocument, SearchOptions, SearchPage } from './search-types.js'
+import { untilAborted } from './until-aborted.js'
+
+/** Hits of a page, unless it is said. */
+const pageHits = 10
+/** Text that is looked through for marks without a pause, in UTF-16 units: a few milliseconds. */
+const unitsPerTurn = 64 * 1024
+
+/** What a search found at its moment. */
+interface Answer {
+  readonly hits: readonly SearchHit[]
+  readonly documents: readonly ViewedDocument[]
+  readonly position: number
+}
+
+/** Searches the collections of one store. */
+export class SearchReader {
+  readonly #moments: IndexMoments
+  readonly #clock: Clock
+  readonly #secret: Buffer
+
+  /** `secret` signs cursors; the same for all openings of a folder. */
+  constructor(moments: IndexMoments, clock: Clock, secret: Buffer) {
+    this.#moments = moments
+    this.#clock = clock
+    this.#secret = secret
+  }
+
+  /** One page, and the cursor of the next. The options are checked but for what depends on the index. */
+  async page<T>(
+    schema: CollectionSchema,
+    name: string,
+    text: string,
+    options: SearchOptions = noOptions,
+  ): Promise<SearchPage<T>> {
+    return await untilAborted(this.#page<T>(schema, name, text, options), options, 'the search')
+  }
+
+  async #page<T>(
+    schema: CollectionSchema,
+    name: string,
+    text: string,
+    options: SearchOptions,
+  ): Promise<SearchPage<T>> {
+    const { limit = pageHits, cursor, match, prefix, where, highlight = false } = options
+    const opened = this.#opened(schema, name)
+    const asked: SearchQuery = {
+      text,
+      ...(match !== undefined && { match }),
+      ...(prefix !== undefined && { prefix }),
+      ...(where !== undefined && { where }),
+    }
+    // Looks at the whole question before it is known by a cursor, or waited for.
+    checkSearchQuery(asked)
+    filterTests(configOf(opened).filters, where)
+    const highlights =
+      highlight === false
+        ? undefined
+        : new DocumentHighlights(configOf(opened), text, { match, prefix }, highlight)
+    const question = questionOf(opened, asked)
+    const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, this.#secret) }
+    // One more is asked for: it tells whether there is a next page.
+    const query = { ...asked, ...after, limit: limit + 1 }
+    const { hits, documents, position } = await this.#answer(schema, opened, query, limit, options)
+    const found: FoundDocument<T>[] = []
+    let units = 0
+    for (const [i, { document, version }] of documents.entries()) {
+      const { key, score } = hits[i] as SearchHit
+      const one = { key, version, score, document: document as T }
+      if (highlights === undefined) {
+        found.push(one)
+        continue
+      }
+      units += highlights.unitsOf(document)
+      if (units > unitsPerTurn) {
+        units = 0
+        await new Promise<void>(resolve => this.#clock.soon(resolve))
+        checkSignal(options, 'the search')
+      }
+      found.push({ ...one, highlights: htmlOf(highlights, document) })
+    }
+    const last = hits.length > limit ? hits[limit - 1] : undefined
+    return { hits: found, cursor: last && encodeCursor(question, last.row, this.#secret), position }
+  }
+
+  /** Hits, one more than `limit` if there is, and the documents of `limit` of them. */
+  async #answer(
+    schema: CollectionSchema,
+    opened: OpenedIndex,
+    query: SearchQuery,
+    limit: number,
+    options: SearchOptions,
+  ): Promise<Answer> {
+    for (const tries = new Tries(opened); ; ) {
+      const moment = await this.#moments.moment(opened, options)
+      try {
+        const hits: SearchHit[] = []
+        for await (const page of opened.index.query(query, moment.rows)) {
+          checkSignal(options, 'the search')
+          hits.push(...(page as SearchHit[]))
+        }
+        const documents = await documentsOf(schema, moment, hits.slice(0, limit))
+        checkSignal(options, 'the search')
+        return { hits, documents, position: moment.position }
+      } catch (error) {
+        tries.goOnAfter(error)
+      } finally {
+        await moment.release()
+      }
+    }
+  }
+
+  #opened(schema: CollectionSchema, name: string): OpenedIndex {
+    const opened = this.#moments.opened(schema, name)
+    if (opened.type === (search as IndexType)) return opened
+    const how = opened.type.type === 'secondary' ? 'find' : 'query'
+    throw invalid(`${name} is an index of type ${opened.type.type}: ask it by ${how}()`)
+  }
+}
+
+function configOf(opened: OpenedIndex): SearchConfig {
+  return opened.schema.config as unknown as SearchConfig
+}
+
+function htmlOf(
+  highlights: DocumentHighlights,
+  document: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, readonly string[]>> {
+  const fields = [...highlights.of(document)]
+  return Object.fromEntries(fields.map(([field, fragments]) => [field, fragments.map(fragmentHtml)]))
+}
+
+/** What a cursor belongs to: all of the question that says which documents answer, and in which order. */
+function questionOf(opened: OpenedIndex, { text, match, prefix, where }: SearchQuery): CursorQuestion {
+  const asked = [text, match ?? null, prefix === true, conditions(where)] as const
+  return { index: opened.identity, query: encodeTuple(asked), reverse: false }
+}
+
+/** The same conditions give the same values; the checks of filters went before. */
+function conditions(where: SearchFilter = {}): TupleValue[] {
+  return given(where)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([field, condition]) => {
+      if (typeof condition !== 'object' || condition === null) return [field, 'is', condition as TupleValue]
+      if (Array.isArray(condition)) return [field, 'one of', condition as TupleValue[]]
+      if (!isPlainObject(condition)) return [field, 'is', condition as TupleValue]
+      return [field, 'within', given(condition).flat() as TupleValue[]]
+    })
+}
