@@ -1,46 +1,33 @@
 /**
  * The terms of one batch: collected document by document, then written as one segment.
  *
- * All that is said of terms stands in columns of numbers, in the order in which it came; sorting by term
- * keeps that order, so the postings of a term come by ascending ordinals and places.
+ * Sorting by term keeps the order in which they came, so the postings of a term come by ascending ordinals
+ * and places.
  */
-import { type AnalysisOptions, eachTerm, type TermTaker, termKinds } from './analysis.js'
+import type { AnalysisOptions } from './analysis.js'
 import { PostingColumns } from './postings.js'
-import type { SegmentWriter } from './segment.js'
-import { isSyllable, SyllableIds } from './syllable-ids.js'
+import { rankedFlag, SaidTerms } from './said-terms.js'
+import { isFullEntry, type SegmentWriter } from './segment.js'
+import { type Pause, sortedTexts } from './sorted-texts.js'
+import { gramOf } from './syllable-ids.js'
+import { TermBytes } from './term-bytes.js'
 
-const rankedFlag = 0x100
+/** Numbers that are moved between two looks at the clock. */
+const numbersPerLook = 1 << 16
+/** Terms that are written between two looks at the clock. */
+const termsPerLook = 32
 
 /** Collects terms. */
 export class BatchTerms {
   readonly #fieldCount: number
-  readonly #options: AnalysisOptions
-  readonly #ids = new Map<string, number>()
-  readonly #syllables = new SyllableIds()
-  #idCount = 0
-  readonly #went: number[] = []
-  /** One of each for every time a term was said. */
-  #terms = new Int32Array(4096)
-  #ordinals = new Int32Array(4096)
-  #places = new Int32Array(4096)
-  #flags = new Int32Array(4096)
-  #size = 0
+  readonly #said: SaidTerms
   #documents = 0
-  #lengths: number[] = []
+  /** By ordinal, then field. */
+  #lengths = new Uint32Array(1024)
 
   constructor(fieldCount: number, options: AnalysisOptions) {
     this.#fieldCount = fieldCount
-    this.#options = options
-  }
-
-  /** Documents with terms so far. */
-  get documents(): number {
-    return this.#documents
-  }
-
-  /** By ordinal, then field. */
-  get lengths(): readonly number[] {
-    return this.#lengths
+    this.#said = new SaidTerms(fieldCount, options)
   }
 
   /**
@@ -48,169 +35,114 @@ export class BatchTerms {
    * is taken.
    */
   add(texts: readonly (readonly string[])[]): readonly number[] | undefined {
-    const before = this.#size
-    let field = 0
-    const lengths = new Array<number>(this.#fieldCount).fill(0)
-    const ordinal = this.#documents
-    const say = (id: number, place: number, ranked: boolean): void => {
-      if (this.#size === this.#terms.length) this.#grow()
-      const at = this.#size++
-      this.#terms[at] = id
-      this.#ordinals[at] = ordinal
-      this.#places[at] = place
-      this.#flags[at] = ranked ? field | rankedFlag : field
+    const lengths = this.#said.add(this.#documents, texts)
+    if (lengths === undefined) return undefined
+    const from = this.#fieldCount * this.#documents++
+    if (from + lengths.length > this.#lengths.length) {
+      const more = new Uint32Array(2 * (from + lengths.length))
+      more.set(this.#lengths)
+      this.#lengths = more
     }
-    const taker: TermTaker = {
-      take: (term, place, ranked) => {
-        if (ranked && isCounted(term)) lengths[field] = (lengths[field] as number) + 1
-        say(this.#idOf(term), place, ranked)
-      },
-      takeSyllables: (first, second, place, ranked) => {
-        if (ranked) lengths[field] = (lengths[field] as number) + 1
-        say(this.#idOfSyllables(first, second), place, ranked)
-      },
-    }
-    let place = 0
-    for (field = 0; field < texts.length; field++) {
-      for (const text of texts[field] as readonly string[]) {
-        place = eachTerm(text, place, taker, this.#options)
-      }
-    }
-    if (this.#size === before) return undefined
-    this.#documents++
-    for (const length of lengths) this.#lengths.push(length)
+    this.#lengths.set(lengths, from)
     return lengths
   }
 
   /** A document of another segment goes; returns the length that it had in each field. */
   remove(texts: readonly (readonly string[])[]): readonly number[] {
-    let field = 0
-    const lengths = new Array<number>(this.#fieldCount).fill(0)
-    const had = new Set<number>()
-    const taker: TermTaker = {
-      take: (term, _place, ranked) => {
-        if (ranked && isCounted(term)) lengths[field] = (lengths[field] as number) + 1
-        had.add(this.#idOf(term))
-      },
-    }
-    for (field = 0; field < texts.length; field++) {
-      for (const text of texts[field] as readonly string[]) eachTerm(text, 0, taker, this.#options)
-    }
-    for (const id of had) this.#went[id] = (this.#went[id] as number) + 1
-    return lengths
+    return this.#said.remove(texts)
   }
 
   /** Writes all terms in their order. */
-  write(writer: SegmentWriter): void {
-    const lengths = Uint32Array.from(this.#lengths)
-    const { starts, order } = this.#sorted()
+  async write(writer: SegmentWriter, pause: Pause): Promise<void> {
+    const { starts, order } = await this.#sorted(pause)
+    const { texts, syllables, went } = this.#said
     const columns = new PostingColumns(this.#fieldCount)
-    for (const [term, id] of this.#inOrder()) {
+    const bytes = new TermBytes()
+    const put = (term: string, id: number): void => {
+      bytes.set(term)
       columns.clear()
-      this.#collect(columns, order, starts[id] as number, starts[id + 1] as number)
-      writer.term(term, this.#went[id] as number, columns, lengths)
+      const to = starts[id + 1] as number
+      let from = this.#collect(columns, order, starts[id] as number, to)
+      while (from < to) {
+        writer.term(bytes, 0, columns, this.#lengths)
+        columns.clear()
+        from = this.#collect(columns, order, from, to)
+      }
+      writer.term(bytes, went[id] as number, columns, this.#lengths)
+    }
+    const others = await sortedTexts([...texts.keys()], pause)
+    const grams = syllables.inOrder()
+    let next = 0
+    let look = 0
+    for (const gram of grams) {
+      const term = gramOf(gram)
+      for (let other = others[next]; other !== undefined && other < term; other = others[++next]) {
+        put(other, texts.get(other) as number)
+      }
+      put(term, syllables.idAt(gram))
+      const late = ++look % termsPerLook === 0 ? pause() : undefined
+      if (late !== undefined) await late
+    }
+    for (; next < others.length; next++) {
+      const other = others[next] as string
+      put(other, texts.get(other) as number)
+      const late = ++look % termsPerLook === 0 ? pause() : undefined
+      if (late !== undefined) await late
     }
   }
 
-  #collect(columns: PostingColumns, order: Int32Array, from: number, to: number): void {
+  /** Postings for one entry, of what was said from there; returns how far that is. */
+  #collect(columns: PostingColumns, order: Int32Array, from: number, to: number): number {
     const fieldCount = this.#fieldCount
-    for (let at = from; at < to; ) {
-      const ordinal = this.#ordinals[order[at] as number] as number
+    const { ordinals, flags, places: saidPlaces } = this.#said
+    const { places } = columns
+    let at = from
+    while (at < to && !isFullEntry(columns)) {
+      const ordinal = ordinals[order[at] as number] as number
       let end = at + 1
-      while (end < to && this.#ordinals[order[end] as number] === ordinal) end++
+      while (end < to && ordinals[order[end] as number] === ordinal) end++
       columns.begin(ordinal)
       const base = columns.count * fieldCount
       let last = 0
       for (let i = at; i < end; i++) {
         const said = order[i] as number
-        const flags = this.#flags[said] as number
-        const count = base + (flags & 0xff)
-        if (flags >= rankedFlag) columns.counts[count] = (columns.counts[count] as number) + 1
-        const place = this.#places[said] as number
+        const flag = flags[said] as number
+        const count = base + (flag & 0xff)
+        if (flag >= rankedFlag) columns.counts[count] = (columns.counts[count] as number) + 1
+        const place = saidPlaces[said] as number
         if (place < 0) continue
-        if (i === at) columns.places.number(end - at)
-        columns.places.number(place - last)
+        if (i === at) places.number(end - at)
+        places.number(place - last)
         last = place
       }
       columns.end()
       at = end
     }
+    return at
   }
 
   /** What was said, by term: `order[starts[id]]` is the first of that term. */
-  #sorted(): { starts: Int32Array; order: Int32Array } {
-    const starts = new Int32Array(this.#idCount + 1)
-    for (let at = 0; at < this.#size; at++) {
-      const next = (this.#terms[at] as number) + 1
+  async #sorted(pause: Pause): Promise<{ starts: Int32Array; order: Int32Array }> {
+    const { terms, size, idCount } = this.#said
+    const starts = new Int32Array(idCount + 1)
+    for (let at = 0; at < size; at++) {
+      const next = (terms[at] as number) + 1
       starts[next] = (starts[next] as number) + 1
     }
-    for (let id = 0; id < this.#idCount; id++)
-      starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number)
+    for (let id = 0; id < idCount; id++) starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number)
     const next = starts.slice()
-    const order = new Int32Array(this.#size)
-    for (let at = 0; at < this.#size; at++) {
-      const id = this.#terms[at] as number
-      const place = next[id] as number
-      order[place] = at
-      next[id] = place + 1
+    const order = new Int32Array(size)
+    for (let from = 0; from < size; from += numbersPerLook) {
+      const to = Math.min(size, from + numbersPerLook)
+      for (let at = from; at < to; at++) {
+        const id = terms[at] as number
+        const place = next[id] as number
+        order[place] = at
+        next[id] = place + 1
+      }
+      const late = pause()
+      if (late !== undefined) await late
     }
     return { starts, order }
   }
-
-  /** All terms with their ids. */
-  *#inOrder(): Generator<readonly [string, number]> {
-    const others = [...this.#ids.keys()].sort()
-    let next = 0
-    for (const [gram, id] of this.#syllables.inOrder()) {
-      for (let other = others[next]; other !== undefined && other < gram; other = others[++next]) {
-        yield [other, this.#ids.get(other) as number]
-      }
-      yield [gram, id]
-    }
-    for (const other of others.slice(next)) yield [other, this.#ids.get(other) as number]
-  }
-
-  #idOf(term: string): number {
-    if (term.charCodeAt(0) === gramCode && term.length <= 3) {
-      const first = term.charCodeAt(1)
-      const second = term.length === 2 ? 0 : term.charCodeAt(2)
-      if (isSyllable(first) && (second === 0 || isSyllable(second))) return this.#idOfSyllables(first, second)
-    }
-    const known = this.#ids.get(term)
-    if (known !== undefined) return known
-    this.#ids.set(term, this.#idCount)
-    return this.#newId()
-  }
-
-  #idOfSyllables(first: number, second: number): number {
-    const id = this.#syllables.idOf(first, second, this.#idCount)
-    return id === this.#idCount ? this.#newId() : id
-  }
-
-  #newId(): number {
-    this.#went.push(0)
-    return this.#idCount++
-  }
-
-  #grow(): void {
-    const size = 2 * this.#terms.length
-    this.#terms = grown(this.#terms, size)
-    this.#ordinals = grown(this.#ordinals, size)
-    this.#places = grown(this.#places, size)
-    this.#flags = grown(this.#flags, size)
-  }
-}
-
-const wordCode = termKinds.word.charCodeAt(0)
-const gramCode = termKinds.gram.charCodeAt(0)
-
-/** True for what makes a text longer to ranking. */
-function isCounted(term: string): boolean {
-  return term.charCodeAt(0) !== wordCode
-}
-
-function grown(column: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(size)
-  more.set(column)
-  return more
 }

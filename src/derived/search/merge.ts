@@ -8,23 +8,22 @@
  * Until the manifest names the result, a merge is rows that nobody reads, and how far it has come.
  */
 
+import { createHash } from 'node:crypto'
 import { must } from '../../base/assert.js'
 import type { IndexOps, IndexRows } from '../contract.js'
 import { termKinds } from './analysis.js'
 import { ByteReader } from './bytes.js'
 import { mustFit } from './damage.js'
 import type { MergeFacts } from './manifest.js'
-import {
-  blockPostings,
-  type PostingBlock,
-  PostingColumns,
-  readBlockCounts,
-  readBlocks,
-  readOrdinals,
-} from './postings.js'
-import { digestOf, type SegmentFacts, SegmentWriter } from './segment.js'
+import { PieceReader } from './piece-reader.js'
+import { PostingColumns } from './postings.js'
+import { digestText, isFullEntry, type SegmentFacts, SegmentWriter } from './segment.js'
 import type { SegmentReader } from './segment-reader.js'
-import { lowest, TermWalk } from './term-walk.js'
+import { TermBytes } from './term-bytes.js'
+import { atLowest, TermWalk } from './term-walk.js'
+
+/** Documents or terms that are written between two looks at the clock. */
+const writtenPerLook = 32
 
 /** What becomes of each input's documents. */
 interface MergePlan {
@@ -43,6 +42,8 @@ export class Merge {
   readonly #rows: IndexRows
   readonly #ops: IndexOps
   readonly #plan: MergePlan
+  readonly #columns: PostingColumns
+  readonly #piece: PieceReader
 
   constructor(inputs: readonly SegmentReader[], fieldCount: number, rows: IndexRows, ops: IndexOps) {
     this.#inputs = inputs
@@ -50,13 +51,15 @@ export class Merge {
     this.#rows = rows
     this.#ops = ops
     this.#plan = planOf(inputs, fieldCount)
+    this.#columns = new PostingColumns(fieldCount)
+    this.#piece = new PieceReader(fieldCount)
   }
 
   /** Goes on for about so many bytes; the segment that was made, or how far it has come. */
   async advance(facts: MergeFacts, bytesMax: number, pageBytes?: number): Promise<SegmentFacts | MergeFacts> {
     const writer = new SegmentWriter(this.#ops, facts.id, facts.rows, pageBytes)
     let next = facts
-    if (next.phase === 'documents') next = this.#copyDocuments(next, writer, bytesMax)
+    if (next.phase === 'documents') next = await this.#copyDocuments(next, writer, bytesMax)
     let isDone = false
     if (next.phase === 'terms') {
       const term = await this.#mergeTerms(next.term, writer, bytesMax)
@@ -73,7 +76,7 @@ export class Merge {
     const inputs = this.#inputs.map(input => input.facts)
     return {
       id: facts.id,
-      digest: digestOf(['merge', ...inputs.map(({ digest }) => digest)]),
+      digest: digestText(createHash('sha256').update(['merge', ...inputs.map(({ digest }) => digest)].join(''))),
       first: must(inputs[0], 'an input').first,
       end: must(inputs.at(-1), 'an input').end,
       documents: facts.documents,
@@ -83,7 +86,7 @@ export class Merge {
     }
   }
 
-  #copyDocuments(facts: MergeFacts, writer: SegmentWriter, bytesMax: number): MergeFacts {
+  async #copyDocuments(facts: MergeFacts, writer: SegmentWriter, bytesMax: number): Promise<MergeFacts> {
     let { input, ordinal, documents } = facts
     while (input < this.#inputs.length) {
       const reader = this.#inputs[input] as SegmentReader
@@ -96,6 +99,8 @@ export class Merge {
         const key = source.subarray(keyStarts[ordinal], keyEnd)
         writer.document(numbers[ordinal] as number, key, source.subarray(keyEnd, ends[ordinal]))
         documents++
+        const late = documents % writtenPerLook === 0 ? this.#rows.pause() : undefined
+        if (late !== undefined) await late
       }
       input++
       ordinal = 0
@@ -107,76 +112,83 @@ export class Merge {
   async #mergeTerms(after: string, writer: SegmentWriter, bytesMax: number): Promise<string | undefined> {
     const walks = this.#inputs.map(reader => new TermWalk(reader, this.#rows, after))
     for (const walk of walks) await walk.begin()
-    const columns = new PostingColumns(this.#fieldCount)
-    let last = after
-    for (;;) {
-      const term = lowest(walks)
-      if (term === undefined) return undefined
-      if (writer.bytes >= bytesMax) return last
-      columns.clear()
-      let went = 0
-      for (const [n, walk] of walks.entries()) {
-        while (walk.term === term) {
-          went += this.#take(columns, walk, this.#plan.ordinals[n] as Int32Array)
-          if (walk.isPageDone()) await walk.nextPage()
-        }
+    const lowest: number[] = []
+    const term = new TermBytes()
+    for (let look = 1; ; look++) {
+      atLowest(walks, lowest)
+      const first = walks[lowest[0] ?? -1]
+      if (first === undefined) return undefined
+      if (writer.bytes >= bytesMax) return term.size === 0 ? after : term.toString()
+      term.copyFrom(first.term)
+      await this.#mergeTerm(term, lowest, walks, writer)
+      const late = look % writtenPerLook === 0 ? this.#rows.pause() : undefined
+      if (late !== undefined) await late
+    }
+  }
+
+  /** Writes the term at which these walks stand; they step over it. */
+  async #mergeTerm(
+    term: TermBytes,
+    lowest: readonly number[],
+    walks: readonly TermWalk[],
+    writer: SegmentWriter,
+  ): Promise<void> {
+    const columns = this.#columns
+    columns.clear()
+    let went = 0
+    for (const n of lowest) {
+      const walk = walks[n] as TermWalk
+      for (let isSame = true; isSame; isSame = !walk.isDone && walk.term.compare(term) === 0) {
+        went += walk.went
+        went -= this.#take(walk, this.#plan.ordinals[n] as Int32Array, writer)
+        if (!walk.step()) await walk.nextPage()
+        const late = walk.documents > longEntry ? this.#rows.pause() : undefined
+        if (late !== undefined) await late
       }
-      mustFit(went >= 0, () => `more documents with term ${term} went than were counted`)
-      if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
-      last = term
     }
+    mustFit(went >= 0, () => `more documents with term ${term} went than were counted`)
+    if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
   }
 
-  /** Takes the walk's entry; returns how many documents with the term went, less those that go with this. */
-  #take(columns: PostingColumns, walk: TermWalk, ordinals: Int32Array): number {
-    const { page, at } = walk
-    const term = page.terms[at] as string
-    const count = page.documents[at] as number
-    const blocks = readBlocks(page.source, page.starts[at] as number, count, this.#fieldCount)
+  /** Takes the postings of the walk's entry that stay, and writes full entries; returns how many do not. */
+  #take(walk: TermWalk, ordinals: Int32Array, writer: SegmentWriter): number {
+    const { source, term } = walk
+    const columns = this.#columns
+    const fieldCount = this.#fieldCount
+    const hasPlaces = term.bytes[0] !== stemByte
+    const piece = this.#piece
+    piece.begin(source, walk.start, walk.end, walk.documents)
     let dropped = 0
-    for (const block of blocks) {
-      dropped += takeBlock(columns, block, ordinals, !term.startsWith(termKinds.stem))
+    while (piece.next()) {
+      const reader = new ByteReader(source, piece.placesAt)
+      for (let i = 0; i < piece.count; i++) {
+        const start = reader.at
+        if (hasPlaces) reader.skipNumbers(reader.number())
+        const ordinal = ordinals[piece.ordinals[i] as number] as number
+        if (ordinal < 0) {
+          dropped++
+          continue
+        }
+        if (isFullEntry(columns)) {
+          writer.term(term, 0, columns, this.#plan.lengths)
+          columns.clear()
+        }
+        columns.begin(ordinal)
+        const at = columns.count * fieldCount
+        for (let field = 0; field < fieldCount; field++) {
+          columns.counts[at + field] = piece.counts[i * fieldCount + field] as number
+        }
+        if (hasPlaces) columns.places.bytes(source, start, reader.at)
+        columns.end()
+      }
     }
-    walk.step()
-    return (page.went[at] as number) - dropped
+    return dropped
   }
 }
 
-const blockOrdinals = new Int32Array(blockPostings)
-let blockCounts = new Int32Array(blockPostings)
-
-/** Takes the postings of a block that stay; returns how many do not. */
-function takeBlock(
-  columns: PostingColumns,
-  block: PostingBlock,
-  ordinals: Int32Array,
-  hasPlaces: boolean,
-): number {
-  const { fieldCount } = columns
-  if (blockCounts.length < blockPostings * fieldCount)
-    blockCounts = new Int32Array(blockPostings * fieldCount)
-  readOrdinals(block, blockOrdinals)
-  readBlockCounts(block, blockCounts, fieldCount)
-  const reader = new ByteReader(block.source, block.placesAt)
-  let dropped = 0
-  for (let i = 0; i < block.count; i++) {
-    const start = reader.at
-    if (hasPlaces) reader.skipNumbers(reader.number())
-    const ordinal = ordinals[blockOrdinals[i] as number] as number
-    if (ordinal < 0) {
-      dropped++
-      continue
-    }
-    columns.begin(ordinal)
-    const at = columns.count * fieldCount
-    for (let field = 0; field < fieldCount; field++) {
-      columns.counts[at + field] = blockCounts[i * fieldCount + field] as number
-    }
-    columns.places.bytes(block.source, start, reader.at)
-    columns.end()
-  }
-  return dropped
-}
+/** Postings of an entry that take a while. */
+const longEntry = 512
+const stemByte = termKinds.stem.charCodeAt(0)
 
 function planOf(inputs: readonly SegmentReader[], fieldCount: number): MergePlan {
   const first = must(inputs[0], 'an input').facts.first

@@ -61,8 +61,8 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
     this.#views = new Views(this.#cache, fields.length)
   }
 
-  check({ key, document }: KeyedDocument): void {
-    documentParts(this.#shape, key, document)
+  check(keyed: KeyedDocument): void {
+    documentParts(this.#shape, keyed, 0)
   }
 
   async apply(changes: readonly IndexChange[], rows: IndexRows, ops: IndexOps): Promise<void> {

@@ -9,7 +9,8 @@ import { lowerBound } from '../../base/lower-bound.js'
 import type { IndexRows } from '../contract.js'
 import { ByteReader } from './bytes.js'
 import { mustFit } from './damage.js'
-import { rowKinds, type SegmentFacts, segmentKey, termBytesMax } from './segment.js'
+import { rowKinds, type SegmentFacts, segmentKey } from './segment.js'
+import { termBytesMax } from './term-bytes.js'
 
 /** The terms of one page, and where in it their postings are. */
 export interface TermPage {

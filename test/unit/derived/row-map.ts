@@ -16,6 +16,9 @@ export class RowMap implements IndexRows {
   /** Rows in a page at most, whatever was asked for. */
   pageRows = 1000
 
+  /** What long work waits for. */
+  pause: () => Promise<void> | undefined = () => undefined
+
   async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
     return keys.map(key => this.rows.get(name(key)))
   }
