@@ -6,7 +6,7 @@
  */
 import type { AnalysisOptions } from './analysis.js'
 import { PostingColumns } from './postings.js'
-import { rankedFlag, SaidTerms } from './said-terms.js'
+import { ordinalBits, rankedFlag, SaidTerms } from './said-terms.js'
 import { isFullEntry, type SegmentWriter } from './segment.js'
 import { type Pause, sortedTexts } from './sorted-texts.js'
 import { gramOf } from './syllable-ids.js'
@@ -54,7 +54,8 @@ export class BatchTerms {
 
   /** Writes all terms in their order. */
   async write(writer: SegmentWriter, pause: Pause): Promise<void> {
-    const { starts, order } = await this.#sorted(pause)
+    const sorted = await this.#sorted(pause)
+    const { starts } = sorted
     const { texts, syllables, went } = this.#said
     const columns = new PostingColumns(this.#fieldCount)
     const bytes = new TermBytes()
@@ -62,11 +63,11 @@ export class BatchTerms {
       bytes.set(term)
       columns.clear()
       const to = starts[id + 1] as number
-      let from = this.#collect(columns, order, starts[id] as number, to)
+      let from = this.#collect(columns, sorted, starts[id] as number, to)
       while (from < to) {
         writer.term(bytes, 0, columns, this.#lengths)
         columns.clear()
-        from = this.#collect(columns, order, from, to)
+        from = this.#collect(columns, sorted, from, to)
       }
       writer.term(bytes, went[id] as number, columns, this.#lengths)
     }
@@ -92,38 +93,36 @@ export class BatchTerms {
   }
 
   /** Postings for one entry, of what was said from there; returns how far that is. */
-  #collect(columns: PostingColumns, order: Int32Array, from: number, to: number): number {
+  #collect(columns: PostingColumns, sorted: SortedTerms, from: number, to: number): number {
     const fieldCount = this.#fieldCount
-    const { ordinals, flags, places: saidPlaces } = this.#said
+    const { from: said, places: saidPlaces } = sorted
     const { places } = columns
     let at = from
     while (at < to && !isFullEntry(columns)) {
-      const ordinal = ordinals[order[at] as number] as number
+      const ordinal = (said[at] as number) >> ordinalBits
       let end = at + 1
-      while (end < to && ordinals[order[end] as number] === ordinal) end++
+      while (end < to && (said[end] as number) >> ordinalBits === ordinal) end++
       columns.begin(ordinal)
       const base = columns.count * fieldCount
+      const hasPlaces = (saidPlaces[at] as number) >= 0
+      if (hasPlaces) places.number(end - at)
       let last = 0
-      for (let i = at; i < end; i++) {
-        const said = order[i] as number
-        const flag = flags[said] as number
-        const count = base + (flag & 0xff)
-        if (flag >= rankedFlag) columns.counts[count] = (columns.counts[count] as number) + 1
-        const place = saidPlaces[said] as number
-        if (place < 0) continue
-        if (i === at) places.number(end - at)
+      for (; at < end; at++) {
+        const flags = said[at] as number
+        const count = base + (flags & 0xff)
+        if ((flags & rankedFlag) !== 0) columns.counts[count] = (columns.counts[count] as number) + 1
+        if (!hasPlaces) continue
+        const place = saidPlaces[at] as number
         places.number(place - last)
         last = place
       }
       columns.end()
-      at = end
     }
     return at
   }
 
-  /** What was said, by term: `order[starts[id]]` is the first of that term. */
-  async #sorted(pause: Pause): Promise<{ starts: Int32Array; order: Int32Array }> {
-    const { terms, size, idCount } = this.#said
+  async #sorted(pause: Pause): Promise<SortedTerms> {
+    const { terms, from: saidFrom, places: saidPlaces, size, idCount } = this.#said
     const starts = new Int32Array(idCount + 1)
     for (let at = 0; at < size; at++) {
       const next = (terms[at] as number) + 1
@@ -131,18 +130,27 @@ export class BatchTerms {
     }
     for (let id = 0; id < idCount; id++) starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number)
     const next = starts.slice()
-    const order = new Int32Array(size)
-    for (let from = 0; from < size; from += numbersPerLook) {
-      const to = Math.min(size, from + numbersPerLook)
-      for (let at = from; at < to; at++) {
+    const from = new Int32Array(size)
+    const places = new Int32Array(size)
+    for (let begin = 0; begin < size; begin += numbersPerLook) {
+      const end = Math.min(size, begin + numbersPerLook)
+      for (let at = begin; at < end; at++) {
         const id = terms[at] as number
         const place = next[id] as number
-        order[place] = at
+        from[place] = saidFrom[at] as number
+        places[place] = saidPlaces[at] as number
         next[id] = place + 1
       }
       const late = pause()
       if (late !== undefined) await late
     }
-    return { starts, order }
+    return { starts, from, places }
   }
+}
+
+/** What was said, by term: from `starts[id]` to before `starts[id + 1]`. */
+interface SortedTerms {
+  readonly starts: Int32Array
+  readonly from: Int32Array
+  readonly places: Int32Array
 }

@@ -14,7 +14,7 @@ import { ByteReader, ByteWriter } from './bytes.js'
 import { PieceReader } from './piece-reader.js'
 import { blockPostings } from './postings.js'
 import { TermBytes } from './term-bytes.js'
-import { atLowest, TermWalk } from './term-walk.js'
+import { TermWalk, WalksInOrder } from './term-walk.js'
 import type { SearchView, ViewedSegment } from './view.js'
 
 const rowsPerPage = 1000
@@ -42,7 +42,8 @@ export async function* canonicalRows(
   for (const walk of walks) await walk.begin()
   const lowest: number[] = []
   const piece = new PieceReader(fieldCount)
-  for (atLowest(walks, lowest); lowest.length > 0; atLowest(walks, lowest)) {
+  const inOrder = new WalksInOrder(walks)
+  for (inOrder.lowest(lowest); lowest.length > 0; inOrder.lowest(lowest)) {
     const row = await termRow(lowest, walks, ranks, piece)
     if (row !== undefined) page.push(row)
     if (page.length >= rowsPerPage) yield page.splice(0)

@@ -34,6 +34,8 @@ const endings = `다 고 게 요 죠 던 는 은 을 습니다 습니까 는다 
 
 const suffixes = makeSuffixes()
 const suffixMax = Math.max(...[...suffixes].map(suffix => suffix.length))
+/** By the last unit of a suffix: the length of the longest that ends so. */
+const longest = makeLongest()
 const stemMin = 2
 const firstSyllable = 0xac00
 const lastSyllable = 0xd7a3
@@ -43,7 +45,8 @@ export function stemLength(run: string): number {
   let length = run.length
   for (let isShorter = true; isShorter && length > stemMin; ) {
     isShorter = false
-    for (let size = Math.min(suffixMax, length - stemMin); size > 0 && !isShorter; size--) {
+    const most = longest[run.charCodeAt(length - 1)] as number
+    for (let size = Math.min(most, length - stemMin); size > 0 && !isShorter; size--) {
       isShorter = suffixes.has(run.slice(length - size, length))
       if (isShorter) length -= size
     }
@@ -58,6 +61,15 @@ export function isParticle(run: string): boolean {
 
 function isSyllable(unit: number): boolean {
   return unit >= firstSyllable && unit <= lastSyllable
+}
+
+function makeLongest(): Uint8Array {
+  const made = new Uint8Array(0x10000)
+  for (const suffix of suffixes) {
+    const last = suffix.charCodeAt(suffix.length - 1)
+    made[last] = Math.max(made[last] as number, suffix.length)
+  }
+  return made
 }
 
 function makeSuffixes(): ReadonlySet<string> {

@@ -20,7 +20,7 @@ import { PostingColumns } from './postings.js'
 import { digestText, isFullEntry, type SegmentFacts, SegmentWriter } from './segment.js'
 import type { SegmentReader } from './segment-reader.js'
 import { TermBytes } from './term-bytes.js'
-import { atLowest, TermWalk } from './term-walk.js'
+import { TermWalk, WalksInOrder } from './term-walk.js'
 
 /** Documents or terms that are written between two looks at the clock. */
 const writtenPerLook = 32
@@ -38,7 +38,6 @@ interface MergePlan {
 /** One merge on its way. */
 export class Merge {
   readonly #inputs: readonly SegmentReader[]
-  readonly #fieldCount: number
   readonly #rows: IndexRows
   readonly #ops: IndexOps
   readonly #plan: MergePlan
@@ -47,7 +46,6 @@ export class Merge {
 
   constructor(inputs: readonly SegmentReader[], fieldCount: number, rows: IndexRows, ops: IndexOps) {
     this.#inputs = inputs
-    this.#fieldCount = fieldCount
     this.#rows = rows
     this.#ops = ops
     this.#plan = planOf(inputs, fieldCount)
@@ -112,58 +110,47 @@ export class Merge {
   async #mergeTerms(after: string, writer: SegmentWriter, bytesMax: number): Promise<string | undefined> {
     const walks = this.#inputs.map(reader => new TermWalk(reader, this.#rows, after))
     for (const walk of walks) await walk.begin()
+    const inOrder = new WalksInOrder(walks)
     const lowest: number[] = []
     const term = new TermBytes()
+    const columns = this.#columns
     for (let look = 1; ; look++) {
-      atLowest(walks, lowest)
+      inOrder.lowest(lowest)
       const first = walks[lowest[0] ?? -1]
       if (first === undefined) return undefined
       if (writer.bytes >= bytesMax) return term.size === 0 ? after : term.toString()
       term.copyFrom(first.term)
-      await this.#mergeTerm(term, lowest, walks, writer)
+      columns.clear()
+      let went = 0
+      for (const n of lowest) {
+        const walk = walks[n] as TermWalk
+        for (let isSame = true; isSame; isSame = !walk.isDone && walk.term.compare(term) === 0) {
+          went += walk.went - this.#take(walk, this.#plan.ordinals[n] as Int32Array, writer)
+          const late = walk.documents >= longEntry ? this.#rows.pause() : undefined
+          if (late !== undefined) await late
+          if (!walk.step()) await walk.nextPage()
+        }
+      }
+      mustFit(went >= 0, () => `more documents with term ${term.toString()} went than were counted`)
+      if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
       const late = look % writtenPerLook === 0 ? this.#rows.pause() : undefined
       if (late !== undefined) await late
     }
-  }
-
-  /** Writes the term at which these walks stand; they step over it. */
-  async #mergeTerm(
-    term: TermBytes,
-    lowest: readonly number[],
-    walks: readonly TermWalk[],
-    writer: SegmentWriter,
-  ): Promise<void> {
-    const columns = this.#columns
-    columns.clear()
-    let went = 0
-    for (const n of lowest) {
-      const walk = walks[n] as TermWalk
-      for (let isSame = true; isSame; isSame = !walk.isDone && walk.term.compare(term) === 0) {
-        went += walk.went
-        went -= this.#take(walk, this.#plan.ordinals[n] as Int32Array, writer)
-        if (!walk.step()) await walk.nextPage()
-        const late = walk.documents > longEntry ? this.#rows.pause() : undefined
-        if (late !== undefined) await late
-      }
-    }
-    mustFit(went >= 0, () => `more documents with term ${term} went than were counted`)
-    if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
   }
 
   /** Takes the postings of the walk's entry that stay, and writes full entries; returns how many do not. */
   #take(walk: TermWalk, ordinals: Int32Array, writer: SegmentWriter): number {
     const { source, term } = walk
     const columns = this.#columns
-    const fieldCount = this.#fieldCount
     const hasPlaces = term.bytes[0] !== stemByte
     const piece = this.#piece
     piece.begin(source, walk.start, walk.end, walk.documents)
     let dropped = 0
     while (piece.next()) {
-      const reader = new ByteReader(source, piece.placesAt)
+      let end = piece.placesAt
       for (let i = 0; i < piece.count; i++) {
-        const start = reader.at
-        if (hasPlaces) reader.skipNumbers(reader.number())
+        const start = end
+        if (hasPlaces) end = placesEnd(source, start)
         const ordinal = ordinals[piece.ordinals[i] as number] as number
         if (ordinal < 0) {
           dropped++
@@ -173,17 +160,26 @@ export class Merge {
           writer.term(term, 0, columns, this.#plan.lengths)
           columns.clear()
         }
-        columns.begin(ordinal)
-        const at = columns.count * fieldCount
-        for (let field = 0; field < fieldCount; field++) {
-          columns.counts[at + field] = piece.counts[i * fieldCount + field] as number
-        }
-        if (hasPlaces) columns.places.bytes(source, start, reader.at)
+        columns.add(ordinal, piece.counts, i)
+        columns.places.bytes(source, start, end)
         columns.end()
       }
     }
     return dropped
   }
+}
+
+/** Where the places end that begin there. */
+function placesEnd(source: Buffer, start: number): number {
+  const count = source[start] as number
+  if (count === 1) {
+    let at = start + 1
+    while ((source[at++] as number) >= 0x80);
+    return at
+  }
+  const reader = new ByteReader(source, start)
+  reader.skipNumbers(reader.number())
+  return reader.at
 }
 
 /** Postings of an entry that take a while. */

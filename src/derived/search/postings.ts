@@ -57,6 +57,17 @@ export class PostingColumns {
     for (let at = end - this.fieldCount; at < end; at++) this.counts[at] = 0
   }
 
+  /** The same with counts: the ones of number `at` of those. */
+  add(ordinal: number, counts: Int32Array, at: number): void {
+    if (this.count === this.ordinals.length) this.#grow()
+    const { count, fieldCount } = this
+    this.ordinals[count] = ordinal
+    for (let field = 0; field < fieldCount; field++) {
+      this.counts[count * fieldCount + field] = counts[at * fieldCount + field] as number
+    }
+  }
+
+  /** What was begun is complete. */
   end(): void {
     this.placeEnds[this.count++] = this.places.size
   }

@@ -3,12 +3,16 @@
  *
  * Each stands in columns of numbers, in the order in which it came: so by ascending ordinals and places.
  */
+import { assert } from '../../base/assert.js'
 import { type AnalysisOptions, eachTerm, rankedStem, type TermTaker, termKinds, wordOf } from './analysis.js'
 import { isSyllable, SyllableIds } from './syllable-ids.js'
 import { grown, WordIds } from './word-ids.js'
 
-/** Set in `flags` for what ranking counts; the field stands below it. */
+/** In a number of `from`: above these bits the ordinal; the bits are the field, and whether it is ranked. */
+export const ordinalBits = 9
+/** Set for what ranking counts; the field stands below it. */
 export const rankedFlag = 0x100
+const ordinalsMax = 2 ** (31 - ordinalBits)
 
 const noStem = -1
 
@@ -29,10 +33,10 @@ export class SaidTerms implements TermTaker {
   went = new Int32Array(1 << 12)
   /** One of each for every time a term was said. */
   terms = new Int32Array(1 << 15)
-  ordinals = new Int32Array(1 << 15)
+  from = new Int32Array(1 << 15)
   places = new Int32Array(1 << 15)
-  flags = new Int32Array(1 << 15)
   size = 0
+  /** Above the bits of a field. */
   #ordinal = 0
   #field = 0
   #lengths: number[] = []
@@ -50,7 +54,8 @@ export class SaidTerms implements TermTaker {
    */
   add(ordinal: number, texts: readonly (readonly string[])[]): readonly number[] | undefined {
     const before = this.size
-    this.#ordinal = ordinal
+    assert(ordinal < ordinalsMax, () => `${ordinal} documents in one batch of a search index`)
+    this.#ordinal = ordinal << ordinalBits
     const lengths = this.#analyse(texts)
     return this.size === before ? undefined : lengths
   }
@@ -110,9 +115,8 @@ export class SaidTerms implements TermTaker {
     if (this.size === this.terms.length) this.#grow()
     const at = this.size++
     this.terms[at] = id
-    this.ordinals[at] = this.#ordinal
+    this.from[at] = this.#ordinal | (ranked ? field | rankedFlag : field)
     this.places[at] = place
-    this.flags[at] = ranked ? field | rankedFlag : field
   }
 
   #learn(number: number, word: string): void {
@@ -149,9 +153,8 @@ export class SaidTerms implements TermTaker {
 
   #grow(): void {
     this.terms = grown(this.terms)
-    this.ordinals = grown(this.ordinals)
+    this.from = grown(this.from)
     this.places = grown(this.places)
-    this.flags = grown(this.flags)
   }
 }
 

@@ -86,18 +86,66 @@ export class TermWalk {
   }
 }
 
-/** The walks that stand at the least term, put into `found` in their order; none at the end of all. */
-export function atLowest(walks: readonly TermWalk[], found: number[]): void {
-  found.length = 0
-  let lowest: TermWalk | undefined
-  for (const [n, walk] of walks.entries()) {
-    if (walk.isDone) continue
-    const order = lowest === undefined ? -1 : walk.term.compare(lowest.term)
-    if (order > 0) continue
-    if (order < 0) {
-      lowest = walk
-      found.length = 0
+/** Walks in the order of the terms at which they stand, and among equals in their own. */
+export class WalksInOrder {
+  readonly #walks: readonly TermWalk[]
+  /** Numbers of walks that are not done. */
+  readonly #order: number[] = []
+  /** So many of the first ones stand at the least term. */
+  #lowest = 0
+
+  /** Of walks that have begun. */
+  constructor(walks: readonly TermWalk[]) {
+    this.#walks = walks
+    for (const [n, walk] of walks.entries()) if (!walk.isDone) this.#insert(this.#order.length, n)
+  }
+
+  /** The walks at the least term, put into `found` in their own order; none at the end of all. */
+  lowest(found: number[]): void {
+    this.#settle()
+    found.length = 0
+    const first = this.#order[0]
+    if (first === undefined) return
+    const { term } = this.#walks[first] as TermWalk
+    let size = 1
+    for (; size < this.#order.length; size++) {
+      const walk = this.#walks[this.#order[size] as number] as TermWalk
+      if (walk.term.compare(term) !== 0) break
     }
-    found.push(n)
+    for (let at = 0; at < size; at++) found.push(this.#order[at] as number)
+    this.#lowest = size
+  }
+
+  /** Those that stood at the least term have gone on: each gets a new place. */
+  #settle(): void {
+    for (let at = this.#lowest - 1; at >= 0; at--) {
+      const n = this.#order[at] as number
+      if ((this.#walks[n] as TermWalk).isDone) this.#order.splice(at, 1)
+      else this.#sink(at, n)
+    }
+    this.#lowest = 0
+  }
+
+  #sink(from: number, n: number): void {
+    let at = from
+    while (at + 1 < this.#order.length && this.#isAbove(n, this.#order[at + 1] as number)) {
+      this.#order[at] = this.#order[at + 1] as number
+      at++
+    }
+    this.#order[at] = n
+  }
+
+  #insert(from: number, n: number): void {
+    let at = from
+    while (at > 0 && this.#isAbove(this.#order[at - 1] as number, n)) {
+      this.#order[at] = this.#order[at - 1] as number
+      at--
+    }
+    this.#order[at] = n
+  }
+
+  #isAbove(one: number, other: number): boolean {
+    const order = (this.#walks[one] as TermWalk).term.compare((this.#walks[other] as TermWalk).term)
+    return order > 0 || (order === 0 && one > other)
   }
 }
