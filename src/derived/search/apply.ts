@@ -16,6 +16,7 @@ import {
   readManifest,
 } from './manifest.js'
 import { Merge } from './merge.js'
+import { planOf } from './merge-plan.js'
 import { mergeWorkBytes, withDueMerges } from './merge-policy.js'
 import { createHash } from 'node:crypto'
 import { digestText, rowKinds, type SegmentFacts, SegmentWriter, segmentKey } from './segment.js'
@@ -181,7 +182,10 @@ async function advanceMerges(
         'a segment that is merged',
       ),
     )
-    const merge = new Merge(await cache.open(inputs, rows), shape.fields.length, rows, ops)
+    const fieldCount = shape.fields.length
+    const opened = await cache.open(inputs, rows)
+    const plan = await planOf(opened, fieldCount, () => rows.pause())
+    const merge = new Merge(opened, plan, fieldCount, rows, ops)
     const work = mergeWorkBytes(batchBytes, options.mergeBytesMin)
     const made = await merge.advance(facts, work, options.pageBytes)
     const merges = next.merges.filter(({ id }) => id !== facts.id)

@@ -15,6 +15,7 @@ import { termKinds } from './analysis.js'
 import { ByteReader } from './bytes.js'
 import { mustFit } from './damage.js'
 import type { MergeFacts } from './manifest.js'
+import type { MergePlan } from './merge-plan.js'
 import { PieceReader } from './piece-reader.js'
 import { PostingColumns } from './postings.js'
 import { digestText, isFullEntry, type SegmentFacts, SegmentWriter } from './segment.js'
@@ -25,16 +26,6 @@ import { TermWalk, WalksInOrder } from './term-walk.js'
 /** Documents or terms that are written between two looks at the clock. */
 const writtenPerLook = 32
 
-/** What becomes of each input's documents. */
-interface MergePlan {
-  /** By input, by ordinal: the ordinal in the result; -1: it is not in it. */
-  readonly ordinals: readonly Int32Array[]
-  /** Of the result. */
-  readonly lengths: Uint32Array
-  /** Numbers of documents of still other segments that went. */
-  readonly went: readonly number[]
-}
-
 /** One merge on its way. */
 export class Merge {
   readonly #inputs: readonly SegmentReader[]
@@ -44,11 +35,18 @@ export class Merge {
   readonly #columns: PostingColumns
   readonly #piece: PieceReader
 
-  constructor(inputs: readonly SegmentReader[], fieldCount: number, rows: IndexRows, ops: IndexOps) {
+  /** Of segments side by side, with the plan for them. */
+  constructor(
+    inputs: readonly SegmentReader[],
+    plan: MergePlan,
+    fieldCount: number,
+    rows: IndexRows,
+    ops: IndexOps,
+  ) {
     this.#inputs = inputs
+    this.#plan = plan
     this.#rows = rows
     this.#ops = ops
-    this.#plan = planOf(inputs, fieldCount)
     this.#columns = new PostingColumns(fieldCount)
     this.#piece = new PieceReader(fieldCount)
   }
@@ -186,38 +184,3 @@ function placesEnd(source: Buffer, start: number): number {
 const longEntry = 512
 const stemByte = termKinds.stem.charCodeAt(0)
 
-function planOf(inputs: readonly SegmentReader[], fieldCount: number): MergePlan {
-  const first = must(inputs[0], 'an input').facts.first
-  const { end } = must(inputs.at(-1), 'an input').facts
-  const ordinals = inputs.map(({ facts }) => new Int32Array(facts.documents))
-  const went: number[] = []
-  for (const input of inputs) {
-    for (const number of input.went) {
-      if (number < first || number >= end) {
-        went.push(number)
-        continue
-      }
-      const at = inputs.findIndex(({ facts }) => number >= facts.first && number < facts.end)
-      const ordinal = inputs[at]?.ordinalOf(number)
-      mustFit(ordinal !== undefined, () => `document ${number} went, and is in no segment`)
-      const column = ordinals[at] as Int32Array
-      column[ordinal] = -1
-    }
-  }
-  let count = 0
-  for (const column of ordinals) {
-    for (let at = 0; at < column.length; at++) if (column[at] !== -1) column[at] = count++
-  }
-  const lengths = new Uint32Array(count * fieldCount)
-  for (const [n, column] of ordinals.entries()) {
-    const from = (inputs[n] as SegmentReader).documents.lengths
-    for (let at = 0; at < column.length; at++) {
-      const to = column[at] as number
-      if (to < 0) continue
-      for (let field = 0; field < fieldCount; field++) {
-        lengths[to * fieldCount + field] = from[at * fieldCount + field] as number
-      }
-    }
-  }
-  return { ordinals, lengths, went: went.sort((a, b) => a - b) }
-}

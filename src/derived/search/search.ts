@@ -106,7 +106,7 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
       const size = Math.min(left, limits.scanPageRows)
       // A place moves forward only: each page has places of its own.
       const asking = await prepare(asked)
-      const { hits, last } = asking.best(size, after)
+      const { hits, last } = await asking.best(size, after)
       if (hits.length > 0) yield hits
       if (hits.length < size) return
       left -= hits.length
