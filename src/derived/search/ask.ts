@@ -8,8 +8,7 @@ import type { FilterTest } from './filter.js'
 import { passing } from './filter.js'
 import { type Matcher, PhraseMatcher, TermMatcher } from './matcher.js'
 import { OpenDocuments } from './open-documents.js'
-import { noOrdinal, PostingCursor } from './posting-cursor.js'
-import type { PostingColumns } from './postings.js'
+import { noOrdinal, type OpenList, PostingCursor } from './posting-cursor.js'
 import type { Clause, Question } from './question.js'
 import type { SegmentCache } from './segment-cache.js'
 import {
@@ -33,7 +32,7 @@ export interface SearchHit {
 }
 
 /** A clause with its open end found, in one segment. */
-type OpenLists = ReadonlyMap<Clause, PostingColumns>
+type OpenLists = ReadonlyMap<Clause, OpenList>
 
 /** What a question is asked of. */
 export interface AskedIndex {
@@ -110,7 +109,7 @@ export class Asking {
     const opened = clauses.filter(({ open }) => open !== undefined)
     const open: OpenLists[] = []
     for (const n of segments.keys()) {
-      const lists = new Map<Clause, PostingColumns>()
+      const lists = new Map<Clause, OpenList>()
       for (const clause of opened) lists.set(clause, await this.#openList(n, clause))
       open.push(lists)
     }
@@ -134,7 +133,7 @@ export class Asking {
     for (const clause of opened) {
       let documents = 0
       for (const [n, { gone }] of segments.entries()) {
-        const list = this.#open[n]?.get(clause)
+        const list = this.#open[n]?.get(clause)?.postings
         if (list === undefined) continue
         if (gone === undefined) documents += list.count
         else
@@ -165,7 +164,7 @@ export class Asking {
     const lists: RankedList[] = []
     for (const [name, worth] of this.#worths) {
       const list = typeof name === 'string' ? this.#lookup.entry(n, name).blocks : this.#open[n]?.get(name)
-      const count = list === undefined ? 0 : 'length' in list ? list.length : list.count
+      const count = list === undefined ? 0 : 'length' in list ? list.length : list.postings.count
       if (list !== undefined && count > 0)
         lists.push({ cursor: new PostingCursor(list, weights.length), worth })
     }
@@ -216,10 +215,16 @@ export class Asking {
   }
 
   /** The documents of one segment that match an open clause, with what ranking counts of the open terms. */
-  async #openList(n: number, { terms, open }: Clause): Promise<PostingColumns> {
-    const fields = this.#asked.weights.length
-    const found = new OpenDocuments(this.#asked.view.segments[n]?.reader.facts.documents ?? 0, fields)
-    for (const range of open?.ranges ?? []) {
+  async #openList(n: number, { terms, open }: Clause): Promise<OpenList> {
+    const { view, cache, weights } = this.#asked
+    const { reader } = view.segments[n] as SearchView['segments'][number]
+    const ranges = open?.ranges ?? []
+    // Without terms before it, it is the same for all questions.
+    const name = terms.length === 0 ? ranges.map(({ from, to }) => `${from}\0${to}`).join('\0') : undefined
+    const kept = name === undefined ? undefined : cache.list(reader, name)
+    if (kept !== undefined) return kept
+    const found = new OpenDocuments(reader.facts.documents, weights.length)
+    for (const range of ranges) {
       const ends = new Set<string>()
       for (const [page, from, to] of this.#lookup.entries(n, range)) {
         if (terms.length === 0) found.add(page, from, to)
@@ -231,7 +236,9 @@ export class Asking {
         await this.#addPhrases(n, [...terms, { term, offset: open?.offset ?? 0 }], found)
       }
     }
-    return found.list()
+    const list = found.list(reader.documents.lengths)
+    if (name !== undefined) cache.keepList(reader, name, list)
+    return list
   }
 
   async #addPhrases(n: number, terms: Clause['terms'], found: OpenDocuments): Promise<void> {

@@ -2,8 +2,8 @@
  * The documents of one segment that have any of many terms, with all counts added up.
  */
 import { PieceReader } from './piece-reader.js'
-import type { PostingCursor } from './posting-cursor.js'
-import { PostingColumns } from './postings.js'
+import type { OpenList, PostingCursor } from './posting-cursor.js'
+import { blockPostings, boundsOf, PostingColumns } from './postings.js'
 import type { TermPage } from './segment-reader.js'
 
 /** Set in the first sum of a document that has a term; counts stay below it. */
@@ -51,8 +51,8 @@ export class OpenDocuments {
     cursor.addCounts(this.#sums, at)
   }
 
-  /** All that was added, as a list of postings. */
-  list(): PostingColumns {
+  /** All that was added, as a list of postings, with the bounds of its blocks. `lengths`: the segment's. */
+  list(lengths: Uint32Array): OpenList {
     const fields = this.#fields
     const sums = this.#sums
     const list = new PostingColumns(fields, this.#count)
@@ -72,7 +72,8 @@ export class OpenDocuments {
     }
     list.count = at
     spare = this.#lent
-    return list
+    const blocks = Math.ceil(at / blockPostings)
+    return { postings: list, bounds: Array.from({ length: blocks }, (_, n) => boundsOf(list, n, lengths)) }
   }
 
   /** One posting of one field, of numbers of a byte or two each; false if it is none. */

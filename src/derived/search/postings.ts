@@ -161,26 +161,51 @@ const boundCounts = new Int32Array(blockPostings + 1)
 const boundLengths = new Float64Array(blockPostings + 1)
 
 function writeBounds(columns: PostingColumns, from: number, to: number, lengths: Uint32Array): void {
-  const { ordinals, counts, fieldCount } = columns
-  for (let field = 0; field < fieldCount; field++) {
-    let size = 0
-    for (let i = from; i < to; i++) {
-      const count = counts[i * fieldCount + field] as number
-      if (count === 0) continue
-      size = addBound(size, count, lengths[(ordinals[i] as number) * fieldCount + field] as number)
-    }
-    for (; size > boundsMax; size--) {
-      // The shorter length of the two; the count is the higher one already.
-      const [one, other] = [boundLengths[size - 2] as number, boundLengths[size - 1] as number]
-      boundCounts[size - 2] = boundCounts[size - 1] as number
-      boundLengths[size - 2] = Math.min(one, other)
-    }
+  for (let field = 0; field < columns.fieldCount; field++) {
+    const size = findBounds(columns, from, to, field, lengths)
     heads.number(size)
     for (let at = 0; at < size; at++) {
       heads.number(boundCounts[at] as number)
       heads.number(boundLengths[at] as number)
     }
   }
+}
+
+/** The bounds of a block of postings in memory, as a stored block has them. */
+export function boundsOf(columns: PostingColumns, block: number, lengths: Uint32Array): number[] {
+  const from = block * blockPostings
+  const to = Math.min(columns.count, from + blockPostings)
+  const bounds: number[] = []
+  for (let field = 0; field < columns.fieldCount; field++) {
+    const size = findBounds(columns, from, to, field, lengths)
+    bounds.push(size)
+    for (let at = 0; at < size; at++) bounds.push(boundCounts[at] as number, boundLengths[at] as number)
+  }
+  return bounds
+}
+
+/** Finds the bounds of postings in one field; returns how many there are. */
+function findBounds(
+  columns: PostingColumns,
+  from: number,
+  to: number,
+  field: number,
+  lengths: Uint32Array,
+): number {
+  const { ordinals, counts, fieldCount } = columns
+  let size = 0
+  for (let i = from; i < to; i++) {
+    const count = counts[i * fieldCount + field] as number
+    if (count === 0) continue
+    size = addBound(size, count, lengths[(ordinals[i] as number) * fieldCount + field] as number)
+  }
+  for (; size > boundsMax; size--) {
+    // The shorter length of the two; the count is the higher one already.
+    const [one, other] = [boundLengths[size - 2] as number, boundLengths[size - 1] as number]
+    boundCounts[size - 2] = boundCounts[size - 1] as number
+    boundLengths[size - 2] = Math.min(one, other)
+  }
+  return size
 }
 
 /** Keeps what no other covers, by ascending counts (and so ascending lengths); returns how many there are. */
