@@ -26,8 +26,8 @@ import {
 import { IndexNotes } from './index-notes.js'
 import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
 import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
-import { type DocumentChange, newestChanges, PendingBatch, type PendingChange } from './pending-batch.js'
 import type { Pace } from './pace.js'
+import { type DocumentChange, newestChanges, PendingBatch, type PendingChange } from './pending-batch.js'
 import { verifyRows } from './verify-rows.js'
 
 export type { BuildProgress } from './index-marks.js'

@@ -163,7 +163,16 @@ export class Indexes {
       if (isFresh) await env.disk.remove(folder)
       const { disk, keyValue } = env
       const writeBufferBytes = limits.writeBufferBytesIndex
-      return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes, limits, pace })
+      return await IndexStore.open({
+        disk,
+        keyValue,
+        random,
+        folder,
+        identity,
+        writeBufferBytes,
+        limits,
+        pace,
+      })
     }
     const runner = new IndexRunner({ clock: env.clock, source, collection, index, limits, open, gate, pace })
     runner.start()

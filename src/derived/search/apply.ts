@@ -1,6 +1,8 @@
 /**
  * Changes on their way into a search index: one segment for the batch, some work on merges, a new manifest.
  */
+
+import { createHash } from 'node:crypto'
 import { must } from '../../base/assert.js'
 import type { IndexChange, IndexOps, IndexRows, KeyedDocument } from '../contract.js'
 import type { AnalysisOptions } from './analysis.js'
@@ -18,7 +20,6 @@ import {
 import { Merge } from './merge.js'
 import { planOf } from './merge-plan.js'
 import { mergeWorkBytes, withDueMerges } from './merge-policy.js'
-import { createHash } from 'node:crypto'
 import { digestText, rowKinds, type SegmentFacts, SegmentWriter, segmentKey } from './segment.js'
 import type { SegmentCache } from './segment-cache.js'
 import type { Pause } from './sorted-texts.js'

@@ -74,7 +74,8 @@ export function documentParts(
   }
   // A number takes 8 bytes at most.
   const bodyMax = limits.indexValueBytesMax - 8
-  if (writer.size - bodyAt > bodyMax) throw tooLarge(keyed, 'text in one index', writer.size - bodyAt, bodyMax)
+  if (writer.size - bodyAt > bodyMax)
+    throw tooLarge(keyed, 'text in one index', writer.size - bodyAt, bodyMax)
   const note = writer.view()
   return { texts, note, body: note.subarray(bodyAt), filters: note.subarray(filtersAt) }
 }

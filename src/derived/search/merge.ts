@@ -72,7 +72,9 @@ export class Merge {
     const inputs = this.#inputs.map(input => input.facts)
     return {
       id: facts.id,
-      digest: digestText(createHash('sha256').update(['merge', ...inputs.map(({ digest }) => digest)].join(''))),
+      digest: digestText(
+        createHash('sha256').update(['merge', ...inputs.map(({ digest }) => digest)].join('')),
+      ),
       first: must(inputs[0], 'an input').first,
       end: must(inputs.at(-1), 'an input').end,
       documents: facts.documents,
@@ -183,4 +185,3 @@ function placesEnd(source: Buffer, start: number): number {
 /** Postings of an entry that take a while. */
 const longEntry = 512
 const stemByte = termKinds.stem.charCodeAt(0)
-

@@ -73,7 +73,10 @@ export class TermLookup {
   }
 
   /** The entries of a range in that segment, in their order: in each page from one to before another. */
-  *entries(segment: number, range: TermRange): Generator<readonly [page: TermPage, from: number, to: number]> {
+  *entries(
+    segment: number,
+    range: TermRange,
+  ): Generator<readonly [page: TermPage, from: number, to: number]> {
     const reader = this.#segments[segment] as SegmentReader
     const { first, end } = pagesOf(reader, range)
     for (let n = first; n < end; n++) {
