@@ -7,15 +7,13 @@
 import type { AnalysisOptions } from './analysis.js'
 import { PostingColumns } from './postings.js'
 import { ordinalBits, rankedFlag, SaidTerms } from './said-terms.js'
-import { isFullEntry, type SegmentWriter } from './segment.js'
+import { isFullEntry, type SegmentWriter, termWork, workPerLook } from './segment.js'
 import { type Pause, sortedTexts } from './sorted-texts.js'
 import { gramOf } from './syllable-ids.js'
 import { TermBytes } from './term-bytes.js'
 
 /** Numbers that are moved between two looks at the clock. */
 const numbersPerLook = 1 << 16
-/** Terms that are written between two looks at the clock. */
-const termsPerLook = 32
 
 /** Collects terms. */
 export class BatchTerms {
@@ -59,37 +57,40 @@ export class BatchTerms {
     const { texts, syllables, went } = this.#said
     const columns = new PostingColumns(this.#fieldCount)
     const bytes = new TermBytes()
-    const put = (term: string, id: number): void => {
+    let work = 0
+    const put = (term: string, id: number): Promise<void> | undefined => {
       bytes.set(term)
       columns.clear()
-      const to = starts[id + 1] as number
-      let from = this.#collect(columns, sorted, starts[id] as number, to)
-      while (from < to) {
+      const [begin, end] = [starts[id] as number, starts[id + 1] as number]
+      let from = this.#collect(columns, sorted, begin, end)
+      while (from < end) {
         writer.term(bytes, 0, columns, this.#lengths)
         columns.clear()
-        from = this.#collect(columns, sorted, from, to)
+        from = this.#collect(columns, sorted, from, end)
       }
       writer.term(bytes, went[id] as number, columns, this.#lengths)
+      work += termWork + end - begin
+      if (work < workPerLook) return undefined
+      work = 0
+      return pause()
     }
     const others = await sortedTexts([...texts.keys()], pause)
-    const grams = syllables.inOrder()
     let next = 0
-    let look = 0
-    for (const gram of grams) {
-      const term = gramOf(gram)
-      for (let other = others[next]; other !== undefined && other < term; other = others[++next]) {
-        put(other, texts.get(other) as number)
+    const putOthers = async (before: string | undefined): Promise<void> => {
+      for (; next < others.length; next++) {
+        const other = others[next] as string
+        if (before !== undefined && other >= before) return
+        const late = put(other, texts.get(other) as number)
+        if (late !== undefined) await late
       }
-      put(term, syllables.idAt(gram))
-      const late = ++look % termsPerLook === 0 ? pause() : undefined
+    }
+    for (const gram of syllables.inOrder()) {
+      const term = gramOf(gram)
+      if ((others[next] ?? term) < term) await putOthers(term)
+      const late = put(term, syllables.idAt(gram))
       if (late !== undefined) await late
     }
-    for (; next < others.length; next++) {
-      const other = others[next] as string
-      put(other, texts.get(other) as number)
-      const late = ++look % termsPerLook === 0 ? pause() : undefined
-      if (late !== undefined) await late
-    }
+    await putOthers(undefined)
   }
 
   /** Postings for one entry, of what was said from there; returns how far that is. */

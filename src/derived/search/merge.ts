@@ -18,13 +18,20 @@ import type { MergeFacts } from './manifest.js'
 import type { MergePlan } from './merge-plan.js'
 import { PieceReader } from './piece-reader.js'
 import { PostingColumns } from './postings.js'
-import { digestText, isFullEntry, type SegmentFacts, SegmentWriter } from './segment.js'
+import {
+  digestText,
+  isFullEntry,
+  type SegmentFacts,
+  SegmentWriter,
+  termWork,
+  workPerLook,
+} from './segment.js'
 import type { SegmentReader } from './segment-reader.js'
 import { TermBytes } from './term-bytes.js'
 import { TermWalk, WalksInOrder } from './term-walk.js'
 
-/** Documents or terms that are written between two looks at the clock. */
-const writtenPerLook = 32
+/** Documents that are written between two looks at the clock. */
+const documentsPerLook = 32
 
 /** One merge on its way. */
 export class Merge {
@@ -97,7 +104,7 @@ export class Merge {
         const key = source.subarray(keyStarts[ordinal], keyEnd)
         writer.document(numbers[ordinal] as number, key, source.subarray(keyEnd, ends[ordinal]))
         documents++
-        const late = documents % writtenPerLook === 0 ? this.#rows.pause() : undefined
+        const late = documents % documentsPerLook === 0 ? this.#rows.pause() : undefined
         if (late !== undefined) await late
       }
       input++
@@ -114,7 +121,8 @@ export class Merge {
     const lowest: number[] = []
     const term = new TermBytes()
     const columns = this.#columns
-    for (let look = 1; ; look++) {
+    let work = 0
+    for (;;) {
       inOrder.lowest(lowest)
       const first = walks[lowest[0] ?? -1]
       if (first === undefined) return undefined
@@ -126,15 +134,16 @@ export class Merge {
         const walk = walks[n] as TermWalk
         for (let isSame = true; isSame; isSame = !walk.isDone && walk.term.compare(term) === 0) {
           went += walk.went - this.#take(walk, this.#plan.ordinals[n] as Int32Array, writer)
-          const late = walk.documents >= longEntry ? this.#rows.pause() : undefined
-          if (late !== undefined) await late
+          work += termWork + walk.documents
+          if (work >= workPerLook) {
+            work = 0
+            await this.#rows.pause()
+          }
           if (!walk.step()) await walk.nextPage()
         }
       }
       mustFit(went >= 0, () => `more documents with term ${term.toString()} went than were counted`)
       if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
-      const late = look % writtenPerLook === 0 ? this.#rows.pause() : undefined
-      if (late !== undefined) await late
     }
   }
 
@@ -182,6 +191,4 @@ function placesEnd(source: Buffer, start: number): number {
   return reader.at
 }
 
-/** Postings of an entry that take a while. */
-const longEntry = 512
 const stemByte = termKinds.stem.charCodeAt(0)

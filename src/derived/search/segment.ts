@@ -57,6 +57,10 @@ const entryPostingsMax = 4096
 const entryPlacesBytesMax = 64 * 1024
 const wentPerRow = 8192
 
+/** Postings, and what a term takes in such, that are written between two looks at the clock. */
+export const workPerLook = 2048
+export const termWork = 16
+
 /** The key of a row. */
 export function segmentKey(id: number, kind: number, n: number): Buffer {
   const key = Buffer.allocUnsafe(10)

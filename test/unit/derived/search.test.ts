@@ -22,7 +22,7 @@ const config = search.configure({
   filters: ['country', 'year'],
 })
 
-const words = 'flow flows flowing the of wing kafka résumé 3 東京 東京都 ㅋㅋ x don’t'.split(' ')
+const words = 'flow flows flowing the of wing kafka résumé 3 東京 東京都 ㅋㅋ x don’t 𐌰𐌱 ﺍﺏ'.split(' ')
 const syllables = [...'서울에가는영화한']
 const random = new Random(seed)
 
@@ -254,4 +254,118 @@ t.test('a document behind the end of one block and inside another is found', asy
       )
     }
   }
+})
+
+/**
+ * Documents in which two or three terms stand at their own distances, most of them too long to be good, and
+ * a few good ones at the edges of blocks, where a bound of the wrong block leaves them out.
+ */
+function worldOfBlocks(count: number): Map<DocumentKey, Record<string, unknown>> {
+  const terms = ['alpha', 'beta', 'gamma'].slice(0, 2 + random.below(2))
+  const every = terms.map(() => 1 + random.below(3))
+  const seen = terms.map(() => 0)
+  const filler = 'filler '.repeat(10 + random.below(10))
+  const documents = new Map<DocumentKey, Record<string, unknown>>()
+  for (let n = 0; n < count; n++) {
+    const here: string[] = []
+    let isEdge = false
+    for (const [at, term] of terms.entries()) {
+      if (n % (every[at] as number) !== 0) continue
+      const place = (seen[at] as number) % 128
+      seen[at] = (seen[at] as number) + 1
+      here.push(term)
+      if (place === 0 || place === 127) isEdge = true
+    }
+    const isGood = random.chance(isEdge ? 0.15 : 0.003)
+    const said = isGood ? here.flatMap(term => new Array<string>(1 + random.below(3)).fill(term)) : here
+    const text = `${said.join(' ')} ${isGood ? 'filler '.repeat(random.below(4)) : filler}`
+    // The best of equals came last.
+    documents.set(count - n, { title: text })
+  }
+  return documents
+}
+
+t.test('no window is left out that holds a better document, wherever it stands in its block', async t => {
+  const own = search.configure({ fields: ['title'] })
+  for (let world = 0; world < 8; world++) {
+    const documents = worldOfBlocks(900 + random.below(700))
+    const rows = new RowMap()
+    const index = new SearchIndex(own)
+    await rows.tell(index, documents)
+    for (const text of ['alpha beta', 'beta alpha alpha', 'alpha beta gamma', 'alpha', 'alp be*']) {
+      const query = { text, prefix: text === 'alpha' }
+      const expected = answer(own, query, documents)
+      for (const limit of [1, 2, 7]) {
+        const told = (await hitsOf(index, { ...query, limit }, rows)).map(({ key, score }) => ({
+          key,
+          score,
+        }))
+        t.same(told, expected.slice(0, limit), JSON.stringify({ world, text, limit }))
+      }
+      const from = 1 + random.below(5)
+      const skipped = await hitsOf(index, { ...query, limit: from }, rows)
+      const after = skipped.at(-1)?.row
+      if (after === undefined) continue
+      const next = await hitsOf(index, { ...query, limit: 3, after }, rows)
+      const told = next.map(({ key, score }) => ({ key, score }))
+      t.same(told, expected.slice(from, from + 3), JSON.stringify({ world, text, from }))
+    }
+  }
+})
+
+t.test('work that pauses gives the same rows and answers, also while others work', async t => {
+  const documents = new Map<DocumentKey, Record<string, unknown>>()
+  const rows = new RowMap()
+  const straight = new RowMap()
+  const index = new SearchIndex(config, { mergeBytesMin: 2000 })
+  let pauses = 0
+  rows.pause = () => {
+    pauses++
+    return random.chance(0.3) ? Promise.resolve() : undefined
+  }
+  for (let batch = 0; batch < 60; batch++) {
+    const before = new Map(documents)
+    const told = randomBatch(documents, 12, 150)
+    const asked = Array.from({ length: 4 }, randomQuery)
+    const [, ...answers] = await Promise.all([
+      rows.tell(index, told),
+      ...asked.map(query => hitsOf(index, query, rows)),
+    ])
+    for (const [n, hits] of answers.entries()) {
+      const query = asked[n] as SearchQuery
+      t.same(
+        hits.map(({ key, score }) => ({ key, score })),
+        answer(config, query, before),
+        JSON.stringify(query),
+      )
+    }
+    await straight.tell(new SearchIndex(config, { mergeBytesMin: 2000 }), told)
+    t.same(rows.rows, straight.rows, 'the same rows without pauses')
+  }
+  t.ok(pauses > 1000, `${pauses} looks at the clock`)
+})
+
+t.test('between two looks at the clock a batch does little', async t => {
+  const rows = new RowMap()
+  const index = new SearchIndex(search.configure({ fields: ['title'] }))
+  let bytes = 0
+  let most = 0
+  rows.pause = () => {
+    most = Math.max(most, bytes)
+    bytes = 0
+    return undefined
+  }
+  let written = 0
+  for (let batch = 0; batch < 9; batch++) {
+    const told: Told = new Map()
+    for (let n = 0; n < 2000; n++) {
+      told.set(batch * 2000 + n, { title: `${randomText()} word${random.below(5000)} all` })
+    }
+    await rows.tell(index, told, count => {
+      bytes += count
+      written += count
+    })
+  }
+  t.ok(written > 1_000_000, `${written} bytes were written`)
+  t.ok(most <= 64 * 1024, `${most} bytes between two looks`)
 })
