@@ -1,108 +1,26 @@
 /** Laws of the search index: its answers are those of a reading of all documents, however they came. */
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { SillokError } from '../../../src/base/errors.js'
-import { Random } from '../../../src/base/random.js'
 import type { DocumentKey } from '../../../src/base/tuple.js'
-import type { SearchHit } from '../../../src/derived/search/ask.js'
-import type { SearchFilter } from '../../../src/derived/search/filter.js'
 import { decodeManifest, noRows } from '../../../src/derived/search/manifest.js'
 import { withDueMerges } from '../../../src/derived/search/merge-policy.js'
 import { SearchIndex, search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
 import type { SegmentFacts } from '../../../src/derived/search/segment.js'
 import { RowMap } from './row-map.js'
-import { answer, type Documents } from './search-oracle.js'
+import { answer } from './search-oracle.js'
+import {
+  checkAnswers,
+  config,
+  hitsOf,
+  meaning,
+  random,
+  randomBatch,
+  seed,
+  type Told,
+} from './search-world.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
-
-const config = search.configure({
-  fields: ['title', { field: 'body', weight: 0.5 }],
-  filters: ['country', 'year'],
-})
-
-const words = 'flow flows flowing the of wing kafka résumé 3 東京 東京都 ㅋㅋ x don’t 𐌰𐌱 ﺍﺏ'.split(' ')
-const syllables = [...'서울에가는영화한']
-const random = new Random(seed)
-
-function randomText(): string {
-  return Array.from({ length: random.below(9) }, () => {
-    if (random.chance(0.45)) return random.pick(words)
-    const run = Array.from({ length: 1 + random.below(4) }, () => random.pick(syllables)).join('')
-    return random.chance(0.1) ? `kafka${run}` : random.chance(0.1) ? run.normalize('NFD') : run
-  }).join(random.chance(0.1) ? '' : ' ')
-}
-
-function randomDocument(): Record<string, unknown> {
-  return {
-    title: randomText(),
-    body: random.chance(0.3) ? [randomText(), 5, randomText()] : randomText(),
-    ...(random.chance(0.8) ? { country: random.pick(['KR', 'JP']) } : {}),
-    year: random.chance(0.2) ? [random.below(9), random.below(9)] : random.below(9),
-  }
-}
-
-function randomQuery(): SearchQuery {
-  const text = random.chance(0.3) ? (randomText().split(' ')[0] ?? '') : randomText()
-  const filters: SearchFilter[] = [
-    { country: 'KR' },
-    { country: null },
-    { year: { gte: 3, lt: 7 } },
-    { country: ['KR', 'JP'], year: { lt: 4 } },
-  ]
-  return {
-    text: random.chance(0.15) ? `${text} "${randomText()}"` : random.chance(0.1) ? `${text}*` : text,
-    ...(random.chance(0.4) ? { match: random.pick(['any', 'all'] as const) } : {}),
-    ...(random.chance(0.3) ? { prefix: true } : {}),
-    ...(random.chance(0.3) ? { filter: random.pick(filters) } : {}),
-  }
-}
-
-type Told = Map<DocumentKey, Record<string, unknown> | undefined>
-
-/** A random batch; what it leaves is in `documents`. */
-function randomBatch(documents: Map<DocumentKey, Record<string, unknown>>, size: number, keys: number): Told {
-  const told: Told = new Map()
-  for (let n = 0; n < size; n++) {
-    const key = random.chance(0.2) ? `k${random.below(keys)}` : random.below(keys)
-    const document = random.chance(0.25) ? undefined : randomDocument()
-    told.set(key, document)
-    if (document === undefined) documents.delete(key)
-    else documents.set(key, document)
-  }
-  return told
-}
-
-async function hitsOf(index: SearchIndex, query: SearchQuery, rows: RowMap): Promise<SearchHit[]> {
-  const hits: SearchHit[] = []
-  for await (const page of index.query(query, rows)) hits.push(...page)
-  return hits
-}
-
-async function checkAnswers(
-  t: Test,
-  index: SearchIndex,
-  rows: RowMap,
-  documents: Documents,
-  count: number,
-): Promise<void> {
-  for (let n = 0; n < count; n++) {
-    const query = randomQuery()
-    const expected = answer(config, query, documents)
-    const all = await hitsOf(index, query, rows)
-    const told = all.map(({ key, score }) => ({ key, score }))
-    t.same(told, expected, `all hits of ${JSON.stringify(query)}`)
-    const limit = 1 + random.below(5)
-    const first = await hitsOf(index, { ...query, limit }, rows)
-    t.same(first, all.slice(0, limit), `the first ${limit} of ${JSON.stringify(query)}`)
-    const at = random.below(Math.max(1, all.length))
-    const after = all[at]?.row
-    if (after === undefined) continue
-    const next = await hitsOf(index, { ...query, limit, after }, rows)
-    t.same(next, all.slice(at + 1, at + 1 + limit), `what follows ${at} of ${JSON.stringify(query)}`)
-  }
-}
 
 t.test('answers are those of a reading of all documents, whatever batches they came in', async t => {
   for (const options of [{ pageBytes: 64, mergeBytesMin: 200 }, {}, { pageBytes: 1000, mergeBytesMin: 0 }]) {
@@ -125,14 +43,6 @@ t.test('answers are those of a reading of all documents, whatever batches they c
     t.same(await hitsOf(index, { text: 'flow 서울 kafka 東京' }, rows), [])
   }
 })
-
-async function meaning(index: SearchIndex, rows: RowMap): Promise<string[]> {
-  const all: string[] = []
-  for await (const page of index.canonical(rows)) {
-    for (const [key, value] of page) all.push(`${key.toString('latin1')} ${value.toString('hex')}`)
-  }
-  return all
-}
 
 t.test('what rows mean does not depend on batches, and a lost row is damage or another meaning', async t => {
   const rows = new RowMap()
@@ -254,118 +164,4 @@ t.test('a document behind the end of one block and inside another is found', asy
       )
     }
   }
-})
-
-/**
- * Documents in which two or three terms stand at their own distances, most of them too long to be good, and
- * a few good ones at the edges of blocks, where a bound of the wrong block leaves them out.
- */
-function worldOfBlocks(count: number): Map<DocumentKey, Record<string, unknown>> {
-  const terms = ['alpha', 'beta', 'gamma'].slice(0, 2 + random.below(2))
-  const every = terms.map(() => 1 + random.below(3))
-  const seen = terms.map(() => 0)
-  const filler = 'filler '.repeat(10 + random.below(10))
-  const documents = new Map<DocumentKey, Record<string, unknown>>()
-  for (let n = 0; n < count; n++) {
-    const here: string[] = []
-    let isEdge = false
-    for (const [at, term] of terms.entries()) {
-      if (n % (every[at] as number) !== 0) continue
-      const place = (seen[at] as number) % 128
-      seen[at] = (seen[at] as number) + 1
-      here.push(term)
-      if (place === 0 || place === 127) isEdge = true
-    }
-    const isGood = random.chance(isEdge ? 0.15 : 0.003)
-    const said = isGood ? here.flatMap(term => new Array<string>(1 + random.below(3)).fill(term)) : here
-    const text = `${said.join(' ')} ${isGood ? 'filler '.repeat(random.below(4)) : filler}`
-    // The best of equals came last.
-    documents.set(count - n, { title: text })
-  }
-  return documents
-}
-
-t.test('no window is left out that holds a better document, wherever it stands in its block', async t => {
-  const own = search.configure({ fields: ['title'] })
-  for (let world = 0; world < 8; world++) {
-    const documents = worldOfBlocks(900 + random.below(700))
-    const rows = new RowMap()
-    const index = new SearchIndex(own)
-    await rows.tell(index, documents)
-    for (const text of ['alpha beta', 'beta alpha alpha', 'alpha beta gamma', 'alpha', 'alp be*']) {
-      const query = { text, prefix: text === 'alpha' }
-      const expected = answer(own, query, documents)
-      for (const limit of [1, 2, 7]) {
-        const told = (await hitsOf(index, { ...query, limit }, rows)).map(({ key, score }) => ({
-          key,
-          score,
-        }))
-        t.same(told, expected.slice(0, limit), JSON.stringify({ world, text, limit }))
-      }
-      const from = 1 + random.below(5)
-      const skipped = await hitsOf(index, { ...query, limit: from }, rows)
-      const after = skipped.at(-1)?.row
-      if (after === undefined) continue
-      const next = await hitsOf(index, { ...query, limit: 3, after }, rows)
-      const told = next.map(({ key, score }) => ({ key, score }))
-      t.same(told, expected.slice(from, from + 3), JSON.stringify({ world, text, from }))
-    }
-  }
-})
-
-t.test('work that pauses gives the same rows and answers, also while others work', async t => {
-  const documents = new Map<DocumentKey, Record<string, unknown>>()
-  const rows = new RowMap()
-  const straight = new RowMap()
-  const index = new SearchIndex(config, { mergeBytesMin: 2000 })
-  let pauses = 0
-  rows.pause = () => {
-    pauses++
-    return random.chance(0.3) ? Promise.resolve() : undefined
-  }
-  for (let batch = 0; batch < 60; batch++) {
-    const before = new Map(documents)
-    const told = randomBatch(documents, 12, 150)
-    const asked = Array.from({ length: 4 }, randomQuery)
-    const [, ...answers] = await Promise.all([
-      rows.tell(index, told),
-      ...asked.map(query => hitsOf(index, query, rows)),
-    ])
-    for (const [n, hits] of answers.entries()) {
-      const query = asked[n] as SearchQuery
-      t.same(
-        hits.map(({ key, score }) => ({ key, score })),
-        answer(config, query, before),
-        JSON.stringify(query),
-      )
-    }
-    await straight.tell(new SearchIndex(config, { mergeBytesMin: 2000 }), told)
-    t.same(rows.rows, straight.rows, 'the same rows without pauses')
-  }
-  t.ok(pauses > 1000, `${pauses} looks at the clock`)
-})
-
-t.test('between two looks at the clock a batch does little', async t => {
-  const rows = new RowMap()
-  const index = new SearchIndex(search.configure({ fields: ['title'] }))
-  let bytes = 0
-  let most = 0
-  rows.pause = () => {
-    most = Math.max(most, bytes)
-    bytes = 0
-    return undefined
-  }
-  let written = 0
-  for (let batch = 0; batch < 9; batch++) {
-    const told: Told = new Map()
-    for (let n = 0; n < 2000; n++) {
-      told.set(batch * 2000 + n, { title: `${randomText()} word${random.below(5000)} all` })
-    }
-    await rows.tell(index, told, count => {
-      bytes += count
-      written += count
-    })
-  }
-  t.ok(written > 1_000_000, `${written} bytes were written`)
-  t.ok(most <= 64 * 1024, `${most} bytes between two looks`)
 })
