@@ -57,8 +57,9 @@ const entryPostingsMax = 4096
 const entryPlacesBytesMax = 64 * 1024
 const wentPerRow = 8192
 
-/** Postings, and what a term takes in such, that are written between two looks at the clock. */
+/** Postings that are written between two looks at the clock. */
 export const workPerLook = 2048
+/** What a term takes by itself, in postings. */
 export const termWork = 16
 
 /** The key of a row. */

@@ -38,8 +38,8 @@ export class RowMap implements IndexRows {
   }
 
   /**
-   * One batch: the changes with their notes are told, then what the index answered is written. `written` hears
-   * of each row and note as the index puts it.
+   * One batch: the changes with their notes are told, then what the index answered is written. `written`
+   * hears of each row and note as the index puts it.
    */
   async tell(
     index: DerivedIndex,
