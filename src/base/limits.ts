@@ -158,6 +158,8 @@ export const limits = {
   highlightUnitsMax: 10_000,
   /** Pages of terms that one opened search index keeps in memory. */
   searchPagesBytesMax: 32 * MiB,
+  /** Documents that have any term of a range (a beginning of words), that it keeps in memory. */
+  searchListsBytesMax: 16 * MiB,
   /** Notes of deleted documents that one batch of an index removes, once it is built. */
   indexSweepRows: 1000,
 } as const

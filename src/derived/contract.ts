@@ -48,6 +48,12 @@ export type IndexRow = readonly [key: Buffer, value: Buffer]
 
 /** An index's own rows as of one position. Each was checked; a damaged one rejects with DAMAGED. */
 export interface IndexRows {
+  /**
+   * To be called at times by work that may take more than some milliseconds: undefined means to go on, a
+   * promise that other work waits and is to go first: `const late = rows.pause(); if (late) await late`. It
+   * never rejects, and the rows stay the same.
+   */
+  pause(): Promise<void> | undefined
   /** The values in the order of the keys; undefined where there is no row. */
   getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>
   /** Pages of rows, each at least one row; `pageRows` at most in a page. Leaving the loop lets go of it. */

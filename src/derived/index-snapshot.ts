@@ -11,6 +11,7 @@ import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { KeyRange, KeyValueIterator, KeyValueSnapshot, KeyValueStore } from '../env/key-value.js'
 import type { IndexRange, IndexRow, IndexRows } from './contract.js'
+import type { Pace } from './pace.js'
 import { checkedValue, spaceKey, spaces } from './stored-value.js'
 
 /** A snapshot that is closed when nobody holds it any more. Its maker is the first holder. */
@@ -73,12 +74,18 @@ export function indexClosed(cause?: unknown): SillokError {
 /** Rows as of `position`. Close it: an open one pins old rows. */
 export class IndexSnapshot implements IndexRows {
   readonly #view: SharedView
+  readonly #pace: Pace | undefined
   #open = true
 
-  /** Holds the view until it is closed. */
-  constructor(view: SharedView) {
+  /** Holds the view until it is closed. Without a pace long work never pauses. */
+  constructor(view: SharedView, pace?: Pace) {
     view.hold()
     this.#view = view
+    this.#pace = pace
+  }
+
+  pause(): Promise<void> | undefined {
+    return this.#pace?.pause()
   }
 
   /** All changes up to here are in these rows. */

@@ -10,7 +10,7 @@
 import { assert } from '../base/assert.js'
 import type { LogIndex } from '../base/ids.js'
 import { limits as defaultLimits, type Limits } from '../base/limits.js'
-import type { KeyValueBatch, KeyValueStore } from '../env/key-value.js'
+import type { KeyValueStore } from '../env/key-value.js'
 import { listTables } from '../env/level-tables.js'
 import type { DerivedIndex } from './contract.js'
 import { type IndexCheckpoint, readCheckpoint, writeCheckpoint } from './index-checkpoint.js'
@@ -26,6 +26,7 @@ import {
 import { IndexNotes } from './index-notes.js'
 import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
 import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
+import type { Pace } from './pace.js'
 import { type DocumentChange, newestChanges, PendingBatch, type PendingChange } from './pending-batch.js'
 import { verifyRows } from './verify-rows.js'
 
@@ -35,6 +36,8 @@ export type { DocumentChange } from './pending-batch.js'
 /** Where the rows of an index are, and which index they belong to. */
 export interface IndexStoreOptions extends OpenIndexOptions {
   readonly limits?: Partial<Limits>
+  /** Lets other work go first when its own lasts; without it nothing pauses. */
+  readonly pace?: Pace
 }
 
 /** Changes that go into an index together. */
@@ -50,9 +53,12 @@ export interface IndexBatch {
   readonly position: LogIndex
   /** Never goes back from done. */
   readonly build: BuildProgress
-  /** Awaited before each long part of the work, so that other work can go first. */
-  readonly turn?: (() => Promise<void>) | undefined
 }
+
+/** Changes or rows between two looks at the clock. */
+const sliceChanges = 128
+/** Changes whose notes are looked up together. */
+const lookedUpChanges = 512
 
 /** One open index. Used by one owner: one `write` or `checkpoint` at a time, besides reading. */
 export class IndexStore {
@@ -125,7 +131,7 @@ export class IndexStore {
   /** The rows as of the last batch. Close it. */
   rows(): IndexSnapshot {
     if (this.#closed) throw indexClosed()
-    return new IndexSnapshot(this.#view)
+    return new IndexSnapshot(this.#view, this.#options.pace)
   }
 
   /**
@@ -190,34 +196,49 @@ export class IndexStore {
     }
   }
 
-  async #write({ index, changes, position, build, turn }: IndexBatch): Promise<void> {
+  async #write({ index, changes, position, build }: IndexBatch): Promise<void> {
     const { position: before, batch, build: buildBefore } = this.#at
     assert(position >= before, () => `an index goes from ${before} back to ${position}`)
     assert(build.done || !buildBefore.done, 'the build of an index goes back from done')
-    const news = await this.#notes.news(newestChanges(changes))
+    const news: PendingChange[] = []
+    for (const some of slices(newestChanges(changes), lookedUpChanges)) {
+      news.push(...(await this.#notes.news(some)))
+      await this.#pause()
+    }
     const pending = new PendingBatch(this.#limits)
-    await turn?.()
     await this.#apply(index, news, pending)
-    await turn?.()
     const swept = new PendingBatch(this.#limits)
     if (build.done) await this.#notes.sweep(swept)
-    pending.leaveNotes(news, !build.done)
+    for (const some of slices(news, sliceChanges)) {
+      pending.leaveNotes(some, !build.done)
+      await this.#pause()
+    }
     const at: IndexPosition = { position, batch: batch + 1, build }
     const marker = markerKey(at.batch)
     pending.add(marker, sealMarker(marker))
     pending.add(markKeys.position, sealPosition(at))
-    await turn?.()
     await this.#writing(async () => {
       const write = this.#store.batch()
       // What is swept comes first, so that a document that came back keeps its new note.
-      addAll(write, swept)
-      addAll(write, pending)
+      for (const { keys, values } of [swept, pending]) {
+        for (let at = 0; at < keys.length; at++) {
+          const value = values[at]
+          if (value === undefined) write.delete(keys[at] as Buffer)
+          else write.put(keys[at] as Buffer, value)
+          if (at % sliceChanges === 0) await this.#pause()
+        }
+      }
       await write.write({ sync: true })
     })
     this.#at = at
     this.#bytes += swept.bytes + pending.bytes
     this.#notes.left(news, !build.done)
     await this.#renewView()
+  }
+
+  async #pause(): Promise<void> {
+    const late = this.#options.pace?.pause()
+    if (late !== undefined) await late
   }
 
   async #apply(
@@ -273,10 +294,6 @@ export class IndexStore {
   }
 }
 
-function addAll(write: KeyValueBatch, { keys, values }: PendingBatch): void {
-  for (const [at, key] of keys.entries()) {
-    const value = values[at]
-    if (value === undefined) write.delete(key)
-    else write.put(key, value)
-  }
+function* slices<T>(all: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
 }

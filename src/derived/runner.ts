@@ -16,8 +16,9 @@ import type { Limits } from '../base/limits.js'
 import { type DocumentKey, decodeKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
 import type { DerivedIndex } from './contract.js'
-import type { BuildProgress, IndexStore } from './index-store.js'
+import type { BuildProgress, DocumentChange, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
+import type { Pace } from './pace.js'
 import type { DocumentView, IndexSource, SourceChange, SourceChunk } from './source.js'
 
 /**
@@ -63,8 +64,8 @@ export interface RunnerOptions {
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
   /** Must not throw. Each failed try is told, also for the same reason. */
   readonly told?: IndexTold
-  /** Resolves in a turn of the event loop of its own: indexes of one log have their work at the same time. */
-  readonly turn: () => Promise<void>
+  /** Indexes of one log have their work at the same time. */
+  readonly pace: Pace
 }
 
 /** What is told of an index: its rows are made anew, or it cannot go on; with the reason. */
@@ -86,6 +87,8 @@ export interface MomentWait {
 const retryMs = 500
 /** Changes that take no time worth a turn of their own. */
 const lightChanges = 50
+/** Documents that are decoded between two looks at the clock. */
+const decodedPerLook = 32
 /** How often the folder is looked after: while there is work, and else. */
 const lookMs = { busy: 250, idle: 1000 } as const
 
@@ -315,8 +318,13 @@ export class IndexRunner {
   /** Decoded while the batch before is being written. */
   async #decoded(reading: Promise<SourceChunk>): Promise<SourceChunk> {
     const chunk = await reading
-    if (chunk.documents.length > lightChanges) await this.#options.turn()
-    for (const { document } of chunk.documents) document?.()
+    const { pace } = this.#options
+    if (chunk.documents.length > lightChanges) await pace.turn()
+    for (const [n, { document }] of chunk.documents.entries()) {
+      document?.()
+      const late = n % decodedPerLook === 0 ? pace.pause() : undefined
+      if (late !== undefined) await late
+    }
     return chunk
   }
 
@@ -356,12 +364,12 @@ export class IndexRunner {
 
   /** Changes of the collection after `from`, one batch of them, and the entry that they reach. */
   async #collect(from: LogIndex, through: LogIndex): Promise<{ changes: SourceChange[]; through: LogIndex }> {
-    const { source, collection, limits, turn } = this.#options
+    const { source, collection, limits, pace } = this.#options
     const changes: SourceChange[] = []
     let reached = from
     let bytes = 0
     if (from >= through) return { changes, through: from }
-    if (through - from > lightChanges) await turn()
+    if (through - from > lightChanges) await pace.turn()
     for await (const piece of source.changes(from + 1, through)) {
       for (const change of piece.changes) {
         if (change.collection !== collection) continue
@@ -380,19 +388,19 @@ export class IndexRunner {
     position: LogIndex,
     build: BuildProgress,
   ): Promise<void> {
-    const { clock, index, turn } = this.#options
+    const { clock, index, pace } = this.#options
     this.#batchedMs = clock.monotonicMs()
-    const isLong = changes.length > lightChanges
-    if (isLong) await turn()
-    const decoded = changes.map(({ keyBytes, version, document }) => ({
-      keyBytes,
-      version,
-      document: document?.(),
-    }))
+    if (changes.length > lightChanges) await pace.turn()
+    const decoded: DocumentChange[] = []
+    for (const { keyBytes, version, document } of changes) {
+      decoded.push({ keyBytes, version, document: document?.() })
+      const late = decoded.length % decodedPerLook === 0 ? pace.pause() : undefined
+      if (late !== undefined) await late
+    }
     const applying: Pick<DerivedIndex, 'apply'> = {
       apply: (news, rows, ops) => this.#unlessClosing(index.apply(news, rows, ops)),
     }
-    await store.write({ index: applying, changes: decoded, position, build, turn: isLong ? turn : undefined })
+    await store.write({ index: applying, changes: decoded, position, build })
     this.#hadRows = true
   }
 

@@ -12,6 +12,7 @@ import type { Limits } from '../base/limits.js'
 import type { DerivedIndex, IndexType } from '../derived/contract.js'
 import { IndexStore } from '../derived/index-store.js'
 import { madeForAnother } from '../derived/open-index.js'
+import { Pace } from '../derived/pace.js'
 import { IndexRunner, type IndexStatus, type IndexTold } from '../derived/runner.js'
 import type { IndexSource } from '../derived/source.js'
 import { joinPath } from '../env/disk.js'
@@ -77,13 +78,13 @@ export class Indexes {
   readonly #options: IndexesOptions
   #known = new Map<IndexId, Known>()
   #closed = false
-  /** Resolves with the last turn that was given out. */
-  #turns: Promise<void> = Promise.resolve()
+  readonly #pace: Pace
   /** What is being closed and removed. */
   #leaving: Promise<void> = Promise.resolve()
 
   constructor(options: IndexesOptions) {
     this.#options = options
+    this.#pace = new Pace(options.env.clock, options.limits.sliceMs)
   }
 
   /** Follows the schemas: starts what is new, ends what is gone. */
@@ -179,24 +180,26 @@ export class Indexes {
     const index = type.open(schema.config)
     const folder = this.#folderOf(schema.id)
     const identity = indexIdentity(origin, schema, type.version)
+    const pace = this.#pace
     const open = async (isFresh: boolean): Promise<{ store: IndexStore; rebuilt?: string }> => {
       if (isFresh) await env.disk.remove(folder)
       const { disk, keyValue } = env
       const writeBufferBytes = limits.writeBufferBytesIndex
-      return await IndexStore.open({ disk, keyValue, random, folder, identity, writeBufferBytes, limits })
+      return await IndexStore.open({
+        disk,
+        keyValue,
+        random,
+        folder,
+        identity,
+        writeBufferBytes,
+        limits,
+        pace,
+      })
     }
-    const turn = (): Promise<void> => this.#turn()
-    const parts = { source, collection, index, limits, open, gate, turn, told }
+    const parts = { source, collection, index, limits, open, gate, pace, told }
     const runner = new IndexRunner({ clock: env.clock, ...parts })
     runner.start()
     return { schema, type, index, identity, runner }
-  }
-
-  /** One after the other, with what else the event loop has in between. */
-  #turn(): Promise<void> {
-    const { clock } = this.#options.env
-    this.#turns = this.#turns.then(() => new Promise(resolve => clock.soon(resolve)))
-    return this.#turns
   }
 
   #leave(id: IndexId, opened: OpenedIndex | undefined): void {

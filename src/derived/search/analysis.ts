@@ -40,6 +40,11 @@ export interface TermTaker {
    * follows it. Without it `take` gets these too.
    */
   takeSyllables?(first: number, second: number, place: number, ranked: boolean): void
+  /**
+   * Takes a word as it stands in a folded text, ranked, and its stem if it has one. Without it `take` gets
+   * both.
+   */
+  takeWord?(folded: string, from: number, to: number, place: number): void
 }
 
 /** What analysis is done without, to measure what it is worth. */
@@ -62,7 +67,13 @@ export function eachTerm(
   let at = place
   eachRun(folded, (is, from, to, touches) => {
     if (is === classes.latin || is === classes.other) {
-      const word = wordOf(folded, from, to)
+      const end = wordEnd(folded, from, to)
+      if (taker.takeWord !== undefined) {
+        taker.takeWord(folded, from, end, at)
+        at += 2
+        return
+      }
+      const word = wordOf(folded, from, end)
       taker.take(termKinds.word + word, at, true)
       const stem = rankedStem(word, options)
       if (stem !== undefined) taker.take(termKinds.stem + stem, -1, true)
@@ -85,8 +96,19 @@ export function eachTerm(
 
 /** The word of a run: with plain apostrophes, cut to `wordUnitsMax`. */
 export function wordOf(folded: string, from: number, to: number): string {
-  const word = folded.slice(from, Math.min(to, from + wordUnitsMax))
+  const word = folded.slice(from, wordEnd(folded, from, to))
   return word.includes('\u2019') ? word.replaceAll('\u2019', "'") : word
+}
+
+/** Where a word is cut: never inside a character. */
+function wordEnd(folded: string, from: number, to: number): number {
+  const end = from + wordUnitsMax
+  if (end >= to) return to
+  return isHighSurrogate(folded.charCodeAt(end - 1)) ? end - 1 : end
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff
 }
 
 /** What ranking counts of a word; undefined for a stop word. */
@@ -98,8 +120,7 @@ export function rankedStem(word: string, { plain = false }: AnalysisOptions = {}
 /** The characters of a run, each a code point. */
 export function charactersOf(run: string): string | readonly string[] {
   for (let at = 0; at < run.length; at++) {
-    const unit = run.charCodeAt(at)
-    if (unit >= 0xd800 && unit <= 0xdbff) return [...run]
+    if (isHighSurrogate(run.charCodeAt(at))) return [...run]
   }
   return run
 }

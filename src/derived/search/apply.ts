@@ -1,13 +1,14 @@
 /**
  * Changes on their way into a search index: one segment for the batch, some work on merges, a new manifest.
  */
+
+import { createHash } from 'node:crypto'
 import { must } from '../../base/assert.js'
-import { encodeKey } from '../../base/tuple.js'
-import type { IndexChange, IndexOps, IndexRows } from '../contract.js'
+import type { IndexChange, IndexOps, IndexRows, KeyedDocument } from '../contract.js'
 import type { AnalysisOptions } from './analysis.js'
 import { BatchTerms } from './batch-terms.js'
 import { ByteWriter } from './bytes.js'
-import { bodyTexts, decodeNote, documentParts, encodeNote, type SearchShape } from './document-parts.js'
+import { bodyTexts, decodeNote, documentParts, type SearchShape } from './document-parts.js'
 import {
   encodeManifest,
   type Leftover,
@@ -17,9 +18,11 @@ import {
   readManifest,
 } from './manifest.js'
 import { Merge } from './merge.js'
+import { planOf } from './merge-plan.js'
 import { mergeWorkBytes, withDueMerges } from './merge-policy.js'
-import { digestOf, rowKinds, type SegmentFacts, SegmentWriter, segmentKey } from './segment.js'
+import { digestText, rowKinds, type SegmentFacts, SegmentWriter, segmentKey } from './segment.js'
 import type { SegmentCache } from './segment-cache.js'
+import type { Pause } from './sorted-texts.js'
 
 /** Rows of segments that are used no more, deleted with one batch. */
 const leftoverRowsMax = 2000
@@ -49,9 +52,14 @@ export async function applyChanges(
   const fieldCount = writer.shape.fields.length
   const { manifest, bytes } = await readManifest(rows, fieldCount)
   const planned = withDueMerges(manifest)
-  const batch = new Batch(writer, planned)
-  for (const change of changes) batch.take(change, ops)
-  const segment = batch.write(ops)
+  const batch = new Batch(writer, planned, ops)
+  const pause = (): Promise<void> | undefined => rows.pause()
+  for (const change of changes) {
+    batch.take(change)
+    const late = pause()
+    if (late !== undefined) await late
+  }
+  const segment = await batch.end(pause)
   let next = await advanceMerges(writer, planned, segment?.bytes ?? 0, rows, ops)
   next = clearLeftovers(next, ops)
   if (segment !== undefined) next = batch.added(next, segment)
@@ -61,26 +69,40 @@ export async function applyChanges(
 
 /** The documents of one batch. */
 class Batch {
-  readonly #writer: SearchWriter
+  readonly #shape: SearchShape
   readonly #manifest: Manifest
+  readonly #ops: IndexOps
   readonly #terms: BatchTerms
-  readonly #documents: { readonly key: Uint8Array; readonly rest: Buffer }[] = []
+  readonly #writer: SegmentWriter
+  readonly #digest = createHash('sha256')
   readonly #went: number[] = []
   readonly #lengths: number[]
-  readonly #bytes = new ByteWriter()
+  readonly #parts = new ByteWriter()
+  readonly #rest = new ByteWriter()
+  #documents = 0
 
-  constructor(writer: SearchWriter, manifest: Manifest) {
-    this.#writer = writer
+  constructor({ shape, options }: SearchWriter, manifest: Manifest, ops: IndexOps) {
+    this.#shape = shape
     this.#manifest = manifest
-    this.#terms = new BatchTerms(writer.shape.fields.length, writer.options)
+    this.#ops = ops
+    this.#terms = new BatchTerms(shape.fields.length, options)
     this.#lengths = [...manifest.lengths]
+    const hashed: IndexOps = {
+      ...noOps,
+      put: (key, value) => {
+        this.#digest.update(value)
+        ops.put(key, value)
+      },
+    }
+    this.#writer = new SegmentWriter(hashed, manifest.nextSegment, noRows, options.pageBytes)
   }
 
   /** Takes back what the document gave, and takes what it gives now. */
-  take(change: IndexChange, ops: IndexOps): void {
-    const { key, document, note } = change
+  take(change: IndexChange): void {
+    const { note } = change
+    const number = this.#manifest.nextDocument + this.#documents
     const before = note === undefined ? undefined : decodeNote(note)
-    const now = document === undefined ? undefined : documentParts(this.#writer.shape, key, document)
+    const now = hasDocument(change) ? documentParts(this.#shape, change, number, this.#parts) : undefined
     if (before !== undefined && now?.body.equals(before.body) === true) return
     if (before !== undefined) {
       this.#add(this.#terms.remove(bodyTexts(before.body, this.#lengths.length)), -1)
@@ -88,40 +110,32 @@ class Batch {
     }
     const lengths = now === undefined ? undefined : this.#terms.add(now.texts)
     if (now === undefined || lengths === undefined) {
-      if (before !== undefined) ops.note(change, undefined)
+      if (before !== undefined) this.#ops.note(change, undefined)
       return
     }
     this.#add(lengths, 1)
-    const number = this.#manifest.nextDocument + this.#documents.length
-    for (const length of lengths) this.#bytes.number(length)
-    this.#bytes.bytes(now.filters)
-    this.#documents.push({ key: encodeKey(key), rest: this.#bytes.taken() })
-    ops.note(change, encodeNote(number, now.body))
+    this.#rest.clear()
+    for (const length of lengths) this.#rest.number(length)
+    this.#rest.bytes(now.filters)
+    this.#writer.document(number, change.keyBytes, this.#rest.view())
+    this.#documents++
+    this.#ops.note(change, now.note)
   }
 
-  /** Writes the segment; undefined if nothing changed. */
-  write(ops: IndexOps): SegmentFacts | undefined {
-    if (this.#documents.length === 0 && this.#went.length === 0) return undefined
+  /** Writes the rest of the segment; undefined if nothing changed. */
+  async end(pause: Pause): Promise<SegmentFacts | undefined> {
+    if (this.#documents === 0 && this.#went.length === 0) return undefined
     const { nextSegment: id, nextDocument: first } = this.#manifest
-    const values: Uint8Array[] = []
-    const hashed: IndexOps = {
-      ...noOps,
-      put(key, value) {
-        values.push(value)
-        ops.put(key, value)
-      },
-    }
-    const writer = new SegmentWriter(hashed, id, noRows, this.#writer.options.pageBytes)
-    for (const [n, { key, rest }] of this.#documents.entries()) writer.document(first + n, key, rest)
-    this.#terms.write(writer)
+    const writer = this.#writer
+    await this.#terms.write(writer, pause)
     writer.went(this.#went.sort((a, b) => a - b))
     writer.end()
     return {
       id,
-      digest: digestOf(values),
+      digest: digestText(this.#digest),
       first,
-      end: first + this.#documents.length,
-      documents: this.#documents.length,
+      end: first + this.#documents,
+      documents: this.#documents,
       went: this.#went.length,
       rows: writer.rows,
       bytes: writer.bytes,
@@ -147,6 +161,10 @@ class Batch {
   }
 }
 
+function hasDocument(change: IndexChange): change is IndexChange & KeyedDocument {
+  return change.document !== undefined
+}
+
 const noOps: IndexOps = { put() {}, delete() {}, note() {} }
 
 /** Goes on with each merge. The rows are those before this batch, and so are the segments. */
@@ -165,7 +183,10 @@ async function advanceMerges(
         'a segment that is merged',
       ),
     )
-    const merge = new Merge(await cache.open(inputs, rows), shape.fields.length, rows, ops)
+    const fieldCount = shape.fields.length
+    const opened = await cache.open(inputs, rows)
+    const plan = await planOf(opened, fieldCount, () => rows.pause())
+    const merge = new Merge(opened, plan, fieldCount, rows, ops)
     const work = mergeWorkBytes(batchBytes, options.mergeBytesMin)
     const made = await merge.advance(facts, work, options.pageBytes)
     const merges = next.merges.filter(({ id }) => id !== facts.id)

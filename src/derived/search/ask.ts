@@ -8,11 +8,17 @@ import type { FilterTest } from './filter.js'
 import { passing } from './filter.js'
 import { type Matcher, PhraseMatcher, TermMatcher } from './matcher.js'
 import { OpenDocuments } from './open-documents.js'
-import { noOrdinal, PostingCursor } from './posting-cursor.js'
-import type { PostingColumns } from './postings.js'
+import { noOrdinal, type OpenList, PostingCursor } from './posting-cursor.js'
 import type { Clause, Question } from './question.js'
 import type { SegmentCache } from './segment-cache.js'
-import { firstRequired, type RankedList, type SegmentQuestion, searchSegment } from './segment-search.js'
+import {
+  hasRequired,
+  type RankedList,
+  type SegmentQuestion,
+  searchSegment,
+  seenPerLook,
+} from './segment-search.js'
+import type { Pause } from './sorted-texts.js'
 import { TermLookup, type TermRange } from './term-lookup.js'
 import { hitRow, type ScoredDocument, TopHits } from './top-hits.js'
 import type { SearchView } from './view.js'
@@ -26,7 +32,7 @@ export interface SearchHit {
 }
 
 /** A clause with its open end found, in one segment. */
-type OpenLists = ReadonlyMap<Clause, PostingColumns>
+type OpenLists = ReadonlyMap<Clause, OpenList>
 
 /** What a question is asked of. */
 export interface AskedIndex {
@@ -43,6 +49,7 @@ export class Asking {
   readonly #tests: readonly FilterTest[]
   readonly #lookup: TermLookup
   readonly #bm25: Bm25
+  readonly #pause: Pause
   #question: Question
   /** By segment. */
   #open: readonly OpenLists[] = []
@@ -52,6 +59,7 @@ export class Asking {
   private constructor(asked: AskedIndex, question: Question, tests: readonly FilterTest[]) {
     const { view, cache, weights } = asked
     this.#asked = asked
+    this.#pause = () => asked.rows.pause()
     this.#question = question
     this.#tests = tests
     const readers = view.segments.map(({ reader }) => reader)
@@ -63,25 +71,25 @@ export class Asking {
   static async prepare(asked: AskedIndex, question: Question, tests: readonly FilterTest[]): Promise<Asking> {
     const asking = new Asking(asked, question, tests)
     await asking.#load(question)
-    if (question.otherwise !== undefined && !asking.#hasAnswer()) {
+    if (question.otherwise !== undefined && !(await asking.#hasAnswer())) {
       asking.#question = question.otherwise
       await asking.#load(question.otherwise)
     }
     return asking
   }
 
-  /** The best hits behind `after`, so many at most. */
-  best(
+  /** The best hits behind `after`, so many at most. Once: the places in lists move forward only. */
+  async best(
     size: number,
     after: ScoredDocument | undefined,
-  ): { hits: SearchHit[]; last: ScoredDocument | undefined } {
+  ): Promise<{ hits: SearchHit[]; last: ScoredDocument | undefined }> {
     const top = new TopHits(size, after)
     const largest = this.#asked.view.segments
       .map(({ reader }, n) => ({ n, documents: reader.facts.documents }))
       .sort((a, b) => b.documents - a.documents)
     for (const { n } of largest) {
-      const passes = this.#passing(n)
-      searchSegment(this.#inSegment(n, passes), top)
+      const passes = await this.#passing(n)
+      await searchSegment(this.#inSegment(n, passes), top, this.#pause)
     }
     const found = top.sorted()
     const hits = found.map(one => ({ key: decodeKey(one.key), score: one.score, row: hitRow(one) }))
@@ -99,7 +107,13 @@ export class Asking {
     await this.#lookup.load(terms, ranges, this.#asked.rows)
     const { segments } = this.#asked.view
     const opened = clauses.filter(({ open }) => open !== undefined)
-    this.#open = segments.map((_, n) => new Map(opened.map(clause => [clause, this.#openList(n, clause)])))
+    const open: OpenLists[] = []
+    for (const n of segments.keys()) {
+      const lists = new Map<Clause, OpenList>()
+      for (const clause of opened) lists.set(clause, await this.#openList(n, clause))
+      open.push(lists)
+    }
+    this.#open = open
     this.#weigh(question, opened)
   }
 
@@ -119,7 +133,7 @@ export class Asking {
     for (const clause of opened) {
       let documents = 0
       for (const [n, { gone }] of segments.entries()) {
-        const list = this.#open[n]?.get(clause)
+        const list = this.#open[n]?.get(clause)?.postings
         if (list === undefined) continue
         if (gone === undefined) documents += list.count
         else
@@ -129,16 +143,17 @@ export class Asking {
     }
   }
 
-  #hasAnswer(): boolean {
-    return this.#asked.view.segments.some(
-      (_, n) => firstRequired(this.#inSegment(n, undefined), 0) !== noOrdinal,
-    )
+  async #hasAnswer(): Promise<boolean> {
+    for (const n of this.#asked.view.segments.keys()) {
+      if (await hasRequired(this.#inSegment(n, undefined), this.#pause)) return true
+    }
+    return false
   }
 
-  #passing(n: number): Uint8Array | undefined {
+  async #passing(n: number): Promise<Uint8Array | undefined> {
     const segment = this.#asked.view.segments[n]
     if (segment === undefined) return undefined
-    return passing(segment.reader, this.#tests, this.#asked.filterCount)
+    return await passing(segment.reader, this.#tests, this.#asked.filterCount, this.#pause)
   }
 
   #inSegment(n: number, passes: Uint8Array | undefined): SegmentQuestion {
@@ -149,7 +164,7 @@ export class Asking {
     const lists: RankedList[] = []
     for (const [name, worth] of this.#worths) {
       const list = typeof name === 'string' ? this.#lookup.entry(n, name).blocks : this.#open[n]?.get(name)
-      const count = list === undefined ? 0 : 'length' in list ? list.length : list.count
+      const count = list === undefined ? 0 : 'length' in list ? list.length : list.postings.count
       if (list !== undefined && count > 0)
         lists.push({ cursor: new PostingCursor(list, weights.length), worth })
     }
@@ -200,27 +215,41 @@ export class Asking {
   }
 
   /** The documents of one segment that match an open clause, with what ranking counts of the open terms. */
-  #openList(n: number, { terms, open }: Clause): PostingColumns {
-    const fields = this.#asked.weights.length
-    const found = new OpenDocuments(this.#asked.view.segments[n]?.reader.facts.documents ?? 0, fields)
-    for (const range of open?.ranges ?? []) {
-      if (terms.length === 0) {
-        this.#lookup.eachEntry(n, range, (page, at) => found.add(page, at))
-        continue
-      }
+  async #openList(n: number, { terms, open }: Clause): Promise<OpenList> {
+    const { view, cache, weights } = this.#asked
+    const { reader } = view.segments[n] as SearchView['segments'][number]
+    const ranges = open?.ranges ?? []
+    // Without terms before it, it is the same for all questions.
+    const name = terms.length === 0 ? ranges.map(({ from, to }) => `${from}\0${to}`).join('\0') : undefined
+    const kept = name === undefined ? undefined : cache.list(reader, name)
+    if (kept !== undefined) return kept
+    const found = new OpenDocuments(reader.facts.documents, weights.length)
+    for (const range of ranges) {
       const ends = new Set<string>()
-      this.#lookup.eachEntry(n, range, (page, at) => void ends.add(page.terms[at] as string))
-      for (const term of ends) this.#addPhrases(n, [...terms, { term, offset: open?.offset ?? 0 }], found)
+      for (const [page, from, to] of this.#lookup.entries(n, range)) {
+        if (terms.length === 0) found.add(page, from, to)
+        else for (const end of page.terms.slice(from, to)) ends.add(end)
+        const late = this.#pause()
+        if (late !== undefined) await late
+      }
+      for (const term of ends) {
+        await this.#addPhrases(n, [...terms, { term, offset: open?.offset ?? 0 }], found)
+      }
     }
-    return found.list()
+    const list = found.list(reader.documents.lengths)
+    if (name !== undefined) cache.keepList(reader, name, list)
+    return list
   }
 
-  #addPhrases(n: number, terms: Clause['terms'], found: OpenDocuments): void {
+  async #addPhrases(n: number, terms: Clause['terms'], found: OpenDocuments): Promise<void> {
     const matcher = this.#matcher(n, { terms })
     const fields = this.#asked.weights.length
     const last = new PostingCursor(this.#lookup.entry(n, terms.at(-1)?.term ?? '').blocks, fields)
-    for (let at = matcher.seek(0); at !== noOrdinal; at = matcher.seek(at + 1)) {
-      if (last.seek(at) === at) found.addOne(last)
+    let seen = 0
+    for (let at = matcher.candidate(0); at !== noOrdinal; at = matcher.candidate(at + 1)) {
+      if (matcher.matches(at) && last.seek(at) === at) found.addOne(last)
+      const late = ++seen % seenPerLook === 0 ? this.#pause() : undefined
+      if (late !== undefined) await late
     }
   }
 }

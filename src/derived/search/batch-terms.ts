@@ -1,46 +1,31 @@
 /**
  * The terms of one batch: collected document by document, then written as one segment.
  *
- * All that is said of terms stands in columns of numbers, in the order in which it came; sorting by term
- * keeps that order, so the postings of a term come by ascending ordinals and places.
+ * Sorting by term keeps the order in which they came, so the postings of a term come by ascending ordinals
+ * and places.
  */
-import { type AnalysisOptions, eachTerm, type TermTaker, termKinds } from './analysis.js'
+import type { AnalysisOptions } from './analysis.js'
 import { PostingColumns } from './postings.js'
-import type { SegmentWriter } from './segment.js'
-import { isSyllable, SyllableIds } from './syllable-ids.js'
+import { ordinalBits, rankedFlag, SaidTerms } from './said-terms.js'
+import { isFullEntry, type SegmentWriter, termWork, workPerLook } from './segment.js'
+import { type Pause, sortedTexts } from './sorted-texts.js'
+import { gramOf } from './syllable-ids.js'
+import { TermBytes } from './term-bytes.js'
 
-const rankedFlag = 0x100
+/** Numbers that are moved between two looks at the clock. */
+const numbersPerLook = 1 << 16
 
 /** Collects terms. */
 export class BatchTerms {
   readonly #fieldCount: number
-  readonly #options: AnalysisOptions
-  readonly #ids = new Map<string, number>()
-  readonly #syllables = new SyllableIds()
-  #idCount = 0
-  readonly #went: number[] = []
-  /** One of each for every time a term was said. */
-  #terms = new Int32Array(4096)
-  #ordinals = new Int32Array(4096)
-  #places = new Int32Array(4096)
-  #flags = new Int32Array(4096)
-  #size = 0
+  readonly #said: SaidTerms
   #documents = 0
-  #lengths: number[] = []
+  /** By ordinal, then field. */
+  #lengths = new Uint32Array(1024)
 
   constructor(fieldCount: number, options: AnalysisOptions) {
     this.#fieldCount = fieldCount
-    this.#options = options
-  }
-
-  /** Documents with terms so far. */
-  get documents(): number {
-    return this.#documents
-  }
-
-  /** By ordinal, then field. */
-  get lengths(): readonly number[] {
-    return this.#lengths
+    this.#said = new SaidTerms(fieldCount, options)
   }
 
   /**
@@ -48,169 +33,125 @@ export class BatchTerms {
    * is taken.
    */
   add(texts: readonly (readonly string[])[]): readonly number[] | undefined {
-    const before = this.#size
-    let field = 0
-    const lengths = new Array<number>(this.#fieldCount).fill(0)
-    const ordinal = this.#documents
-    const say = (id: number, place: number, ranked: boolean): void => {
-      if (this.#size === this.#terms.length) this.#grow()
-      const at = this.#size++
-      this.#terms[at] = id
-      this.#ordinals[at] = ordinal
-      this.#places[at] = place
-      this.#flags[at] = ranked ? field | rankedFlag : field
+    const lengths = this.#said.add(this.#documents, texts)
+    if (lengths === undefined) return undefined
+    const from = this.#fieldCount * this.#documents++
+    if (from + lengths.length > this.#lengths.length) {
+      const more = new Uint32Array(2 * (from + lengths.length))
+      more.set(this.#lengths)
+      this.#lengths = more
     }
-    const taker: TermTaker = {
-      take: (term, place, ranked) => {
-        if (ranked && isCounted(term)) lengths[field] = (lengths[field] as number) + 1
-        say(this.#idOf(term), place, ranked)
-      },
-      takeSyllables: (first, second, place, ranked) => {
-        if (ranked) lengths[field] = (lengths[field] as number) + 1
-        say(this.#idOfSyllables(first, second), place, ranked)
-      },
-    }
-    let place = 0
-    for (field = 0; field < texts.length; field++) {
-      for (const text of texts[field] as readonly string[]) {
-        place = eachTerm(text, place, taker, this.#options)
-      }
-    }
-    if (this.#size === before) return undefined
-    this.#documents++
-    for (const length of lengths) this.#lengths.push(length)
+    this.#lengths.set(lengths, from)
     return lengths
   }
 
   /** A document of another segment goes; returns the length that it had in each field. */
   remove(texts: readonly (readonly string[])[]): readonly number[] {
-    let field = 0
-    const lengths = new Array<number>(this.#fieldCount).fill(0)
-    const had = new Set<number>()
-    const taker: TermTaker = {
-      take: (term, _place, ranked) => {
-        if (ranked && isCounted(term)) lengths[field] = (lengths[field] as number) + 1
-        had.add(this.#idOf(term))
-      },
-    }
-    for (field = 0; field < texts.length; field++) {
-      for (const text of texts[field] as readonly string[]) eachTerm(text, 0, taker, this.#options)
-    }
-    for (const id of had) this.#went[id] = (this.#went[id] as number) + 1
-    return lengths
+    return this.#said.remove(texts)
   }
 
   /** Writes all terms in their order. */
-  write(writer: SegmentWriter): void {
-    const lengths = Uint32Array.from(this.#lengths)
-    const { starts, order } = this.#sorted()
+  async write(writer: SegmentWriter, pause: Pause): Promise<void> {
+    const sorted = await this.#sorted(pause)
+    const { starts } = sorted
+    const { texts, syllables, went } = this.#said
     const columns = new PostingColumns(this.#fieldCount)
-    for (const [term, id] of this.#inOrder()) {
+    const bytes = new TermBytes()
+    let work = 0
+    const put = (term: string, id: number): Promise<void> | undefined => {
+      bytes.set(term)
       columns.clear()
-      this.#collect(columns, order, starts[id] as number, starts[id + 1] as number)
-      writer.term(term, this.#went[id] as number, columns, lengths)
+      const [begin, end] = [starts[id] as number, starts[id + 1] as number]
+      let from = this.#collect(columns, sorted, begin, end)
+      while (from < end) {
+        writer.term(bytes, 0, columns, this.#lengths)
+        columns.clear()
+        from = this.#collect(columns, sorted, from, end)
+      }
+      writer.term(bytes, went[id] as number, columns, this.#lengths)
+      work += termWork + end - begin
+      if (work < workPerLook) return undefined
+      work = 0
+      return pause()
     }
+    const others = await sortedTexts([...texts.keys()], pause)
+    let next = 0
+    const putOthers = async (before: string | undefined): Promise<void> => {
+      for (; next < others.length; next++) {
+        const other = others[next] as string
+        if (before !== undefined && other >= before) return
+        const late = put(other, texts.get(other) as number)
+        if (late !== undefined) await late
+      }
+    }
+    for (const gram of syllables.inOrder()) {
+      const term = gramOf(gram)
+      if ((others[next] ?? term) < term) await putOthers(term)
+      const late = put(term, syllables.idAt(gram))
+      if (late !== undefined) await late
+    }
+    await putOthers(undefined)
   }
 
-  #collect(columns: PostingColumns, order: Int32Array, from: number, to: number): void {
+  /** Postings for one entry, of what was said from there; returns how far that is. */
+  #collect(columns: PostingColumns, sorted: SortedTerms, from: number, to: number): number {
     const fieldCount = this.#fieldCount
-    for (let at = from; at < to; ) {
-      const ordinal = this.#ordinals[order[at] as number] as number
+    const { from: said, places: saidPlaces } = sorted
+    const { places } = columns
+    let at = from
+    while (at < to && !isFullEntry(columns)) {
+      const ordinal = (said[at] as number) >> ordinalBits
       let end = at + 1
-      while (end < to && this.#ordinals[order[end] as number] === ordinal) end++
+      while (end < to && (said[end] as number) >> ordinalBits === ordinal) end++
       columns.begin(ordinal)
       const base = columns.count * fieldCount
+      const hasPlaces = (saidPlaces[at] as number) >= 0
+      if (hasPlaces) places.number(end - at)
       let last = 0
-      for (let i = at; i < end; i++) {
-        const said = order[i] as number
-        const flags = this.#flags[said] as number
+      for (; at < end; at++) {
+        const flags = said[at] as number
         const count = base + (flags & 0xff)
-        if (flags >= rankedFlag) columns.counts[count] = (columns.counts[count] as number) + 1
-        const place = this.#places[said] as number
-        if (place < 0) continue
-        if (i === at) columns.places.number(end - at)
-        columns.places.number(place - last)
+        if ((flags & rankedFlag) !== 0) columns.counts[count] = (columns.counts[count] as number) + 1
+        if (!hasPlaces) continue
+        const place = saidPlaces[at] as number
+        places.number(place - last)
         last = place
       }
       columns.end()
-      at = end
     }
+    return at
   }
 
-  /** What was said, by term: `order[starts[id]]` is the first of that term. */
-  #sorted(): { starts: Int32Array; order: Int32Array } {
-    const starts = new Int32Array(this.#idCount + 1)
-    for (let at = 0; at < this.#size; at++) {
-      const next = (this.#terms[at] as number) + 1
+  async #sorted(pause: Pause): Promise<SortedTerms> {
+    const { terms, from: saidFrom, places: saidPlaces, size, idCount } = this.#said
+    const starts = new Int32Array(idCount + 1)
+    for (let at = 0; at < size; at++) {
+      const next = (terms[at] as number) + 1
       starts[next] = (starts[next] as number) + 1
     }
-    for (let id = 0; id < this.#idCount; id++)
-      starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number)
+    for (let id = 0; id < idCount; id++) starts[id + 1] = (starts[id + 1] as number) + (starts[id] as number)
     const next = starts.slice()
-    const order = new Int32Array(this.#size)
-    for (let at = 0; at < this.#size; at++) {
-      const id = this.#terms[at] as number
-      const place = next[id] as number
-      order[place] = at
-      next[id] = place + 1
-    }
-    return { starts, order }
-  }
-
-  /** All terms with their ids. */
-  *#inOrder(): Generator<readonly [string, number]> {
-    const others = [...this.#ids.keys()].sort()
-    let next = 0
-    for (const [gram, id] of this.#syllables.inOrder()) {
-      for (let other = others[next]; other !== undefined && other < gram; other = others[++next]) {
-        yield [other, this.#ids.get(other) as number]
+    const from = new Int32Array(size)
+    const places = new Int32Array(size)
+    for (let begin = 0; begin < size; begin += numbersPerLook) {
+      const end = Math.min(size, begin + numbersPerLook)
+      for (let at = begin; at < end; at++) {
+        const id = terms[at] as number
+        const place = next[id] as number
+        from[place] = saidFrom[at] as number
+        places[place] = saidPlaces[at] as number
+        next[id] = place + 1
       }
-      yield [gram, id]
+      const late = pause()
+      if (late !== undefined) await late
     }
-    for (const other of others.slice(next)) yield [other, this.#ids.get(other) as number]
-  }
-
-  #idOf(term: string): number {
-    if (term.charCodeAt(0) === gramCode && term.length <= 3) {
-      const first = term.charCodeAt(1)
-      const second = term.length === 2 ? 0 : term.charCodeAt(2)
-      if (isSyllable(first) && (second === 0 || isSyllable(second))) return this.#idOfSyllables(first, second)
-    }
-    const known = this.#ids.get(term)
-    if (known !== undefined) return known
-    this.#ids.set(term, this.#idCount)
-    return this.#newId()
-  }
-
-  #idOfSyllables(first: number, second: number): number {
-    const id = this.#syllables.idOf(first, second, this.#idCount)
-    return id === this.#idCount ? this.#newId() : id
-  }
-
-  #newId(): number {
-    this.#went.push(0)
-    return this.#idCount++
-  }
-
-  #grow(): void {
-    const size = 2 * this.#terms.length
-    this.#terms = grown(this.#terms, size)
-    this.#ordinals = grown(this.#ordinals, size)
-    this.#places = grown(this.#places, size)
-    this.#flags = grown(this.#flags, size)
+    return { starts, from, places }
   }
 }
 
-const wordCode = termKinds.word.charCodeAt(0)
-const gramCode = termKinds.gram.charCodeAt(0)
-
-/** True for what makes a text longer to ranking. */
-function isCounted(term: string): boolean {
-  return term.charCodeAt(0) !== wordCode
-}
-
-function grown(column: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(size)
-  more.set(column)
-  return more
+/** What was said, by term: from `starts[id]` to before `starts[id + 1]`. */
+interface SortedTerms {
+  readonly starts: Int32Array
+  readonly from: Int32Array
+  readonly places: Int32Array
 }

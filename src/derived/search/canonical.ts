@@ -11,8 +11,10 @@ import { createHash } from 'node:crypto'
 import type { IndexRow, IndexRows } from '../contract.js'
 import { termKinds } from './analysis.js'
 import { ByteReader, ByteWriter } from './bytes.js'
-import { blockPostings, readBlockCounts, readBlocks, readOrdinals } from './postings.js'
-import { lowest, TermWalk } from './term-walk.js'
+import { PieceReader } from './piece-reader.js'
+import { blockPostings } from './postings.js'
+import { TermBytes } from './term-bytes.js'
+import { TermWalk, WalksInOrder } from './term-walk.js'
 import type { SearchView, ViewedSegment } from './view.js'
 
 const rowsPerPage = 1000
@@ -38,8 +40,11 @@ export async function* canonicalRows(
   page.push([Buffer.from('m'), writer.taken()])
   const walks = segments.map(({ reader }) => new TermWalk(reader, rows, ''))
   for (const walk of walks) await walk.begin()
-  for (let term = lowest(walks); term !== undefined; term = lowest(walks)) {
-    const row = await termRow(term, walks, ranks, fieldCount)
+  const lowest: number[] = []
+  const piece = new PieceReader(fieldCount)
+  const inOrder = new WalksInOrder(walks)
+  for (inOrder.lowest(lowest); lowest.length > 0; inOrder.lowest(lowest)) {
+    const row = await termRow(lowest, walks, ranks, piece)
     if (row !== undefined) page.push(row)
     if (page.length >= rowsPerPage) yield page.splice(0)
   }
@@ -58,21 +63,23 @@ function liveDocuments(
   return live.sort((a, b) => a.key.compare(b.key))
 }
 
-/** The row of a term, over which all walks step; undefined if no document has it. */
+/** The row of the term at which these walks stand; they step over it. Undefined if no document has it. */
 async function termRow(
-  term: string,
+  lowest: readonly number[],
   walks: readonly TermWalk[],
   ranks: readonly Int32Array[],
-  fieldCount: number,
+  piece: PieceReader,
 ): Promise<IndexRow | undefined> {
   const postings: { rank: number; bytes: Buffer }[] = []
   let counted = 0
-  for (const [n, walk] of walks.entries()) {
-    while (walk.term === term) {
-      counted += (walk.page.documents[walk.at] as number) - (walk.page.went[walk.at] as number)
-      collect(postings, walk, ranks[n] as Int32Array, fieldCount)
-      walk.step()
-      if (walk.isPageDone()) await walk.nextPage()
+  const term = new TermBytes()
+  term.copyFrom((walks[lowest[0] as number] as TermWalk).term)
+  for (const n of lowest) {
+    const walk = walks[n] as TermWalk
+    while (!walk.isDone && walk.term.compare(term) === 0) {
+      counted += walk.documents - walk.went
+      collect(postings, walk, ranks[n] as Int32Array, piece)
+      if (!walk.step()) await walk.nextPage()
     }
   }
   if (postings.length === 0 && counted === 0) return undefined
@@ -82,33 +89,34 @@ async function termRow(
   const head = Buffer.alloc(8)
   head.writeInt32BE(counted)
   head.writeInt32BE(postings.length, 4)
-  return [Buffer.from(`t${term}`), Buffer.concat([head, hash.digest().subarray(0, 16)])]
+  const key = Buffer.concat([Buffer.from('t'), term.bytes.subarray(0, term.size)])
+  return [key, Buffer.concat([head, hash.digest().subarray(0, 16)])]
 }
 
 function collect(
   postings: { rank: number; bytes: Buffer }[],
-  { page, at }: TermWalk,
+  { source, start, end, documents, term }: TermWalk,
   ranks: Int32Array,
-  fieldCount: number,
+  piece: PieceReader,
 ): void {
-  const hasPlaces = page.terms[at]?.startsWith(termKinds.stem) === false
-  const ordinals = new Int32Array(blockPostings)
-  const counts = new Int32Array(blockPostings * fieldCount)
+  const hasPlaces = term.bytes[0] !== stemByte
+  const { counts, ordinals } = piece
+  const fieldCount = counts.length / blockPostings
   const writer = new ByteWriter()
-  const count = page.documents[at] as number
-  for (const block of readBlocks(page.source, page.starts[at] as number, count, fieldCount)) {
-    readOrdinals(block, ordinals)
-    readBlockCounts(block, counts, fieldCount)
-    const reader = new ByteReader(block.source, block.placesAt)
-    for (let i = 0; i < block.count; i++) {
-      const start = reader.at
+  piece.begin(source, start, end, documents)
+  while (piece.next()) {
+    const reader = new ByteReader(source, piece.placesAt)
+    for (let i = 0; i < piece.count; i++) {
+      const from = reader.at
       if (hasPlaces) reader.skipNumbers(reader.number())
       const rank = ranks[ordinals[i] as number] as number
       if (rank < 0) continue
       writer.number(rank)
       for (let field = 0; field < fieldCount; field++) writer.number(counts[i * fieldCount + field] as number)
-      writer.bytes(block.source, start, reader.at)
+      writer.bytes(source, from, reader.at)
       postings.push({ rank, bytes: writer.taken() })
     }
   }
 }
+
+const stemByte = termKinds.stem.charCodeAt(0)

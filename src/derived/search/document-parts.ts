@@ -10,7 +10,7 @@
  */
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import type { DocumentKey } from '../../base/tuple.js'
+import type { KeyedDocument } from '../contract.js'
 import { type FieldPath, fieldPath, fieldValue, orderedBytes } from '../secondary/field.js'
 import { ByteReader, ByteWriter } from './bytes.js'
 import type { SearchConfig } from './config.js'
@@ -28,6 +28,8 @@ const filterBytesMax = 64 * 1024
 export interface DocumentParts {
   /** By field. */
   readonly texts: readonly (readonly string[])[]
+  /** The note, as the bytes that were handed in hold it: only until they are written again. */
+  readonly note: Buffer
   /** The note without the number: two forms of a document that agree in it are the same to the index. */
   readonly body: Buffer
   /** The last bytes of `body`: the filters. */
@@ -42,32 +44,40 @@ export function searchShape(config: SearchConfig): SearchShape {
   }
 }
 
-/** The parts of a document. TOO_LARGE if they take more than a row, or a filter's values are too long. */
+/**
+ * The parts of a document, with a note that says that number. TOO_LARGE if they take more than a row, or a
+ * filter's values are too long. `writer` is written anew.
+ */
 export function documentParts(
   shape: SearchShape,
-  key: DocumentKey,
-  document: Readonly<Record<string, unknown>>,
+  keyed: KeyedDocument,
+  number: number,
+  writer = new ByteWriter(),
 ): DocumentParts {
-  const writer = new ByteWriter()
+  const { document } = keyed
+  writer.clear()
+  writer.number(number)
+  const bodyAt = writer.size
   const texts = shape.fields.map(path => fieldTexts(document, path))
   for (const list of texts) {
     writer.number(list.length)
     for (const text of list) writer.text(text)
   }
-  const textBytes = writer.size
+  const filtersAt = writer.size
   for (const path of shape.filters) {
-    const values = filterValues(document, path, key)
+    const values = filterValues(keyed, path)
     writer.number(values.length)
     for (const value of values) writer.block(value)
   }
-  if (writer.size - textBytes > filterBytesMax) {
-    throw tooLarge(key, 'values of filters', writer.size - textBytes, filterBytesMax)
+  if (writer.size - filtersAt > filterBytesMax) {
+    throw tooLarge(keyed, 'values of filters', writer.size - filtersAt, filterBytesMax)
   }
   // A number takes 8 bytes at most.
   const bodyMax = limits.indexValueBytesMax - 8
-  if (writer.size > bodyMax) throw tooLarge(key, 'text in one index', writer.size, bodyMax)
-  const body = writer.taken()
-  return { texts, body, filters: body.subarray(textBytes) }
+  if (writer.size - bodyAt > bodyMax)
+    throw tooLarge(keyed, 'text in one index', writer.size - bodyAt, bodyMax)
+  const note = writer.view()
+  return { texts, note, body: note.subarray(bodyAt), filters: note.subarray(filtersAt) }
 }
 
 /** The texts of a field in their order. */
@@ -75,14 +85,6 @@ export function fieldTexts(document: Readonly<Record<string, unknown>>, path: Fi
   const value = fieldValue(document, path)
   if (typeof value === 'string') return [value]
   return Array.isArray(value) ? value.filter(one => typeof one === 'string') : []
-}
-
-/** The note of a document with that number. */
-export function encodeNote(number: number, body: Buffer): Buffer {
-  const writer = new ByteWriter()
-  writer.number(number)
-  writer.bytes(body)
-  return writer.taken()
 }
 
 /** What the note says. */
@@ -100,26 +102,28 @@ export function bodyTexts(body: Buffer, fieldCount: number): string[][] {
   )
 }
 
-function filterValues(
-  document: Readonly<Record<string, unknown>>,
-  path: FieldPath,
-  key: DocumentKey,
-): readonly Buffer[] {
-  const value = fieldValue(document, path)
+function filterValues(keyed: KeyedDocument, path: FieldPath): readonly Buffer[] {
+  const value = fieldValue(keyed.document, path)
+  if (!Array.isArray(value)) {
+    const ordered = orderedBytes(value, Number.POSITIVE_INFINITY)
+    return ordered === undefined ? [] : [checkedFilter(keyed, path, ordered)]
+  }
   const bytes: Buffer[] = []
-  for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+  for (const one of value as unknown[]) {
     const ordered = orderedBytes(one, Number.POSITIVE_INFINITY)
-    if (ordered === undefined) continue
-    const most = limits.indexedValueBytesMax
-    if (ordered.length > most)
-      throw tooLarge(key, `a value of filter ${path.join('.')}`, ordered.length, most)
-    bytes.push(ordered)
+    if (ordered !== undefined) bytes.push(checkedFilter(keyed, path, ordered))
   }
   bytes.sort(Buffer.compare)
   return bytes.filter((one, at) => at === 0 || !one.equals(bytes[at - 1] as Buffer))
 }
 
-function tooLarge(key: DocumentKey, what: string, bytes: number, limit: number): SillokError {
+function checkedFilter(keyed: KeyedDocument, path: FieldPath, ordered: Buffer): Buffer {
+  const most = limits.indexedValueBytesMax
+  if (ordered.length <= most) return ordered
+  throw tooLarge(keyed, `a value of filter ${path.join('.')}`, ordered.length, most)
+}
+
+function tooLarge({ key }: KeyedDocument, what: string, bytes: number, limit: number): SillokError {
   const message = `document ${JSON.stringify(key)} has ${bytes} bytes of ${what}; at most ${limit}`
   return new SillokError('TOO_LARGE', message, { details: { key, bytes, limit } })
 }

@@ -27,9 +27,10 @@ export function isStopWord(word: string): boolean {
 
 /** The stem of a folded word; what is not made of a to z is its own. */
 export function stemOf(word: string): string {
+  if (!/^[a-z']+$/.test(word)) return word
   const known = stems.get(word)
   if (known !== undefined) return known
-  const made = /^[a-z']+$/.test(word) ? stem(word) : word
+  const made = stem(word)
   if (stems.size >= stemsMax) stems.clear()
   stems.set(word, made)
   return made

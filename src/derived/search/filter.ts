@@ -9,6 +9,7 @@ import { isPlainObject } from '../../codec/value.js'
 import { ByteReader } from './bytes.js'
 import { invalid } from './config.js'
 import type { SegmentReader } from './segment-reader.js'
+import type { Pause } from './sorted-texts.js'
 
 /** Bounds of a value. */
 export interface FilterBounds {
@@ -95,19 +96,24 @@ interface FilterColumn {
   readonly ids: Uint32Array
 }
 
+/** Documents between two looks at the clock. */
+const testedPerLook = 8192
+const readPerLook = 512
+
 /** A segment never changes: neither do its columns. */
 const columns = new WeakMap<SegmentReader, FilterColumn[]>()
 
 /** By ordinal 1 if the document passes all tests; undefined if there are none. */
-export function passing(
+export async function passing(
   reader: SegmentReader,
   tests: readonly FilterTest[],
   filterCount: number,
-): Uint8Array | undefined {
+  pause: Pause,
+): Promise<Uint8Array | undefined> {
   if (tests.length === 0) return undefined
   let known = columns.get(reader)
   if (known === undefined) {
-    known = readColumns(reader, filterCount)
+    known = await readColumns(reader, filterCount, pause)
     columns.set(reader, known)
   }
   const passes = new Uint8Array(reader.facts.documents).fill(1)
@@ -121,12 +127,18 @@ export function passing(
         passed |= allowed[column.ids[at] as number] as number
       }
       passes[ordinal] = (passes[ordinal] as number) & passed
+      const late = ordinal % testedPerLook === 0 ? pause() : undefined
+      if (late !== undefined) await late
     }
   }
   return passes
 }
 
-function readColumns(reader: SegmentReader, filterCount: number): FilterColumn[] {
+async function readColumns(
+  reader: SegmentReader,
+  filterCount: number,
+  pause: Pause,
+): Promise<FilterColumn[]> {
   const { source, filterStarts } = reader.documents
   const count = reader.facts.documents
   const made = Array.from({ length: filterCount }, () => ({
@@ -151,6 +163,8 @@ function readColumns(reader: SegmentReader, filterCount: number): FilterColumn[]
       }
       starts[ordinal + 1] = ids.length
     }
+    const late = ordinal % readPerLook === 0 ? pause() : undefined
+    if (late !== undefined) await late
   }
   return made.map(({ values, starts, ids }) => ({ values, starts, ids: Uint32Array.from(ids) }))
 }

@@ -96,7 +96,8 @@ const ofDoeda = `된 될 됨 돼 돼서 돼도 돼야 돼요 됐다 됐던 됐�
   되었을까 되었나 되었나요 되었지만 되었습니다 되었습니까`
 
 const suffixes = makeSuffixes()
-const suffixMax = Math.max(...[...suffixes.keys()].map(suffix => suffix.length))
+/** By the last unit of a suffix: the length of the longest that ends so. */
+const longest = makeLongest()
 const firstSyllable = 0xac00
 const lastSyllable = 0xd7a3
 const perVowel = 28
@@ -111,12 +112,13 @@ export function stemLength(run: string): number {
 
 /** True if a run that stands directly behind letters of another script is nothing but a particle. */
 export function isParticle(run: string): boolean {
-  return run.length <= suffixMax && suffixes.has(run)
+  return suffixes.has(run)
 }
 
 /** Units of the longest suffix that may go from the first `length` units; 0: none. */
 function suffixSize(run: string, length: number): number {
-  for (let size = Math.min(suffixMax, length - 1); size > 0; size--) {
+  const most = longest[run.charCodeAt(length - 1)] as number
+  for (let size = Math.min(most, length - 1); size > 0; size--) {
     const suffix = suffixes.get(run.slice(length - size, length))
     if (suffix === undefined) continue
     const left = length - size
@@ -139,6 +141,15 @@ function follows(before: number, final: Final): boolean {
 
 function isSyllable(unit: number): boolean {
   return unit >= firstSyllable && unit <= lastSyllable
+}
+
+function makeLongest(): Uint8Array {
+  const made = new Uint8Array(0x10000)
+  for (const suffix of suffixes.keys()) {
+    const last = suffix.charCodeAt(suffix.length - 1)
+    made[last] = Math.max(made[last] as number, suffix.length)
+  }
+  return made
 }
 
 function makeSuffixes(): ReadonlyMap<string, Suffix> {

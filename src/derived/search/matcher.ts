@@ -6,8 +6,8 @@ import { noOrdinal, type PostingCursor } from './posting-cursor.js'
 
 /** Documents that match, visited by ascending ordinals. */
 export interface Matcher {
-  /** The first one that matches, at or above `target`. */
-  seek(target: number): number
+  /** The first one that may match, at or above `target`: none before it does. */
+  candidate(target: number): number
   matches(ordinal: number): boolean
 }
 
@@ -19,7 +19,7 @@ export class TermMatcher implements Matcher {
     this.#cursor = cursor
   }
 
-  seek(target: number): number {
+  candidate(target: number): number {
     return this.#cursor.seek(target)
   }
 
@@ -41,22 +41,8 @@ export class PhraseMatcher implements Matcher {
     this.#offsets = offsets
   }
 
-  seek(target: number): number {
-    let ordinal = target
-    for (;;) {
-      ordinal = this.#meet(ordinal)
-      if (ordinal === noOrdinal || this.#look(ordinal)) return ordinal
-      ordinal++
-    }
-  }
-
-  matches(ordinal: number): boolean {
-    for (const cursor of this.#cursors) if (cursor.seek(ordinal) !== ordinal) return false
-    return this.#look(ordinal)
-  }
-
-  /** The first document at or above `target` that has all terms. */
-  #meet(target: number): number {
+  /** The first document that has all terms. */
+  candidate(target: number): number {
     let ordinal = target
     for (let agreed = 0, n = 0; agreed < this.#cursors.length; n = (n + 1) % this.#cursors.length) {
       const found = must(this.#cursors[n], 'a cursor').seek(ordinal)
@@ -65,6 +51,11 @@ export class PhraseMatcher implements Matcher {
       ordinal = found
     }
     return ordinal
+  }
+
+  matches(ordinal: number): boolean {
+    for (const cursor of this.#cursors) if (cursor.seek(ordinal) !== ordinal) return false
+    return this.#look(ordinal)
   }
 
   #look(ordinal: number): boolean {

@@ -8,55 +8,61 @@
  * Until the manifest names the result, a merge is rows that nobody reads, and how far it has come.
  */
 
+import { createHash } from 'node:crypto'
 import { must } from '../../base/assert.js'
 import type { IndexOps, IndexRows } from '../contract.js'
 import { termKinds } from './analysis.js'
 import { ByteReader } from './bytes.js'
 import { mustFit } from './damage.js'
 import type { MergeFacts } from './manifest.js'
+import type { MergePlan } from './merge-plan.js'
+import { PieceReader } from './piece-reader.js'
+import { PostingColumns } from './postings.js'
 import {
-  blockPostings,
-  type PostingBlock,
-  PostingColumns,
-  readBlockCounts,
-  readBlocks,
-  readOrdinals,
-} from './postings.js'
-import { digestOf, type SegmentFacts, SegmentWriter } from './segment.js'
+  digestText,
+  isFullEntry,
+  type SegmentFacts,
+  SegmentWriter,
+  termWork,
+  workPerLook,
+} from './segment.js'
 import type { SegmentReader } from './segment-reader.js'
-import { lowest, TermWalk } from './term-walk.js'
+import { TermBytes } from './term-bytes.js'
+import { TermWalk, WalksInOrder } from './term-walk.js'
 
-/** What becomes of each input's documents. */
-interface MergePlan {
-  /** By input, by ordinal: the ordinal in the result; -1: it is not in it. */
-  readonly ordinals: readonly Int32Array[]
-  /** Of the result. */
-  readonly lengths: Uint32Array
-  /** Numbers of documents of still other segments that went. */
-  readonly went: readonly number[]
-}
+/** Documents that are written between two looks at the clock. */
+const documentsPerLook = 32
 
 /** One merge on its way. */
 export class Merge {
   readonly #inputs: readonly SegmentReader[]
-  readonly #fieldCount: number
   readonly #rows: IndexRows
   readonly #ops: IndexOps
   readonly #plan: MergePlan
+  readonly #columns: PostingColumns
+  readonly #piece: PieceReader
 
-  constructor(inputs: readonly SegmentReader[], fieldCount: number, rows: IndexRows, ops: IndexOps) {
+  /** Of segments side by side, with the plan for them. */
+  constructor(
+    inputs: readonly SegmentReader[],
+    plan: MergePlan,
+    fieldCount: number,
+    rows: IndexRows,
+    ops: IndexOps,
+  ) {
     this.#inputs = inputs
-    this.#fieldCount = fieldCount
+    this.#plan = plan
     this.#rows = rows
     this.#ops = ops
-    this.#plan = planOf(inputs, fieldCount)
+    this.#columns = new PostingColumns(fieldCount)
+    this.#piece = new PieceReader(fieldCount)
   }
 
   /** Goes on for about so many bytes; the segment that was made, or how far it has come. */
   async advance(facts: MergeFacts, bytesMax: number, pageBytes?: number): Promise<SegmentFacts | MergeFacts> {
     const writer = new SegmentWriter(this.#ops, facts.id, facts.rows, pageBytes)
     let next = facts
-    if (next.phase === 'documents') next = this.#copyDocuments(next, writer, bytesMax)
+    if (next.phase === 'documents') next = await this.#copyDocuments(next, writer, bytesMax)
     let isDone = false
     if (next.phase === 'terms') {
       const term = await this.#mergeTerms(next.term, writer, bytesMax)
@@ -73,7 +79,9 @@ export class Merge {
     const inputs = this.#inputs.map(input => input.facts)
     return {
       id: facts.id,
-      digest: digestOf(['merge', ...inputs.map(({ digest }) => digest)]),
+      digest: digestText(
+        createHash('sha256').update(['merge', ...inputs.map(({ digest }) => digest)].join('')),
+      ),
       first: must(inputs[0], 'an input').first,
       end: must(inputs.at(-1), 'an input').end,
       documents: facts.documents,
@@ -83,7 +91,7 @@ export class Merge {
     }
   }
 
-  #copyDocuments(facts: MergeFacts, writer: SegmentWriter, bytesMax: number): MergeFacts {
+  async #copyDocuments(facts: MergeFacts, writer: SegmentWriter, bytesMax: number): Promise<MergeFacts> {
     let { input, ordinal, documents } = facts
     while (input < this.#inputs.length) {
       const reader = this.#inputs[input] as SegmentReader
@@ -96,6 +104,8 @@ export class Merge {
         const key = source.subarray(keyStarts[ordinal], keyEnd)
         writer.document(numbers[ordinal] as number, key, source.subarray(keyEnd, ends[ordinal]))
         documents++
+        const late = documents % documentsPerLook === 0 ? this.#rows.pause() : undefined
+        if (late !== undefined) await late
       }
       input++
       ordinal = 0
@@ -107,109 +117,78 @@ export class Merge {
   async #mergeTerms(after: string, writer: SegmentWriter, bytesMax: number): Promise<string | undefined> {
     const walks = this.#inputs.map(reader => new TermWalk(reader, this.#rows, after))
     for (const walk of walks) await walk.begin()
-    const columns = new PostingColumns(this.#fieldCount)
-    let last = after
+    const inOrder = new WalksInOrder(walks)
+    const lowest: number[] = []
+    const term = new TermBytes()
+    const columns = this.#columns
+    let work = 0
     for (;;) {
-      const term = lowest(walks)
-      if (term === undefined) return undefined
-      if (writer.bytes >= bytesMax) return last
+      inOrder.lowest(lowest)
+      const first = walks[lowest[0] ?? -1]
+      if (first === undefined) return undefined
+      if (writer.bytes >= bytesMax) return term.size === 0 ? after : term.toString()
+      term.copyFrom(first.term)
       columns.clear()
       let went = 0
-      for (const [n, walk] of walks.entries()) {
-        while (walk.term === term) {
-          went += this.#take(columns, walk, this.#plan.ordinals[n] as Int32Array)
-          if (walk.isPageDone()) await walk.nextPage()
+      for (const n of lowest) {
+        const walk = walks[n] as TermWalk
+        for (let isSame = true; isSame; isSame = !walk.isDone && walk.term.compare(term) === 0) {
+          went += walk.went - this.#take(walk, this.#plan.ordinals[n] as Int32Array, writer)
+          work += termWork + walk.documents
+          if (work >= workPerLook) {
+            work = 0
+            await this.#rows.pause()
+          }
+          if (!walk.step()) await walk.nextPage()
         }
       }
-      mustFit(went >= 0, () => `more documents with term ${term} went than were counted`)
+      mustFit(went >= 0, () => `more documents with term ${term.toString()} went than were counted`)
       if (columns.count > 0 || went > 0) writer.term(term, went, columns, this.#plan.lengths)
-      last = term
     }
   }
 
-  /** Takes the walk's entry; returns how many documents with the term went, less those that go with this. */
-  #take(columns: PostingColumns, walk: TermWalk, ordinals: Int32Array): number {
-    const { page, at } = walk
-    const term = page.terms[at] as string
-    const count = page.documents[at] as number
-    const blocks = readBlocks(page.source, page.starts[at] as number, count, this.#fieldCount)
+  /** Takes the postings of the walk's entry that stay, and writes full entries; returns how many do not. */
+  #take(walk: TermWalk, ordinals: Int32Array, writer: SegmentWriter): number {
+    const { source, term } = walk
+    const columns = this.#columns
+    const hasPlaces = term.bytes[0] !== stemByte
+    const piece = this.#piece
+    piece.begin(source, walk.start, walk.end, walk.documents)
     let dropped = 0
-    for (const block of blocks) {
-      dropped += takeBlock(columns, block, ordinals, !term.startsWith(termKinds.stem))
-    }
-    walk.step()
-    return (page.went[at] as number) - dropped
-  }
-}
-
-const blockOrdinals = new Int32Array(blockPostings)
-let blockCounts = new Int32Array(blockPostings)
-
-/** Takes the postings of a block that stay; returns how many do not. */
-function takeBlock(
-  columns: PostingColumns,
-  block: PostingBlock,
-  ordinals: Int32Array,
-  hasPlaces: boolean,
-): number {
-  const { fieldCount } = columns
-  if (blockCounts.length < blockPostings * fieldCount)
-    blockCounts = new Int32Array(blockPostings * fieldCount)
-  readOrdinals(block, blockOrdinals)
-  readBlockCounts(block, blockCounts, fieldCount)
-  const reader = new ByteReader(block.source, block.placesAt)
-  let dropped = 0
-  for (let i = 0; i < block.count; i++) {
-    const start = reader.at
-    if (hasPlaces) reader.skipNumbers(reader.number())
-    const ordinal = ordinals[blockOrdinals[i] as number] as number
-    if (ordinal < 0) {
-      dropped++
-      continue
-    }
-    columns.begin(ordinal)
-    const at = columns.count * fieldCount
-    for (let field = 0; field < fieldCount; field++) {
-      columns.counts[at + field] = blockCounts[i * fieldCount + field] as number
-    }
-    columns.places.bytes(block.source, start, reader.at)
-    columns.end()
-  }
-  return dropped
-}
-
-function planOf(inputs: readonly SegmentReader[], fieldCount: number): MergePlan {
-  const first = must(inputs[0], 'an input').facts.first
-  const { end } = must(inputs.at(-1), 'an input').facts
-  const ordinals = inputs.map(({ facts }) => new Int32Array(facts.documents))
-  const went: number[] = []
-  for (const input of inputs) {
-    for (const number of input.went) {
-      if (number < first || number >= end) {
-        went.push(number)
-        continue
-      }
-      const at = inputs.findIndex(({ facts }) => number >= facts.first && number < facts.end)
-      const ordinal = inputs[at]?.ordinalOf(number)
-      mustFit(ordinal !== undefined, () => `document ${number} went, and is in no segment`)
-      const column = ordinals[at] as Int32Array
-      column[ordinal] = -1
-    }
-  }
-  let count = 0
-  for (const column of ordinals) {
-    for (let at = 0; at < column.length; at++) if (column[at] !== -1) column[at] = count++
-  }
-  const lengths = new Uint32Array(count * fieldCount)
-  for (const [n, column] of ordinals.entries()) {
-    const from = (inputs[n] as SegmentReader).documents.lengths
-    for (let at = 0; at < column.length; at++) {
-      const to = column[at] as number
-      if (to < 0) continue
-      for (let field = 0; field < fieldCount; field++) {
-        lengths[to * fieldCount + field] = from[at * fieldCount + field] as number
+    while (piece.next()) {
+      let end = piece.placesAt
+      for (let i = 0; i < piece.count; i++) {
+        const start = end
+        if (hasPlaces) end = placesEnd(source, start)
+        const ordinal = ordinals[piece.ordinals[i] as number] as number
+        if (ordinal < 0) {
+          dropped++
+          continue
+        }
+        if (isFullEntry(columns)) {
+          writer.term(term, 0, columns, this.#plan.lengths)
+          columns.clear()
+        }
+        columns.add(ordinal, piece.counts, i)
+        columns.places.bytes(source, start, end)
+        columns.end()
       }
     }
+    return dropped
   }
-  return { ordinals, lengths, went: went.sort((a, b) => a - b) }
 }
+
+/** Where the places end that begin there. */
+function placesEnd(source: Buffer, start: number): number {
+  const count = source[start] as number
+  if (count === 1) {
+    let at = start + 1
+    while ((source[at++] as number) >= 0x80);
+    return at
+  }
+  const reader = new ByteReader(source, start)
+  reader.skipNumbers(reader.number())
+  return reader.at
+}
+
+const stemByte = termKinds.stem.charCodeAt(0)

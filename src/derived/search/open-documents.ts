@@ -1,86 +1,114 @@
 /**
  * The documents of one segment that have any of many terms, with all counts added up.
  */
-import type { PostingCursor } from './posting-cursor.js'
-import {
-  blockPostings,
-  type PostingBlock,
-  PostingColumns,
-  readBlockCounts,
-  readBlocks,
-  readOrdinals,
-} from './postings.js'
+import { PieceReader } from './piece-reader.js'
+import type { OpenList, PostingCursor } from './posting-cursor.js'
+import { blockPostings, boundsOf, PostingColumns } from './postings.js'
 import type { TermPage } from './segment-reader.js'
 
-// One collects at a time, from `new` to `list`: that is synchronous.
-let marks = new Uint8Array(0)
-let sums = new Int32Array(0)
-const ordinals = new Int32Array(blockPostings)
-let counts = new Int32Array(blockPostings)
+/** Set in the first sum of a document that has a term; counts stay below it. */
+const mark = 2 ** 30
 
-/** Collects documents. */
+/** Sums that nobody uses now, all of them 0. */
+let spare: Int32Array | undefined
+
+/** Collects documents, from `new` to `list`. */
 export class OpenDocuments {
+  readonly #documents: number
   readonly #fields: number
+  readonly #piece: PieceReader
+  readonly #lent: Int32Array
+  /** The beginning of what is lent: by ordinal, then field. */
+  readonly #sums: Int32Array
   #count = 0
 
   constructor(documents: number, fields: number) {
+    this.#documents = documents
     this.#fields = fields
-    if (marks.length < documents) marks = new Uint8Array(documents)
-    if (sums.length < documents * fields) sums = new Int32Array(documents * fields)
-    if (counts.length < blockPostings * fields) counts = new Int32Array(blockPostings * fields)
-    marks.fill(0, 0, documents)
-    sums.fill(0, 0, documents * fields)
+    this.#piece = new PieceReader(fields)
+    const size = documents * fields
+    this.#lent = spare !== undefined && spare.length >= size ? spare : new Int32Array(size)
+    if (this.#lent === spare) spare = undefined
+    this.#sums = this.#lent.subarray(0, size)
   }
 
-  /** Adds the postings of an entry. */
-  add(page: TermPage, at: number): void {
-    const { source, starts, documents } = page
-    const fields = this.#fields
-    for (const block of readBlocks(source, starts[at] as number, documents[at] as number, fields)) {
-      this.#addBlock(block)
+  /** Adds the postings of entries of a page, from one to before another. */
+  add(page: TermPage, from: number, to: number): void {
+    const { source, documents, starts, ends } = page
+    for (let at = from; at < to; at++) {
+      const count = documents[at] as number
+      const start = starts[at] as number
+      if (count === 1 && this.#fields === 1 && this.#addSmall(source, start)) continue
+      this.#piece.begin(source, start, ends[at] as number, count)
+      while (this.#piece.next()) this.#addBlock()
     }
   }
 
   /** Adds the document in which a cursor stands. */
   addOne(cursor: PostingCursor): void {
-    const { ordinal } = cursor
-    this.#mark(ordinal)
-    cursor.addCounts(sums, ordinal * this.#fields)
+    const at = cursor.ordinal * this.#fields
+    this.#mark(at)
+    cursor.addCounts(this.#sums, at)
   }
 
-  /** All that was added, as a list of postings. */
-  list(): PostingColumns {
+  /** All that was added, as a list of postings, with the bounds of its blocks. `lengths`: the segment's. */
+  list(lengths: Uint32Array): OpenList {
     const fields = this.#fields
+    const sums = this.#sums
     const list = new PostingColumns(fields, this.#count)
-    for (let ordinal = 0, at = 0; at < this.#count; ordinal++) {
-      if (marks[ordinal] === 0) continue
-      list.ordinals[at] = ordinal
-      for (let field = 0; field < fields; field++) {
-        list.counts[at * fields + field] = sums[ordinal * fields + field] as number
+    const { ordinals, counts } = list
+    let at = 0
+    for (let ordinal = 0, from = 0; ordinal < this.#documents; ordinal++, from += fields) {
+      const first = sums[from] as number
+      if (first < mark) continue
+      ordinals[at] = ordinal
+      counts[at * fields] = first - mark
+      sums[from] = 0
+      for (let field = 1; field < fields; field++) {
+        counts[at * fields + field] = sums[from + field] as number
+        sums[from + field] = 0
       }
       at++
     }
-    list.count = this.#count
-    return list
+    list.count = at
+    spare = this.#lent
+    const blocks = Math.ceil(at / blockPostings)
+    return { postings: list, bounds: Array.from({ length: blocks }, (_, n) => boundsOf(list, n, lengths)) }
   }
 
-  #addBlock(block: PostingBlock): void {
+  /** One posting of one field, of numbers of a byte or two each; false if it is none. */
+  #addSmall(source: Buffer, start: number): boolean {
+    let at = start
+    let ordinal = source[at++] as number
+    if (ordinal >= 0x80) {
+      const high = source[at++] as number
+      if (high >= 0x80) return false
+      ordinal = (ordinal & 0x7f) | (high << 7)
+    }
+    const count = source[at] as number
+    if (count >= 0x80) return false
+    this.#mark(ordinal)
+    this.#sums[ordinal] = (this.#sums[ordinal] as number) + count
+    return true
+  }
+
+  #addBlock(): void {
     const fields = this.#fields
-    readOrdinals(block, ordinals)
-    readBlockCounts(block, counts, fields)
-    for (let i = 0; i < block.count; i++) {
-      const ordinal = ordinals[i] as number
-      this.#mark(ordinal)
+    const sums = this.#sums
+    const { count, ordinals, counts } = this.#piece
+    for (let i = 0; i < count; i++) {
+      const at = (ordinals[i] as number) * fields
+      this.#mark(at)
       for (let field = 0; field < fields; field++) {
-        const place = ordinal * fields + field
-        sums[place] = (sums[place] as number) + (counts[i * fields + field] as number)
+        sums[at + field] = (sums[at + field] as number) + (counts[i * fields + field] as number)
       }
     }
   }
 
-  #mark(ordinal: number): void {
-    if (marks[ordinal] !== 0) return
-    marks[ordinal] = 1
+  #mark(at: number): void {
+    const first = this.#sums[at] as number
+    if (first >= mark) return
+    this.#sums[at] = first + mark
     this.#count++
   }
 }

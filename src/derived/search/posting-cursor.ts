@@ -14,8 +14,15 @@ import {
 /** Above every ordinal: there is no more. */
 export const noOrdinal = 0x7fffffff
 
+/** Postings that a question made, in memory. */
+export interface OpenList {
+  readonly postings: PostingColumns
+  /** By block, as a stored block has them. */
+  readonly bounds: readonly (readonly number[])[]
+}
+
 /** Postings of a segment, as they are stored or as a question made them. */
-export type PostingList = readonly PostingBlock[] | PostingColumns
+export type PostingList = readonly PostingBlock[] | OpenList
 
 /** A place in a list. Before the first `seek` it is nowhere. */
 export class PostingCursor {
@@ -37,7 +44,7 @@ export class PostingCursor {
   constructor(list: PostingList, fieldCount: number) {
     this.#list = list
     this.#fieldCount = fieldCount
-    this.#blockCount = isStored(list) ? list.length : Math.ceil(list.count / blockPostings)
+    this.#blockCount = isStored(list) ? list.length : list.bounds.length
     this.#counts = new Int32Array(blockPostings * fieldCount)
   }
 
@@ -84,7 +91,8 @@ export class PostingCursor {
     if (block >= this.#blockCount) return noOrdinal
     const list = this.#list
     if (isStored(list)) return (list[block] as PostingBlock).last
-    return list.ordinals[Math.min(list.count, (block + 1) * blockPostings) - 1] as number
+    const { ordinals, count } = list.postings
+    return ordinals[Math.min(count, (block + 1) * blockPostings) - 1] as number
   }
 
   /** `weighted` of the document. */
@@ -144,17 +152,7 @@ export class PostingCursor {
   #boundOf(block: number, bm25: Bm25, lengths: Uint32Array): number {
     const list = this.#list
     const fields = this.#fieldCount
-    if (!isStored(list)) {
-      const from = block * blockPostings
-      const to = Math.min(list.count, from + blockPostings)
-      return mostOf(
-        bm25,
-        list.ordinals.subarray(from, to),
-        list.counts.subarray(from * fields),
-        lengths,
-        fields,
-      )
-    }
+    if (!isStored(list)) return bm25.weightedBound(list.bounds[block] as readonly number[])
     const stored = list[block] as PostingBlock
     if (stored.bounds !== undefined) return bm25.weightedBound(stored.bounds)
     const ordinals = new Int32Array(stored.count)
@@ -178,10 +176,11 @@ export class PostingCursor {
       return
     }
     const from = block * blockPostings
-    const to = Math.min(list.count, from + blockPostings)
+    const { ordinals, counts, count } = list.postings
+    const to = Math.min(count, from + blockPostings)
     this.#size = to - from
-    this.#ordinals = list.ordinals.subarray(from, to)
-    this.#counts = list.counts.subarray(from * this.#fieldCount, to * this.#fieldCount)
+    this.#ordinals = ordinals.subarray(from, to)
+    this.#counts = counts.subarray(from * this.#fieldCount, to * this.#fieldCount)
     this.#hasCounts = true
   }
 

@@ -57,6 +57,17 @@ export class PostingColumns {
     for (let at = end - this.fieldCount; at < end; at++) this.counts[at] = 0
   }
 
+  /** The same with counts: the ones of number `at` of those. */
+  add(ordinal: number, counts: Int32Array, at: number): void {
+    if (this.count === this.ordinals.length) this.#grow()
+    const { count, fieldCount } = this
+    this.ordinals[count] = ordinal
+    for (let field = 0; field < fieldCount; field++) {
+      this.counts[count * fieldCount + field] = counts[at * fieldCount + field] as number
+    }
+  }
+
+  /** What was begun is complete. */
   end(): void {
     this.placeEnds[this.count++] = this.places.size
   }
@@ -89,89 +100,133 @@ export function writePostings(
   to: number,
   lengths: Uint32Array,
 ): void {
+  if (to - from <= barePostings) {
+    writeBlock(writer, columns, from, to, -1)
+    return
+  }
   heads.clear()
   bodies.clear()
-  const isBare = to - from <= barePostings
   let last = -1
   for (let at = from; at < to; at += blockPostings) {
     const end = Math.min(to, at + blockPostings)
-    const sizes = writeBlock(columns, at, end, last)
+    const start = bodies.size
+    const { countsAt, placesAt } = writeBlock(bodies, columns, at, end, last)
     const blockLast = columns.ordinals[end - 1] as number
-    if (!isBare) {
-      heads.number(blockLast - last)
-      for (const size of sizes) heads.number(size)
-      writeBounds(columns, at, end, lengths)
-    }
+    heads.number(blockLast - last)
+    heads.number(countsAt - start)
+    heads.number(placesAt - countsAt)
+    heads.number(bodies.size - placesAt)
+    writeBounds(columns, at, end, lengths)
     last = blockLast
   }
   writer.copy(heads)
   writer.copy(bodies)
 }
 
-function writeBlock(columns: PostingColumns, from: number, to: number, before: number): number[] {
+function writeBlock(
+  writer: ByteWriter,
+  columns: PostingColumns,
+  from: number,
+  to: number,
+  before: number,
+): { countsAt: number; placesAt: number } {
   const { ordinals, counts, fieldCount, places, placeEnds } = columns
-  const ordinalsAt = bodies.size
   let last = before
   for (let i = from; i < to; i++) {
     const ordinal = ordinals[i] as number
-    bodies.number(ordinal - last - 1)
+    writer.number(ordinal - last - 1)
     last = ordinal
   }
-  const countsAt = bodies.size
-  for (let i = from; i < to; i++) {
-    if (fieldCount === 1) bodies.number(counts[i] as number)
-    else writeCounts(counts, i * fieldCount, fieldCount)
-  }
-  const placesAt = bodies.size
+  const countsAt = writer.size
+  if (fieldCount === 1) for (let i = from; i < to; i++) writer.number(counts[i] as number)
+  else for (let i = from; i < to; i++) writeCounts(writer, counts, i * fieldCount, fieldCount)
+  const placesAt = writer.size
   const start = from === 0 ? 0 : (placeEnds[from - 1] as number)
-  bodies.copy(places, start, placeEnds[to - 1] as number)
-  return [countsAt - ordinalsAt, placesAt - countsAt, bodies.size - placesAt]
+  if (to > from) writer.copy(places, start, placeEnds[to - 1] as number)
+  return { countsAt, placesAt }
 }
 
-function writeCounts(counts: Int32Array, at: number, fieldCount: number): void {
+function writeCounts(writer: ByteWriter, counts: Int32Array, at: number, fieldCount: number): void {
   let mask = 0
   for (let field = 0; field < fieldCount; field++) if (counts[at + field] !== 0) mask += 2 ** field
-  bodies.number(mask)
+  writer.number(mask)
   for (let field = 0; field < fieldCount; field++) {
     const count = counts[at + field] as number
-    if (count !== 0) bodies.number(count)
+    if (count !== 0) writer.number(count)
   }
 }
+
+/** Bounds of one block and field, one more than are kept. */
+const boundCounts = new Int32Array(blockPostings + 1)
+const boundLengths = new Float64Array(blockPostings + 1)
 
 function writeBounds(columns: PostingColumns, from: number, to: number, lengths: Uint32Array): void {
-  const { ordinals, counts, fieldCount } = columns
-  for (let field = 0; field < fieldCount; field++) {
-    const bounds: [count: number, length: number][] = []
-    for (let i = from; i < to; i++) {
-      const count = counts[i * fieldCount + field] as number
-      if (count === 0) continue
-      addBound(bounds, count, lengths[(ordinals[i] as number) * fieldCount + field] as number)
-    }
-    while (bounds.length > boundsMax) {
-      const [one, other] = bounds.splice(-2) as [[number, number], [number, number]]
-      bounds.push([Math.max(one[0], other[0]), Math.min(one[1], other[1])])
-    }
-    heads.number(bounds.length)
-    for (const [count, length] of bounds) {
-      heads.number(count)
-      heads.number(length)
+  for (let field = 0; field < columns.fieldCount; field++) {
+    const size = findBounds(columns, from, to, field, lengths)
+    heads.number(size)
+    for (let at = 0; at < size; at++) {
+      heads.number(boundCounts[at] as number)
+      heads.number(boundLengths[at] as number)
     }
   }
 }
 
-/** Keeps what no other covers, by ascending counts (and so ascending lengths). */
-function addBound(bounds: [number, number][], count: number, length: number): void {
-  for (const bound of bounds) if (bound[0] >= count && bound[1] <= length) return
-  let at = 0
-  for (let i = 0; i < bounds.length; i++) {
-    const bound = bounds[i] as [number, number]
-    if (bound[0] <= count && bound[1] >= length) continue
-    bounds[at++] = bound
+/** The bounds of a block of postings in memory, as a stored block has them. */
+export function boundsOf(columns: PostingColumns, block: number, lengths: Uint32Array): number[] {
+  const from = block * blockPostings
+  const to = Math.min(columns.count, from + blockPostings)
+  const bounds: number[] = []
+  for (let field = 0; field < columns.fieldCount; field++) {
+    const size = findBounds(columns, from, to, field, lengths)
+    bounds.push(size)
+    for (let at = 0; at < size; at++) bounds.push(boundCounts[at] as number, boundLengths[at] as number)
   }
-  bounds.length = at
-  let place = at
-  while (place > 0 && (bounds[place - 1] as [number, number])[0] > count) place--
-  bounds.splice(place, 0, [count, length])
+  return bounds
+}
+
+/** Finds the bounds of postings in one field; returns how many there are. */
+function findBounds(
+  columns: PostingColumns,
+  from: number,
+  to: number,
+  field: number,
+  lengths: Uint32Array,
+): number {
+  const { ordinals, counts, fieldCount } = columns
+  let size = 0
+  for (let i = from; i < to; i++) {
+    const count = counts[i * fieldCount + field] as number
+    if (count === 0) continue
+    size = addBound(size, count, lengths[(ordinals[i] as number) * fieldCount + field] as number)
+  }
+  for (; size > boundsMax; size--) {
+    // The shorter length of the two; the count is the higher one already.
+    const [one, other] = [boundLengths[size - 2] as number, boundLengths[size - 1] as number]
+    boundCounts[size - 2] = boundCounts[size - 1] as number
+    boundLengths[size - 2] = Math.min(one, other)
+  }
+  return size
+}
+
+/** Keeps what no other covers, by ascending counts (and so ascending lengths); returns how many there are. */
+function addBound(size: number, count: number, length: number): number {
+  for (let at = 0; at < size; at++) {
+    if ((boundCounts[at] as number) >= count && (boundLengths[at] as number) <= length) return size
+  }
+  let kept = 0
+  for (let at = 0; at < size; at++) {
+    if ((boundCounts[at] as number) <= count && (boundLengths[at] as number) >= length) continue
+    boundCounts[kept] = boundCounts[at] as number
+    boundLengths[kept++] = boundLengths[at] as number
+  }
+  let place = kept
+  for (; place > 0 && (boundCounts[place - 1] as number) > count; place--) {
+    boundCounts[place] = boundCounts[place - 1] as number
+    boundLengths[place] = boundLengths[place - 1] as number
+  }
+  boundCounts[place] = count
+  boundLengths[place] = length
+  return kept + 1
 }
 
 /** One block of stored postings. */
@@ -239,8 +294,11 @@ function bareBlock(reader: ByteReader, count: number, fieldCount: number): Posti
   return { source, count, before: -1, last, ordinalsAt, countsAt, placesAt, bounds: undefined }
 }
 
-/** The ordinals of a block. */
-export function readOrdinals(block: PostingBlock, ordinals: Int32Array): void {
+/** What reading a block takes. */
+export type BlockPlace = Pick<PostingBlock, 'source' | 'count' | 'before' | 'ordinalsAt'>
+
+/** The ordinals of a block; returns where its counts stand. */
+export function readOrdinals(block: BlockPlace, ordinals: Int32Array): number {
   const { source, count } = block
   let at = block.ordinalsAt
   let last = block.before
@@ -259,29 +317,43 @@ export function readOrdinals(block: PostingBlock, ordinals: Int32Array): void {
     last += distance + 1
     ordinals[i] = last
   }
+  return at
 }
 
 /** The counts of a block, `fieldCount` for each posting. */
 export function readBlockCounts(block: PostingBlock, counts: Int32Array, fieldCount: number): void {
-  const { source, countsAt } = block
-  if (fieldCount === 1 && block.placesAt === countsAt + block.count) {
-    // Most counts are below 128.
-    for (let i = 0; i < block.count; i++) counts[i] = source[countsAt + i] as number
-    return
-  }
-  const reader = new ByteReader(block.source, block.countsAt)
-  for (let i = 0; i < block.count; i++) readCounts(reader, counts, i * fieldCount, fieldCount)
+  readCounts(block.source, block.countsAt, block.count, counts, fieldCount)
 }
 
-function readCounts(reader: ByteReader, counts: Int32Array, at: number, fieldCount: number): void {
+/** So many counts that stand there; returns where they end. */
+export function readCounts(
+  source: Buffer,
+  countsAt: number,
+  count: number,
+  counts: Int32Array,
+  fieldCount: number,
+): number {
+  let at = countsAt
   if (fieldCount === 1) {
-    counts[at] = reader.number()
-    return
+    for (let i = 0; i < count; i++) {
+      const byte = source[at++] as number
+      counts[i] = byte
+      if (byte < 0x80) continue
+      // Most counts are below 128.
+      const reader = new ByteReader(source, at - 1)
+      counts[i] = reader.number()
+      at = reader.at
+    }
+    return at
   }
-  const mask = reader.number()
-  for (let field = 0; field < fieldCount; field++) {
-    counts[at + field] = (mask >>> field) & 1 ? reader.number() : 0
+  const reader = new ByteReader(source, at)
+  for (let i = 0; i < count; i++) {
+    const mask = reader.number()
+    for (let field = 0; field < fieldCount; field++) {
+      counts[i * fieldCount + field] = (mask >>> field) & 1 ? reader.number() : 0
+    }
   }
+  return reader.at
 }
 
 function skipCounts(reader: ByteReader, fieldCount: number): void {

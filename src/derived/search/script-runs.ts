@@ -23,7 +23,8 @@ export function eachRun(text: string, take: RunTaker): void {
     if (run !== classes.none) take(run, from, to, from === last)
     if (run !== classes.none) last = to
   }
-  while (at < text.length) {
+  const { length } = text
+  while (at < length) {
     let code = text.charCodeAt(at)
     let units = 1
     if (code >= 0xd800 && code <= 0xdbff) {
@@ -31,12 +32,14 @@ export function eachRun(text: string, take: RunTaker): void {
       if (code > 0xffff) units = 2
     }
     let is = classOf(code)
-    if (is === classes.mark) is = run
-    else if (run === classes.latin && isApostrophe(code) && isLatin(text, at + 1)) is = run
     if (is !== run) {
-      end(at)
-      run = is
-      from = at
+      if (is === classes.mark) is = run
+      else if (run === classes.latin && isApostrophe(code) && isLatin(text, at + 1)) is = run
+      if (is !== run) {
+        end(at)
+        run = is
+        from = at
+      }
     }
     at += units
   }

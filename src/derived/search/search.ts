@@ -61,8 +61,8 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
     this.#views = new Views(this.#cache, fields.length)
   }
 
-  check({ key, document }: KeyedDocument): void {
-    documentParts(this.#shape, key, document)
+  check(keyed: KeyedDocument): void {
+    documentParts(this.#shape, keyed, 0)
   }
 
   async apply(changes: readonly IndexChange[], rows: IndexRows, ops: IndexOps): Promise<void> {
@@ -106,7 +106,7 @@ export class SearchIndex implements DerivedIndex<SearchQuery, SearchHit> {
       const size = Math.min(left, limits.scanPageRows)
       // A place moves forward only: each page has places of its own.
       const asking = await prepare(asked)
-      const { hits, last } = asking.best(size, after)
+      const { hits, last } = await asking.best(size, after)
       if (hits.length > 0) yield hits
       if (hits.length < size) return
       left -= hits.length

@@ -9,7 +9,9 @@ import { lowerBound } from '../../base/lower-bound.js'
 import type { IndexRows } from '../contract.js'
 import { ByteReader } from './bytes.js'
 import { mustFit } from './damage.js'
-import { rowKinds, type SegmentFacts, segmentKey, termBytesMax } from './segment.js'
+import { rowKinds, type SegmentFacts, segmentKey } from './segment.js'
+import type { Pause } from './sorted-texts.js'
+import { termBytesMax } from './term-bytes.js'
 
 /** The terms of one page, and where in it their postings are. */
 export interface TermPage {
@@ -75,7 +77,7 @@ export class SegmentReader {
       firstTerms.length === facts.rows.terms,
       () => 'each page of terms has its first term in the index',
     )
-    const read = readDocuments(documents, facts.documents, shape)
+    const read = await readDocuments(documents, facts.documents, shape, () => rows.pause())
     return new SegmentReader(facts, read, readNumbers(went, facts.went), firstTerms)
   }
 
@@ -158,11 +160,12 @@ function readNumbers(rows: readonly Buffer[], count: number): Float64Array {
   return numbers
 }
 
-function readDocuments(
+async function readDocuments(
   rows: readonly Buffer[],
   count: number,
   shape: { readonly fields: number; readonly filters: number },
-): SegmentDocuments {
+  pause: Pause,
+): Promise<SegmentDocuments> {
   const source = Buffer.concat(rows)
   const numbers = new Float64Array(count)
   const lengths = new Uint32Array(count * shape.fields)
@@ -193,6 +196,8 @@ function readDocuments(
       ends[ordinal] = reader.at
       ordinal++
     }
+    const late = pause()
+    if (late !== undefined) await late
   }
   mustFit(ordinal === count, () => `a segment says that it has ${count} documents, and holds ${ordinal}`)
   return { numbers, lengths, source, keyStarts, keyEnds, filterStarts, ends }

@@ -10,6 +10,7 @@ import { type Bm25, roundingSlack } from './bm25.js'
 import type { Matcher } from './matcher.js'
 import { noOrdinal, type PostingCursor } from './posting-cursor.js'
 import type { SegmentReader } from './segment-reader.js'
+import type { Pause } from './sorted-texts.js'
 import type { TopHits } from './top-hits.js'
 
 /** A list that ranks, and what its term is worth. */
@@ -32,38 +33,58 @@ export interface SegmentQuestion {
   readonly counts: (ordinal: number) => boolean
 }
 
+/** Documents, or steps to the next one, between two looks at the clock. */
+export const seenPerLook = 256
+
 /** Offers all documents that match and may be among the best. */
-export function searchSegment(question: SegmentQuestion, top: TopHits): void {
-  if (question.required.length > 0) searchRequired(question, top)
-  else if (question.lists.length > 0) new MaxScore(question, top).run()
+export async function searchSegment(question: SegmentQuestion, top: TopHits, pause: Pause): Promise<void> {
+  if (question.required.length > 0) await searchRequired(question, top, pause)
+  else if (question.lists.length > 0) await new MaxScore(question, top, pause).run()
 }
 
-/** The first document that matches all required clauses, at or above `target`, and counts. */
-export function firstRequired({ required, counts }: SegmentQuestion, target: number): number {
-  const [first, ...others] = required
-  let ordinal = first?.seek(target) ?? noOrdinal
-  while (ordinal !== noOrdinal) {
-    if (counts(ordinal) && others.every(matcher => matcher.matches(ordinal))) return ordinal
-    ordinal = first?.seek(ordinal + 1) ?? noOrdinal
-  }
-  return noOrdinal
+/** True if a document matches all required clauses, of which there is one at least, and counts. */
+export async function hasRequired(question: SegmentQuestion, pause: Pause): Promise<boolean> {
+  let isThere = false
+  await eachRequired(question, pause, () => {
+    isThere = true
+    return false
+  })
+  return isThere
 }
 
-function searchRequired(question: SegmentQuestion, top: TopHits): void {
+async function searchRequired(question: SegmentQuestion, top: TopHits, pause: Pause): Promise<void> {
   const { reader, bm25, lists } = question
   const { lengths } = reader.documents
-  for (let at = firstRequired(question, 0); at !== noOrdinal; at = firstRequired(question, at + 1)) {
+  await eachRequired(question, pause, ordinal => {
     let score = 0
     for (const { cursor, worth } of lists) {
-      if (cursor.seek(at) === at) score += bm25.score(worth, cursor.weighted(bm25, lengths))
+      if (cursor.seek(ordinal) === ordinal) score += bm25.score(worth, cursor.weighted(bm25, lengths))
     }
-    top.offer(score, reader, at)
+    top.offer(score, reader, ordinal)
+    return true
+  })
+}
+
+/** Hands out the documents that match all required clauses and count, until `take` says false. */
+async function eachRequired(
+  { required, counts }: SegmentQuestion,
+  pause: Pause,
+  take: (ordinal: number) => boolean,
+): Promise<void> {
+  const [first] = required
+  let ordinal = first?.candidate(0) ?? noOrdinal
+  for (let seen = 1; ordinal !== noOrdinal; seen++) {
+    if (counts(ordinal) && required.every(matcher => matcher.matches(ordinal)) && !take(ordinal)) return
+    const late = seen % seenPerLook === 0 ? pause() : undefined
+    if (late !== undefined) await late
+    ordinal = first?.candidate(ordinal + 1) ?? noOrdinal
   }
 }
 
 class MaxScore {
   readonly #question: SegmentQuestion
   readonly #top: TopHits
+  readonly #pause: Pause
   readonly #lengths: Uint32Array
   /** Places in `lists`, by what they can give at most; the least first. */
   readonly #order: readonly number[]
@@ -73,8 +94,9 @@ class MaxScore {
   /** From here on in `order`, lists bring candidates. */
   #first = 0
 
-  constructor(question: SegmentQuestion, top: TopHits) {
+  constructor(question: SegmentQuestion, top: TopHits, pause: Pause) {
     this.#question = question
+    this.#pause = pause
     this.#top = top
     this.#lengths = question.reader.documents.lengths
     const most = question.lists.map(({ cursor, worth }) =>
@@ -90,10 +112,12 @@ class MaxScore {
     }
   }
 
-  run(): void {
+  async run(): Promise<void> {
     let target = 0
     let windowEnd = -1
-    for (;;) {
+    for (let seen = 1; ; seen++) {
+      const late = seen % seenPerLook === 0 ? this.#pause() : undefined
+      if (late !== undefined) await late
       this.#leaveOut()
       if (this.#first >= this.#order.length) return
       if (target > windowEnd) {

@@ -14,16 +14,16 @@
  *               block · its length in each field · for each filter: how many values, each a block
  *   terms       each entry: bytes that it has in common with the term before in this page · the rest, a
  *               block · documents that have the term · documents that went and had it · postings, a block
- *               (postings.ts). A term with more than 4096 postings, or 64 KiB of places, goes on in the next
- *               entry, which counts its own documents and none that went
+ *               (postings.ts). After 4096 postings, or 64 KiB of places, a term goes on in the next entry,
+ *               which counts its own documents; documents that went are counted in the last one
  *   first terms of pages: each a text
  *   went        each: number of the document (of the first; then the distance from the one before)
  */
-import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 import type { IndexOps } from '../contract.js'
-import { wordUnitsMax } from './analysis.js'
 import { ByteWriter } from './bytes.js'
 import { type PostingColumns, writePostings } from './postings.js'
+import { TermBytes } from './term-bytes.js'
 
 /** Rows of a segment by kind. */
 export const rowKinds = { documents: 0x64, terms: 0x74, index: 0x69, went: 0x78 } as const
@@ -54,10 +54,13 @@ export interface SegmentFacts {
 /** A page is written when it has so many bytes. */
 export const pageBytes = 16 * 1024
 const entryPostingsMax = 4096
-/** A kind, and `wordUnitsMax` units or two characters, in UTF-8. */
-export const termBytesMax = 1 + 3 * wordUnitsMax
 const entryPlacesBytesMax = 64 * 1024
 const wentPerRow = 8192
+
+/** Postings that are written between two looks at the clock. */
+export const workPerLook = 2048
+/** What a term takes by itself, in postings. */
+export const termWork = 16
 
 /** The key of a row. */
 export function segmentKey(id: number, kind: number, n: number): Buffer {
@@ -69,11 +72,14 @@ export function segmentKey(id: number, kind: number, n: number): Buffer {
   return key
 }
 
-/** The digest of a segment that is made of these parts. */
-export function digestOf(parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(part)
+/** The digest of a segment that is made of what was hashed. */
+export function digestText(hash: Hash): string {
   return hash.digest('hex').slice(0, 16)
+}
+
+/** True if no more postings belong into the entry that these will be. */
+export function isFullEntry({ count, places }: PostingColumns): boolean {
+  return count >= entryPostingsMax || places.size >= entryPlacesBytesMax
 }
 
 /** Writes the rows of a segment, in one go or in several, each with a writer of its own. */
@@ -87,10 +93,7 @@ export class SegmentWriter {
   readonly #entry = new ByteWriter()
   readonly #index = new ByteWriter()
   #lastDocument = 0
-  /** The last term, and the one before. */
-  #term = Buffer.alloc(termBytesMax)
-  #termBefore = Buffer.alloc(termBytesMax)
-  #termBytes = 0
+  readonly #before = new TermBytes()
   /** Bytes so far. */
   bytes = 0
 
@@ -115,23 +118,14 @@ export class SegmentWriter {
     if (writer.size >= this.#pageBytes) this.#put('documents', writer)
   }
 
-  /** The next term, with all its postings, or none, and how many documents went that had it. */
-  term(term: string, went: number, columns: PostingColumns, lengths: Uint32Array): void {
-    const { count, placeEnds } = columns
-    let left = went
-    let from = 0
-    do {
-      let to = Math.min(count, from + entryPostingsMax)
-      const start = from === 0 ? 0 : (placeEnds[from - 1] as number)
-      while (to - from > 1 && (placeEnds[to - 1] as number) - start > entryPlacesBytesMax) {
-        to = from + ((to - from) >> 1)
-      }
-      this.#entry.clear()
-      if (to > from) writePostings(this.#entry, columns, from, to, lengths)
-      this.#writeEntry(term, to - from, left)
-      left = 0
-      from = to
-    } while (from < count)
+  /**
+   * The next entry: a term, postings that are no more than `isFullEntry` allows, or none, and how many
+   * documents went that had it. A term may have several in a row.
+   */
+  term(term: TermBytes, went: number, columns: PostingColumns, lengths: Uint32Array): void {
+    this.#entry.clear()
+    writePostings(this.#entry, columns, 0, columns.count, lengths)
+    this.#writeEntry(term, columns.count, went)
   }
 
   /** The documents that went, in ascending order. */
@@ -154,21 +148,19 @@ export class SegmentWriter {
     if (this.#index.size > 0) this.#put('index', this.#index)
   }
 
-  #writeEntry(term: string, documents: number, went: number): void {
+  #writeEntry(term: TermBytes, documents: number, went: number): void {
     const writer = this.#terms
-    const before = this.#term
-    const beforeBytes = this.#termBytes
-    const bytes = this.#termBefore
-    const size = bytes.write(term)
+    const before = this.#before
+    const { bytes, size } = term
     let shared = 0
-    if (writer.size === 0) this.#index.text(term)
-    else {
-      const most = Math.min(size, beforeBytes)
-      while (shared < most && bytes[shared] === before[shared]) shared++
+    if (writer.size === 0) {
+      this.#index.number(size)
+      this.#index.bytes(bytes, 0, size)
+    } else {
+      const most = Math.min(size, before.size)
+      while (shared < most && bytes[shared] === before.bytes[shared]) shared++
     }
-    this.#term = bytes
-    this.#termBefore = before
-    this.#termBytes = size
+    before.copyFrom(term)
     writer.number(shared)
     writer.number(size - shared)
     writer.bytes(bytes, shared, size)
@@ -184,8 +176,9 @@ export class SegmentWriter {
   }
 
   #put(kind: keyof RowCounts, writer: ByteWriter): void {
-    const value = writer.taken()
+    const value = writer.view()
     this.#ops.put(segmentKey(this.#id, rowKinds[kind], this.#rows[kind]++), value)
     this.bytes += value.length
+    writer.clear()
   }
 }

@@ -9,6 +9,8 @@ const lastSyllable = 0xd7a3
 /** Second syllables, and none. */
 const seconds = lastSyllable - firstSyllable + 2
 
+const kindCode = termKinds.gram.charCodeAt(0)
+
 /** True for a syllable of Hangul. */
 export function isSyllable(unit: number): boolean {
   return unit >= firstSyllable && unit <= lastSyllable
@@ -32,14 +34,14 @@ export class SyllableIds {
     return id
   }
 
-  /** All grams with their ids, in the order of texts. */
-  *inOrder(): Generator<readonly [term: string, id: number]> {
-    for (const key of this.#keys.filter(key => key !== 0).sort()) {
-      const first = firstSyllable + Math.floor((key - 1) / seconds)
-      const second = (key - 1) % seconds
-      const end = second === 0 ? '' : String.fromCharCode(firstSyllable + second - 1)
-      yield [termKinds.gram + String.fromCharCode(first) + end, this.#ids[this.#placeOf(key)] as number]
-    }
+  /** All grams, in the order of texts: `gramOf` tells what they are, `idAt` their ids. */
+  inOrder(): Int32Array {
+    return this.#keys.filter(key => key !== 0).sort()
+  }
+
+  /** The id of a gram that `inOrder` told. */
+  idAt(gram: number): number {
+    return this.#ids[this.#placeOf(gram)] as number
   }
 
   #placeOf(key: number): number {
@@ -61,4 +63,13 @@ export class SyllableIds {
       this.#ids[at] = ids[from] as number
     }
   }
+}
+
+/** The term of a gram that `inOrder` told. */
+export function gramOf(gram: number): string {
+  const first = firstSyllable + Math.floor((gram - 1) / seconds)
+  const second = (gram - 1) % seconds
+  return second === 0
+    ? String.fromCharCode(kindCode, first)
+    : String.fromCharCode(kindCode, first, firstSyllable + second - 1)
 }

@@ -55,32 +55,37 @@ export class TermLookup {
     const known = this.#entries[segment]?.get(term)
     if (known !== undefined) return known
     let entry: TermEntry = { term, blocks: [], documents: 0, went: 0 }
-    this.eachEntry(segment, { from: term, to: `${term}\0` }, (page, at) => {
-      const documents = page.documents[at] as number
-      const blocks = readBlocks(page.source, page.starts[at] as number, documents, this.#fieldCount)
-      // A term may go on in the next entry.
-      entry = {
-        term,
-        blocks: entry.blocks.length === 0 ? blocks : [...entry.blocks, ...blocks],
-        documents: entry.documents + documents,
-        went: entry.went + (page.went[at] as number),
+    for (const [page, from, to] of this.entries(segment, { from: term, to: `${term}\0` })) {
+      for (let at = from; at < to; at++) {
+        const documents = page.documents[at] as number
+        const blocks = readBlocks(page.source, page.starts[at] as number, documents, this.#fieldCount)
+        // A term may go on in the next entry.
+        entry = {
+          term,
+          blocks: entry.blocks.length === 0 ? blocks : [...entry.blocks, ...blocks],
+          documents: entry.documents + documents,
+          went: entry.went + (page.went[at] as number),
+        }
       }
-    })
+    }
     this.#entries[segment]?.set(term, entry)
     return entry
   }
 
-  /** Hands out the entries of a range in that segment, in their order: a page, and a place in it. */
-  eachEntry(segment: number, range: TermRange, take: (page: TermPage, at: number) => void): void {
+  /** The entries of a range in that segment, in their order: in each page from one to before another. */
+  *entries(
+    segment: number,
+    range: TermRange,
+  ): Generator<readonly [page: TermPage, from: number, to: number]> {
     const reader = this.#segments[segment] as SegmentReader
     const { first, end } = pagesOf(reader, range)
     for (let n = first; n < end; n++) {
       const page = this.#pages[segment]?.get(n)
       if (page === undefined) continue
-      for (let at = lowerBound(page.terms, range.from); at < page.terms.length; at++) {
-        if ((page.terms[at] as string) >= range.to) return
-        take(page, at)
-      }
+      const { terms } = page
+      const from = n === first ? lowerBound(terms, range.from) : 0
+      const to = n < end - 1 ? terms.length : lowerBound(terms, range.to)
+      if (from < to) yield [page, from, to]
     }
   }
 

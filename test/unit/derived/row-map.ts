@@ -16,6 +16,9 @@ export class RowMap implements IndexRows {
   /** Rows in a page at most, whatever was asked for. */
   pageRows = 1000
 
+  /** What long work waits for. */
+  pause: () => Promise<void> | undefined = () => undefined
+
   async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
     return keys.map(key => this.rows.get(name(key)))
   }
@@ -34,10 +37,14 @@ export class RowMap implements IndexRows {
     for (let at = 0; at < found.length; at += size) yield found.slice(at, at + size)
   }
 
-  /** One batch: the changes with their notes are told, then what the index answered is written. */
+  /**
+   * One batch: the changes with their notes are told, then what the index answered is written. `written`
+   * hears of each row and note as the index puts it.
+   */
   async tell(
     index: DerivedIndex,
     documents: ReadonlyMap<DocumentKey, Record<string, unknown> | undefined>,
+    written: (bytes: number) => void = () => {},
   ): Promise<number> {
     const ops = new Map<string, Buffer | undefined>()
     const notes = new Map<DocumentKey, Buffer | undefined>()
@@ -46,9 +53,15 @@ export class RowMap implements IndexRows {
       ops.set(key, value)
     }
     const sink: IndexOps = {
-      put: (key, value) => once(name(key), Buffer.from(value)),
+      put: (key, value) => {
+        once(name(key), Buffer.from(value))
+        written(key.length + value.length)
+      },
       delete: key => once(name(key), undefined),
-      note: (change, note) => void notes.set(change.key, note && Buffer.from(note)),
+      note: (change, note) => {
+        notes.set(change.key, note && Buffer.from(note))
+        written(note?.length ?? 0)
+      },
     }
     const changes: IndexChange[] = [...documents].map(([key, document]) => {
       return { key, keyBytes: encodeKey(key), version: 1, document, note: this.notes.get(key) }

@@ -5,6 +5,7 @@ import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import { IndexStore } from '../../../src/derived/index-store.js'
+import { Pace } from '../../../src/derived/pace.js'
 import { IndexRunner, type RunnerOptions } from '../../../src/derived/runner.js'
 import type { IndexSource, SourceChunk } from '../../../src/derived/source.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
@@ -40,7 +41,7 @@ function world(
     index: tagIndex,
     limits,
     gate: { run: task => task() },
-    turn: async () => {},
+    pace: new Pace(machine.environment.clock, limits.sliceMs),
     open: async isFresh => {
       opened.push(isFresh)
       if (isFresh) await disk.remove(folder)

@@ -60,6 +60,8 @@ t.test('a text has these terms', async t => {
     ['𠮷野', 'g𠮷野@0 g野@1-'],
     ['привет мир', 'wпривет@0 sпривет wмир@2 sмир'],
     ['a\u{1f600}b', 'wa@0 wb@2 sb'],
+    [`b${'𐌰'.repeat(40)}`, `wb@0 sb w${'𐌰'.repeat(32)}@2 s${'𐌰'.repeat(32)}`],
+    [`1я${'𐌰'.repeat(40)}`, `w1@0 s1 wя${'𐌰'.repeat(31)}@2 sя${'𐌰'.repeat(31)}`],
     [`${'x'.repeat(70)}`, `w${'x'.repeat(64)}@0 s${'x'.repeat(64)}`],
   ]
   for (const [text, said] of cases) t.equal(terms(text), said, JSON.stringify(text))
