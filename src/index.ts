@@ -1,4 +1,6 @@
 /** The public face of sillok. */
+
+export type { ErrorPolicy } from './base/error-policy.js'
 export {
   type Code,
   type ErrorDetails,
@@ -20,7 +22,8 @@ export type {
   IndexType,
   KeyedDocument,
 } from './derived/contract.js'
-export type { IndexState, IndexStatus } from './derived/runner.js'
+export type { IndexState, IndexStatus, ParkedRetry } from './derived/index-status.js'
+export type { ParkedDocument } from './derived/parked.js'
 export type { SecondaryDefinition } from './derived/secondary/config.js'
 export type { IndexField, IndexQuery } from './derived/secondary/index-query.js'
 export type { SecondaryQuery } from './derived/secondary/query.js'

@@ -148,6 +148,8 @@ export const limits = {
   searchTextUnitsMax: 4096,
   /** Pages of terms that one opened search index keeps in memory. */
   searchPagesBytesMax: 32 * MiB,
+  /** Documents that an index of `onError: 'park'` could not take; one more stops it. */
+  indexParkedMax: 10_000,
   /** Notes of deleted documents that one batch of an index removes, once it is built. */
   indexSweepRows: 1000,
 } as const

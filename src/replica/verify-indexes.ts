@@ -10,6 +10,7 @@ import type { IndexId, LogIndex } from '../base/ids.js'
 import { checkIndex } from '../derived/check-index.js'
 import type { IndexType } from '../derived/contract.js'
 import { expectedRows } from '../derived/expected-rows.js'
+import type { HeldBack } from '../derived/held-back.js'
 import type { SourcePiece } from '../derived/source.js'
 import { joinPath } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -81,8 +82,9 @@ async function checkKnown(
     return
   }
   const index = type.open(schema.config)
-  const expected = async (position: LogIndex): Promise<KeyValueStore | string> => {
-    return await expectedRows({ index, collection: collection.id, pieces: piecesOf(log, position) })
+  const expected = async (position: LogIndex, heldBack: HeldBack): Promise<KeyValueStore | string> => {
+    const pieces = piecesOf(log, position)
+    return await expectedRows({ index, collection: collection.id, pieces, heldBack })
   }
   const identity = origin === undefined ? undefined : indexIdentity(origin, schema, type.version)
   const isOtherVersion = (other: string): boolean => isVersionOf(other, origin ?? '', schema)

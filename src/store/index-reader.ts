@@ -12,10 +12,12 @@ import { encodeKey } from '../base/tuple.js'
 import type { IndexType } from '../derived/contract.js'
 import { decodeCursor, encodeCursor } from '../derived/cursor.js'
 import type { Moment } from '../derived/moment.js'
+import { nameOf } from '../derived/parked.js'
 import type { MomentWait } from '../derived/runner.js'
 import type { SecondaryConfig } from '../derived/secondary/config.js'
 import { checkQuery, type SecondaryQuery } from '../derived/secondary/query.js'
 import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
+import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { Asking, Waiting } from './asking.js'
@@ -41,8 +43,17 @@ interface Found<T> {
   readonly document: T
   readonly row: Buffer
   readonly position: LogIndex
+  /** Documents whose newest change the index could not take. */
+  readonly parked: number
 }
 
+/** The making of an index that answers, and a moment of it. */
+interface Answering {
+  readonly opened: OpenedIndex
+  readonly moment: Moment
+}
+
+const noKey = Buffer.alloc(0)
 /** Documents read from the state at a time. */
 const documentsPerRead = 256
 /** How often a question goes on after rows were found damaged. */
@@ -66,8 +77,7 @@ export class IndexReader {
     options: FindOptions,
   ): AsyncGenerator<T, void, undefined> {
     checkQuery(query)
-    const opened = this.#secondary(schema, name)
-    for await (const { document } of this.#hits<T>(schema, opened, query, options)) yield document
+    for await (const { document } of this.#hits<T>(schema, name, query, options)) yield document
   }
 
   /** One page, and the cursor of the next. */
@@ -82,11 +92,11 @@ export class IndexReader {
     if (query.limit !== undefined) throw invalid('findPage: limit stands in the options, not in the query')
     if (query.after !== undefined && cursor !== undefined)
       throw invalid('findPage: cursor or after, not both')
-    const opened = this.#secondary(schema, name)
     const { secret } = this.#parts
+    const config = this.#secondary(schema, name).config as unknown as SecondaryConfig
     const question = {
-      index: opened.identity,
-      query: queryIdentity(configOf(opened), query),
+      index: this.#cursorIdentity(schema, name),
+      query: queryIdentity(config, query),
       reverse: query.reverse === true,
     }
     const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, secret) }
@@ -94,20 +104,18 @@ export class IndexReader {
     const documents: T[] = []
     let position: LogIndex = 0
     let last: Buffer | undefined
-    for await (const hit of this.#hits<T>(
-      schema,
-      opened,
-      { ...query, ...after, limit: limit + 1 },
-      options,
-    )) {
+    let lacking: Pick<FoundPage<T>, 'parked'> = {}
+    const asked = { ...query, ...after, limit: limit + 1 }
+    for await (const hit of this.#hits<T>(schema, name, asked, options)) {
       position = hit.position
+      if (hit.parked > 0) lacking = { parked: hit.parked }
       if (documents.length === limit && last !== undefined) {
-        return { documents, cursor: encodeCursor(question, last, secret), position }
+        return { documents, cursor: encodeCursor(question, last, secret), position, ...lacking }
       }
       documents.push(hit.document)
       last = hit.row
     }
-    return { documents, cursor: undefined, position }
+    return { documents, cursor: undefined, position, ...lacking }
   }
 
   /** What an index of any kind answers, hit by hit. */
@@ -117,8 +125,8 @@ export class IndexReader {
     query: unknown,
     options: FindOptions,
   ): AsyncGenerator<Hit, void, undefined> {
-    const opened = this.#opened(schema, name)
-    const moment = await this.#moment(opened, options)
+    this.#schemaOf(schema, name)
+    const { opened, moment } = await this.#moment(schema, name, options)
     try {
       for await (const hits of opened.index.query(query, moment.rows)) {
         for (const hit of hits) {
@@ -136,13 +144,14 @@ export class IndexReader {
 
   async *#hits<T>(
     schema: CollectionSchema,
-    opened: OpenedIndex,
+    name: string,
     query: SecondaryQuery,
     options: FindOptions,
   ): AsyncGenerator<Found<T>, void, undefined> {
+    this.#secondary(schema, name)
     let rest = query
     for (let damages = 0; ; ) {
-      const moment = await this.#moment(opened, options)
+      const { opened, moment } = await this.#moment(schema, name, options)
       try {
         for await (const found of this.#found<T>(schema, opened, rest, moment)) {
           checkSignal(options, 'the search')
@@ -203,28 +212,42 @@ export class IndexReader {
       throw new DocumentsFailed(error)
     })
     const found: Found<T>[] = []
+    const parked = moment.parked.size
     for (const [i, { key, row, exact }] of hits.entries()) {
       const document = documents[i]
+      // Its row is of an older form of the document: so it is told only if it answers as it is now.
+      const isParked = parked > 0 && moment.parked.has(nameOf(keys[i] ?? noKey))
       if (document === undefined) {
+        if (isParked) continue
         throw new SillokError('DAMAGED', `the index names ${JSON.stringify(key)}, which is not there`)
       }
-      if (!exact && !matches(configOf(opened), query, document)) continue
-      found.push({ document: document as T, row, position: moment.position })
+      if ((!exact || isParked) && !matches(configOf(opened), query, document)) continue
+      found.push({ document: document as T, row, position: moment.position, parked })
     }
     return found
   }
 
   /** Waits for the log, then for the index; one deadline and one signal hold for both together. */
-  async #moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
+  async #moment(schema: CollectionSchema, name: string, options: FindOptions): Promise<Answering> {
     checkSignal(options, 'the search')
-    const { reader, asking } = this.#parts
+    const { reader, asking, indexes } = this.#parts
     const begun: MomentWait[] = []
-    const work = async (waiting: Waiting): Promise<Moment> => {
+    const isPatient = options.onBehind !== 'error'
+    const work = async (waiting: Waiting): Promise<Answering> => {
       await reader.read(options, () => {})
-      if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
-      const wait = opened.runner.moment(options.onBehind !== 'error')
-      begun.push(wait)
-      return await wait.moment
+      for (;;) {
+        const opened = (await indexes().answering(schema.id, name, isPatient)) ?? this.#missing(schema, name)
+        if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
+        const wait = opened.runner.moment(isPatient)
+        begun.push(wait)
+        try {
+          return { opened, moment: await wait.moment }
+        } catch (error) {
+          // It may have been replaced just now: then the one in its place answers.
+          const isReplaced = isSillokError(error, 'NOT_FOUND') && opened.runner.state === 'closed'
+          if (!isReplaced) throw error
+        }
+      }
     }
     this.#room.enter()
     try {
@@ -237,23 +260,33 @@ export class IndexReader {
     }
   }
 
-  #secondary(schema: CollectionSchema, name: string): OpenedIndex {
-    const opened = this.#opened(schema, name)
-    if (opened.type === (secondary as IndexType)) return opened
-    throw new SillokError('INVALID', `${name} is an index of type ${opened.type.type}: ask it by query()`)
+  #secondary(schema: CollectionSchema, name: string): IndexSchema {
+    const index = this.#schemaOf(schema, name)
+    if (this.#parts.types.get(index.type) === (secondary as IndexType)) return index
+    throw new SillokError('INVALID', `${name} is an index of type ${index.type}: ask it by query()`)
   }
 
-  #opened(schema: CollectionSchema, name: string): OpenedIndex {
+  /** The index as it is defined. Throws NOT_FOUND, and INVALID for a type that this store does not know. */
+  #schemaOf(schema: CollectionSchema, name: string): IndexSchema {
     const index = schema.indexes.find(one => one.name === name)
-    const opened = index && this.#parts.indexes().get(schema.id, name)
-    if (opened !== undefined) return opened
     if (index === undefined) {
       const names = schema.indexes.map(one => one.name).join(', ') || 'none'
       throw new SillokError('NOT_FOUND', `collection ${schema.name} has no index ${name}; it has ${names}`)
     }
-    if (this.#parts.types.has(index.type))
-      throw new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
+    if (this.#parts.types.has(index.type)) return index
     throw new SillokError('INVALID', `the store was opened without the type of index ${index.type}`)
+  }
+
+  #missing(schema: CollectionSchema, name: string): never {
+    this.#schemaOf(schema, name)
+    throw new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
+  }
+
+  /** A cursor holds for every making of the index whose rows have the same form. */
+  #cursorIdentity(schema: CollectionSchema, name: string): string {
+    const { type, config } = this.#secondary(schema, name)
+    const version = this.#parts.types.get(type)?.version
+    return ['cursor', schema.id, name, type, version, JSON.stringify(config)].join('/')
   }
 }
 

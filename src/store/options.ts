@@ -150,6 +150,11 @@ export interface FoundPage<T> {
   readonly cursor: string | undefined
   /** The entry of the log up to which the answer shows everything; 0 for an empty page. */
   readonly position: number
+  /**
+   * There if not 0: documents that the index could not take as they are now (`onError: 'park'`), which may be
+   * missing here. Not told of an empty page.
+   */
+  readonly parked?: number
 }
 
 /** What a session is opened with. */

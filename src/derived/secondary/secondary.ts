@@ -64,6 +64,7 @@ export const secondary: IndexType<SecondaryConfig, SecondaryQuery, SecondaryHit>
   version: 1,
   configure: configureSecondary,
   open: config => new SecondaryIndex(config),
+  sameQuestions: (one, other) => one.each === other.each && one.fields.join('\0') === other.fields.join('\0'),
 }
 
 /**

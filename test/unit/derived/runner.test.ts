@@ -39,6 +39,7 @@ function world(
     collection: 1,
     index: tagIndex,
     limits,
+    onError: () => 'stop',
     gate: { run: task => task() },
     turn: async () => {},
     open: async isFresh => {
