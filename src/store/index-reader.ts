@@ -235,8 +235,9 @@ export class IndexReader {
     const isPatient = options.onBehind !== 'error'
     const work = async (waiting: Waiting): Promise<Answering> => {
       await reader.read(options, () => {})
-      for (;;) {
-        const opened = (await indexes().answering(schema.id, name, isPatient)) ?? this.#missing(schema, name)
+      for (let replaced: unknown; ; ) {
+        const opened = await indexes().answering(schema.id, name, isPatient)
+        if (opened === undefined) throw replaced ?? this.#missing(schema, name)
         if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
         const wait = opened.runner.moment(isPatient)
         begun.push(wait)
@@ -246,6 +247,7 @@ export class IndexReader {
           // It may have been replaced just now: then the one in its place answers.
           const isReplaced = isSillokError(error, 'NOT_FOUND') && opened.runner.state === 'closed'
           if (!isReplaced) throw error
+          replaced = error
         }
       }
     }
@@ -277,9 +279,9 @@ export class IndexReader {
     throw new SillokError('INVALID', `the store was opened without the type of index ${index.type}`)
   }
 
-  #missing(schema: CollectionSchema, name: string): never {
+  #missing(schema: CollectionSchema, name: string): SillokError {
     this.#schemaOf(schema, name)
-    throw new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
+    return new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
   }
 
   /** A cursor holds for every making of the index whose rows have the same form. */
