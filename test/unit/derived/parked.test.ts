@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
+import type { DerivedIndex, IndexChange } from '../../../src/derived/contract.js'
 import { IndexStore } from '../../../src/derived/index-store.js'
 import { OverlayRows } from '../../../src/derived/overlay-rows.js'
 import { PendingBatch } from '../../../src/derived/pending-batch.js'
@@ -13,7 +14,7 @@ import { ParkedWorld } from './parked-world.js'
 import { change, readRows, standing, tagIndex } from './tag-index.js'
 
 const firstSeed = process.env['SEED']
-const seeds = firstSeed === undefined ? Array.from({ length: 20 }, (_, n) => `parked-${n}`) : [firstSeed]
+const seeds = firstSeed === undefined ? Array.from({ length: 12 }, (_, n) => `parked-${n}`) : [firstSeed]
 
 class Place {
   readonly clock = new SimClock()
@@ -111,6 +112,54 @@ t.test('what is to be skipped has no rows, nor has it kept old ones; the count i
   let crashes = 0
   for (const seed of seeds) crashes += await story(`skip-${seed}`, 'skip', t)
   t.comment(`${crashes} crashes`)
+})
+
+t.test(
+  'a crash within a batch leaves all of it or nothing: a position never passes what is parked',
+  async t => {
+    const found = { before: 0, after: 0 }
+    for (let n = 0; n < 120; n++) {
+      await inPlace(`batch-${n}`, async place => {
+        const world = new ParkedWorld(place.random.split('world'), 'park')
+        const first = await place.open()
+        world.grow(20, 0.5)
+        await world.finish(first)
+        const before = first.position
+        world.grow(20, 0.5)
+        const process = place.machine.disk
+        place.clock.after(place.random.below(4000) / 200, () => process.crash('none'))
+        await Promise.race([world.finish(first), process.crashed])
+        await process.crashed
+        place.machine.restart()
+        const store = await place.open()
+        t.strictSame(await world.wrongs(store), [], `SEED=batch-${n}`)
+        found[store.position === before ? 'before' : 'after'] += 1
+        await store.close()
+      })
+    }
+    t.ok(found.before > 5 && found.after > 5, JSON.stringify(found))
+  },
+)
+
+t.test('what a try that failed has left with a document is forgotten', async t => {
+  await inPlace('tries', async place => {
+    const store = await place.open()
+    const index: Pick<DerivedIndex, 'apply'> = {
+      apply: (changes, _, ops) => {
+        if (changes.length === 1) return
+        for (const one of changes) ops.note(one, Buffer.from('from the try'))
+        throw new Error('too many')
+      },
+    }
+    const at = { onError: 'park', build: { done: true } } as const
+    await store.write({ ...at, index, changes: [change(1, 1, {}), change(2, 1, {})], position: 1 })
+    t.equal(store.parked.size, 0, 'each alone is no fault')
+    const notes: unknown[] = []
+    const reads = { apply: (changes: readonly IndexChange[]) => void notes.push(changes[0]?.note) }
+    await store.write({ ...at, index: reads, changes: [change(1, 2, {})], position: 2 })
+    t.strictSame(notes, [undefined])
+    await store.close()
+  })
 })
 
 t.test('a parked document is never told of an older form again', async t => {
