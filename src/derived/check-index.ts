@@ -32,8 +32,8 @@ export interface IndexCheck extends LevelCheck {
   /** The index itself, if it is known and its rows are compared by what they mean. */
   readonly index?: Canonical
   /**
-   * A store with the rows that the documents as of that entry give, without the changes that are held back, or
-   * a text that says why there is none.
+   * A store with the rows that the documents as of that entry give, without the changes that are held back,
+   * or a text that says why there is none.
    */
   readonly expected: (position: LogIndex, heldBack: HeldBack) => Promise<KeyValueStore | string>
 }

@@ -1,6 +1,7 @@
 /**
- * Who waits for an index: for a moment of it, for something to be done with its rows, for its parked documents
- * to be tried again, or only to know what its rows are. Whoever is here is answered or refused once.
+ * Who waits for an index: for a moment of it, for something to be done with its rows, for its parked
+ * documents to be tried again, or only to know what its rows are. Whoever is here is answered or refused
+ * once.
  */
 import { messageOf, SillokError } from '../base/errors.js'
 import type { ParkedRetry } from './index-status.js'
@@ -11,6 +12,13 @@ import type { Moment } from './moment.js'
 export interface Waiter<T> {
   readonly resolve: (answer: T) => void
   readonly reject: (error: SillokError) => void
+}
+
+/** Somebody waits for a moment, who may be gone before it comes. */
+export interface MomentWait {
+  readonly moment: Promise<Moment>
+  /** Nobody waits any more: what comes yet is released. */
+  cancel(): void
 }
 
 /** Something to be done with the rows between two batches. */
@@ -36,6 +44,14 @@ export class IndexAsks {
       added()
     })
     return done[0] as T
+  }
+
+  /** Resolves when the parked documents were tried again. */
+  retry(added: () => void): Promise<ParkedRetry> {
+    return new Promise((resolve, reject) => {
+      this.retries.add({ resolve, reject })
+      added()
+    })
   }
 
   /** Does what is to be done. The first that fails is refused, and throws what it failed with. */

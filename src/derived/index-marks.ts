@@ -13,6 +13,7 @@
  */
 import { readIndex, writeIndex } from '../base/entry.js'
 import type { LogIndex } from '../base/ids.js'
+import { type DocumentKey, decodeKey } from '../base/tuple.js'
 import { noBytes, sealValue } from './stored-value.js'
 
 /** How far the build from the state has come. */
@@ -20,6 +21,11 @@ export type BuildProgress =
   | { readonly done: true }
   /** The encoded key after which the build goes on; undefined: from the first. */
   | { readonly done: false; readonly after: Buffer | undefined }
+
+/** The last key that the build has read; undefined before the first, and when it is done. */
+export function builtThrough(build: BuildProgress | undefined): DocumentKey | undefined {
+  return build === undefined || build.done || build.after === undefined ? undefined : decodeKey(build.after)
+}
 
 /** How far an index is. */
 export interface IndexPosition {

@@ -7,8 +7,9 @@
  */
 import type { Limits } from '../base/limits.js'
 import type { KeyValueStore } from '../env/key-value.js'
+import type { DocumentChange } from './document-change.js'
 import { nameOf, type ParkedKeys } from './parked.js'
-import { type DocumentChange, type PendingBatch, PendingChange } from './pending-batch.js'
+import { type PendingBatch, PendingChange } from './pending-batch.js'
 import { openNote, spaceKey, spaces } from './stored-value.js'
 
 /** What was found when the store was opened. */

@@ -17,6 +17,7 @@ import type { KeyValueBatch, KeyValueStore } from '../env/key-value.js'
 import { listTables } from '../env/level-tables.js'
 import { applyChanges, DocumentBlamed } from './apply-changes.js'
 import type { DerivedIndex } from './contract.js'
+import { type DocumentChange, newestChanges } from './document-change.js'
 import { type IndexCheckpoint, readCheckpoint, writeCheckpoint } from './index-checkpoint.js'
 import {
   type BuildProgress,
@@ -33,11 +34,11 @@ import { IndexNotes } from './index-notes.js'
 import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
 import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
 import { nameOf, openParked, type ParkedDocument, type ParkedKeys, parkedKey } from './parked.js'
-import { type DocumentChange, newestChanges, PendingBatch, type PendingChange } from './pending-batch.js'
+import { PendingBatch, type PendingChange } from './pending-batch.js'
 import { verifyRows } from './verify-rows.js'
 
+export type { DocumentChange } from './document-change.js'
 export type { BuildProgress } from './index-marks.js'
-export type { DocumentChange } from './pending-batch.js'
 
 /** Where the rows of an index are, and which index they belong to. */
 export interface IndexStoreOptions extends OpenIndexOptions {
@@ -157,10 +158,10 @@ export class IndexStore {
   }
 
   /**
-   * When it resolves, the batch is durable. If the index throws, or writes what is over a limit (INVALID), then
-   * with `stop` nothing is written, `blamed` names the document, and the next batch may come; else the document
-   * is put aside in the same batch. TOO_LARGE, and nothing written: more than `limits.indexParkedMax` documents
-   * would be parked. After any other failure only reading goes on.
+   * When it resolves, the batch is durable. If the index throws, or writes what is over a limit (INVALID),
+   * then with `stop` nothing is written, `blamed` names the document, and the next batch may come; else the
+   * document is put aside in the same batch. TOO_LARGE, and nothing written: more than
+   * `limits.indexParkedMax` documents would be parked. After any other failure only reading goes on.
    */
   async write(batch: IndexBatch): Promise<void> {
     await this.#alone(() => this.#write(batch))

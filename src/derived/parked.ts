@@ -16,7 +16,7 @@
 import { readIndex, writeIndex } from '../base/entry.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
 import { type DocumentKey, decodeKey } from '../base/tuple.js'
-import type { DocumentChange } from './pending-batch.js'
+import type { DocumentChange } from './document-change.js'
 import type { DocumentView } from './source.js'
 import { checkedValue, sealValue, spaceKey, spaces } from './stored-value.js'
 
@@ -53,7 +53,8 @@ const messageBytesMax = 500
 const retriesPerRead = 100
 
 /**
- * The parked changes, some at a time, with the documents as of a moment at which no later changes of them are.
+ * The parked changes, some at a time, with the documents as of a moment at which no later changes of them
+ * are.
  */
 export async function* parkedChanges(
   parked: ParkedKeys,

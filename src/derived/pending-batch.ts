@@ -11,6 +11,7 @@ import type { Limits } from '../base/limits.js'
 import { type DocumentKey, decodeKey } from '../base/tuple.js'
 import type { Document } from '../codec/document.js'
 import type { IndexChange, IndexOps } from './contract.js'
+import type { DocumentChange } from './document-change.js'
 import { type ParkedChange, parkedKey, sealParked } from './parked.js'
 import {
   checkedValue,
@@ -21,37 +22,6 @@ import {
   spaceKey,
   spaces,
 } from './stored-value.js'
-
-/** What became of one document, as the caller of an index store tells it. */
-export interface DocumentChange {
-  /** As `encodeKey` makes it. */
-  readonly keyBytes: Buffer
-  readonly version: Version
-  /** The document now; undefined if it is gone. */
-  readonly document: Document | undefined
-}
-
-/** One change per document, the newest; in the order in which the documents came. */
-export function newestChanges(changes: readonly DocumentChange[]): readonly DocumentChange[] {
-  if (isIncreasing(changes)) return changes
-  const newest = new Map<string, DocumentChange>()
-  for (const change of changes) {
-    const name = change.keyBytes.toString('latin1')
-    const other = newest.get(name)
-    if (other === undefined || other.version < change.version) newest.set(name, change)
-  }
-  return [...newest.values()]
-}
-
-/** The build gives documents in the order of their keys. */
-function isIncreasing(changes: readonly DocumentChange[]): boolean {
-  let last: Buffer | undefined
-  for (const { keyBytes } of changes) {
-    if (last !== undefined && Buffer.compare(last, keyBytes) >= 0) return false
-    last = keyBytes
-  }
-  return true
-}
 
 /** A change that the index did not take. */
 export interface Refused {
@@ -167,8 +137,8 @@ export class PendingBatch implements IndexOps {
 
   /**
    * Notes what is known of the changed documents from now on. A deleted one leaves nothing, or, during a
-   * build, a note that it is gone, so that the build does not bring back an older form of it. One that was not
-   * taken is parked, in a batch of that position, or its note says that it was skipped.
+   * build, a note that it is gone, so that the build does not bring back an older form of it. One that was
+   * not taken is parked, in a batch of that position, or its note says that it was skipped.
    */
   leaveNotes(changes: readonly PendingChange[], building: boolean, position: LogIndex): void {
     for (const change of changes) {

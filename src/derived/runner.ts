@@ -15,11 +15,12 @@ import type { ErrorPolicy } from '../base/error-policy.js'
 import { isSillokError, messageOf, SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
-import { type DocumentKey, decodeKey } from '../base/tuple.js'
+import type { DocumentKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
 import type { DerivedIndex } from './contract.js'
-import { IndexAsks, type Waiter } from './index-asks.js'
+import { IndexAsks, type MomentWait, type Waiter } from './index-asks.js'
 import { IndexLag } from './index-lag.js'
+import { builtThrough } from './index-marks.js'
 import { indexClosed } from './index-snapshot.js'
 import type { IndexState, IndexStatus, ParkedRetry } from './index-status.js'
 import type { BuildProgress, IndexBatch, IndexStore } from './index-store.js'
@@ -44,13 +45,6 @@ export interface RunnerOptions {
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
   /** Resolves in a turn of the event loop of its own: indexes of one log have their work at the same time. */
   readonly turn: () => Promise<void>
-}
-
-/** Somebody waits for a moment, who may be gone before it comes. */
-export interface MomentWait {
-  readonly moment: Promise<Moment>
-  /** Nobody waits any more: what comes yet is released. */
-  cancel(): void
 }
 
 /** A pause after a failure. */
@@ -145,11 +139,8 @@ export class IndexRunner {
    * says.
    */
   retryParked(): Promise<ParkedRetry> {
-    return new Promise((resolve, reject) => {
-      if (this.#closing !== undefined) throw this.#closing
-      this.#asks.retries.add({ resolve, reject })
-      this.#wakeUp()
-    })
+    if (this.#closing !== undefined) return Promise.reject(this.#closing)
+    return this.#asks.retry(() => this.#wakeUp())
   }
 
   /** Does something with the rows between two batches. Rejects with INDEX_FAILED, or as `close` says. */
@@ -375,8 +366,8 @@ export class IndexRunner {
   }
 
   /**
-   * Tells the index of its parked documents again. It knows all changes up to the moment of the documents that
-   * are read: so what is parked of each is the change that made it what is read.
+   * Tells the index of its parked documents again. It knows all changes up to the moment of the documents
+   * that are read: so what is parked of each is the change that made it what is read.
    */
   async #retry(store: IndexStore): Promise<void> {
     const { source, collection } = this.#options
@@ -501,8 +492,4 @@ export class IndexRunner {
     })
     this.#wake = undefined
   }
-}
-
-function builtThrough(build: BuildProgress | undefined): DocumentKey | undefined {
-  return build === undefined || build.done || build.after === undefined ? undefined : decodeKey(build.after)
 }

@@ -1,10 +1,10 @@
 /**
  * Derived indexes in a definition, and as the log keeps them: a name, a kind and its configuration.
  *
- * What a configuration means is the kind's own matter; here it is a plain value that is compared as bytes. The
- * rows of a number never change their meaning: another configuration under the same name, or the wish to have
- * the index made again, gives the name another number, and keeps with it the one that answers until then.
- * Another kind is refused: that index is dropped first. Numbers are counters of meta, never reused.
+ * What a configuration means is the kind's own matter; here it is a plain value that is compared as bytes.
+ * The rows of a number never change their meaning: another configuration under the same name, or the wish to
+ * have the index made again, gives the name another number, and keeps with it the one that answers until
+ * then. Another kind is refused: that index is dropped first. Numbers are counters of meta, never reused.
  */
 import { type ErrorPolicy, errorPolicies } from '../base/error-policy.js'
 import { SillokError } from '../base/errors.js'

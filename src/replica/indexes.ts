@@ -7,8 +7,9 @@
  * this process was not opened with rests, and is said to; its folder stays.
  *
  * An index that is made again, or for another configuration, has a new number, and its schema names the one
- * before. That one answers and follows the log until the new one is live, then it is closed, when nobody reads
- * it any more, and its folder removed. The switch is the batch of the new index that says that it is built:
+ * before. That one answers and follows the log until the new one is live, then it is closed, when nobody
+ * reads it any more, and its folder removed. The switch is the batch of the new index that says that it is
+ * built:
  *
  *   folders that a crash leaves     at opening
  *   old, and new not or half built  the old one answers, the new one goes on building

@@ -54,7 +54,14 @@ export async function checkIndexes(check: IndexesCheck, findings: Findings): Pro
   }
   const known = new Map<IndexId, Known>()
   for (const collection of log.schemas)
-    for (const schema of collection.indexes) known.set(schema.id, { collection, schema })
+    for (const schema of collection.indexes) {
+      known.set(schema.id, { collection, schema })
+      // It answers until the other one is built; then it is gone.
+      const { before, name } = schema
+      if (before !== undefined && names.has(String(before.id))) {
+        known.set(before.id, { collection, schema: { ...before, name } })
+      }
+    }
   for (const [id, { collection, schema }] of known) {
     if (names.delete(String(id))) {
       await checkKnown(check, log, { collection, schema }, findings)

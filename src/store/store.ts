@@ -150,9 +150,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
    * definition. The same definition again makes no entry. New indexes are built from what is there; one that
-   * has another configuration now is built anew, while the old one answers (see `sameQuestions` of its type);
-   * indexes that are no longer named go with `drop`. Any other change is INVALID, with no effect. Rejects also with
-   * TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
+   * has another configuration now is built anew, while the old one answers (see `sameQuestions` of its
+   * type); indexes that are no longer named go with `drop`. Any other change is INVALID, with no effect.
+   * Rejects also with TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
   async define<const D extends Definition>(
     name: string,
@@ -181,8 +181,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * The documents whose newest change the index could not take and put aside (`onError: 'park'`), in the order
-   * of their keys. Rejects with NOT_FOUND, INDEX_FAILED, TIMED_OUT, ABORTED, CLOSED.
+   * The documents whose newest change the index could not take and put aside (`onError: 'park'`), in the
+   * order of their keys. Rejects with NOT_FOUND, INDEX_FAILED, TIMED_OUT, ABORTED, CLOSED.
    */
   async parked(
     collection: string,
@@ -194,9 +194,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   /**
-   * Tells the index again of the documents that it put aside, after its code was mended; those that it can take
-   * now are in it when it resolves. Opening a store does the same. Waits while the index is built. Rejects as
-   * `parked` does.
+   * Tells the index again of the documents that it put aside, after its code was mended; those that it can
+   * take now are in it when it resolves. Opening a store does the same. Waits while the index is built.
+   * Rejects as `parked` does.
    */
   async retryParked(
     collection: string,

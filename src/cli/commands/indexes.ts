@@ -10,8 +10,8 @@ import { settledStatus } from '../settled-status.js'
 import { isGiven } from '../words.js'
 
 /**
- * Prints one line per index, or one per document that an index put aside. An index that is being built goes on
- * building only while the store is open; documents that were put aside are tried again at each opening.
+ * Prints one line per index, or one per document that an index put aside. An index that is being built goes
+ * on building only while the store is open; documents that were put aside are tried again at each opening.
  */
 export const command: Command = {
   usage: 'indexes',

@@ -1,4 +1,6 @@
-/** The life of an index through the store: documents it cannot take, another configuration, being made again. */
+/**
+ * The life of an index through the store: documents it cannot take, another configuration, being made again.
+ */
 import { cpSync, mkdtempSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
