@@ -59,7 +59,8 @@ export class HeldBack {
    * that is being built knows of later ones is not looked at.
    */
   compare(position: LogIndex, isBuilt: boolean, differs: (row: Buffer, what: string) => void): void {
-    for (const { row, version, newest, isSkipped } of this.#documents.values()) {
+    for (const { row, version, held, newest, isSkipped } of this.#documents.values()) {
+      if (held >= version) differs(row, `version ${version} of a document is parked, and ${held} is held`)
       if (version === newest || (!isBuilt && version > position)) continue
       const what = isSkipped ? 'skipped' : 'parked'
       differs(row, `a document is ${what} with version ${version}, in the log it has ${newest}`)

@@ -1,15 +1,18 @@
 /** Documents that an index cannot take are put aside or left out, and nothing else suffers for it. */
+import { crc32 } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import type { DerivedIndex, IndexChange } from '../../../src/derived/contract.js'
-import { IndexStore } from '../../../src/derived/index-store.js'
+import { type DocumentChange, IndexStore } from '../../../src/derived/index-store.js'
 import { OverlayRows } from '../../../src/derived/overlay-rows.js'
 import { PendingBatch } from '../../../src/derived/pending-batch.js'
+import { search } from '../../../src/derived/search/search.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { Layout } from '../../docs/layout.js'
 import { ParkedWorld } from './parked-world.js'
 import { change, readRows, standing, tagIndex } from './tag-index.js'
 
@@ -314,6 +317,90 @@ t.test('rows under what is to be written are those that will be there', async t 
     t.strictSame(got, await after.getMany(keys))
     await after.close()
     await store.close()
+  })
+})
+
+t.test('a search index that is told in parts answers as one that was only told of what it takes', async t => {
+  await inPlace('search', async place => {
+    const { random } = place
+    const config = search.configure({ fields: ['text'] })
+    const inner = search.open(config)
+    const index: Pick<DerivedIndex, 'apply'> = {
+      apply: async (changes, rows, ops) => {
+        await inner.apply(changes, rows, ops)
+        if (changes.some(({ document }) => document?.['bad'] === true)) throw new Error('bad')
+      },
+    }
+    const store = await place.open()
+    const good = new Map<number, DocumentChange>()
+    const build = { done: true } as const
+    let version = 0
+    for (let batch = 0; batch < 25; batch++) {
+      const changes = Array.from({ length: 1 + random.below(20) }, () => {
+        const words = Array.from({ length: 1 + random.below(5) }, () => random.pick(['ga', 'na', 'da', 'ra']))
+        version += 1
+        const key = random.below(40)
+        const document = random.chance(0.2) ? undefined : { text: words.join(' '), bad: random.chance(0.15) }
+        const one = change(key, version, document)
+        if (document === undefined || document.bad) good.delete(key)
+        else good.set(key, one)
+        return one
+      })
+      await store.write({ index, onError: 'skip', changes, position: version, build })
+    }
+    const { disk, keyValue } = place.machine.environment
+    const own = { disk, keyValue, random, folder: 'node/indexes/2', identity: 'i', writeBufferBytes: 3000 }
+    const plain = await IndexStore.open(own)
+    await plain.store.write({ index: inner, changes: [...good.values()], position: version, build })
+    const listed = async (of: IndexStore, text: string): Promise<unknown[]> => {
+      const rows = of.rows()
+      const hits: unknown[] = []
+      for await (const page of inner.query({ text, limit: 100 }, rows))
+        for (const { key, score } of page) hits.push([key, score])
+      await rows.close()
+      return hits
+    }
+    for (const text of ['ga', 'na da', '"ra ga"', 'd*']) {
+      const hits = await listed(store, text)
+      t.strictSame(hits, await listed(plain.store, text), text)
+      t.ok(hits.length > 0)
+    }
+    t.ok(store.skipped > 0)
+    await plain.store.close()
+    await store.close()
+  })
+})
+
+t.test('a parked document is stored as the page of formats says', async t => {
+  await inPlace('bytes', async place => {
+    const store = await place.open()
+    const index = {
+      apply: () => {
+        throw new Error('no')
+      },
+    }
+    const changes = [change(1, 7, {}), change(2, 8, {})]
+    await store.write({ index, onError: 'park', changes, position: 9, build: { done: true } })
+    await store.write({
+      index,
+      onError: 'park',
+      changes: [change(2, 10, {})],
+      position: 11,
+      build: { done: true },
+    })
+    await store.close()
+    const { keyValue } = place.machine.environment
+    const rows = await keyValue.open('node/indexes/1/rows', { writeBufferBytes: 3000 })
+    const key = Buffer.concat([Buffer.from('k'), encodeKey(2)])
+    const [stored] = await rows.getMany([key])
+    await rows.close()
+    const rest = stored?.subarray(4) ?? Buffer.alloc(0)
+    t.equal(stored?.readUInt32LE(0), crc32(rest, crc32(key)))
+    const layout = new Layout('Parked document')
+    t.equal(layout.number(rest, 'version'), 10)
+    t.equal(layout.number(rest, 'since'), 9)
+    t.equal(layout.number(rest, 'flags'), 0)
+    t.equal(rest.toString('utf8', layout.length), 'no')
   })
 })
 
