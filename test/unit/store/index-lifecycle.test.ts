@@ -313,7 +313,7 @@ t.test('an index that would be asked other questions does not answer for the new
   t.equal(await answers(own), 'x/a=two')
   await own.close()
   const config = { fields: ['a'], each: null, sparse: false }
-  t.ok(secondary.sameQuestions?.(config, { ...config, sparse: true }))
+  t.notOk(secondary.sameQuestions?.(config, { ...config, sparse: true }))
   t.notOk(secondary.sameQuestions?.(config, { ...config, fields: ['b'] }))
   t.notOk(secondary.sameQuestions?.(config, { ...config, each: 'a' }))
   const text = { fields: [{ field: 'a', weight: 1 }], filters: ['b'] }
