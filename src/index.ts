@@ -1,4 +1,6 @@
 /** The public face of sillok. */
+
+export type { ErrorPolicy } from './base/error-policy.js'
 export {
   type Code,
   type ErrorDetails,
@@ -24,7 +26,8 @@ export type {
   IndexType,
   KeyedDocument,
 } from './derived/contract.js'
-export type { IndexState, IndexStatus } from './derived/runner.js'
+export type { IndexState, IndexStatus, ParkedRetry } from './derived/index-status.js'
+export type { ParkedDocument } from './derived/parked.js'
 export type { HighlightOptions } from './derived/search/document-highlights.js'
 export type { FilterBounds, SearchFilter } from './derived/search/filter.js'
 export type { SearchQuery } from './derived/search/search-query.js'

@@ -160,6 +160,8 @@ export const limits = {
   searchPagesBytesMax: 32 * MiB,
   /** Documents that have any term of a range (a beginning of words), that it keeps in memory. */
   searchListsBytesMax: 16 * MiB,
+  /** Documents that an index of `onError: 'park'` could not take; one more stops it. */
+  indexParkedMax: 10_000,
   /** Notes of deleted documents that one batch of an index removes, once it is built. */
   indexSweepRows: 1000,
 } as const

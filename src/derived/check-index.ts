@@ -14,6 +14,7 @@ import { joinPath } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import { checkLevelFiles, type LevelCheck, withLevelCopy } from '../env/level-folder-check.js'
 import { type Canonical, compareRows } from './compare-rows.js'
+import { HeldBack } from './held-back.js'
 import { checkpointName, type IndexCheckpoint, readCheckpoint } from './index-checkpoint.js'
 import { type IndexPosition, markKeys } from './index-marks.js'
 import { SharedView } from './index-snapshot.js'
@@ -31,9 +32,10 @@ export interface IndexCheck extends LevelCheck {
   /** The index itself, if it is known and its rows are compared by what they mean. */
   readonly index?: Canonical
   /**
-   * A store with the rows that the documents as of that entry give, or a text that says why there is none.
+   * A store with the rows that the documents as of that entry give, without the changes that are held back,
+   * or a text that says why there is none.
    */
-  readonly expected: (position: LogIndex) => Promise<KeyValueStore | string>
+  readonly expected: (position: LogIndex, heldBack: HeldBack) => Promise<KeyValueStore | string>
 }
 
 const ours: readonly string[] = [checkpointName, 'rows']
@@ -123,14 +125,17 @@ async function compareWithLog(
     findings.note(folder, '', 'nothing was written yet')
     return
   }
-  const model = await expected(at.position)
+  const heldBack = await HeldBack.read(store)
+  const model = await expected(at.position, heldBack)
   if (typeof model === 'string') {
     findings.note(folder, '', `the rows were not compared with the log: ${model}`)
     return
   }
   if (!at.build.done) findings.note(folder, '', 'is being built: rows and later notes were not compared')
   try {
-    await compareRows(store, model, at, (key, what) => findings.fault(folder, atKey(key), what), index)
+    const differs = (key: Buffer, what: string): void => findings.fault(folder, atKey(key), what)
+    heldBack.compare(at.position, at.build.done, differs)
+    await compareRows(store, model, { at, heldBack }, differs, index)
   } finally {
     await model.close()
   }

@@ -9,9 +9,16 @@ import { must } from '../base/assert.js'
 import { messageOf } from '../base/errors.js'
 import type { KeyRange, KeyValueStore } from '../env/key-value.js'
 import type { DerivedIndex } from './contract.js'
+import type { HeldBack } from './held-back.js'
 import type { IndexPosition } from './index-marks.js'
 import { IndexSnapshot, SharedView } from './index-snapshot.js'
 import { openNote, spaceKey, spaces } from './stored-value.js'
+
+/** How far the stored rows are. */
+export interface Standing {
+  readonly at: IndexPosition
+  readonly heldBack: HeldBack
+}
 
 /** Called for each difference, with its key. */
 export type Differs = (key: Buffer, what: string) => void
@@ -27,14 +34,15 @@ export type Canonical = Pick<DerivedIndex, 'canonical' | 'canonicalNote'>
 export async function compareRows(
   stored: KeyValueStore,
   expected: KeyValueStore,
-  at: IndexPosition,
+  standing: Standing,
   differs: Differs,
   index: Canonical = {},
 ): Promise<void> {
+  const { at } = standing
   const notes = { gte: Buffer.from([spaces.note]), lt: Buffer.from([spaces.note + 1]) }
   const rest = { gte: Buffer.from([spaces.note + 1]) }
   const gone = { gte: Buffer.from([spaces.gone]) }
-  const comparison = new Comparison(at, differs, index)
+  const comparison = new Comparison(standing, differs, index)
   const stores = [stored, expected] as const
   const compareRanges = async (range: KeyRange): Promise<void> => {
     await compareWalks(
@@ -140,13 +148,15 @@ class Walk {
 
 class Comparison {
   readonly #at: IndexPosition
+  readonly #heldBack: HeldBack
   readonly #differs: Differs
   readonly #index: Canonical
   /** Encoded keys of deleted documents with a note that is not listed so far. */
   readonly #unlisted = new Map<string, Buffer>()
 
-  constructor(at: IndexPosition, differs: Differs, index: Canonical) {
+  constructor({ at, heldBack }: Standing, differs: Differs, index: Canonical) {
     this.#at = at
+    this.#heldBack = heldBack
     this.#differs = differs
     this.#index = index
   }
@@ -178,7 +188,8 @@ class Comparison {
     if (isGone) this.#unlisted.set(documentOf(key), key)
     if (!this.#at.build.done && version > this.#at.position) return
     if (wanted === undefined) {
-      if (!isGone) this.#differs(key, 'a note of a document that is not there')
+      if (!isGone && !this.#heldBack.isSkippedNote(key))
+        this.#differs(key, 'a note of a document that is not there')
     } else if (!this.#isSameNote([key, stored], wanted)) {
       const { version: newest } = openNote(...wanted)
       this.#differs(key, `the document gives another note: it has version ${newest}, the note ${version}`)

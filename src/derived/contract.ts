@@ -63,8 +63,9 @@ export interface IndexRows {
 /**
  * What an index does about changes. Nothing is written before `apply` has returned; then everything is, in
  * one synced batch. Of several calls for one key the last holds. Each throws INVALID for what is over its
- * limit: a key over `limits.indexKeyBytesMax`, a value or note over `limits.indexValueBytesMax`. What `apply`
- * lets out of itself fails the index, until the document that is to blame is replaced or deleted: what a
+ * limit: a key over `limits.indexKeyBytesMax`, a value or note over `limits.indexValueBytesMax`. If `apply`
+ * lets anything out of itself, its changes are told again in parts, over what the parts before have written,
+ * to find the document that is to blame; what becomes of that one says the definition (`onError`). What a
  * document may make too long is best refused by `check`.
  */
 export interface IndexOps {
@@ -89,10 +90,10 @@ export interface KeyedDocument {
 /** One index, configured. It keeps no state of its own between calls. */
 export interface DerivedIndex<Query = unknown, Hit = unknown> {
   /**
-   * Throws a SillokError, such as TOO_LARGE, for a document that `apply` could do nothing with. Asked of each
-   * document before it is sent to the log: then the write is refused. Not asked of what was there before the
-   * index was defined: if `apply` throws for such a document, the index fails until the document is replaced
-   * or deleted.
+   * Throws a SillokError, such as TOO_LARGE, for a document that `apply` could do nothing with. Asked of
+   * each document before it is sent to the log: then the write is refused. Not asked of what was there
+   * before the index was defined: if `apply` throws for such a document, `onError` of the definition says
+   * what becomes of it; by default the index fails until the document is replaced or deleted.
    */
   check?(document: KeyedDocument): void
   /**
@@ -128,4 +129,10 @@ export interface IndexType<Config = unknown, Query = unknown, Hit = unknown> {
    * the index fails, and writes go on without its `check`.
    */
   open(config: Config): DerivedIndex<Query, Hit>
+  /**
+   * True if questions to an index of one of these configurations may be asked of one of the other, and mean
+   * the same there. When a definition gives an index another configuration, the old index answers until the
+   * new one is built if that is so; if it is not so, questions wait. Without this function it always is.
+   */
+  sameQuestions?(one: Config, other: Config): boolean
 }

@@ -2,6 +2,7 @@
  * Computes the rows of an index again, in memory: an index store like any other, fed with every change of its
  * collection in the order of the log.
  *
+ * Parked and skipped documents count as the index holds them: their later changes are left out here too.
  * Rows are a function of the documents, so it makes no difference in which batches changes came, or whether
  * the real index was built from the state. Memory grows with the rows of this one index.
  */
@@ -12,6 +13,7 @@ import { limits } from '../base/limits.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import { memoryEnvironment } from '../env/memory-environment.js'
 import type { DerivedIndex } from './contract.js'
+import type { HeldBack } from './held-back.js'
 import { type DocumentChange, IndexStore } from './index-store.js'
 import { rowsFolder } from './open-index.js'
 import type { SourcePiece } from './source.js'
@@ -22,13 +24,15 @@ export interface ExpectedRowsOptions {
   readonly collection: CollectionId
   /** All changes from the first entry on, up to the position of the rows. */
   readonly pieces: AsyncIterable<SourcePiece>
+  /** What the index's rows lack on purpose. */
+  readonly heldBack: HeldBack
 }
 
 const folder = 'expected'
 
 /** The rows, in a store to be closed; a text if the index fails on the documents. */
 export async function expectedRows(options: ExpectedRowsOptions): Promise<KeyValueStore | string> {
-  const { index, collection, pieces } = options
+  const { index, collection, pieces, heldBack } = options
   const { disk, keyValue, random } = memoryEnvironment()
   const writeBufferBytes = limits.writeBufferBytesIndex
   const { store } = await IndexStore.open({
@@ -50,7 +54,8 @@ export async function expectedRows(options: ExpectedRowsOptions): Promise<KeyVal
       assert(piece.through >= position, () => `entry ${piece.through} comes after ${position}`)
       position = piece.through
       for (const { collection: own, keyBytes, version, document } of piece.changes) {
-        if (own === collection) changes.push({ keyBytes, version, document: document?.() })
+        if (own !== collection || !heldBack.shows(keyBytes, version)) continue
+        changes.push({ keyBytes, version, document: document?.() })
       }
       if (changes.length < limits.indexBatchChanges) continue
       const failure = await failureOf(write)

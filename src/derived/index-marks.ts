@@ -5,12 +5,15 @@
  *   !m | u64be n   batch n was written: empty
  *   !c             u64 n: batches up to n are in synced tables
  *   !s             u64 n: the synced write that proves it
+ *   !k             u64: documents that are skipped; none if it is not there
+ *   !b             u64 wall time in ms | u64 position: when the index was built; of an older release missing
  *
  * Each batch carries `!p` and its own `!m`, so a batch that LevelDB lost from the middle leaves a gap. The
  * newest ones may be lost without a trace: the index is then as it was before them.
  */
 import { readIndex, writeIndex } from '../base/entry.js'
 import type { LogIndex } from '../base/ids.js'
+import { type DocumentKey, decodeKey } from '../base/tuple.js'
 import { noBytes, sealValue } from './stored-value.js'
 
 /** How far the build from the state has come. */
@@ -18,6 +21,11 @@ export type BuildProgress =
   | { readonly done: true }
   /** The encoded key after which the build goes on; undefined: from the first. */
   | { readonly done: false; readonly after: Buffer | undefined }
+
+/** The last key that the build has read; undefined before the first, and when it is done. */
+export function builtThrough(build: BuildProgress | undefined): DocumentKey | undefined {
+  return build === undefined || build.done || build.after === undefined ? undefined : decodeKey(build.after)
+}
 
 /** How far an index is. */
 export interface IndexPosition {
@@ -27,11 +35,20 @@ export interface IndexPosition {
   readonly build: BuildProgress
 }
 
+/** When an index was built from its documents. */
+export interface BuiltAt {
+  /** By the wall clock. */
+  readonly wallMs: number
+  readonly position: LogIndex
+}
+
 /** Names of the marks that stand alone. */
 export const markKeys = {
   position: Buffer.from('!p'),
   checkpoint: Buffer.from('!c'),
   probe: Buffer.from('!s'),
+  skipped: Buffer.from('!k'),
+  built: Buffer.from('!b'),
 } as const
 
 const headBytes = 17
@@ -72,6 +89,19 @@ export function sealNumber(key: Buffer, number: number): Buffer {
 /** The number in such a mark, checked before; undefined if it holds none. */
 export function readNumber(rest: Buffer): number | undefined {
   return rest.length === 8 ? readIndex(rest, 0) : undefined
+}
+
+/** The stored form of `!b`. */
+export function sealBuilt({ wallMs, position }: BuiltAt): Buffer {
+  const bytes = Buffer.alloc(16)
+  writeIndex(bytes, Math.max(0, Math.floor(wallMs)), 0)
+  writeIndex(bytes, position, 8)
+  return sealValue(markKeys.built, bytes)
+}
+
+/** What `!b` says, checked before; undefined if it is none. */
+export function readBuilt(rest: Buffer): BuiltAt | undefined {
+  return rest.length === 16 ? { wallMs: readIndex(rest, 0), position: readIndex(rest, 8) } : undefined
 }
 
 /** The stored form of `!p`. */

@@ -7,7 +7,9 @@
  */
 import type { Limits } from '../base/limits.js'
 import type { KeyValueStore } from '../env/key-value.js'
-import { type DocumentChange, type PendingBatch, PendingChange } from './pending-batch.js'
+import type { DocumentChange } from './document-change.js'
+import { nameOf, type ParkedKeys } from './parked.js'
+import { type PendingBatch, PendingChange } from './pending-batch.js'
 import { openNote, spaceKey, spaces } from './stored-value.js'
 
 /** What was found when the store was opened. */
@@ -34,10 +36,15 @@ export class IndexNotes {
   }
 
   /**
-   * Those of the changes, at most one per document, that are newer than what is known of their documents.
+   * Those of the changes, at most one per document, that are newer than what is known of their documents,
+   * parked ones included; with `isRetry` those that are parked, in the very version that is.
    * Rejects with DAMAGED.
    */
-  async news(changes: readonly DocumentChange[]): Promise<PendingChange[]> {
+  async news(
+    changes: readonly DocumentChange[],
+    parked: ParkedKeys,
+    isRetry: boolean,
+  ): Promise<PendingChange[]> {
     const noteKeys = changes.map(({ keyBytes }) => spaceKey(spaces.note, keyBytes))
     const asked = noteKeys.filter((_, at) => this.#mayBeKnown(changes[at]?.keyBytes))
     const found = asked.length === 0 ? [] : await this.#store.getMany(asked)
@@ -48,8 +55,12 @@ export class IndexNotes {
       if (noteKey === undefined) continue
       const stored = noteKey === asked[next] ? found[next++] : undefined
       const known = stored && openNote(noteKey, stored)
-      if (known === undefined || known.version < change.version) {
-        news.push(new PendingChange(change, noteKey, known))
+      const aside = parked.size === 0 ? undefined : parked.get(nameOf(change.keyBytes))
+      const isNew = isRetry
+        ? aside?.version === change.version
+        : Math.max(known?.version ?? 0, aside?.version ?? 0) < change.version
+      if (isNew) {
+        news.push(new PendingChange(change, noteKey, known, aside))
       }
     }
     return news
@@ -57,7 +68,8 @@ export class IndexNotes {
 
   /** The notes of these changes were written, while the build went on or after it. */
   left(news: readonly PendingChange[], building: boolean): void {
-    for (const { noteKey, document } of news) {
+    for (const { noteKey, document, refused } of news) {
+      if (refused?.as === 'parked') continue
       const keyBytes = noteKey.subarray(1)
       if (!this.#mayBeKnown(keyBytes)) this.#highest = keyBytes
       if (building && document === undefined) this.#mayHaveGone = true

@@ -12,6 +12,7 @@ import { limits } from '../base/limits.js'
 import type { KeyRange, KeyValueIterator, KeyValueSnapshot, KeyValueStore } from '../env/key-value.js'
 import type { IndexRange, IndexRow, IndexRows } from './contract.js'
 import type { Pace } from './pace.js'
+import { noneParked, type ParkedKeys } from './parked.js'
 import { checkedValue, spaceKey, spaces } from './stored-value.js'
 
 /** A snapshot that is closed when nobody holds it any more. Its maker is the first holder. */
@@ -23,9 +24,13 @@ export class SharedView {
   #holders = 1
   #storeClosed = false
 
+  /** Documents whose newest change the rows lack. */
+  readonly parked: ParkedKeys
+
   /** `closed` is called when nobody holds it any more. */
-  constructor(store: KeyValueStore, position: LogIndex, closed: () => void) {
+  constructor(store: KeyValueStore, position: LogIndex, closed: () => void, parked = noneParked) {
     this.#closed = closed
+    this.parked = parked
     this.store = store
     this.position = position
     this.snapshot = store.snapshot()
@@ -91,6 +96,11 @@ export class IndexSnapshot implements IndexRows {
   /** All changes up to here are in these rows. */
   get position(): LogIndex {
     return this.#view.position
+  }
+
+  /** Documents whose newest change is not in these rows. */
+  get parked(): ParkedKeys {
+    return this.#view.parked
   }
 
   /** The values in the order of the keys; undefined where there is no row. Rejects with DAMAGED, CLOSED. */

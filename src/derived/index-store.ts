@@ -8,17 +8,24 @@
  * opened again.
  */
 import { assert } from '../base/assert.js'
+import type { ErrorPolicy } from '../base/error-policy.js'
+import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { limits as defaultLimits, type Limits } from '../base/limits.js'
+import type { DocumentKey } from '../base/tuple.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import { listTables } from '../env/level-tables.js'
+import { applyChanges, DocumentBlamed } from './apply-changes.js'
 import type { DerivedIndex } from './contract.js'
+import { type DocumentChange, newestChanges } from './document-change.js'
 import { type IndexCheckpoint, readCheckpoint, writeCheckpoint } from './index-checkpoint.js'
 import {
   type BuildProgress,
+  type BuiltAt,
   type IndexPosition,
   markerKey,
   markKeys,
+  sealBuilt,
   sealMarker,
   sealNumber,
   sealPosition,
@@ -27,11 +34,12 @@ import { IndexNotes } from './index-notes.js'
 import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
 import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
 import type { Pace } from './pace.js'
-import { type DocumentChange, newestChanges, PendingBatch, type PendingChange } from './pending-batch.js'
+import { nameOf, openParked, type ParkedDocument, type ParkedKeys, parkedKey } from './parked.js'
+import { PendingBatch, type PendingChange } from './pending-batch.js'
 import { verifyRows } from './verify-rows.js'
 
+export type { DocumentChange } from './document-change.js'
 export type { BuildProgress } from './index-marks.js'
-export type { DocumentChange } from './pending-batch.js'
 
 /** Where the rows of an index are, and which index they belong to. */
 export interface IndexStoreOptions extends OpenIndexOptions {
@@ -53,6 +61,14 @@ export interface IndexBatch {
   readonly position: LogIndex
   /** Never goes back from done. */
   readonly build: BuildProgress
+  /** What is done about a document that the index throws for; `stop` if not given. */
+  readonly onError?: ErrorPolicy | undefined
+  /**
+   * The changes are those of parked documents, as they are parked: told again. Others do nothing.
+   */
+  readonly isRetry?: boolean | undefined
+  /** The time now, for the mark that says when the index was built; none without it. */
+  readonly wallMs?: number | undefined
 }
 
 /** Changes or rows between two looks at the clock. */
@@ -71,6 +87,10 @@ export class IndexStore {
   #at: IndexPosition
   #checkpoint: IndexCheckpoint
   #firstMarker: number
+  #parked: ParkedKeys
+  #skipped: number
+  #built: BuiltAt | undefined
+  #blamed: DocumentKey | undefined
   #bytes = 0
   #running: Promise<unknown> | undefined
   #failure: { readonly error: unknown } | undefined
@@ -83,6 +103,9 @@ export class IndexStore {
     this.#at = opened.at ?? { position: 0, batch: 0, build: { done: false, after: undefined } }
     this.#checkpoint = opened.checkpoint
     this.#firstMarker = opened.firstMarker
+    this.#parked = opened.parked
+    this.#skipped = opened.skipped
+    this.#built = opened.built
     this.#notes = new IndexNotes(opened.store, opened, this.#limits)
     this.#view = this.#newView()
   }
@@ -112,6 +135,26 @@ export class IndexStore {
     return this.#at.batch === 0
   }
 
+  /** Documents whose newest change the index could not take. Never changed: another batch makes another. */
+  get parked(): ParkedKeys {
+    return this.#parked
+  }
+
+  /** Documents that were left out. */
+  get skipped(): number {
+    return this.#skipped
+  }
+
+  /** When the build was done; undefined before, and of an index that an older release built. */
+  get built(): BuiltAt | undefined {
+    return this.#built
+  }
+
+  /** The document for which the last batch failed; undefined if that was not a document's fault. */
+  get blamed(): DocumentKey | undefined {
+    return this.#blamed
+  }
+
   /** True once so much was written since the last checkpoint that another one is due. */
   get needsCheckpoint(): boolean {
     const batches = this.#at.batch - this.#checkpoint.batch
@@ -122,10 +165,30 @@ export class IndexStore {
 
   /**
    * When it resolves, the batch is durable. If the index throws, or writes what is over a limit (INVALID),
-   * nothing is written and the next batch may come; after any other failure only reading goes on.
+   * then with `stop` nothing is written, `blamed` names the document, and the next batch may come; else the
+   * document is put aside in the same batch. TOO_LARGE, and nothing written: more than
+   * `limits.indexParkedMax` documents would be parked. After any other failure only reading goes on.
    */
   async write(batch: IndexBatch): Promise<void> {
     await this.#alone(() => this.#write(batch))
+  }
+
+  /** All parked documents as of the last batch, in the order of their keys. Rejects with DAMAGED, CLOSED. */
+  async parkedDocuments(): Promise<ParkedDocument[]> {
+    if (this.#closed) throw indexClosed()
+    const names = [...this.#parked.keys()]
+    const keys = names.map(name => parkedKey(Buffer.from(name, 'latin1'))).sort(Buffer.compare)
+    const view = this.#view
+    view.hold()
+    try {
+      const found = await view.read(() => view.store.getMany(keys, view.snapshot))
+      return found.flatMap((stored, at) => {
+        const key = keys[at]
+        return key === undefined || stored === undefined ? [] : openParked(key, stored)
+      })
+    } finally {
+      await view.release()
+    }
   }
 
   /** The rows as of the last batch. Close it. */
@@ -196,23 +259,31 @@ export class IndexStore {
     }
   }
 
-  async #write({ index, changes, position, build }: IndexBatch): Promise<void> {
+  async #write(given: IndexBatch): Promise<void> {
+    const { changes, position, build, isRetry = false, wallMs } = given
     const { position: before, batch, build: buildBefore } = this.#at
     assert(position >= before, () => `an index goes from ${before} back to ${position}`)
     assert(build.done || !buildBefore.done, 'the build of an index goes back from done')
     const news: PendingChange[] = []
     for (const some of slices(newestChanges(changes), lookedUpChanges)) {
-      news.push(...(await this.#notes.news(some)))
+      news.push(...(await this.#notes.news(some, this.#parked, isRetry)))
       await this.#pause()
     }
-    const pending = new PendingBatch(this.#limits)
-    await this.#apply(index, news, pending)
+    const pending = await this.#apply(given, news)
+    const parked = this.#parkedAfter(news, position)
     const swept = new PendingBatch(this.#limits)
     if (build.done) await this.#notes.sweep(swept)
     for (const some of slices(news, sliceChanges)) {
-      pending.leaveNotes(some, !build.done)
+      pending.leaveNotes(some, !build.done, position)
       await this.#pause()
     }
+    const skipped = this.#skipped + skippedMore(news)
+    if (skipped !== this.#skipped) {
+      pending.add(markKeys.skipped, sealNumber(markKeys.skipped, skipped))
+    }
+    const isBuilt = build.done && !buildBefore.done && wallMs !== undefined
+    const built = isBuilt ? { wallMs, position } : this.#built
+    if (isBuilt && built !== undefined) pending.add(markKeys.built, sealBuilt(built))
     const at: IndexPosition = { position, batch: batch + 1, build }
     const marker = markerKey(at.batch)
     pending.add(marker, sealMarker(marker))
@@ -231,6 +302,9 @@ export class IndexStore {
       await write.write({ sync: true })
     })
     this.#at = at
+    this.#parked = parked
+    this.#skipped = skipped
+    this.#built = built
     this.#bytes += swept.bytes + pending.bytes
     this.#notes.left(news, !build.done)
     await this.#renewView()
@@ -242,19 +316,36 @@ export class IndexStore {
   }
 
   async #apply(
-    index: IndexBatch['index'],
+    { index, onError = 'stop' }: IndexBatch,
     news: readonly PendingChange[],
-    pending: PendingBatch,
-  ): Promise<void> {
+  ): Promise<PendingBatch> {
     const told = news.filter(change => change.isTold)
-    if (told.length === 0) return
     const rows = this.rows()
+    this.#blamed = undefined
     try {
-      await index.apply(told, rows, pending)
+      return await applyChanges({ index, rows, limits: this.#limits, onError }, told)
+    } catch (error) {
+      if (!(error instanceof DocumentBlamed)) throw error
+      this.#blamed = error.key
+      throw error.cause
     } finally {
-      pending.end()
       await rows.close()
     }
+  }
+
+  /** The parked documents once these changes are written. Throws TOO_LARGE if they would be too many. */
+  #parkedAfter(news: readonly PendingChange[], position: LogIndex): ParkedKeys {
+    const changed = news.filter(({ refused, parked }) => refused?.as === 'parked' || parked !== undefined)
+    if (changed.length === 0) return this.#parked
+    const after = new Map(this.#parked)
+    for (const { keyBytes, version, refused, parked } of changed) {
+      if (refused?.as === 'parked') after.set(nameOf(keyBytes), { version, since: parked?.since ?? position })
+      else after.delete(nameOf(keyBytes))
+    }
+    const most = this.#limits.indexParkedMax
+    if (after.size <= Math.max(most, this.#parked.size)) return after
+    const message = `${after.size} documents would be parked, at most ${most}`
+    throw new SillokError('TOO_LARGE', message, { details: { parked: after.size, limit: most } })
   }
 
   async #proveAll(): Promise<void> {
@@ -282,7 +373,8 @@ export class IndexStore {
   }
 
   #newView(): SharedView {
-    const view = new SharedView(this.#store, this.#at.position, () => this.#views.delete(view))
+    const closed = (): void => void this.#views.delete(view)
+    const view = new SharedView(this.#store, this.#at.position, closed, this.#parked)
     this.#views.add(view)
     return view
   }
@@ -296,4 +388,13 @@ export class IndexStore {
 
 function* slices<T>(all: readonly T[], size: number): Generator<readonly T[]> {
   for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
+}
+
+/** How many documents more are skipped after these changes. */
+function skippedMore(news: readonly PendingChange[]): number {
+  let more = 0
+  for (const { refused, wasSkipped } of news) {
+    more += (refused?.as === 'skipped' ? 1 : 0) - (wasSkipped && refused?.as !== 'parked' ? 1 : 0)
+  }
+  return more
 }

@@ -5,6 +5,7 @@
 import type { LogIndex } from '../base/ids.js'
 import type { IndexRows } from './contract.js'
 import type { IndexSnapshot } from './index-snapshot.js'
+import type { ParkedKeys } from './parked.js'
 import type { DocumentView } from './source.js'
 
 /** Rows and documents as of `position`. */
@@ -12,9 +13,12 @@ export class Moment {
   readonly position: LogIndex
   readonly #rows: IndexSnapshot
   readonly documents: DocumentView
+  readonly #released: () => void
   #holders = 0
 
-  constructor(position: LogIndex, rows: IndexSnapshot, documents: DocumentView) {
+  /** `released` is called once nobody holds it any more. */
+  constructor(position: LogIndex, rows: IndexSnapshot, documents: DocumentView, released: () => void) {
+    this.#released = released
     this.position = position
     this.#rows = rows
     this.documents = documents
@@ -22,6 +26,11 @@ export class Moment {
 
   get rows(): IndexRows {
     return this.#rows
+  }
+
+  /** Documents whose newest change the rows lack. */
+  get parked(): ParkedKeys {
+    return this.#rows.parked
   }
 
   /** Adds a holder: each releases it once. */
@@ -34,6 +43,10 @@ export class Moment {
     this.#holders -= 1
     if (this.#holders > 0) return
     this.documents.release()
-    await this.#rows.close()
+    try {
+      await this.#rows.close()
+    } finally {
+      this.#released()
+    }
   }
 }

@@ -23,14 +23,17 @@ import {
   writeCheckpoint,
 } from './index-checkpoint.js'
 import {
+  type BuiltAt,
   type IndexPosition,
   markerBatch,
   markersAfter,
   markKeys,
+  readBuilt,
   readNumber,
   readPosition,
 } from './index-marks.js'
 import type { FoundNotes } from './index-notes.js'
+import { nameOf, noneParked, openParked, type ParkedChange, type ParkedKeys } from './parked.js'
 import { openValue, spaces } from './stored-value.js'
 
 /** Where the rows are, and which index they must belong to. */
@@ -49,6 +52,10 @@ export interface FoundRows extends FoundNotes {
   readonly at: IndexPosition | undefined
   /** The oldest batch whose mark is still there, or the next one. */
   readonly firstMarker: number
+  readonly parked: ParkedKeys
+  /** Documents that were left out. */
+  readonly skipped: number
+  readonly built: BuiltAt | undefined
 }
 
 /** A store whose rows are trusted up to the position that they name. */
@@ -60,7 +67,16 @@ export interface OpenedIndex extends FoundRows {
 }
 
 const markersPerRead = 1000
-const nothingFound: FoundRows = { at: undefined, firstMarker: 1, highestNote: undefined, mayHaveGone: false }
+const rowsPerRead = 1000
+const nothingFound: FoundRows = {
+  at: undefined,
+  firstMarker: 1,
+  highestNote: undefined,
+  mayHaveGone: false,
+  parked: noneParked,
+  skipped: 0,
+  built: undefined,
+}
 
 /** How the reason begins why rows are made anew that are whole, but of another version of the index. */
 export const madeForAnother = 'it was made for'
@@ -141,8 +157,8 @@ async function checkRows(store: KeyValueStore, proven: number): Promise<FoundRow
 
 /** What the marks of a store say; or why it is not to be trusted, if so many batches are proven. */
 export async function findRows(store: KeyValueStore, proven: number): Promise<FoundRows | string> {
-  const keys = [markKeys.position, markKeys.checkpoint] as const
-  const [position, checkpoint] = await store.getMany(keys)
+  const keys = [markKeys.position, markKeys.checkpoint, markKeys.skipped, markKeys.built] as const
+  const [position, checkpoint, skippedMark, builtMark] = await store.getMany(keys)
   if (position === undefined) {
     if (proven > 0) return `it is empty, batch ${proven} was recorded`
     const any = await firstRow(store, {})
@@ -152,10 +168,17 @@ export async function findRows(store: KeyValueStore, proven: number): Promise<Fo
   const checkpointRest = checkpoint && openValue(keys[1], checkpoint)
   const at = positionRest && readPosition(positionRest)
   const proves = checkpoint === undefined ? 0 : checkpointRest && readNumber(checkpointRest)
-  if (at === undefined || proves === undefined) return 'a mark fails its check'
+  const skippedRest = skippedMark && openValue(keys[2], skippedMark)
+  const skipped = skippedMark === undefined ? 0 : skippedRest && readNumber(skippedRest)
+  const builtRest = builtMark && openValue(keys[3], builtMark)
+  const built = builtRest && readBuilt(builtRest)
+  if (at === undefined || proves === undefined || skipped === undefined) return 'a mark fails its check'
+  if (builtMark !== undefined && built === undefined) return 'a mark fails its check'
   if (proves < proven) return `it proves batch ${proves}, ${proven} was recorded`
   const wrong = await checkMarkers(store, proven, at.batch)
   if (wrong !== undefined) return wrong
+  const parked = await readParked(store)
+  if (parked === undefined) return 'the row of a parked document fails its check'
   const lastNote = await firstRow(store, { ...spaceRange(spaces.note), reverse: true })
   if (lastNote !== undefined && openValue(...lastNote) === undefined) return 'a note fails its check'
   return {
@@ -163,6 +186,28 @@ export async function findRows(store: KeyValueStore, proven: number): Promise<Fo
     firstMarker: (await firstMarker(store)) ?? at.batch + 1,
     highestNote: lastNote?.[0].subarray(1),
     mayHaveGone: (await firstRow(store, spaceRange(spaces.gone))) !== undefined,
+    parked,
+    skipped,
+    built,
+  }
+}
+
+/** All parked documents; undefined if one of their rows fails its check. */
+async function readParked(store: KeyValueStore): Promise<ParkedKeys | undefined> {
+  const parked = new Map<string, ParkedChange>()
+  const rows = store.iterate(spaceRange(spaces.parked))
+  try {
+    for (;;) {
+      const page = await rows.next(rowsPerRead)
+      if (page.length === 0) return parked
+      for (const [key, stored] of page) {
+        if (openValue(key, stored) === undefined) return undefined
+        const { version, since } = openParked(key, stored)
+        parked.set(nameOf(key.subarray(1)), { version, since })
+      }
+    }
+  } finally {
+    await rows.close()
   }
 }
 

@@ -10,46 +10,24 @@
  * One batch at a time, at most one in `batchMs`, unless a query waits: then what it waits for is written at
  * once, exactly up to the applied index of that moment.
  */
+
+import type { ErrorPolicy } from '../base/error-policy.js'
 import { isSillokError, messageOf, SillokError } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
-import { type DocumentKey, decodeKey } from '../base/tuple.js'
+import type { DocumentKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
 import type { DerivedIndex } from './contract.js'
-import type { BuildProgress, DocumentChange, IndexStore } from './index-store.js'
+import { IndexAsks, type MomentWait, type Waiter } from './index-asks.js'
+import { IndexLag } from './index-lag.js'
+import { builtThrough } from './index-marks.js'
+import { indexClosed } from './index-snapshot.js'
+import type { IndexState, IndexStatus, ParkedRetry } from './index-status.js'
+import type { BuildProgress, DocumentChange, IndexBatch, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
 import type { Pace } from './pace.js'
+import { parkedChanges } from './parked.js'
 import type { DocumentView, IndexSource, SourceChange, SourceChunk } from './source.js'
-
-/**
- * What an index is doing:
- *
- * - `opening`: its rows are being opened and checked.
- * - `building`: the documents that are there are read for it, while it takes changes; questions wait.
- * - `live`: it has all documents, and takes changes as they come.
- * - `failing`: it cannot go on, for the reason that is told, and tries again twice a second.
- * - `closed`: the store is closed, or the index was dropped.
- */
-export type IndexState = 'opening' | 'building' | 'live' | 'failing' | 'closed'
-
-/** How an index is doing. */
-export interface IndexStatus {
-  readonly state: IndexState
-  /**
-   * Everything up to this entry is in its rows; while it is built, only for keys through `builtThrough`.
-   */
-  readonly position: LogIndex
-  /** Entries that are applied and not in its rows. */
-  readonly lag: number
-  /**
-   * While it is built: the last key that was read for it; undefined before the first, and when it is done.
-   */
-  readonly builtThrough: DocumentKey | undefined
-  /** Why it was last begun anew, or fails. */
-  readonly reason: string | undefined
-  /** How often it was begun anew since the store was opened. */
-  readonly rebuilds: number
-}
 
 /** What a runner works with. */
 export interface RunnerOptions {
@@ -57,7 +35,11 @@ export interface RunnerOptions {
   readonly source: IndexSource
   readonly collection: CollectionId
   readonly index: DerivedIndex
+  /** What is done about a document that the index throws for. */
+  readonly onError: () => ErrorPolicy
   readonly limits: Limits
+  /** Called whenever it has become live. */
+  readonly live?: () => void
   /** Opens the rows, or fresh ones; `isFresh` removes what is there first. */
   readonly open: (isFresh: boolean) => Promise<{ store: IndexStore; rebuilt?: string }>
   /** Lets one flush or checkpoint of this node through at a time. */
@@ -70,18 +52,6 @@ export interface RunnerOptions {
 
 /** What is told of an index: its rows are made anew, or it cannot go on; with the reason. */
 export type IndexTold = (kind: 'rebuilt' | 'failing', reason: string) => void
-
-interface Waiter {
-  readonly resolve: (moment: Moment) => void
-  readonly reject: (error: SillokError) => void
-}
-
-/** Somebody waits for a moment, who may be gone before it comes. */
-export interface MomentWait {
-  readonly moment: Promise<Moment>
-  /** Nobody waits any more: what comes yet is released. */
-  cancel(): void
-}
 
 /** A pause after a failure. */
 const retryMs = 500
@@ -99,13 +69,20 @@ export class IndexRunner {
   #state: IndexState = 'opening'
   #reason: string | undefined
   #rebuilds = 0
+  #failingDocument: DocumentKey | undefined
   /** The next chunk of a build, on its way. */
   #ahead: Promise<SourceChunk> | undefined
   /** The rows were begun anew because of damage, and are not built yet. */
   #isFresh = false
   /** Rows were written since the start. */
   #hadRows = false
-  readonly #waiters = new Set<Waiter>()
+  readonly #asks = new IndexAsks()
+  readonly #lag: IndexLag
+  /** Parked documents are to be tried again. */
+  #isRetryDue = false
+  /** All documents were read, and the build is not done yet. */
+  #isRead = false
+  #documentsRead = 0
   /** Ends the wait for what the index does about changes: it may be the user's own, and never answer. */
   #abandon: ((reason: SillokError) => void) | undefined
   /** What whoever asks gets, once it is to end. */
@@ -120,6 +97,7 @@ export class IndexRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options
+    this.#lag = new IndexLag(options.clock)
   }
 
   /** Begins. Nothing rejects: what goes wrong is in `status`, and tried again. */
@@ -129,19 +107,54 @@ export class IndexRunner {
 
   /** More entries are applied. */
   notify(): void {
+    this.#lag.grew()
     if (this.#isIdle) this.#wakeUp()
   }
 
   status(): IndexStatus {
-    const position = this.#store?.position ?? 0
+    const { source } = this.#options
+    const store = this.#store
+    const position = store?.position ?? 0
+    const lag = Math.max(0, source.applied - position)
     return {
-      state: this.#closing !== undefined ? 'closed' : this.#state,
+      state: this.state,
       position,
-      lag: Math.max(0, this.#options.source.applied - position),
-      builtThrough: builtThrough(this.#store?.build),
+      lag,
+      lagMs: lag === 0 ? 0 : this.#lag.ms,
+      builtThrough: builtThrough(store?.build),
+      documentsRead: this.#documentsRead,
+      builtAt: store?.built && new Date(store.built.wallMs).toISOString(),
+      parked: store?.parked.size ?? 0,
+      skipped: store?.skipped ?? 0,
       reason: this.#reason,
+      failingDocument: this.#failingDocument,
       rebuilds: this.#rebuilds,
     }
+  }
+
+  get state(): IndexState {
+    if (this.#closing !== undefined) return 'closed'
+    return this.#state === 'building' && this.#isRead ? 'catching-up' : this.#state
+  }
+
+  /** Resolves once it is known what its rows are: it is not `opening` any more. */
+  async opened(): Promise<void> {
+    if (this.state === 'opening') await this.#asks.whenOpened()
+  }
+
+  /**
+   * Tells the index of its parked documents again, when it is built. Rejects with INDEX_FAILED, or as `close`
+   * says.
+   */
+  retryParked(): Promise<ParkedRetry> {
+    if (this.#closing !== undefined) return Promise.reject(this.#closing)
+    return this.#asks.retry(() => this.#wakeUp())
+  }
+
+  /** Does something with the rows between two batches. Rejects with INDEX_FAILED, or as `close` says. */
+  async work<T>(work: (store: IndexStore) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw this.#closing
+    return await this.#asks.task(work, () => this.#wakeUp())
   }
 
   /**
@@ -149,7 +162,7 @@ export class IndexRunner {
    * index is built; with `isPatient` false it rejects then with INDEX_BEHIND.
    */
   moment(isPatient = true): MomentWait {
-    let waiter: Waiter | undefined
+    let waiter: Waiter<Moment> | undefined
     const moment = new Promise<Moment>((resolve, reject) => {
       if (this.#closing !== undefined) throw this.#closing
       if (!isPatient && this.#state !== 'live') {
@@ -157,11 +170,12 @@ export class IndexRunner {
         throw new SillokError('INDEX_BEHIND', `the index is ${this.#state}${why}`)
       }
       waiter = { resolve, reject }
-      this.#waiters.add(waiter)
+      this.#asks.moments.add(waiter)
       this.#wakeUp()
     })
     const cancel = (): void => {
-      if (waiter !== undefined) this.#waiters.delete(waiter)
+      if (waiter !== undefined) this.#asks.moments.delete(waiter)
+      this.#asks.mayBeUnused()
       moment.then(late => late.release()).catch(() => {})
     }
     return { moment, cancel }
@@ -174,14 +188,24 @@ export class IndexRunner {
   }
 
   /**
+   * Another index takes its place: it answers those who ask it already, and closes when nobody holds a moment
+   * of it any more.
+   */
+  async retire(reason: SillokError): Promise<void> {
+    await this.#asks.whenUnused()
+    await this.close(reason)
+  }
+
+  /**
    * Ends the work and closes the rows. Those who wait, or ask later, get the reason: CLOSED if none is given.
    */
   async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
     this.#closing ??= reason
     this.#wakeUp()
-    this.#abandon?.(this.#closing)
+    this.#asks.ending()
+    this.#abandon?.(indexClosed(this.#closing))
     await this.#running
-    this.#refuse(this.#closing)
+    this.#asks.refuse(this.#closing)
   }
 
   #wakeUp(): void {
@@ -202,11 +226,6 @@ export class IndexRunner {
     await this.#closeStore()
   }
 
-  #refuse(error: SillokError): void {
-    for (const { reject } of this.#waiters) reject(error)
-    this.#waiters.clear()
-  }
-
   async #open(): Promise<void> {
     const reason = this.#distrusted
     this.#isFresh = reason !== undefined
@@ -222,7 +241,16 @@ export class IndexRunner {
       this.#distrusted = `its position is ${store.position}, ${log}`
       return
     }
-    this.#state = store.build.done ? 'live' : 'building'
+    this.#isRead = false
+    this.#isRetryDue = store.parked.size > 0
+    if (store.build.done) this.#becomeLive()
+    else this.#state = 'building'
+    this.#asks.opened()
+  }
+
+  #becomeLive(): void {
+    this.#state = 'live'
+    this.#options.live?.()
   }
 
   #note(reason: string | undefined): void {
@@ -252,8 +280,10 @@ export class IndexRunner {
       this.#state = 'failing'
       this.#reason = reason
       this.#options.told?.('failing', reason)
+      this.#failingDocument = this.#store?.blamed
+      this.#asks.opened()
       const failure = new SillokError('INDEX_FAILED', `the index fails: ${reason}`, { cause: error })
-      this.#refuse(failure)
+      this.#asks.refuse(failure)
     }
     await this.#closeStore()
     if (this.#closing === undefined && !beginsAnew) await this.#pause(retryMs)
@@ -264,8 +294,10 @@ export class IndexRunner {
     const store = this.#opened()
     await this.#lookAfterFolder(store)
     if (this.#distrusted !== undefined) return
+    await this.#asks.carryOut(store)
     if (!store.build.done) await this.#buildOn(store, store.build)
-    else if (this.#waiters.size > 0) await this.#answer(store)
+    else if (this.#isRetryDue || this.#asks.retries.size > 0) await this.#retry(store)
+    else if (this.#asks.moments.size > 0) await this.#answer(store)
     else if (store.position < this.#options.source.applied) await this.#follow(store)
     else {
       this.#isIdle = true
@@ -300,9 +332,11 @@ export class IndexRunner {
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
     if (!chunk.isLast) this.#ahead = this.#readChunk(after)
     await this.#write(store, changes, through, done ? { done } : { done, after })
+    this.#documentsRead += chunk.documents.length
+    this.#isRead = chunk.isLast && !done
     if (!done) return
-    this.#state = 'live'
     this.#isFresh = false
+    this.#becomeLive()
   }
 
   /** Reads on while what was read before is written. */
@@ -334,30 +368,62 @@ export class IndexRunner {
     const wait = this.#batchedMs + limits.indexBatchMs - clock.monotonicMs()
     const isFew = source.applied - store.position < limits.indexBatchChanges
     if (wait > 0 && isFew) await this.#pause(wait)
-    if (this.#closing !== undefined || this.#waiters.size > 0) return
+    if (this.#closing !== undefined || this.#asks.moments.size > 0) return
     const { changes, through } = await this.#collect(store.position, source.applied)
     await this.#write(store, changes, through, { done: true })
   }
 
+  async #followThrough(store: IndexStore, index: LogIndex): Promise<void> {
+    while (store.position < index) {
+      const { changes, through } = await this.#collect(store.position, index)
+      await this.#write(store, changes, through, { done: true })
+    }
+  }
+
+  /**
+   * Tells the index of its parked documents again. It knows all changes up to the moment of the documents
+   * that are read: so what is parked of each is the change that made it what is read.
+   */
+  async #retry(store: IndexStore): Promise<void> {
+    const { source, collection } = this.#options
+    const waiters = [...this.#asks.retries]
+    this.#asks.retries.clear()
+    const documents = source.view()
+    try {
+      await this.#followThrough(store, documents.index)
+      const tried = store.parked.size
+      for await (const changes of parkedChanges(store.parked, documents, collection)) {
+        await this.#writeChanges(store, { changes, position: store.position, isRetry: true })
+      }
+      this.#isRetryDue = false
+      for (const { resolve } of waiters) resolve({ tried, parked: store.parked.size })
+    } catch (error) {
+      for (const waiter of waiters) this.#asks.retries.add(waiter)
+      throw error
+    } finally {
+      documents.release()
+    }
+  }
+
   /** Gives all who wait the moment of now. */
   async #answer(store: IndexStore): Promise<void> {
-    const waiters = [...this.#waiters]
-    this.#waiters.clear()
+    const waiters = [...this.#asks.moments]
+    this.#asks.moments.clear()
+    // From here on: they must not be taken for gone while their moment is made.
+    const released = this.#asks.give()
     let documents: DocumentView | undefined
     try {
       documents = this.#options.source.view()
-      while (store.position < documents.index) {
-        const { changes, through } = await this.#collect(store.position, documents.index)
-        await this.#write(store, changes, through, { done: true })
-      }
-      const moment = new Moment(store.position, store.rows(), documents)
+      await this.#followThrough(store, documents.index)
+      const moment = new Moment(store.position, store.rows(), documents, released)
       documents = undefined
       for (const _ of waiters) moment.hold()
       for (const { resolve } of waiters) resolve(moment)
     } catch (error) {
       documents?.release()
       // They wait on: for the next try, or for what `#failed` tells them.
-      for (const waiter of waiters) this.#waiters.add(waiter)
+      for (const waiter of waiters) this.#asks.moments.add(waiter)
+      released()
       throw error
     }
   }
@@ -365,6 +431,7 @@ export class IndexRunner {
   /** Changes of the collection after `from`, one batch of them, and the entry that they reach. */
   async #collect(from: LogIndex, through: LogIndex): Promise<{ changes: SourceChange[]; through: LogIndex }> {
     const { source, collection, limits, pace } = this.#options
+    this.#lag.reads(through)
     const changes: SourceChange[] = []
     let reached = from
     let bytes = 0
@@ -388,7 +455,7 @@ export class IndexRunner {
     position: LogIndex,
     build: BuildProgress,
   ): Promise<void> {
-    const { clock, index, pace } = this.#options
+    const { clock, source, pace } = this.#options
     this.#batchedMs = clock.monotonicMs()
     if (changes.length > lightChanges) await pace.turn()
     const decoded: DocumentChange[] = []
@@ -397,10 +464,21 @@ export class IndexRunner {
       const late = decoded.length % decodedPerLook === 0 ? pace.pause() : undefined
       if (late !== undefined) await late
     }
+    await this.#writeChanges(store, { changes: decoded, position, build })
+    this.#lag.wrote(position, source.applied)
+  }
+
+  async #writeChanges(
+    store: IndexStore,
+    batch: Omit<IndexBatch, 'index' | 'build'> & { build?: BuildProgress },
+  ): Promise<void> {
+    const { clock, index, onError } = this.#options
     const applying: Pick<DerivedIndex, 'apply'> = {
       apply: (news, rows, ops) => this.#unlessClosing(index.apply(news, rows, ops)),
     }
-    await store.write({ index: applying, changes: decoded, position, build })
+    const wallMs = clock.wallMs()
+    await store.write({ build: { done: true }, ...batch, index: applying, onError: onError(), wallMs })
+    this.#failingDocument = undefined
     this.#hadRows = true
   }
 
@@ -409,7 +487,7 @@ export class IndexRunner {
     if (work === undefined) return
     const abandoned = new Promise<never>((_, reject) => {
       this.#abandon = reject
-      if (this.#closing !== undefined) reject(this.#closing)
+      if (this.#closing !== undefined) reject(indexClosed(this.#closing))
     })
     return Promise.race([work, abandoned]).finally(() => {
       this.#abandon = undefined
@@ -428,8 +506,4 @@ export class IndexRunner {
     })
     this.#wake = undefined
   }
-}
-
-function builtThrough(build: BuildProgress | undefined): DocumentKey | undefined {
-  return build === undefined || build.done || build.after === undefined ? undefined : decodeKey(build.after)
 }

@@ -1,9 +1,10 @@
 /**
- * How an index store keeps keys and values: four key spaces, and a checksum in each value.
+ * How an index store keeps keys and values: five key spaces, and a checksum in each value.
  *
  *   r | key                a row of the index
  *   n | document's key     the note left with a document: u64 version | u8 flags | note
  *   t | document's key     that note says "gone" and is to be cleared away when the index is built: empty
+ *   k | document's key     its newest change could not be taken, see parked.ts
  *   ! …                    marks, see index-marks.ts
  *
  * A stored value is u32 crc | rest, where the CRC covers the key, its space included, and the rest: a value
@@ -15,7 +16,7 @@ import { SillokError } from '../base/errors.js'
 import type { Version } from '../base/ids.js'
 
 /** The first byte of a key. The end of a space is the byte after it. */
-export const spaces = { row: 0x72, note: 0x6e, gone: 0x74, mark: 0x21 } as const
+export const spaces = { row: 0x72, note: 0x6e, gone: 0x74, parked: 0x6b, mark: 0x21 } as const
 
 /** Nothing. */
 export const noBytes = Buffer.alloc(0)
@@ -24,6 +25,7 @@ const crcBytes = 4
 const noteHeadBytes = 9
 const flagGone = 1
 const flagNote = 2
+const flagSkipped = 4
 
 /** The key in that space: a copy. */
 export function spaceKey(space: number, key: Uint8Array): Buffer {
@@ -66,15 +68,21 @@ export interface StoredNote {
   readonly version: Version
   /** The document was deleted; it never has a note. */
   readonly isGone: boolean
+  /** The index could not take the document and left it out: it has no rows and no note of it. */
+  readonly isSkipped: boolean
   readonly note: Buffer | undefined
 }
 
+/** The same as it is given; not skipped if it does not say. */
+type SealedNote = Omit<StoredNote, 'isSkipped'> & Partial<StoredNote>
+
 /** The stored form of what is known of a document, under its key in the space of notes. */
-export function sealNote(key: Buffer, { version, isGone, note }: StoredNote): Buffer {
+export function sealNote(key: Buffer, { version, isGone, isSkipped = false, note }: SealedNote): Buffer {
   const noteBytes = note?.length ?? 0
   const bytes = Buffer.allocUnsafe(crcBytes + noteHeadBytes + noteBytes)
   writeIndex(bytes, version, crcBytes)
-  bytes[crcBytes + 8] = (isGone ? flagGone : 0) | (note === undefined ? 0 : flagNote)
+  const noteFlag = note === undefined ? 0 : flagNote
+  bytes[crcBytes + 8] = (isGone ? flagGone : 0) | noteFlag | (isSkipped ? flagSkipped : 0)
   if (note !== undefined) bytes.set(note, crcBytes + noteHeadBytes)
   bytes.writeUInt32LE(crc32(bytes.subarray(crcBytes), crc32(key)), 0)
   return bytes
@@ -86,5 +94,6 @@ export function openNote(key: Buffer, stored: Buffer): StoredNote {
   const flags = rest[8]
   if (flags === undefined) throw damagedRow(key)
   const note = (flags & flagNote) === 0 ? undefined : rest.subarray(noteHeadBytes)
-  return { version: readIndex(rest, 0), isGone: (flags & flagGone) !== 0, note }
+  const isSkipped = (flags & flagSkipped) !== 0
+  return { version: readIndex(rest, 0), isGone: (flags & flagGone) !== 0, isSkipped, note }
 }

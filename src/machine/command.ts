@@ -12,6 +12,7 @@
  * | acknowledge  | data      | null                                             |
  * | unsubscribe  | data      | { existed: boolean }                             |
  * | define       | meta      | { collection: number }                           |
+ * | rebuildIndex | meta      | { collection: number }                           |
  * | register     | meta      | { session, epoch }                               |
  * | keepAlive    | meta      | null                                             |
  * | endSessions  | meta      | null                                             |
@@ -19,6 +20,7 @@
 import type { Code, ErrorDetails } from '../base/errors.js'
 import type {
   CollectionId,
+  IndexId,
   LogIndex,
   LogTime,
   Sequence,
@@ -175,6 +177,18 @@ export interface Define {
   readonly definition: Definition
   /** Indexes that the definition lacks may go. */
   readonly drop: boolean
+  /** Of indexes that are being made again: the numbers that answer meanwhile; the newest if none is named. */
+  readonly answering?: readonly IndexId[]
+}
+
+/** Has an index made again from the documents. */
+export interface RebuildIndex {
+  readonly type: 'rebuildIndex'
+  /** The collection's name. */
+  readonly name: string
+  readonly index: string
+  /** As of `Define`. */
+  readonly answering: readonly IndexId[]
 }
 
 /** Registers a session, or resumes a named one. */
@@ -213,6 +227,7 @@ export type Command =
   | Acknowledge
   | Unsubscribe
   | Define
+  | RebuildIndex
   | Register
   | KeepAlive
   | EndSessions

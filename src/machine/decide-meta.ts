@@ -1,8 +1,9 @@
 /** Decides what changes the store's own state: definitions, and the register of sessions. */
+import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../base/limits.js'
-import type { Decision, Define, EndSessions, KeepAlive, Register } from './command.js'
+import type { Decision, Define, EndSessions, KeepAlive, RebuildIndex, Register } from './command.js'
 import { Draft } from './draft.js'
-import { mergeIndexes } from './index-schema.js'
+import { type IndexSchema, mergeIndexes, remakeIndex } from './index-schema.js'
 import { collectionNameKey, counterKey, nonceKey, registeredKey, schemaKey, sessionNameKey } from './keys.js'
 import {
   type Counters,
@@ -17,7 +18,13 @@ import {
   type Registered,
 } from './registry.js'
 import { type Refused, type Reply, refuse } from './reply.js'
-import { compileDefinition, decodeSchema, encodeSchema, sameConstraints } from './schema.js'
+import {
+  type CollectionSchema,
+  compileDefinition,
+  decodeSchema,
+  encodeSchema,
+  sameConstraints,
+} from './schema.js'
 import type { DecideContext, View } from './view.js'
 
 /** Creates the collection, or finds it as defined; only its indexes may differ. Anything else is refused. */
@@ -69,17 +76,50 @@ function redefine(
     return { type: 'answer', reply: refuse('INVALID', message) }
   }
   const { indexes: definitions } = define.definition
-  const merged = mergeIndexes(old.indexes, definitions, counters.indexes + 1, define.drop)
+  const { drop, answering } = define
+  const merged = mergeIndexes(old.indexes, definitions, counters.indexes + 1, drop, answering)
   if ('refused' in merged) {
     return { type: 'answer', reply: refuse('INVALID', `collection ${define.name}: ${merged.refused}`) }
   }
-  const { indexes } = merged
-  const reply = { ok: true, version: context.version, value: { collection: id } } as const
+  return putIndexes(draft, context, counters, old, merged.indexes)
+}
+
+/** What is as before makes no entry. */
+function putIndexes(
+  draft: Draft,
+  context: DecideContext,
+  counters: Counters,
+  old: CollectionSchema,
+  indexes: readonly IndexSchema[],
+): Decision {
+  const reply = { ok: true, version: context.version, value: { collection: old.id } } as const
   const added = indexes.filter(({ id }) => id > counters.indexes).length
-  if (added === 0 && indexes.length === old.indexes.length) return { type: 'answer', reply }
-  draft.put(schemaKey(id), encodeSchema({ ...old, indexes }))
+  if (added === 0 && isDeepStrictEqual(byId(indexes), byId(old.indexes))) return { type: 'answer', reply }
+  draft.put(schemaKey(old.id), encodeSchema({ ...old, indexes }))
   if (added > 0) draft.put(counterKey, encodeCounters({ ...counters, indexes: counters.indexes + added }))
   return finish(draft, reply)
+}
+
+function byId(indexes: readonly IndexSchema[]): IndexSchema[] {
+  return [...indexes].sort((one, other) => one.id - other.id)
+}
+
+/** Gives the index a new number: it is made again, while the old one answers. */
+export function decideRebuildIndex(rebuild: RebuildIndex, view: View, context: DecideContext): Decision {
+  const { name, index, answering } = rebuild
+  const draft = new Draft(view, context.version)
+  const counters = readCounters(draft)
+  const named = draft.get(collectionNameKey(name))
+  if (counters === undefined || named === undefined) return { type: 'need', keys: draft.needs }
+  const row = named === null ? null : draft.get(schemaKey(named.value.readUInt32LE(0)))
+  if (row === undefined) return { type: 'need', keys: draft.needs }
+  if (row === null) return { type: 'answer', reply: refuse('NOT_FOUND', `no collection is named ${name}`) }
+  const old = decodeSchema(row.value)
+  const indexes = remakeIndex(old.indexes, index, counters.indexes + 1, answering)
+  if (indexes !== undefined) return putIndexes(draft, context, counters, old, indexes)
+  const names = old.indexes.map(one => one.name).join(', ') || 'none'
+  const message = `collection ${name} has no index ${index}; it has ${names}`
+  return { type: 'answer', reply: refuse('NOT_FOUND', message) }
 }
 
 /** Registers a session, or resumes a named one under the next epoch. Idempotent by nonce. */

@@ -8,7 +8,13 @@ import { unreachable } from '../base/assert.js'
 import { isSillokError } from '../base/errors.js'
 import type { Command, Decision } from './command.js'
 import { decideMetaFeed, decideOpenSession } from './decide-feed.js'
-import { decideDefine, decideEndSessions, decideKeepAlive, decideRegister } from './decide-meta.js'
+import {
+  decideDefine,
+  decideEndSessions,
+  decideKeepAlive,
+  decideRebuildIndex,
+  decideRegister,
+} from './decide-meta.js'
 import { decideDropRequests, decideOutcome } from './decide-requests.js'
 import { decideWrite } from './decide-write.js'
 import { refuse } from './reply.js'
@@ -45,6 +51,8 @@ function dispatch(command: Command, view: View, context: DecideContext): Decisio
       return decideUnsubscribe(command, view, context)
     case 'define':
       return decideDefine(command, view, context)
+    case 'rebuildIndex':
+      return decideRebuildIndex(command, view, context)
     case 'register':
       return decideRegister(command, view, context)
     case 'keepAlive':

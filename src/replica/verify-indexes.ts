@@ -10,6 +10,7 @@ import type { IndexId, LogIndex } from '../base/ids.js'
 import { checkIndex } from '../derived/check-index.js'
 import type { IndexType } from '../derived/contract.js'
 import { expectedRows } from '../derived/expected-rows.js'
+import type { HeldBack } from '../derived/held-back.js'
 import type { SourcePiece } from '../derived/source.js'
 import { joinPath } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -53,7 +54,14 @@ export async function checkIndexes(check: IndexesCheck, findings: Findings): Pro
   }
   const known = new Map<IndexId, Known>()
   for (const collection of log.schemas)
-    for (const schema of collection.indexes) known.set(schema.id, { collection, schema })
+    for (const schema of collection.indexes) {
+      known.set(schema.id, { collection, schema })
+      // It answers until the other one is built; then it is gone.
+      const { before, name } = schema
+      if (before !== undefined && names.has(String(before.id))) {
+        known.set(before.id, { collection, schema: { ...before, name } })
+      }
+    }
   for (const [id, { collection, schema }] of known) {
     if (names.delete(String(id))) {
       await checkKnown(check, log, { collection, schema }, findings)
@@ -81,8 +89,9 @@ async function checkKnown(
     return
   }
   const index = type.open(schema.config)
-  const expected = async (position: LogIndex): Promise<KeyValueStore | string> => {
-    return await expectedRows({ index, collection: collection.id, pieces: piecesOf(log, position) })
+  const expected = async (position: LogIndex, heldBack: HeldBack): Promise<KeyValueStore | string> => {
+    const pieces = piecesOf(log, position)
+    return await expectedRows({ index, collection: collection.id, pieces, heldBack })
   }
   const identity = origin === undefined ? undefined : indexIdentity(origin, schema, type.version)
   const isOtherVersion = (other: string): boolean => isVersionOf(other, origin ?? '', schema)

@@ -263,6 +263,12 @@ export function checkCollectionName(name: unknown): void {
   }
 }
 
+/** Throws INVALID for what can be the name of no index. */
+export function checkIndexName(name: unknown): void {
+  if (typeof name === 'string' && name !== '') return
+  throw invalid(`the name of an index is a non-empty string, not ${show(name)}`)
+}
+
 /** A value as a message names it: text in quotes, nothing that is long. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)

@@ -1,5 +1,5 @@
 /** Definitions as the store has them: read back from its schemas, in their one normal form. */
-import type { IndexDefinition } from '../machine/index-schema.js'
+import type { IndexDefinition, IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema, ConstraintSchema, Definition, UniqueDefinition } from '../machine/schema.js'
 
 /**
@@ -7,7 +7,7 @@ import type { CollectionSchema, ConstraintSchema, Definition, UniqueDefinition }
  *
  * Fields of a constraint are names if all have the same steps, which then stand in `normalize`; else each
  * comes with its own, and `normalize` is empty. Indexes have the configuration that their type made of what
- * was written.
+ * was written, and `onError` unless it is `stop`.
  */
 export interface NormalDefinition extends Definition {
   readonly unique: Readonly<Record<string, Required<UniqueDefinition>>>
@@ -19,8 +19,12 @@ export function definitionOf({ key, unique, indexes }: CollectionSchema): Normal
   return structuredClone({
     key,
     unique: Object.fromEntries(unique.map(one => [one.name, uniqueOf(one)])),
-    indexes: Object.fromEntries(indexes.map(({ name, type, config }) => [name, { type, ...config }])),
+    indexes: Object.fromEntries(indexes.map(one => [one.name, indexOf(one)])),
   })
+}
+
+function indexOf({ type, config, onError }: IndexSchema): IndexDefinition {
+  return { type, ...config, ...(onError === undefined ? {} : { onError }) }
 }
 
 function uniqueOf({ fields }: ConstraintSchema): Required<UniqueDefinition> {

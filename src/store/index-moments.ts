@@ -9,13 +9,17 @@ import { createHash } from 'node:crypto'
 import { isSillokError, SillokError } from '../base/errors.js'
 import { type DocumentKey, encodeKey } from '../base/tuple.js'
 import type { IndexType } from '../derived/contract.js'
+import type { MomentWait } from '../derived/index-asks.js'
 import type { Moment } from '../derived/moment.js'
-import type { MomentWait } from '../derived/runner.js'
+import { nameOf } from '../derived/parked.js'
+import { search } from '../derived/search/search.js'
+import { secondary } from '../derived/secondary/secondary.js'
 import type { ViewedDocument } from '../derived/source.js'
+import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { Asking, Waiting } from './asking.js'
-import { checkSignal } from './check-options.js'
+import { checkSignal, invalid } from './check-options.js'
 import type { FindOptions } from './options.js'
 import type { Reader } from './reader.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -28,6 +32,12 @@ export interface IndexMomentsParts {
   readonly asking: Asking
   /** Questions that may wait at a time, else OVERLOADED. */
   readonly waitingMax: number
+}
+
+/** The making of an index that answers, and a moment of it. */
+export interface Answering {
+  readonly opened: OpenedIndex
+  readonly moment: Moment
 }
 
 /** How often a question goes on after rows were found damaged. */
@@ -48,17 +58,32 @@ export class IndexMoments {
     return this.#room.count
   }
 
-  /** Waits for the log, then for the index; one deadline and one signal hold for both together. */
-  async moment(opened: OpenedIndex, options: FindOptions): Promise<Moment> {
+  /**
+   * Waits for the log, then for the making of the index that answers; one deadline and one signal hold for
+   * all of it.
+   */
+  async moment(schema: CollectionSchema, name: string, options: FindOptions): Promise<Answering> {
     checkSignal(options, 'the search')
-    const { reader, asking } = this.#parts
+    const { reader, asking, indexes } = this.#parts
     const begun: MomentWait[] = []
-    const work = async (waiting: Waiting): Promise<Moment> => {
+    const isPatient = options.onBehind !== 'error'
+    const work = async (waiting: Waiting): Promise<Answering> => {
       await reader.read(options, () => {})
-      if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
-      const wait = opened.runner.moment(options.onBehind !== 'error')
-      begun.push(wait)
-      return await wait.moment
+      for (let replaced: unknown; ; ) {
+        const opened = await indexes().answering(schema.id, name, isPatient)
+        if (opened === undefined) throw replaced ?? this.#missing(schema, name)
+        if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
+        const wait = opened.runner.moment(isPatient)
+        begun.push(wait)
+        try {
+          return { opened, moment: await wait.moment }
+        } catch (error) {
+          // It may have been replaced just now: then the one in its place answers.
+          const isReplaced = isSillokError(error, 'NOT_FOUND') && opened.runner.state === 'closed'
+          if (!isReplaced) throw error
+          replaced = error
+        }
+      }
     }
     this.#room.enter()
     asking.counts.questions += 1
@@ -72,57 +97,84 @@ export class IndexMoments {
     }
   }
 
-  /** The index of that name. Throws NOT_FOUND, or INVALID if the store does not know its type. */
-  opened(schema: CollectionSchema, name: string): OpenedIndex {
+  /** The index as it is defined. Throws NOT_FOUND, and INVALID for a type that this store does not know. */
+  schemaOf(schema: CollectionSchema, name: string): IndexSchema {
     const index = schema.indexes.find(one => one.name === name)
-    const opened = index && this.#parts.indexes().get(schema.id, name)
-    if (opened !== undefined) return opened
     if (index === undefined) {
       const names = schema.indexes.map(one => one.name).join(', ') || 'none'
       throw new SillokError('NOT_FOUND', `collection ${schema.name} has no index ${name}; it has ${names}`)
     }
-    if (this.#parts.types.has(index.type))
-      throw new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
+    if (this.#parts.types.has(index.type)) return index
     throw new SillokError('INVALID', `the store was opened without the type of index ${index.type}`)
+  }
+
+  /** The index, if it is of that type; else throws INVALID: the caller asks others by `call`. */
+  schemaOfType(schema: CollectionSchema, name: string, type: IndexType): IndexSchema {
+    const index = this.schemaOf(schema, name)
+    const own = this.#parts.types.get(index.type)
+    if (own === type) return index
+    const how = own === (search as IndexType) ? 'search' : own === (secondary as IndexType) ? 'find' : 'query'
+    throw invalid(`${name} is an index of type ${index.type}: ask it by ${how}()`)
+  }
+
+  /** Names the index in cursors: they hold for every making of it whose rows have the same form. */
+  cursorIdentity(schema: CollectionSchema, name: string): string {
+    const { type, config } = this.schemaOf(schema, name)
+    const version = this.#parts.types.get(type)?.version
+    return ['cursor', schema.id, name, type, version, JSON.stringify(config)].join('/')
+  }
+
+  #missing(schema: CollectionSchema, name: string): SillokError {
+    this.schemaOf(schema, name)
+    return new SillokError('NOT_FOUND', `the index ${name} is being dropped`)
   }
 }
 
 /** The tries of one question: each at a moment of its own. */
 export class Tries {
-  readonly #opened: OpenedIndex
   #damages = 0
 
-  constructor(opened: OpenedIndex) {
-    this.#opened = opened
-  }
-
   /**
-   * Returns if the question may be asked again at another moment; throws what ends it. An index that is
-   * damaged is built anew.
+   * Returns if the question may be asked again at another moment; throws what ends it. The index that was
+   * asked and is damaged is built anew.
    */
-  goOnAfter(error: unknown): void {
+  goOnAfter(error: unknown, opened: OpenedIndex): void {
     if (error instanceof DocumentsFailed) throw error.cause
     // The rows were closed to begin anew: the next moment comes, or says that the store is closed.
     if (isSillokError(error, 'CLOSED')) return
     this.#damages += 1
     if (!isSillokError(error, 'DAMAGED') || this.#damages > damagesMax) throw error
-    this.#opened.runner.distrust(error.message)
+    opened.runner.distrust(error.message)
   }
 }
 
-/** The documents of the hits as of the moment, in their order. DAMAGED if the index names one that is not. */
-export async function documentsOf(
+/** A hit with its document as of the moment. */
+export interface HitDocument<Hit> extends ViewedDocument {
+  readonly hit: Hit
+  /** The hit is of an older form of the document: the index could not take it as it is now. */
+  readonly isParked: boolean
+}
+
+/**
+ * The hits with their documents as of the moment, in their order, without those whose documents are parked
+ * and gone. DAMAGED if the index names another one that is not there.
+ */
+export async function documentsOf<Hit extends { readonly key: DocumentKey }>(
   schema: CollectionSchema,
   moment: Moment,
-  hits: readonly { readonly key: DocumentKey }[],
-): Promise<ViewedDocument[]> {
+  hits: readonly Hit[],
+): Promise<HitDocument<Hit>[]> {
   const keys = hits.map(({ key }) => encodeKey(key))
   const found = await moment.documents.getMany(schema.id, keys).catch((error: unknown) => {
     throw new DocumentsFailed(error)
   })
-  return found.map((one, i) => {
-    if (one !== undefined) return one
-    throw new SillokError('DAMAGED', `the index names ${JSON.stringify(hits[i]?.key)}, which is not there`)
+  const { parked } = moment
+  return hits.flatMap((hit, i) => {
+    const isParked = parked.size > 0 && parked.has(nameOf(keys[i] as Buffer))
+    const one = found[i]
+    if (one !== undefined) return { ...one, hit, isParked }
+    if (isParked) return []
+    throw new SillokError('DAMAGED', `the index names ${JSON.stringify(hit.key)}, which is not there`)
   })
 }
 

@@ -10,11 +10,10 @@ import type { LogIndex } from '../base/ids.js'
 import type { IndexType } from '../derived/contract.js'
 import { decodeCursor, encodeCursor } from '../derived/cursor.js'
 import type { Moment } from '../derived/moment.js'
-import { search } from '../derived/search/search.js'
 import type { SecondaryConfig } from '../derived/secondary/config.js'
 import { checkQuery, type SecondaryQuery } from '../derived/secondary/query.js'
 import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived/secondary/secondary.js'
-import type { ViewedDocument } from '../derived/source.js'
+import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { OpenedIndex } from '../replica/indexes.js'
 import { checkSignal, invalid } from './check-options.js'
@@ -27,6 +26,8 @@ interface Found<T> {
   readonly document: T
   readonly row: Buffer
   readonly position: LogIndex
+  /** Documents whose newest change the index could not take. */
+  readonly parked: number
 }
 
 /** Documents read from the state at a time. */
@@ -56,8 +57,7 @@ export class IndexReader {
     options: FindOptions,
   ): AsyncGenerator<T, void, undefined> {
     checkQuery(query)
-    const opened = this.#secondary(schema, name)
-    for await (const { document } of this.#hits<T>(schema, opened, query, options)) yield document
+    for await (const { document } of this.#hits<T>(schema, name, query, options)) yield document
   }
 
   /** One page, and the cursor of the next. */
@@ -72,11 +72,11 @@ export class IndexReader {
     if (query.limit !== undefined) throw invalid('findPage: limit stands in the options, not in the query')
     if (query.after !== undefined && cursor !== undefined)
       throw invalid('findPage: cursor or after, not both')
-    const opened = this.#secondary(schema, name)
     const secret = this.#secret
+    const config = this.#secondary(schema, name).config as unknown as SecondaryConfig
     const question = {
-      index: opened.identity,
-      query: queryIdentity(configOf(opened), query),
+      index: this.#moments.cursorIdentity(schema, name),
+      query: queryIdentity(config, query),
       reverse: query.reverse === true,
     }
     const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, secret) }
@@ -84,20 +84,18 @@ export class IndexReader {
     const documents: T[] = []
     let position: LogIndex = 0
     let last: Buffer | undefined
-    for await (const hit of this.#hits<T>(
-      schema,
-      opened,
-      { ...query, ...after, limit: limit + 1 },
-      options,
-    )) {
+    let lacking: Pick<FoundPage<T>, 'parked'> = {}
+    const asked = { ...query, ...after, limit: limit + 1 }
+    for await (const hit of this.#hits<T>(schema, name, asked, options)) {
       position = hit.position
+      if (hit.parked > 0) lacking = { parked: hit.parked }
       if (documents.length === limit && last !== undefined) {
-        return { documents, cursor: encodeCursor(question, last, secret), position }
+        return { documents, cursor: encodeCursor(question, last, secret), position, ...lacking }
       }
       documents.push(hit.document)
       last = hit.row
     }
-    return { documents, cursor: undefined, position }
+    return { documents, cursor: undefined, position, ...lacking }
   }
 
   /** What an index of any kind answers, hit by hit. */
@@ -107,8 +105,8 @@ export class IndexReader {
     query: unknown,
     options: FindOptions,
   ): AsyncGenerator<Hit, void, undefined> {
-    const opened = this.#moments.opened(schema, name)
-    const moment = await this.#moments.moment(opened, options)
+    this.#moments.schemaOf(schema, name)
+    const { opened, moment } = await this.#moments.moment(schema, name, options)
     const read = (): AsyncIterable<readonly unknown[]> => opened.index.query(query, moment.rows)
     try {
       for await (const hits of piecesUntilAborted(read, options, 'the search', () => moment.release())) {
@@ -125,13 +123,14 @@ export class IndexReader {
 
   async *#hits<T>(
     schema: CollectionSchema,
-    opened: OpenedIndex,
+    name: string,
     query: SecondaryQuery,
     options: FindOptions,
   ): AsyncGenerator<Found<T>, void, undefined> {
+    this.#secondary(schema, name)
     let rest = query
-    for (const tries = new Tries(opened); ; ) {
-      const moment = await this.#moments.moment(opened, options)
+    for (const tries = new Tries(); ; ) {
+      const { opened, moment } = await this.#moments.moment(schema, name, options)
       const asked = rest
       const read = (): AsyncIterable<Found<T>> => this.#found<T>(schema, opened, asked, moment)
       try {
@@ -144,7 +143,7 @@ export class IndexReader {
         }
         return
       } catch (error) {
-        tries.goOnAfter(error)
+        tries.goOnAfter(error, opened)
       }
     }
   }
@@ -184,19 +183,17 @@ export class IndexReader {
   ): Promise<Found<T>[]> {
     const documents = await documentsOf(schema, moment, hits)
     const found: Found<T>[] = []
-    for (const [i, { row, exact }] of hits.entries()) {
-      const { document } = documents[i] as ViewedDocument
-      if (!exact && !matches(configOf(opened), query, document)) continue
-      found.push({ document: document as T, row, position: moment.position })
+    const parked = moment.parked.size
+    for (const { document, hit, isParked } of documents) {
+      // A parked one's row is of an older form of it: so it is told only if it answers as it is now.
+      if ((!hit.exact || isParked) && !matches(configOf(opened), query, document)) continue
+      found.push({ document: document as T, row: hit.row, position: moment.position, parked })
     }
     return found
   }
 
-  #secondary(schema: CollectionSchema, name: string): OpenedIndex {
-    const opened = this.#moments.opened(schema, name)
-    if (opened.type === (secondary as IndexType)) return opened
-    const how = opened.type === (search as IndexType) ? 'search' : 'query'
-    throw invalid(`${name} is an index of type ${opened.type.type}: ask it by ${how}()`)
+  #secondary(schema: CollectionSchema, name: string): IndexSchema {
+    return this.#moments.schemaOfType(schema, name, secondary as IndexType)
   }
 }
 

@@ -60,14 +60,15 @@ export class IndexTypes {
     }
   }
 
-  #configured(place: string, { type: name, ...rest }: IndexDefinition): IndexDefinition {
+  #configured(place: string, { type: name, onError, ...rest }: IndexDefinition): IndexDefinition {
     const type = this.byName.get(name)
     if (type === undefined) {
       const known = [...this.byName.keys()].join(', ')
       throw invalid(`${place}: no type of index is named ${name}; there are ${known}`)
     }
     try {
-      return { ...(type.configure(rest) as object), type: name }
+      const policy = onError === undefined ? {} : { onError }
+      return { ...(type.configure(rest) as object), ...policy, type: name }
     } catch (error) {
       if (!(error instanceof SillokError)) throw error
       throw new SillokError(error.code, `${place}: ${error.message}`, {

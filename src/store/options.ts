@@ -157,6 +157,11 @@ export interface FoundPage<T> {
   readonly cursor: string | undefined
   /** The entry of the log up to which the answer shows everything; 0 for an empty page. */
   readonly position: number
+  /**
+   * There if not 0: documents that the index could not take as they are now (`onError: 'park'`), which may be
+   * missing here. Not told of an empty page.
+   */
+  readonly parked?: number
 }
 
 /** How the rows of `insertMany` wait, and under which name they take effect once. */

@@ -17,12 +17,10 @@ import { filterTests, given, type SearchFilter } from '../derived/search/filter.
 import { fragmentHtml } from '../derived/search/fragments.js'
 import { search } from '../derived/search/search.js'
 import { checkSearchQuery, type SearchQuery } from '../derived/search/search-query.js'
-import type { ViewedDocument } from '../derived/source.js'
 import type { Clock } from '../env/clock.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import type { OpenedIndex } from '../replica/indexes.js'
-import { checkSignal, invalid, noOptions } from './check-options.js'
-import { documentsOf, type IndexMoments, Tries } from './index-moments.js'
+import { checkSignal, noOptions } from './check-options.js'
+import { documentsOf, type HitDocument, type IndexMoments, Tries } from './index-moments.js'
 import type { FoundDocument, SearchOptions, SearchPage } from './search-types.js'
 import { untilAborted } from './until-aborted.js'
 
@@ -34,8 +32,9 @@ const unitsPerTurn = 64 * 1024
 /** What a search found at its moment. */
 interface Answer {
   readonly hits: readonly SearchHit[]
-  readonly documents: readonly ViewedDocument[]
+  readonly documents: readonly HitDocument<SearchHit>[]
   readonly position: number
+  readonly parked: number
 }
 
 /** Searches the collections of one store. */
@@ -68,7 +67,7 @@ export class SearchReader {
     options: SearchOptions,
   ): Promise<SearchPage<T>> {
     const { limit = pageHits, cursor, match, prefix, where, highlight = false } = options
-    const opened = this.#opened(schema, name)
+    const config = this.#configOf(schema, name)
     const asked: SearchQuery = {
       text,
       ...(match !== undefined && { match }),
@@ -77,20 +76,18 @@ export class SearchReader {
     }
     // Looks at the whole question before it is known by a cursor, or waited for.
     checkSearchQuery(asked)
-    filterTests(configOf(opened).filters, where)
+    filterTests(config.filters, where)
     const highlights =
-      highlight === false
-        ? undefined
-        : new DocumentHighlights(configOf(opened), text, { match, prefix }, highlight)
-    const question = questionOf(opened, asked)
+      highlight === false ? undefined : new DocumentHighlights(config, text, { match, prefix }, highlight)
+    const question = questionOf(this.#moments.cursorIdentity(schema, name), asked)
     const after = cursor === undefined ? {} : { after: decodeCursor(cursor, question, this.#secret) }
     // One more is asked for: it tells whether there is a next page.
     const query = { ...asked, ...after, limit: limit + 1 }
-    const { hits, documents, position } = await this.#answer(schema, opened, query, limit, options)
+    const { hits, documents, position, parked } = await this.#answer(schema, name, query, limit, options)
     const found: FoundDocument<T>[] = []
     let units = 0
-    for (const [i, { document, version }] of documents.entries()) {
-      const { key, score } = hits[i] as SearchHit
+    for (const { document, version, hit } of documents) {
+      const { key, score } = hit
       const one = { key, version, score, document: document as T }
       if (highlights === undefined) {
         found.push(one)
@@ -105,19 +102,20 @@ export class SearchReader {
       found.push({ ...one, highlights: htmlOf(highlights, document) })
     }
     const last = hits.length > limit ? hits[limit - 1] : undefined
-    return { hits: found, cursor: last && encodeCursor(question, last.row, this.#secret), position }
+    const next = last && encodeCursor(question, last.row, this.#secret)
+    return { hits: found, cursor: next, position, ...(parked > 0 && { parked }) }
   }
 
-  /** Hits, one more than `limit` if there is, and the documents of `limit` of them. */
+  /** Hits, one more than `limit` if there is, and the documents of `limit` of them, less parked ones. */
   async #answer(
     schema: CollectionSchema,
-    opened: OpenedIndex,
+    name: string,
     query: SearchQuery,
     limit: number,
     options: SearchOptions,
   ): Promise<Answer> {
-    for (const tries = new Tries(opened); ; ) {
-      const moment = await this.#moments.moment(opened, options)
+    for (const tries = new Tries(); ; ) {
+      const { opened, moment } = await this.#moments.moment(schema, name, options)
       try {
         const hits: SearchHit[] = []
         for await (const page of opened.index.query(query, moment.rows)) {
@@ -126,25 +124,21 @@ export class SearchReader {
         }
         const documents = await documentsOf(schema, moment, hits.slice(0, limit))
         checkSignal(options, 'the search')
-        return { hits, documents, position: moment.position }
+        // Hits on parked documents are on older forms of them.
+        const current = documents.filter(({ isParked }) => !isParked)
+        return { hits, documents: current, position: moment.position, parked: moment.parked.size }
       } catch (error) {
-        tries.goOnAfter(error)
+        tries.goOnAfter(error, opened)
       } finally {
         await moment.release()
       }
     }
   }
 
-  #opened(schema: CollectionSchema, name: string): OpenedIndex {
-    const opened = this.#moments.opened(schema, name)
-    if (opened.type === (search as IndexType)) return opened
-    const how = opened.type.type === 'secondary' ? 'find' : 'query'
-    throw invalid(`${name} is an index of type ${opened.type.type}: ask it by ${how}()`)
+  #configOf(schema: CollectionSchema, name: string): SearchConfig {
+    const { config } = this.#moments.schemaOfType(schema, name, search as IndexType)
+    return config as unknown as SearchConfig
   }
-}
-
-function configOf(opened: OpenedIndex): SearchConfig {
-  return opened.schema.config as unknown as SearchConfig
 }
 
 function htmlOf(
@@ -156,9 +150,9 @@ function htmlOf(
 }
 
 /** What a cursor belongs to: all of the question that says which documents answer, and in which order. */
-function questionOf(opened: OpenedIndex, { text, match, prefix, where }: SearchQuery): CursorQuestion {
+function questionOf(index: string, { text, match, prefix, where }: SearchQuery): CursorQuestion {
   const asked = [text, match ?? null, prefix === true, conditions(where)] as const
-  return { index: opened.identity, query: encodeTuple(asked), reverse: false }
+  return { index, query: encodeTuple(asked), reverse: false }
 }
 
 /** The same conditions give the same values; the checks of filters went before. */

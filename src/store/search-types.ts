@@ -49,6 +49,11 @@ export interface SearchPage<T> {
   readonly cursor: string | undefined
   /** The entry of the log up to which the answer shows everything. */
   readonly position: number
+  /**
+   * There if not 0: documents that the index could not take as they are now (`onError: 'park'`). They are
+   * left out, so a page may be shorter than `limit`.
+   */
+  readonly parked?: number
 }
 
 /** Names of the search indexes in a definition; any text without one. */

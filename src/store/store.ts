@@ -5,15 +5,17 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
-import { slotCount } from '../base/ids.js'
+import { type IndexId, slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
 import { checkRequestId, makeRequestId } from '../base/request-id.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { slotOfRow } from '../codec/row.js'
+import type { ParkedRetry } from '../derived/index-status.js'
+import type { ParkedDocument } from '../derived/parked.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
-import type { Define } from '../machine/command.js'
+import type { Define, RebuildIndex } from '../machine/command.js'
 import { schemaKey } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
@@ -29,6 +31,7 @@ import {
   checkCollectionName,
   checkDefine,
   checkFeedName,
+  checkIndexName,
   checkSession,
   invalid,
   noOptions,
@@ -40,6 +43,7 @@ import { Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
+import { IndexCare } from './index-care.js'
 import { cursorSecret, IndexMoments } from './index-moments.js'
 import { IndexReader } from './index-reader.js'
 import { IndexTypes } from './index-types.js'
@@ -96,6 +100,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #reader: Reader | undefined
   #indexReader: IndexReader | undefined
   #searchReader: SearchReader | undefined
+  #indexCare: IndexCare | undefined
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
   #batches: Batches | undefined
@@ -164,6 +169,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: store.#reader,
       writtenAt: (key, version) => host.writtenAt(key, version),
     })
+    store.#indexCare = new IndexCare(() => host.indexes, store.#asking)
     const moments = new IndexMoments({
       indexes: () => host.indexes,
       types: indexTypes.byName,
@@ -182,9 +188,10 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
-   * definition. The same definition again makes no entry. New indexes are built from what is there; indexes
-   * that are no longer named go with `drop`. Any other change is INVALID, with no effect. Rejects also with
-   * TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
+   * definition. The same definition again makes no entry. New indexes are built from what is there; one that
+   * has another configuration now is built anew, while the old one answers (see `sameQuestions` of its
+   * type); indexes that are no longer named go with `drop`. Any other change is INVALID, with no effect.
+   * Rejects also with TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
   async define<const D extends Definition>(
     name: string,
@@ -193,12 +200,69 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   ): Promise<void> {
     checkDefine(options)
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
-    const command = { type: 'define', name, definition: checked, drop: options.drop === true } as const
+    const { drop = false } = options
+    await this.#defining(
+      answering => ({ type: 'define', name, definition: checked, drop, answering }),
+      options,
+    )
+  }
+
+  /**
+   * Has the index made again from the documents: when it resolves, that is logged and begun. The old one
+   * answers until the new one is built (`status().indexes` shows both), also after the store was closed in
+   * between. Rejects with NOT_FOUND, TIMED_OUT, ABORTED, CLOSED.
+   */
+  async rebuildIndex(collection: string, index: string, options: CallOptions = noOptions): Promise<void> {
+    checkCall(options, optionNames.call)
+    checkCollectionName(collection)
+    checkIndexName(index)
+    await this.#defining(answering => ({ type: 'rebuildIndex', name: collection, index, answering }), options)
+  }
+
+  /**
+   * The documents whose newest change the index could not take and put aside (`onError: 'park'`), in the
+   * order of their keys. Rejects with NOT_FOUND, INDEX_FAILED, TIMED_OUT, ABORTED, CLOSED.
+   */
+  async parked(
+    collection: string,
+    index: string,
+    options: CallOptions = noOptions,
+  ): Promise<readonly ParkedDocument[]> {
+    const schema = this.#indexed(collection, index, options)
+    return await this.#open(this.#indexCare).parked(schema, index, options)
+  }
+
+  /**
+   * Tells the index again of the documents that it put aside, after its code was mended; those that it can
+   * take now are in it when it resolves. Opening a store does the same. Waits while the index is built.
+   * Rejects as `parked` does.
+   */
+  async retryParked(
+    collection: string,
+    index: string,
+    options: CallOptions = noOptions,
+  ): Promise<ParkedRetry> {
+    const schema = this.#indexed(collection, index, options)
+    return await this.#open(this.#indexCare).retryParked(schema, index, options)
+  }
+
+  #indexed(collection: string, index: string, options: CallOptions): CollectionSchema {
+    checkCall(options, optionNames.call)
+    checkCollectionName(collection)
+    checkIndexName(index)
+    return this.#schema(collection)
+  }
+
+  async #defining(
+    commandOf: (answering: readonly IndexId[]) => Define | RebuildIndex,
+    options: CallOptions,
+  ): Promise<void> {
+    const command = commandOf(this.#open(this.#host).indexes.answeringMeanwhile())
     await this.#open(this.#asking).until(() => this.#define(command, options), options)
   }
 
   /** One deadline holds for both waits. */
-  async #define(command: Define, options: CallOptions): Promise<void> {
+  async #define(command: Define | RebuildIndex, options: CallOptions): Promise<void> {
     const finish = ({ value }: Done): number => (value as { collection: number }).collection
     const collection = await this.#open(this.#metaAsking).ask(
       command,

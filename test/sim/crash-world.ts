@@ -30,6 +30,7 @@ export interface WorldReport {
   refused: number
   replayed: number
   rebuilt: number
+  remade: number
 }
 
 export function emptyReport(): WorldReport {
@@ -41,6 +42,7 @@ export function emptyReport(): WorldReport {
     refused: 0,
     replayed: 0,
     rebuilt: 0,
+    remade: 0,
   }
 }
 
@@ -177,8 +179,10 @@ export class CrashWorld {
     const clients: Promise<void>[] = [this.#importer.run()]
     for (let client = 0; client < clientCount; client++) clients.push(this.#client(store, client))
     const searches = this.#search(store)
+    const remaking = this.#remake(store)
     await Promise.all(clients)
     await searches
+    await remaking
   }
 
   /** A question in the midst of writes: what it shows answers to it, in order. */
@@ -191,6 +195,19 @@ export class CrashWorld {
         }
         before = place
       }
+    }
+  }
+
+  /** Indexes are made again, or for another configuration and back. */
+  async #remake(store: Store): Promise<void> {
+    const random = this.#random.split(`remake at ${this.report.acknowledged}`)
+    for (let n = random.pick([0, 0, 0, 1, 2]); n > 0; n--) {
+      if (random.chance(0.5)) await store.rebuildIndex('places', random.pick(['byTag', 'byValue']))
+      else {
+        const byValue = { ...placeIndexes.byValue, sparse: random.chance(0.5) }
+        await store.define('places', { ...definition, indexes: { ...placeIndexes, byValue } })
+      }
+      this.report.remade += 1
     }
   }
 

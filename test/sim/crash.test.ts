@@ -17,6 +17,7 @@ t.test('what was acknowledged survives every crash, once, and the rest is whole 
   t.ok(report.crashes >= crashes)
   t.ok(report.acknowledged > crashes, 'there was something to lose')
   t.ok(report.replayed > 0, 'retries met their kept replies')
+  t.ok(report.remade > 0, 'indexes were made again')
 })
 
 t.test('without the sync of the write-ahead log the same worlds fail within 50 crashes', async t => {

@@ -42,6 +42,12 @@ export const search: IndexType<SearchConfig, SearchQuery, SearchHit> = {
   version: 1000 * analysisVersion + rowsVersion,
   configure: configureSearch,
   open: config => new SearchIndex(config),
+  sameQuestions: (one, other) => namesOf(one) === namesOf(other),
+}
+
+/** What questions name. */
+function namesOf({ fields, filters }: SearchConfig): string {
+  return JSON.stringify([fields.map(({ field }) => field), filters])
 }
 
 /** An index, opened. */

@@ -5,6 +5,7 @@
  * A field is named by a path: a dot always separates, so `address.city` is the field `city` of the object in
  * the field `address`. A field whose own name holds a dot cannot be indexed.
  */
+import type { ErrorPolicy } from '../../base/error-policy.js'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { isWellFormed } from '../../base/text.js'
@@ -18,6 +19,8 @@ export interface SecondaryDefinition {
   readonly each?: string | undefined
   /** True: documents that lack one of the fields (or hold null there) are left out. Default false. */
   readonly sparse?: boolean | undefined
+  /** What becomes of a document that has too much for the index; default `stop`. */
+  readonly onError?: ErrorPolicy | undefined
 }
 
 /** A checked definition in its one normal form. */

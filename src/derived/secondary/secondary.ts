@@ -64,6 +64,8 @@ export const secondary: IndexType<SecondaryConfig, SecondaryQuery, SecondaryHit>
   version: 1,
   configure: configureSecondary,
   open: config => new SecondaryIndex(config),
+  // Other fields are asked otherwise, and one that is sparse now lacks what the other one has.
+  sameQuestions: () => false,
 }
 
 /**

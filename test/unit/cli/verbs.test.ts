@@ -119,6 +119,38 @@ t.test('status and indexes say how far an index is, once that is known', async t
   t.notMatch(JSON.stringify(status), /\d\.\d{4}/)
 })
 
+t.test('an index is made again, and what it put aside is listed', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'people', '--json', '{"key":"id"}')
+  const many = 'many'.repeat(100)
+  const tags = Array.from({ length: 10_000 }, (_, n) => `t${n}`)
+  await sillok('put', 'people', JSON.stringify({ id: many, tags }))
+  await sillok('put', 'people', '{"id":"few","tags":["a"]}')
+  const byTag = { type: 'secondary', fields: ['tags'], each: 'tags', onError: 'park' }
+  await sillok('define', 'people', '--json', JSON.stringify({ key: 'id', indexes: { byTag } }))
+  t.match(await sillok('find', 'people', 'byTag', '--eq', 'a'), { exit: 0, out: /"few"/ })
+  t.match(JSON.parse((await sillok('indexes')).out), {
+    parked: 1,
+    skipped: 0,
+    onError: 'park',
+    state: 'live',
+  })
+  const parked = JSON.parse((await sillok('indexes', '--parked')).out) as object
+  t.match(parked, { collection: 'people', index: 'byTag', key: many, message: /10000 rows in one index/ })
+  t.match(await sillok('indexes', '-o', 'table'), { exit: 0, out: /people +byTag +secondary +live/ })
+  t.match(JSON.parse((await sillok('rebuild', 'people', 'byTag')).out), {
+    rebuilt: 'byTag',
+    documents: 2,
+    parked: 1,
+  })
+  t.match(await sillok('find', 'people', 'byTag', '--eq', 'a'), { exit: 0, out: /"few"/ })
+  t.match(await sillok('rebuild', 'people', 'none'), { exit: 5, err: /has no index none; it has byTag/ })
+  const stops = { key: 'id', indexes: { byTag: { ...byTag, onError: 'stop' } } }
+  await sillok('define', 'people', '--json', JSON.stringify(stops))
+  const stopped = await sillok('rebuild', 'people', 'byTag')
+  t.match(stopped, { exit: 3, err: /^INDEX_FAILED: .*10000 rows/ })
+})
+
 t.test('the status of an index that never opens is told after ten seconds', async t => {
   let nowMs = 0
   const clock: Clock = {

@@ -40,6 +40,7 @@ function world(
     collection: 1,
     index: tagIndex,
     limits,
+    onError: () => 'stop',
     gate: { run: task => task() },
     pace: new Pace(machine.environment.clock, limits.sliceMs),
     open: async isFresh => {

@@ -13,8 +13,10 @@ import {
   markerKey,
   markKeys,
   readPosition,
+  sealNumber,
   sealPosition,
 } from '../../../src/derived/index-marks.js'
+import { parkedKey, sealParked } from '../../../src/derived/parked.js'
 import {
   noBytes,
   openValue,
@@ -53,6 +55,8 @@ async function verify(indexTypes = types): Promise<VerifyReport> {
     await env.disk.close()
   }
 }
+
+const parked = { since: 1, isGone: false, message: 'no' }
 
 /** What a store holds, to be changed. */
 interface Opened {
@@ -150,6 +154,20 @@ t.test('each difference from what the documents give is a fault with file and ke
     'the end of a document that nobody clears away': ({ batch }) => {
       batch.put(gone, sealNote(gone, { version: 400, isGone: true, note: undefined }))
       return [gone, /not listed/]
+    },
+    'a parked document that is older than the log says': opened => {
+      const key = parkedKey(firstKey(opened, 'n').subarray(1))
+      opened.batch.put(key, sealParked(key, { ...parked, version: 1 }))
+      return [key, /is parked, and \d+ is held/]
+    },
+    'a parked document that the log does not have': ({ batch }) => {
+      const key = parkedKey(encodeKey(10_000))
+      batch.put(key, sealParked(key, { ...parked, version: 7 }))
+      return [key, /is parked with version 7, in the log it has 0/]
+    },
+    'a count of skipped documents that nobody knows of': ({ batch }) => {
+      batch.put(markKeys.skipped, sealNumber(markKeys.skipped, 2))
+      return [markKeys.skipped, /2 documents are said to be skipped, 0 are/]
     },
     'a position beyond the log': ({ at, batch }) => {
       batch.put(markKeys.position, sealPosition({ ...at, position: at.position + 100 }))

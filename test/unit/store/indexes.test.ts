@@ -146,7 +146,8 @@ t.test('an index on what is there is built; one that is dropped is gone', async 
     { collection: 'plain', type: 'secondary', state: 'live', lag: 0 },
   )
   const other = { key: 'id', indexes: { byAge: { type: 'secondary', fields: ['city'] } } }
-  t.match(await codeOf(store.define('plain', other)), 'INVALID')
+  const text = { key: 'id', indexes: { byAge: { type: 'search', fields: ['city'] } } }
+  t.match(await codeOf(store.define('plain', text)), 'INVALID')
   t.match(await codeOf(store.define('plain', { key: 'id' })), 'INVALID')
   await store.define('plain', { key: 'id' }, { drop: true })
   t.equal(await codeOf(all(plain.find('byAge'))), 'NOT_FOUND')
