@@ -9,7 +9,6 @@
  */
 import { assert } from '../base/assert.js'
 import type { ConstraintId, Version } from '../base/ids.js'
-import { limits } from '../base/limits.js'
 import { encodeTuple } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import { keyBytes, type RowKey } from '../codec/row.js'
@@ -58,7 +57,7 @@ export function decideBackfill(backfill: Backfill, view: View, context: DecideCo
     // One that is of a newer version than the constraint ran its rule when it was written.
     if (row && row.version <= known.since) bytes += claimFor(draft, backfill, constraint, key, row)
     seen += 1
-    if (bytes >= limits.buildEntryBytes) break
+    if (bytes >= context.limits.buildEntryBytes) break
   }
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
   const isWhole = seen === keys.length

@@ -19,6 +19,7 @@ import type {
   RequestOptions,
   ScanOptions,
   SessionOptions,
+  ViolationsOptions,
   WriteOptions,
 } from './options.js'
 
@@ -48,6 +49,7 @@ export const optionNames = {
   scan: names<ScanOptions>({ ...read, ...bounds, reverse: true, limit: true }),
   find: names<FindOptions>(find),
   page: names<PageOptions>({ ...find, limit: true, cursor: true }),
+  violations: names<ViolationsOptions>({ ...read, limit: true, after: true }),
   changes: names<ChangesOptions>({ collection: true, from: true, follow: true, name: true, signal: true }),
   define: names<DefineOptions>({ ...call, drop: true }),
   session: names<SessionOptions & CallOptions>({ ...call, name: true, numbering: true, input: true }),
@@ -147,6 +149,18 @@ export function checkPage(options: PageOptions): void {
   }
   if (cursor !== undefined && typeof cursor !== 'string') {
     throw invalid(`cursor must be the text that the page before gave, not ${show(cursor)}`)
+  }
+}
+
+/** Throws INVALID unless limit and after are what their types say; as `checkRead` for the rest. */
+export function checkViolations(options: ViolationsOptions): void {
+  checkRead(options, optionNames.violations)
+  const { limit, after } = options
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1)) {
+    throw invalid(`limit must be a whole number from 1, not ${show(limit)}`)
+  }
+  if (after !== undefined && typeof after !== 'string') {
+    throw invalid(`after must be the text that the page before gave, not ${show(after)}`)
   }
 }
 

@@ -2,6 +2,7 @@
 import type { SillokError } from '../base/errors.js'
 import type { Host, PartitionStatus } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
+import type { ConstraintStatus } from './constraints.js'
 
 /**
  * Events: `failed` (error) once when the store stops by itself; `rebuilt` (reason) when state was made anew,
@@ -43,4 +44,6 @@ export interface StoreStatus {
   readonly partitions: readonly PartitionStatus[]
   /** Every derived index, and how far it is. */
   readonly indexes: readonly NamedIndexStatus[]
+  /** Every unique constraint, and how far it is. */
+  readonly constraints: readonly ConstraintStatus[]
 }
