@@ -2,15 +2,23 @@
  * What must hold of unique constraints, whatever was done: computed from all documents at once, by comparing
  * each with each, and held against the rows of claims and violations.
  */
+
+import type { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
 import { decodeDocument } from '../../../src/codec/document.js'
-import { keyText, type RowKey } from '../../../src/codec/row.js'
+import { keyText, type Row, type RowKey } from '../../../src/codec/row.js'
 import { decodeClaim } from '../../../src/machine/claims.js'
+import type { ConstraintSchema } from '../../../src/machine/constraint-schema.js'
 import { decodeConstraintState } from '../../../src/machine/constraint-state.js'
 import { documentBytes, heldClaims } from '../../../src/machine/documents.js'
 import { claimPrefix, constraintKey, violationParts, violationPrefix } from '../../../src/machine/keys.js'
+import type { Definition } from '../../../src/machine/schema.js'
 import { decodeHead, decodeLink } from '../../../src/machine/violations.js'
-import type { Rows } from './rows.js'
+
+/** All rows of a partition at one moment. */
+export interface StoredRows {
+  readonly rows: ReadonlyMap<RowKey, Row>
+}
 
 export interface Thing {
   readonly id: string
@@ -30,7 +38,7 @@ export function valuesOf(rule: Rule, { mail, tags, on }: Thing): readonly string
   return [rule === 'exact' ? mail : mail.trim().toLowerCase()]
 }
 
-export function things(rows: Rows): Map<string, { thing: Thing; version: number; row: RowKey }> {
+export function things(rows: StoredRows): Map<string, { thing: Thing; version: number; row: RowKey }> {
   const all = new Map<string, { thing: Thing; version: number; row: RowKey }>()
   for (const [row, { value, version }] of rows.rows) {
     if (!row.startsWith('d')) continue
@@ -44,8 +52,59 @@ export function ownKey(id: string): string {
   return keyText(encodeKey(id))
 }
 
+/** The rules as they are defined. */
+export const ruleDefinitions: Readonly<Record<Rule, NonNullable<Definition['unique']>[string]>> = {
+  mail: { fields: ['mail'], normalize: ['trim', 'fold'] },
+  tags: { fields: ['tags'], normalize: ['trim', 'fold'], each: 'tags' },
+  onMail: { fields: ['mail'], normalize: ['trim', 'fold'], where: { on: true } },
+  nulls: { fields: ['mail'], normalize: ['trim', 'fold'], nulls: 'equal' },
+  exact: { fields: ['mail'] },
+}
+
+/** Which of the rules a constraint has. */
+export function ruleOf({ each, where, nulls, fields }: ConstraintSchema): Rule {
+  if (each !== undefined) return 'tags'
+  if (where !== undefined) return 'onMail'
+  if (nulls !== undefined) return 'nulls'
+  return fields[0]?.steps.length === 0 ? 'exact' : 'mail'
+}
+
+/** A document that often has a value of another. */
+export function randomThing(random: Random, keys = 12): Thing {
+  const mail = random.pick(['absent', null, 'a', 'A ', 'b', 'B', 'c', { no: true }] as const)
+  const tags = ['x', ' X', 'y', 'z'].filter(() => random.chance(0.4))
+  return {
+    id: `k${random.below(keys)}`,
+    ...(mail !== 'absent' && { mail }),
+    ...(random.chance(0.7) && { tags }),
+    ...(random.chance(0.7) && { on: random.chance(0.5) }),
+  }
+}
+
+/** What is wrong with the rows of all these constraints together, or nothing. */
+export function allFaultsOf(rows: StoredRows, unique: readonly ConstraintSchema[]): string[] {
+  const faults = unique.flatMap(constraint => {
+    const rule = ruleOf(constraint)
+    return faultsOf(rows, constraint.id, rule).map(fault => `${constraint.id} ${rule}: ${fault}`)
+  })
+  const known = new Set(unique.map(({ id }) => id))
+  const dropping = new Set<number>()
+  for (const [key, { value }] of rows.rows) {
+    if (!key.startsWith('mc')) continue
+    const id = Buffer.from(key, 'latin1').readUInt32BE(2)
+    if (decodeConstraintState(value).state === 'dropping') dropping.add(id)
+    else if (!known.has(id)) faults.push(`constraint ${id} is in no schema and is not dropped`)
+  }
+  for (const key of rows.rows.keys()) {
+    if (!key.startsWith('c') && !key.startsWith('v')) continue
+    const id = Buffer.from(key, 'latin1').readUInt32BE(1)
+    if (!known.has(id) && !dropping.has(id)) faults.push(`a row of constraint ${id}, which was dropped`)
+  }
+  return faults
+}
+
 /** What is wrong with the rows of the constraint, or nothing. */
-export function faultsOf(rows: Rows, id: number, rule: Rule): string[] {
+export function faultsOf(rows: StoredRows, id: number, rule: Rule): string[] {
   const faults: string[] = []
   const all = things(rows)
   const stateRow = rows.rows.get(constraintKey(id))
@@ -121,7 +180,7 @@ function pairFaults(rule: Rule, all: readonly Thing[], lostCount: number): strin
 }
 
 /** The violations by value, from their rows and by walking each list. */
-function losersOf(rows: Rows, id: number, faults: string[]): Map<string, Set<string>> {
+function losersOf(rows: StoredRows, id: number, faults: string[]): Map<string, Set<string>> {
   const losers = new Map<string, Set<string>>()
   const heads = new Map<string, string>()
   for (const key of rows.rows.keys()) {

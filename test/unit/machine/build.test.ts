@@ -16,20 +16,20 @@ import {
   schemaKey,
   violationPrefix,
 } from '../../../src/machine/keys.js'
-import { checkDefinition, type Definition, encodeSchema } from '../../../src/machine/schema.js'
-import { faultsOf, type Rule, type Thing, things, valuesOf } from './build-oracle.js'
+import { checkDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import {
+  allFaultsOf,
+  type Rule,
+  randomThing,
+  ruleDefinitions,
+  type Thing,
+  things,
+  valuesOf,
+} from './build-oracle.js'
 import { addFacts, digestOf, Rows } from './rows.js'
 
 const seed = process.env['SEED'] ?? String(Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
-
-const definitions: Readonly<Record<Rule, NonNullable<Definition['unique']>[string]>> = {
-  mail: { fields: ['mail'], normalize: ['trim', 'fold'] },
-  tags: { fields: ['tags'], normalize: ['trim', 'fold'], each: 'tags' },
-  onMail: { fields: ['mail'], normalize: ['trim', 'fold'], where: { on: true } },
-  nulls: { fields: ['mail'], normalize: ['trim', 'fold'], nulls: 'equal' },
-  exact: { fields: ['mail'] },
-}
 
 /** A partition with one collection, whose constraints change, and what the background would do in it. */
 class World {
@@ -60,7 +60,7 @@ class World {
   }
 
   define(names: readonly Rule[], shared?: string): void {
-    const unique = Object.fromEntries(names.map(rule => [shared ?? rule, definitions[rule]]))
+    const unique = Object.fromEntries(names.map(rule => [shared ?? rule, ruleDefinitions[rule]]))
     const checked = checkDefinition('things', { key: 'id', unique })
     const merged = mergeConstraints(this.unique, checked.unique, this.#next, true)
     if ('refused' in merged) throw new Error(merged.refused)
@@ -131,11 +131,7 @@ class World {
   }
 
   faults(): string[] {
-    const faults: string[] = []
-    for (const { id } of this.unique) {
-      const rule = this.rules.get(id)
-      if (rule !== undefined) faults.push(...faultsOf(this.rows, id, rule).map(fault => `${rule}: ${fault}`))
-    }
+    const faults = allFaultsOf(this.rows, this.unique)
     const sums = digestOf(this.rows.rows)
     if (!Buffer.from(sums.buffer).equals(Buffer.from(this.sums.buffer))) faults.push('digests differ')
     return faults
@@ -150,17 +146,6 @@ function outcome(decision: Decision): string {
   if (decision.type !== 'entry' && decision.type !== 'answer') return decision.type
   const { reply } = decision
   return reply.ok ? 'ok' : `${reply.code} ${String(reply.details['holder'] ?? '')}`.trim()
-}
-
-function randomThing(random: Random): Thing {
-  const mail = random.pick(['absent', null, 'a', 'A ', 'b', 'B', 'c', { no: true }] as const)
-  const tags = ['x', ' X', 'y', 'z'].filter(() => random.chance(0.4))
-  return {
-    id: `k${random.below(12)}`,
-    ...(mail !== 'absent' && { mail }),
-    ...(random.chance(0.7) && { tags }),
-    ...(random.chance(0.7) && { on: random.chance(0.5) }),
-  }
 }
 
 t.test(
