@@ -25,6 +25,7 @@ const commands: readonly { readonly command: Command }[] = await Promise.all([
   import('./commands/find.js'),
   import('./commands/tail.js'),
   import('./commands/indexes.js'),
+  import('./commands/constraints.js'),
   import('./commands/status.js'),
   import('./commands/digest.js'),
   import('./commands/verify.js'),

@@ -184,8 +184,8 @@ export class ConstraintBuilds {
 
   /** Of two rules of one name the newer one is enforced: the older one goes. */
   async #retire(): Promise<void> {
-    const { data, meta } = this.#options
-    for (const [, row] of data.state.partitionRows(schemaPrefix)) {
+    const { meta } = this.#options
+    for (const [, row] of this.#options.data.state.partitionRows(schemaPrefix)) {
       const { id: collection, unique } = schemaOfRow(row)
       for (const { id, name, online } of unique) {
         const isNewer = unique.some(other => other.name === name && other.id < id)
@@ -197,11 +197,11 @@ export class ConstraintBuilds {
 
   /** Resolves when it is applied; true: the log had come further than this knew. */
   async #propose(command: Command): Promise<boolean> {
-    const { data, clock } = this.#options
+    const { clock, data: replica } = this.#options
     const beganMs = clock.monotonicMs()
-    const before = data.applied
-    const { value } = await data.call(command, this.#sender)
-    const areOthers = data.applied > before + 1
+    const before = replica.applied
+    const { value } = await replica.call(command, this.#sender)
+    const areOthers = replica.applied > before + 1
     await this.#pause(areOthers ? clock.monotonicMs() - beganMs : 0)
     return (value as BuildValue).isStale
   }

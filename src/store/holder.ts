@@ -1,5 +1,5 @@
 /**
- * Who holds a unique value: its claim names the document, and the document lists its claims, or has the value.
+ * Who holds a unique value: its claim names the document, and the document lists the claim or has the value.
  *
  * These are two rows. A change between the two reads shows as a mismatch; then both are read again, at last
  * as of one moment, which costs more: there they belong together, or something is damaged.

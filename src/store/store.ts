@@ -221,7 +221,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * The definition of the collection in its normal form; undefined if there is none of that name. A
-   * definition is seen here at the latest when `define` has resolved. Throws INVALID for what is no name, CLOSED.
+   * definition is seen here at the latest when `define` has resolved. Throws INVALID for what is no name,
+   * CLOSED.
    */
   definition(name: string): NormalDefinition | undefined {
     checkCollectionName(name)

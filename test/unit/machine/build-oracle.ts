@@ -27,9 +27,10 @@ export interface Thing {
   readonly on?: boolean
 }
 
-/** The rules of the test in words of its own; the values that a document has, or null if it cannot have one. */
+/** The rules of the test; `valuesOf` says what they mean. */
 export type Rule = 'mail' | 'tags' | 'onMail' | 'nulls' | 'exact'
 
+/** The values that a document has; null if its fields cannot be one. */
 export function valuesOf(rule: Rule, { mail, tags, on }: Thing): readonly string[] | null {
   if (rule === 'tags') return [...new Set((tags ?? []).map(tag => tag.trim().toLowerCase()))]
   if (rule === 'onMail' && on !== true) return []
