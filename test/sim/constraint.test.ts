@@ -3,7 +3,7 @@ import t from 'tap'
 import { type ConstraintReport, ConstraintWorld } from './constraint-world.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
-const crashes = Number(process.env['CRASHES'] ?? 120)
+const crashes = Number(process.env['CRASHES'] ?? 25)
 
 t.setTimeout(240_000)
 

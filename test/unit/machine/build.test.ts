@@ -42,7 +42,7 @@ class World {
   #ahead: { readonly id: number; keys: RowKey[] } | undefined
 
   constructor() {
-    this.rows.limits = { ...limits, buildEntryBytes: 2000 } as unknown as typeof limits
+    this.rows.limits = { ...limits, buildEntryBytes: 400 } as unknown as typeof limits
     this.#feed()
   }
 
