@@ -41,6 +41,7 @@ export function changeClaims(
   { schema, key, current }: Changed,
   claims: readonly Claim[],
 ): readonly Claim[] | Refused | undefined {
+  if (schema.unique.length === 0 && (current === null || current.value[0] === 0)) return claims
   const own = key.slice(documentPrefixBytes)
   const before = current === null ? nothing : claimsBefore(draft, schema, current)
   const held: Claim[] = []

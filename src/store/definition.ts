@@ -10,8 +10,8 @@ import { whereDefinition } from '../machine/where.js'
  *
  * Fields of a constraint are names if all have the same steps, which then stand in `normalize`; else each
  * comes with its own, and `normalize` is empty. `each`, `where` and `nulls` stand where they say more than
- * nothing; of a rule that is being replaced the new one stands. Indexes have the configuration that their type
- * made of what was written.
+ * nothing; of a rule that is being replaced the new one stands. Indexes have the configuration that their
+ * type made of what was written.
  */
 export interface NormalDefinition extends Definition {
   readonly unique: Readonly<Record<string, NormalUnique>>

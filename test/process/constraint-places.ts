@@ -16,7 +16,7 @@ export interface Shared {
   readonly rows: number
 }
 
-/** Compares the violations that the store lists with the documents; throws at a difference. While nobody writes. */
+/** Compares the listed violations with the documents; throws at a difference. While nobody writes. */
 export async function comparePlaces(store: Store): Promise<Shared> {
   const normal = normalizer(placeConstraint.unique.place.normalize)
   const places = new Map<string, string[]>()

@@ -1,6 +1,6 @@
 /**
- * Builds a constraint over many documents while others write, as a process to be killed: prints how far it is,
- * and at the end compares its violations with the documents.
+ * Builds a constraint over many documents while others write, as a process to be killed: prints how far it
+ * is, and at the end compares its violations with the documents.
  *
  *   node constraint-program.js FOLDER WRITES_PER_SECOND
  */

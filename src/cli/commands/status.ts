@@ -41,7 +41,7 @@ function flatten(told: Told): Fields {
     fields[`index ${collection}.${name}`] = `${state}, at entry ${position}, ${lag} behind`
   }
   for (const { collection, name, id, state, violations } of constraints) {
-    const what = violations === 0 ? state : `${state}, ${violations} violations`
+    const what = violations === 0 ? state : `${state}, ${violations} violating`
     fields[`constraint ${collection}.${name} ${id}`] = what
   }
   return fields

@@ -103,20 +103,16 @@ t.test('a refusal has its code, its details and its exit code', async t => {
 t.test('constraints says what is shared, page by page, and define changes and drops', async t => {
   const { sillok } = shell(t)
   await sillok('define', 'users', '--json', '{"key":"id"}')
-  for (const id of ['a', 'b', 'c']) await sillok('put', 'users', `{"id":"${id}","email":"Kim"}`)
+  for (const id of ['a', 'b']) await sillok('put', 'users', `{"id":"${id}","email":"Kim"}`)
   t.match(await sillok('define', 'users', '--json', users), { exit: 0 })
   const waited = await sillok('constraints', 'users', '--wait')
-  t.match(JSON.parse(waited.out), { collection: 'users', name: 'email', state: 'violated', violations: 2 })
+  t.match(JSON.parse(waited.out), { collection: 'users', name: 'email', state: 'violated', violations: 1 })
   const listed = (await sillok('constraints', '--violations')).out.trim().split('\n')
   const parsed = listed.map(line => JSON.parse(line) as object)
   const one = { collection: 'users', constraint: 'email', values: ['Kim'], holder: 'a' }
-  t.same(parsed, [
-    { ...one, key: 'b' },
-    { ...one, key: 'c' },
-  ])
-  t.match(await sillok('status', '-o', 'table'), { out: /constraint users.email 1 +violated, 2 violations/ })
+  t.same(parsed, [{ ...one, key: 'b' }])
+  t.match(await sillok('status', '-o', 'table'), { out: /constraint users.email 1 +violated, 1 violating/ })
   await sillok('delete', 'users', 'a')
-  await sillok('delete', 'users', 'b')
   t.match(await sillok('constraints'), { out: /"state":"enforced"/ })
   t.match(await sillok('constraints', 'nobody'), { exit: 5, err: /not defined/ })
   t.match(await sillok('define', 'users', '--json', '{"key":"id"}'), { exit: 1, err: /drop/ })
