@@ -10,8 +10,8 @@
  *
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
- * While others write it rests after each entry for twice as long as that took. Where the event loop is busy,
- * most of that time was theirs, so the build's part of it is small.
+ * While others write it rests after each entry for four times as long as that took. Where the event loop is
+ * busy, most of that time was theirs, so the build's part of it is small.
  */
 import type { ConstraintId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
@@ -37,7 +37,7 @@ import type { Replica } from './replica.js'
 const pageRows = 1000
 
 /** How long it rests after an entry while others write, as a multiple of the time that the entry took. */
-const restsPerWork = 2
+const restsPerWork = 4
 
 /** Between whom. */
 export interface ConstraintBuildsOptions {
