@@ -9,7 +9,7 @@
  * | openSession  | data      | null                                             |
  * | metaFeed     | data      | null                                             |
  * | backfill     | data      | { isStale: boolean }                             |
- * | judge        | data      | null                                             |
+ * | judge        | data      | { isStale: boolean }                             |
  * | dropClaims   | data      | { isStale: boolean }                             |
  * | retireConstraint | meta  | null                                             |
  * | subscribe    | data      | { epoch, index, count }                          |
