@@ -21,7 +21,8 @@ const writers = 64
 
 /** A line of the program. */
 interface Told {
-  readonly documents: number
+  /** Key of a place: its number. */
+  readonly builtThrough?: string
   readonly writes: number
   readonly refused: number
   readonly builtMs?: number
@@ -33,6 +34,7 @@ interface Told {
 export interface ConstraintReport {
   readonly quiet: Shared & { readonly builtMs: number; readonly droppedMs: number }
   readonly kills: number
+  /** Numbers of the places through which the build was, and went on from. */
   readonly killedAt: readonly number[]
   readonly wentOnFrom: readonly number[]
   readonly writes: number
@@ -141,13 +143,13 @@ async function buildUnderKills(folder: string, kills: number, rate: number, tota
     const { first, last } = await runProgram(folder, rate, killFrom)
     const before = killedAt.at(-1)
     if (before !== undefined) {
-      wentOnFrom.push(first.documents)
-      if (first.documents < before) throw new Error(`killed at ${before}, went on from ${first.documents}`)
+      wentOnFrom.push(reached(first))
+      if (reached(first) < before) throw new Error(`killed at ${before}, went on from ${reached(first)}`)
     }
     writes += last.writes
     refused += last.refused
     if (killFrom !== undefined) {
-      killedAt.push(last.documents)
+      killedAt.push(reached(last))
       continue
     }
     const { keys, rows, builtMs } = last
@@ -157,7 +159,12 @@ async function buildUnderKills(folder: string, kills: number, rate: number, tota
   }
 }
 
-/** Runs the program until its end, or until the build has passed so many documents. */
+/** Number of the place through which the build is. */
+function reached({ builtThrough }: Told): number {
+  return Number(builtThrough ?? 0)
+}
+
+/** Runs the program until its end, or until the build has passed that place. */
 async function runProgram(
   folder: string,
   rate: number,
@@ -173,7 +180,7 @@ async function runProgram(
     const told = JSON.parse(line) as Told
     first ??= told
     last = told
-    if (killFrom !== undefined && told.documents >= killFrom) child.kill('SIGKILL')
+    if (killFrom !== undefined && reached(told) >= killFrom) child.kill('SIGKILL')
   }
   const exit = await ended
   if (first === undefined || last === undefined) throw new Error(`exit ${exit}`)
