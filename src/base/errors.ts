@@ -66,7 +66,7 @@ export const errorTable = {
   UNAVAILABLE: row('not-applied', 'later', 'another node, or a majority, cannot be reached'),
   CLOSED: row('not-applied', 'never', 'the store is closed'),
   CLOSED_WHILE_WAITING: row('unknown', 'same-session', 'the store was closed before the answer was known'),
-  INDEX_BEHIND: row('not-applied', 'later', 'the index is being built or has fallen behind'),
+  INDEX_BEHIND: row('not-applied', 'later', 'the index or constraint is being built, or has fallen behind'),
   INDEX_FAILED: row('not-applied', 'later', 'the index cannot be brought up to date'),
   DISK_FULL: row('not-applied', 'later', 'no space left; service resumes when there is some'),
   DISK_FAILED: row('unknown', 'never', 'a write or sync failed: the store stopped'),

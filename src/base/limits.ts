@@ -84,6 +84,16 @@ export const limits = {
   constraintsPerCollectionMax: 32,
   /** Fields of one unique constraint. */
   fieldsPerConstraintMax: 32,
+  /** Values that one document claims under one constraint, by the elements of an array. */
+  claimsPerConstraintMax: 256,
+  /** Bytes of the same, normalised and encoded. */
+  claimBytesPerConstraintMax: 64 * KiB,
+  /** Documents that one entry of a constraint's build looks at. */
+  buildEntryDocuments: 128,
+  /**
+   * Bytes of facts after which an entry of a build or of a drop ends: at most one document's claims over it.
+   */
+  buildEntryBytes: 128 * KiB,
   /** Changes after which a batch of an index ends. */
   indexBatchChanges: 1000,
   /** The shortest time from one batch of an index to the next, unless a question waits: each is a sync. */
@@ -128,7 +138,7 @@ export const limits = {
   writeBufferBytesMeta: 4 * MiB,
   /** The same under each index. */
   writeBufferBytesIndex: 8 * MiB,
-  /** One entry of facts that are listed, not decided: longer lists are cut. No part lists facts yet. */
+  /** One entry of facts that are listed, not decided: longer lists are cut, far below that. */
   factsPerEntryBytesMax: 512 * KiB,
   /** Tries of `update(key, fn)` before its CONFLICT is the caller's. */
   updateTriesMax: 10,
@@ -182,6 +192,11 @@ assert(
   'an id that is not too old is still kept, though clocks differ by half of its life',
 )
 assert(limits.factsPerEntryBytesMax < limits.entryBytesMax, 'listed facts must fit an entry')
+assert(4 * limits.buildEntryBytes <= limits.factsPerEntryBytesMax, 'an entry of a build stays far below that')
+assert(
+  limits.constraintsPerCollectionMax * 2 * limits.claimsPerConstraintMax < 64 * KiB,
+  'all claims of a document can be counted in two bytes',
+)
 assert(
   limits.fieldsPerIndexMax * (limits.indexedValueBytesMax + 1) + 2 * limits.keyBytesMax <
     limits.indexKeyBytesMax,

@@ -28,6 +28,7 @@ const commands: readonly { readonly command: Command }[] = await Promise.all([
   import('./commands/tail.js'),
   import('./commands/indexes.js'),
   import('./commands/rebuild.js'),
+  import('./commands/constraints.js'),
   import('./commands/status.js'),
   import('./commands/digest.js'),
   import('./commands/verify.js'),

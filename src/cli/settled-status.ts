@@ -5,6 +5,16 @@
 import type { Clock } from '../env/clock.js'
 import type { Store, StoreStatus } from '../store/store.js'
 
+/** The status once no constraint is being built or dropped any more. */
+export async function builtStatus(store: Pick<Store, 'status'>, clock: Clock): Promise<StoreStatus> {
+  for (;;) {
+    const status = store.status()
+    const isOver = status.constraints.every(({ state }) => state === 'enforced' || state === 'violated')
+    if (isOver || status.state !== 'open') return status
+    await pause(clock)
+  }
+}
+
 const waitMsMax = 10_000
 const lookMs = 5
 
@@ -17,8 +27,12 @@ export async function settledStatus(store: Pick<Store, 'status'>, clock: Clock):
       ({ state, lag }) => state === 'opening' || (state === 'live' && lag > 0),
     )
     if (!isMoving || clock.monotonicMs() >= untilMs) return status
-    await new Promise<void>(resolve => {
-      clock.after(lookMs, resolve)
-    })
+    await pause(clock)
   }
+}
+
+function pause(clock: Clock): Promise<void> {
+  return new Promise(resolve => {
+    clock.after(lookMs, resolve)
+  })
 }

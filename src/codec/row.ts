@@ -6,6 +6,7 @@
  *
  *   d | u32be collection | key as tuple element                    a document
  *   c | u32be constraint | normalised value as tuple               a claim: who holds the unique value
+ *   v | u32be constraint | u16be n | value | key as tuple element  a document that shares a unique value
  *   s | slot | u48be session | u32be epoch | u48be sequence        a kept reply
  *   r | slot | request id                                          a kept request id: its reply, or a fence
  *   m | name                                                       the partition's own state
@@ -27,7 +28,14 @@ import { limits } from '../base/limits.js'
 export type RowKey = string
 
 /** The first character of a row key, by kind. */
-export const rowKinds = { document: 'd', claim: 'c', reply: 's', requestId: 'r', partition: 'm' } as const
+export const rowKinds = {
+  document: 'd',
+  claim: 'c',
+  violation: 'v',
+  reply: 's',
+  requestId: 'r',
+  partition: 'm',
+} as const
 
 /** The slot under which the partition's own rows are summed: one past the real ones. */
 export const partitionSlot: SlotId = slotCount
@@ -95,12 +103,20 @@ export function slotOfRow(key: RowKey): SlotId {
       return crc32(scratchView(writeKey(key), 5)) % slotCount
     case 0x63:
       return crc32(scratchView(writeKey(key), 1)) % slotCount
+    case 0x76:
+      return violationSlot(writeKey(key)) % slotCount
     case 0x73:
     case 0x72:
       return key.length > 1 ? key.charCodeAt(1) : 0
     default:
       return partitionSlot
   }
+}
+
+/** That of the claim on the same value; the key is in the scratch. */
+function violationSlot(length: number): number {
+  const end = Math.min(7 + scratch.readUInt16BE(5), length)
+  return crc32(scratch.subarray(7, end), crc32(scratch.subarray(1, 5)))
 }
 
 // Hashing runs for every row of every write. It makes no buffers: keys are written to one scratch, of which

@@ -4,18 +4,22 @@
  *   key     c | u32be constraint | the normalised values as a tuple
  *   value   u16 n | key of the holder, encoded | u16 n | rule | raw values as a tuple
  *
- * A document that lacks a field of the constraint, or has null there, claims nothing. Fields are
- * top-level names, not paths. Only booleans, numbers, strings, dates and bytes can be unique values: anything
- * else but null is INVALID.
+ * A document that lacks a field of the constraint, or has null there, claims nothing, unless the constraint
+ * says that nulls are equal; nor does one that does not meet the constraint's conditions. With `each` there
+ * is one claim per distinct element of that field's array (what is no array counts as its only element, an
+ * empty array has none). Fields are top-level names, not paths. Only booleans, numbers, strings, dates and
+ * bytes can be unique values: anything else but null is INVALID.
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { decodeTuple, encodeTuple, type TupleValue } from '../base/tuple.js'
-import type { RowKey } from '../codec/row.js'
+import { keyBytes, type RowKey } from '../codec/row.js'
+import type { ConstraintSchema } from './constraint-schema.js'
 import { claimPrefix } from './keys.js'
 import { type Normalizer, type NormalizeStep, normalizer } from './normalize.js'
-import type { CollectionSchema, ConstraintSchema } from './schema.js'
+import type { CollectionSchema } from './schema.js'
+import { isWhere } from './where.js'
 
 /** A unique value that a document wants to hold. */
 export interface Claim {
@@ -36,26 +40,68 @@ export interface HeldClaim {
 /**
  * What the document claims under the collection's constraints. Throws INVALID or TOO_LARGE, naming the field.
  */
-export function claimsOf(schema: CollectionSchema, document: Record<string, unknown>): Claim[] {
-  const claims: Claim[] = []
-  for (const constraint of schema.unique) {
-    const values = constraint.fields.map(({ field }) =>
-      Object.hasOwn(document, field) ? document[field] : null,
-    )
-    const claim = claimOf(constraint, values)
-    if (claim !== null) claims.push(claim)
-  }
-  return claims
+export function claimsOf(
+  schema: CollectionSchema,
+  document: Readonly<Record<string, unknown>>,
+): readonly Claim[] {
+  const [only] = schema.unique
+  if (only === undefined) return none
+  if (schema.unique.length === 1) return claimsUnder(only, document)
+  return schema.unique.flatMap(constraint => claimsUnder(constraint, document))
 }
 
-/** The claim for these values, one per field of the constraint; null if one of them is missing. */
+const none: readonly Claim[] = []
+
+/** What the document claims under one constraint. Throws INVALID or TOO_LARGE, naming the field. */
+export function claimsUnder(
+  constraint: ConstraintSchema,
+  document: Readonly<Record<string, unknown>>,
+): readonly Claim[] {
+  if (constraint.where !== undefined && !isWhere(constraint.where, document)) return none
+  const values = constraint.fields.map(({ field }) =>
+    Object.hasOwn(document, field) ? document[field] : null,
+  )
+  if (constraint.each !== undefined) return claimsOfEach(constraint, constraint.each, values)
+  const claim = claimOf(constraint, values)
+  return claim === null ? none : [claim]
+}
+
+/** One claim for each distinct element of the field `each`. */
+function claimsOfEach(constraint: ConstraintSchema, each: string, values: readonly unknown[]): Claim[] {
+  const place = constraint.fields.findIndex(({ field }) => field === each)
+  const value = values[place]
+  const claims = new Map<RowKey, Claim>()
+  let bytes = 0
+  for (const element of Array.isArray(value) ? (value as unknown[]) : [value]) {
+    const claim = claimOf(constraint, values.with(place, element))
+    if (claim === null || claims.has(claim.key)) continue
+    claims.set(claim.key, claim)
+    bytes += claim.value.length
+    const { claimsPerConstraintMax: countMax, claimBytesPerConstraintMax: bytesMax } = limits
+    if (claims.size <= countMax && bytes <= bytesMax) continue
+    const allowed = `${countMax} distinct ones of ${bytesMax} bytes in all are allowed`
+    const message = `constraint ${constraint.name}: field ${each} has too many values; ${allowed}`
+    throw new SillokError('TOO_LARGE', message)
+  }
+  return [...claims.values()]
+}
+
+/**
+ * The claim for these values, one per field of the constraint; null if one of them is missing, and nulls are
+ * distinct.
+ */
 export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]): Claim | null {
   const raw: TupleValue[] = []
   const normal: TupleValue[] = []
   let isNormal = true
   for (const [i, { field, steps }] of constraint.fields.entries()) {
     const value = values[i]
-    if (value === undefined || value === null) return null
+    if (value === undefined || value === null) {
+      if (constraint.nulls !== 'equal') return null
+      raw.push(null)
+      normal.push(null)
+      continue
+    }
     const checked = checkValue(constraint, field, value)
     raw.push(checked)
     const normalised = normalizerOf(steps)(checked) as TupleValue
@@ -97,6 +143,12 @@ function checkValue(constraint: ConstraintSchema, field: string, value: unknown)
 /** The claim's row: one per constraint and normalised value. */
 export function claimKeyOf(constraint: ConstraintId, value: Buffer): RowKey {
   return claimPrefix(constraint) + value.toString('latin1')
+}
+
+/** Constraint and value of a claim's row. */
+export function claimParts(key: RowKey): { readonly constraint: ConstraintId; readonly value: Buffer } {
+  const bytes = keyBytes(key)
+  return { constraint: bytes.readUInt32BE(1), value: bytes.subarray(5) }
 }
 
 /** The value of the claim's row; `holder`: the encoded key, one character per byte. */

@@ -8,6 +8,10 @@
  * | dropRequests | data      | null                                             |
  * | openSession  | data      | null                                             |
  * | metaFeed     | data      | null                                             |
+ * | backfill     | data      | { isStale: boolean }                             |
+ * | judge        | data      | { isStale: boolean }                             |
+ * | dropClaims   | data      | { isStale: boolean }                             |
+ * | retireConstraint | meta  | null                                             |
  * | subscribe    | data      | { epoch, index, count }                          |
  * | acknowledge  | data      | null                                             |
  * | unsubscribe  | data      | { existed: boolean }                             |
@@ -20,6 +24,7 @@
 import type { Code, ErrorDetails } from '../base/errors.js'
 import type {
   CollectionId,
+  ConstraintId,
   IndexId,
   LogIndex,
   LogTime,
@@ -33,7 +38,7 @@ import type { Fact } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Claim } from './claims.js'
 import type { Reply } from './reply.js'
-import type { Definition } from './schema.js'
+import type { CollectionSchema, Definition } from './schema.js'
 
 /** One document operation. `document` is its msgpack form. */
 export interface Operation {
@@ -44,8 +49,8 @@ export interface Operation {
   readonly document?: Buffer
   /** Only if the document has this version; null: only if it is absent. */
   readonly ifVersion?: Version | null
-  /** The claims of `document`, computed once. */
-  claims?: readonly Claim[]
+  /** The claims of `document` under that schema, computed once. */
+  made?: { readonly schema: CollectionSchema; readonly claims: readonly Claim[] }
 }
 
 /** What the answer to a write says: per operation, whether the document was there before. */
@@ -120,6 +125,44 @@ export interface DropRequests {
   readonly keys: readonly RowKey[]
 }
 
+/** Documents, by their rows, that claim what an online constraint says: the next ones of its build. */
+export interface Backfill {
+  readonly type: 'backfill'
+  readonly constraint: ConstraintId
+  /** Where the build was when the keys were looked up, as its row says; null at the beginning. */
+  readonly after: Uint8Array | null
+  /** Rows of all documents behind that through `through` that were there before the constraint, in order. */
+  readonly keys: readonly RowKey[]
+  readonly through: Uint8Array | null
+  /** There are none behind `through`. */
+  readonly isLast: boolean
+  /** What a document claims, computed once for each form of it. */
+  readonly made: Map<RowKey, { readonly value: Buffer; readonly claims: readonly Claim[] | undefined }>
+}
+
+/** Says of a constraint whose build is over whether it is enforced. */
+export interface Judge {
+  readonly type: 'judge'
+  readonly constraint: ConstraintId
+}
+
+/** Removes these rows of a constraint that is dropped. */
+export interface DropClaims {
+  readonly type: 'dropClaims'
+  readonly constraint: ConstraintId
+  readonly keys: readonly RowKey[]
+  /** There are no more: the constraint is forgotten. */
+  readonly isLast: boolean
+}
+
+/** The newer of two rules of one name is enforced: the older one goes. */
+export interface RetireConstraint {
+  readonly type: 'retireConstraint'
+  readonly collection: CollectionId
+  /** The newer one. */
+  readonly by: ConstraintId
+}
+
 /** Makes a data partition know a session, or a newer epoch of it. */
 export interface OpenSession {
   readonly type: 'openSession'
@@ -169,13 +212,13 @@ export interface Unsubscribe {
   readonly name: string
 }
 
-/** Creates a collection, or gives an existing one other indexes. */
+/** Creates a collection, or gives an existing one other indexes and constraints. */
 export interface Define {
   readonly type: 'define'
   readonly name: string
   /** The configuration of each index in its one normal form. */
   readonly definition: Definition
-  /** Indexes that the definition lacks may go. */
+  /** Indexes and constraints that the definition lacks may go. */
   readonly drop: boolean
   /** Of indexes that are being made again: the numbers that answer meanwhile; the newest if none is named. */
   readonly answering?: readonly IndexId[]
@@ -223,6 +266,10 @@ export type Command =
   | DropRequests
   | OpenSession
   | MetaFeed
+  | Backfill
+  | Judge
+  | DropClaims
+  | RetireConstraint
   | Subscribe
   | Acknowledge
   | Unsubscribe

@@ -7,6 +7,7 @@
  */
 import type { SessionId } from '../base/ids.js'
 import type { Decision, MetaFeed, OpenSession } from './command.js'
+import { takeSchemas } from './decide-build.js'
 import { Draft } from './draft.js'
 import { metaCursorKey, openedKey } from './keys.js'
 import { refuse } from './reply.js'
@@ -22,10 +23,7 @@ export function decideMetaFeed(feed: MetaFeed, view: View, context: DecideContex
   if (cursor === undefined) return { type: 'need', keys: draft.needs }
   const reply = { ok: true, version: context.version, value: null } as const
   if (feed.through <= cursor) return { type: 'answer', reply }
-  for (const [key, value] of feed.schemas) {
-    const current = draft.get(key)
-    if (current === null || (current !== undefined && !current.value.equals(value))) draft.put(key, value)
-  }
+  takeSchemas(draft, feed.schemas, context.version)
   for (const session of feed.ended) endSession(draft, session)
   draft.put(metaCursorKey, encodeCursor(feed.through))
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }

@@ -1,10 +1,8 @@
-/** Decides what changes the store's own state: definitions, and the register of sessions. */
-import { isDeepStrictEqual } from 'node:util'
+/** Decides what changes the register of sessions, in meta. */
 import { limits } from '../base/limits.js'
-import type { Decision, Define, EndSessions, KeepAlive, RebuildIndex, Register } from './command.js'
+import type { Decision, EndSessions, KeepAlive, Register } from './command.js'
 import { Draft } from './draft.js'
-import { type IndexSchema, mergeIndexes, remakeIndex } from './index-schema.js'
-import { collectionNameKey, counterKey, nonceKey, registeredKey, schemaKey, sessionNameKey } from './keys.js'
+import { counterKey, nonceKey, registeredKey, sessionNameKey } from './keys.js'
 import {
   type Counters,
   decodeCounters,
@@ -18,109 +16,7 @@ import {
   type Registered,
 } from './registry.js'
 import { type Refused, type Reply, refuse } from './reply.js'
-import {
-  type CollectionSchema,
-  compileDefinition,
-  decodeSchema,
-  encodeSchema,
-  sameConstraints,
-} from './schema.js'
 import type { DecideContext, View } from './view.js'
-
-/** Creates the collection, or finds it as defined; only its indexes may differ. Anything else is refused. */
-export function decideDefine(define: Define, view: View, context: DecideContext): Decision {
-  const draft = new Draft(view, context.version)
-  const counters = readCounters(draft)
-  const nameKey = collectionNameKey(define.name)
-  const named = draft.get(nameKey)
-  if (counters === undefined || named === undefined) return { type: 'need', keys: draft.needs }
-  if (named !== null) return redefine(define, draft, context, counters, named.value.readUInt32LE(0))
-  if (counters.collections >= limits.collectionsMax) {
-    return { type: 'answer', reply: refuse('TOO_LARGE', `at most ${limits.collectionsMax} collections`) }
-  }
-  const id = counters.collections + 1
-  const schema = compileDefinition(
-    id,
-    define.name,
-    define.definition,
-    counters.constraints + 1,
-    counters.indexes + 1,
-  )
-  const number = Buffer.alloc(4)
-  number.writeUInt32LE(id, 0)
-  draft.put(nameKey, number)
-  draft.get(schemaKey(id))
-  draft.put(schemaKey(id), encodeSchema(schema))
-  const constraints = counters.constraints + schema.unique.length
-  const indexes = counters.indexes + schema.indexes.length
-  draft.put(counterKey, encodeCounters({ ...counters, collections: id, constraints, indexes }))
-  return finish(draft, { ok: true, version: context.version, value: { collection: id } })
-}
-
-/** The same definition again makes no entry; only the indexes may differ. */
-function redefine(
-  define: Define,
-  draft: Draft,
-  context: DecideContext,
-  counters: Counters,
-  id: number,
-): Decision {
-  const row = draft.get(schemaKey(id))
-  if (row === undefined) return { type: 'need', keys: draft.needs }
-  if (row === null) throw new Error(`collection ${id} has a name but no schema`)
-  const old = decodeSchema(row.value)
-  const wanted = compileDefinition(id, define.name, define.definition, 1, 1)
-  if (!sameConstraints(old, wanted)) {
-    const what = old.key !== wanted.key ? `its key is ${old.key}` : 'its unique constraints are others'
-    const message = `collection ${define.name} exists and ${what}; changing these is not supported`
-    return { type: 'answer', reply: refuse('INVALID', message) }
-  }
-  const { indexes: definitions } = define.definition
-  const { drop, answering } = define
-  const merged = mergeIndexes(old.indexes, definitions, counters.indexes + 1, drop, answering)
-  if ('refused' in merged) {
-    return { type: 'answer', reply: refuse('INVALID', `collection ${define.name}: ${merged.refused}`) }
-  }
-  return putIndexes(draft, context, counters, old, merged.indexes)
-}
-
-/** What is as before makes no entry. */
-function putIndexes(
-  draft: Draft,
-  context: DecideContext,
-  counters: Counters,
-  old: CollectionSchema,
-  indexes: readonly IndexSchema[],
-): Decision {
-  const reply = { ok: true, version: context.version, value: { collection: old.id } } as const
-  const added = indexes.filter(({ id }) => id > counters.indexes).length
-  if (added === 0 && isDeepStrictEqual(byId(indexes), byId(old.indexes))) return { type: 'answer', reply }
-  draft.put(schemaKey(old.id), encodeSchema({ ...old, indexes }))
-  if (added > 0) draft.put(counterKey, encodeCounters({ ...counters, indexes: counters.indexes + added }))
-  return finish(draft, reply)
-}
-
-function byId(indexes: readonly IndexSchema[]): IndexSchema[] {
-  return [...indexes].sort((one, other) => one.id - other.id)
-}
-
-/** Gives the index a new number: it is made again, while the old one answers. */
-export function decideRebuildIndex(rebuild: RebuildIndex, view: View, context: DecideContext): Decision {
-  const { name, index, answering } = rebuild
-  const draft = new Draft(view, context.version)
-  const counters = readCounters(draft)
-  const named = draft.get(collectionNameKey(name))
-  if (counters === undefined || named === undefined) return { type: 'need', keys: draft.needs }
-  const row = named === null ? null : draft.get(schemaKey(named.value.readUInt32LE(0)))
-  if (row === undefined) return { type: 'need', keys: draft.needs }
-  if (row === null) return { type: 'answer', reply: refuse('NOT_FOUND', `no collection is named ${name}`) }
-  const old = decodeSchema(row.value)
-  const indexes = remakeIndex(old.indexes, index, counters.indexes + 1, answering)
-  if (indexes !== undefined) return putIndexes(draft, context, counters, old, indexes)
-  const names = old.indexes.map(one => one.name).join(', ') || 'none'
-  const message = `collection ${name} has no index ${index}; it has ${names}`
-  return { type: 'answer', reply: refuse('NOT_FOUND', message) }
-}
 
 /** Registers a session, or resumes a named one under the next epoch. Idempotent by nonce. */
 export function decideRegister(register: Register, view: View, context: DecideContext): Decision {
@@ -240,12 +136,14 @@ function remove(draft: Draft, key: string): void {
   if (draft.get(key) !== undefined) draft.delete(key)
 }
 
-function readCounters(draft: Draft): Counters | undefined {
+/** The counters; undefined if their row must be loaded first. */
+export function readCounters(draft: Draft): Counters | undefined {
   const row = draft.get(counterKey)
   return row === undefined ? undefined : row === null ? noCounters : decodeCounters(row.value)
 }
 
-function finish(draft: Draft, reply: Reply): Decision {
+/** The entry of what was drafted, or the answer alone if nothing changes. */
+export function finish(draft: Draft, reply: Reply): Decision {
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
   const facts = draft.facts()
   return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }

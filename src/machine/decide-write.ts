@@ -8,12 +8,13 @@ import { entryHeadBytes } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
-import { decodeDocument } from '../codec/document.js'
-import { type Claim, claimsOf, decodeClaim, encodeClaim } from './claims.js'
+import { changeClaims } from './change-claims.js'
+import type { Claim } from './claims.js'
 import type { Decision, Operation, RequestMark, Write, WriteValue } from './command.js'
-import { encodeDocumentRow, heldClaims } from './documents.js'
+import { encodeDocumentRow } from './documents.js'
 import { type Current, Draft } from './draft.js'
-import { documentPrefixBytes, documentRow, schemaKey } from './keys.js'
+import { documentPrefixBytes, schemaKey } from './keys.js'
+import { claimsOfOperation } from './read-set.js'
 import { constantValue, type Refused, type Reply, refuse } from './reply.js'
 import { checkRequest, keepRequest } from './requests.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
@@ -97,12 +98,12 @@ function decideOperation(draft: Draft, operation: Operation): boolean | Refused 
   const refused = checkCondition(operation, current)
   if (refused !== undefined) return refused
   if (operation.op === 'check') return current !== null
-  const taken = changeClaims(draft, schema, operation, current, claims)
-  if (taken !== undefined) return taken
+  const held = changeClaims(draft, { schema, key: operation.key, current }, claims)
+  if (held === undefined || 'ok' in held) return held
   if (operation.op === 'delete') draft.delete(operation.key)
   else {
     assert(operation.document !== undefined, `${operation.op} without a document`)
-    draft.put(operation.key, encodeDocumentRow(claims, operation.document))
+    draft.put(operation.key, encodeDocumentRow(held, operation.document))
   }
   return current !== null
 }
@@ -120,16 +121,17 @@ function claimsFor(
   schema: CollectionSchema | null,
   operation: Operation,
 ): readonly Claim[] | Refused | undefined {
-  if (schema === null || schema.unique.length === 0 || operation.document === undefined) return []
+  if (schema === null) return []
+  let claims: readonly Claim[]
   try {
-    operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
+    claims = claimsOfOperation(schema, operation)
   } catch (error) {
     if (isSillokError(error)) return refuse(error.code, error.message, error.details)
     throw error
   }
   let missing = false
-  for (const claim of operation.claims) missing = draft.get(claim.key) === undefined || missing
-  return missing ? undefined : operation.claims
+  for (const claim of claims) missing = draft.get(claim.key) === undefined || missing
+  return missing ? undefined : claims
 }
 
 function checkCondition(operation: Operation, current: Current | null): Refused | undefined {
@@ -144,47 +146,6 @@ function checkCondition(operation: Operation, current: Current | null): Refused 
   const asked = wanted === null ? 'absent' : `version ${wanted}`
   const message = `${operation.op}: the document ${JSON.stringify(key())} is ${is}, not ${asked}`
   return refuse('CONFLICT', message, { key: key(), version: current?.version ?? null })
-}
-
-/** Takes the claims of the new document and releases those that it no longer holds. */
-function changeClaims(
-  draft: Draft,
-  schema: CollectionSchema,
-  operation: Operation,
-  current: Current | null,
-  claims: readonly Claim[],
-): Refused | undefined {
-  for (const claim of claims) {
-    const row = draft.get(claim.key)
-    const held = row ? decodeClaim(row.value) : undefined
-    if (held === undefined || held.holder.equals(keyOf(operation))) continue
-    return taken(draft, schema, claim, held.holder)
-  }
-  if (current !== null) {
-    const kept = new Set(claims.map(claim => claim.key))
-    for (const key of heldClaims(current.value)) if (!kept.has(key)) draft.delete(key)
-  }
-  const own = operation.key.slice(documentPrefixBytes)
-  for (const claim of claims) {
-    const value = encodeClaim(claim, own)
-    const row = draft.get(claim.key)
-    if (!row?.value.equals(value)) draft.put(claim.key, value)
-  }
-  return undefined
-}
-
-/** A refusal names the constraint, the holder and the holder's version. */
-function taken(draft: Draft, schema: CollectionSchema, claim: Claim, holder: Buffer): Refused | undefined {
-  const row = draft.get(documentRow(schema.id, holder))
-  if (row === undefined) return undefined
-  assert(row !== null, `claim of ${claim.constraint.name} without its document`)
-  const key = decodeKey(holder)
-  const message = `${schema.name}.${claim.constraint.name}: held by ${JSON.stringify(key)}`
-  return refuse('UNIQUE_TAKEN', message, {
-    constraint: claim.constraint.name,
-    holder: key,
-    version: row.version,
-  })
 }
 
 /** The encoded key of the document. */

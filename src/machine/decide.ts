@@ -7,14 +7,10 @@
 import { unreachable } from '../base/assert.js'
 import { isSillokError } from '../base/errors.js'
 import type { Command, Decision } from './command.js'
+import { decideBackfill, decideDropClaims, decideJudge } from './decide-build.js'
+import { decideDefine, decideRebuildIndex, decideRetire } from './decide-define.js'
 import { decideMetaFeed, decideOpenSession } from './decide-feed.js'
-import {
-  decideDefine,
-  decideEndSessions,
-  decideKeepAlive,
-  decideRebuildIndex,
-  decideRegister,
-} from './decide-meta.js'
+import { decideEndSessions, decideKeepAlive, decideRegister } from './decide-meta.js'
 import { decideDropRequests, decideOutcome } from './decide-requests.js'
 import { decideWrite } from './decide-write.js'
 import { refuse } from './reply.js'
@@ -43,6 +39,14 @@ function dispatch(command: Command, view: View, context: DecideContext): Decisio
       return decideOpenSession(command, view, context)
     case 'metaFeed':
       return decideMetaFeed(command, view, context)
+    case 'backfill':
+      return decideBackfill(command, view, context)
+    case 'judge':
+      return decideJudge(command, view, context)
+    case 'dropClaims':
+      return decideDropClaims(command, view, context)
+    case 'retireConstraint':
+      return decideRetire(command, view, context)
     case 'subscribe':
       return decideSubscribe(command, view, context)
     case 'acknowledge':

@@ -13,6 +13,7 @@
  *   mp | name                 a named subscription: who holds it, how far it is
  *   mq                        how many subscriptions there are
  *   mk | u8 slot              how many request ids the slot keeps, and their bytes
+ *   mc | u32be constraint     how far a constraint is that is built or dropped online
  */
 import type { CollectionId, ConstraintId, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import { type DocumentKey, encodeKeyText } from '../base/tuple.js'
@@ -95,6 +96,35 @@ export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, 
 /** What all kept replies of a session in a slot begin with. */
 export function replyPrefix(slot: SlotId, session: SessionId): RowKey {
   return `s${String.fromCharCode(slot)}${uint48Text(session)}`
+}
+
+/**
+ * What all rows of violations of the constraint begin with; then come u16be length of the value, the value,
+ * and the encoded key of the document (none: the row that says how many there are of this value).
+ */
+export function violationPrefix(constraint: ConstraintId): RowKey {
+  return `v${uint32Text(constraint)}`
+}
+
+/** A row of violations of one value; `key`: the document's, encoded, one character per byte. */
+export function violationKey(constraint: ConstraintId, value: Buffer, key: string): RowKey {
+  const length = String.fromCharCode(value.length >>> 8, value.length & 255)
+  return violationPrefix(constraint) + length + value.toString('latin1') + key
+}
+
+/** Takes the key of a row of violations apart; `key` is empty in the row of a value. */
+export function violationParts(rowKey: RowKey): { readonly value: Buffer; readonly key: Buffer } {
+  const bytes = Buffer.from(rowKey, 'latin1')
+  const end = 7 + bytes.readUInt16BE(5)
+  return { value: bytes.subarray(7, end), key: bytes.subarray(end) }
+}
+
+/** What all rows of constraints that are built or dropped online begin with. */
+export const constraintPrefix: RowKey = 'mc'
+
+/** How far a constraint is that is built or dropped online. */
+export function constraintKey(constraint: ConstraintId): RowKey {
+  return constraintPrefix + uint32Text(constraint)
 }
 
 /** The row of counters, in meta. */

@@ -8,7 +8,7 @@ import type { Row, RowKey } from '../codec/row.js'
 import { type Claim, claimsOf } from './claims.js'
 import type { Command, Operation } from './command.js'
 import { requestKey, schemaKey } from './keys.js'
-import { schemaOfRow } from './schema.js'
+import { type CollectionSchema, schemaOfRow } from './schema.js'
 
 /** Looks a row up in memory: undefined if it may be on disk only. */
 export type InMemory = (key: RowKey) => Row | null | undefined
@@ -16,7 +16,9 @@ export type InMemory = (key: RowKey) => Row | null | undefined
 /** Adds the keys of the rows to load. decide may ask for more: those that only a loaded row names. */
 export function missingRows(command: Command, inMemory: InMemory, missing: RowKey[]): void {
   if (command.type === 'outcome') add(requestKey(command.slot, command.id), inMemory, missing)
-  if (command.type === 'dropRequests') for (const key of command.keys) add(key, inMemory, missing)
+  if (command.type === 'dropRequests' || command.type === 'backfill' || command.type === 'dropClaims') {
+    for (const key of command.keys) add(key, inMemory, missing)
+  }
   if (command.type !== 'write') return
   const { request } = command
   if (request !== undefined) add(requestKey(request.slot, request.id), inMemory, missing)
@@ -32,19 +34,27 @@ function add(key: RowKey, inMemory: InMemory, missing: RowKey[]): void {
 
 const none: readonly Claim[] = []
 
-/** The claims of the new document; computed once and kept with the operation. */
+/** The claims of the new document under the schema in memory. */
 function claimsIn(operation: Operation, inMemory: InMemory): readonly Claim[] {
-  if (operation.document === undefined) return none
   const row = inMemory(schemaKey(operation.collection))
   if (!row) return none
-  const schema = schemaOfRow(row)
-  if (schema.unique.length === 0) return none
   try {
-    operation.claims ??= claimsOf(schema, decodeDocument(operation.document))
+    return claimsOfOperation(schemaOfRow(row), operation)
   } catch (error) {
     // decide will meet the same value and refuse the command.
     if (isSillokError(error)) return none
     throw error
   }
-  return operation.claims
+}
+
+/** The claims of the new document; computed once for each schema and kept with the operation. */
+export function claimsOfOperation(schema: CollectionSchema, operation: Operation): readonly Claim[] {
+  if (schema.unique.length === 0 || operation.document === undefined) return none
+  let { made } = operation
+  // The schema may change while the command waits: then so do the claims.
+  if (made?.schema !== schema) {
+    made = { schema, claims: claimsOf(schema, decodeDocument(operation.document)) }
+    operation.made = made
+  }
+  return made.claims
 }

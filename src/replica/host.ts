@@ -29,6 +29,7 @@ import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { AppliedSignal } from './applied-signal.js'
 import { ChangeFeed } from './change-feed.js'
+import { ConstraintBuilds } from './constraint-builds.js'
 import { asFailure, isLackOfSpace } from './failure.js'
 import { originOf, refuseForeign, takeIdentity } from './identity.js'
 import { ReplicaIndexSource } from './index-source.js'
@@ -84,6 +85,7 @@ export class Host {
   #sessions: SessionDirectory | undefined
   #requestExpiry: RequestExpiry | undefined
   #indexes: Indexes | undefined
+  #builds: ConstraintBuilds | undefined
   /** Changes of the data partition's schemas that the indexes have seen. */
   #schemasSeen = -1
   #origin = ''
@@ -155,6 +157,11 @@ export class Host {
       beyond: (index: LogIndex, signal: AbortSignal | undefined) => this.#appliedSignal.beyond(index, signal),
     }
     return new ChangeFeed(source, from)
+  }
+
+  /** Resolves when more than that is applied in the data partition; see `AppliedSignal`. */
+  beyond(index: LogIndex, signal: AbortSignal): Promise<void> {
+    return this.#appliedSignal.beyond(index, signal)
   }
 
   /** What the data partition's entry of that version gave the row, from the log; undefined if nothing. */
@@ -249,6 +256,14 @@ export class Host {
     for (const feed of this.#feeds) await feed.through(this.meta.applied)
     this.#origin = originOf(identity)
     await this.#openIndexes()
+    this.#builds = new ConstraintBuilds({
+      clock: env.clock,
+      meta: this.meta,
+      data: this.data,
+      limits: this.#limits,
+      background: work => this.#inBackground(work),
+    })
+    this.#builds.notify()
     this.#every(tickMs, () => this.#tick())
     this.#every(expiryMs, () => this.#expire())
   }
@@ -351,6 +366,7 @@ export class Host {
     this.#appliedSignal.notify()
     this.#updateIndexes()
     this.#indexes?.notify()
+    this.#builds?.notify()
   }
 
   #release(partition: PartitionId): void {
@@ -375,6 +391,7 @@ export class Host {
 
   #tick(): void {
     for (const feed of this.#feeds) feed.remind()
+    this.#builds?.notify()
     this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
     this.#options.ticked?.(tickMs)
@@ -419,6 +436,7 @@ export class Host {
   async #close(): Promise<void> {
     this.#appliedSignal.fail(new SillokError('CLOSED', 'the store is closed'))
     for (const timer of this.#timers) timer.stop()
+    this.#builds?.stop()
     const errors: unknown[] = []
     const attempt = async (task: () => Promise<unknown>): Promise<void> => {
       try {

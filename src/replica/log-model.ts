@@ -13,9 +13,11 @@ import { type LogIndex, type SessionId, versionsPerEpoch } from '../base/ids.js'
 import type { DeleteRangeFact, Fact } from '../codec/facts.js'
 import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/row.js'
 import { decodeClaim } from '../machine/claims.js'
+import { decodeConstraintState } from '../machine/constraint-state.js'
 import { heldClaims } from '../machine/documents.js'
 import { evolve } from '../machine/evolve.js'
 import {
+  constraintPrefix,
   documentRow,
   openedKey,
   requestCountKey,
@@ -128,17 +130,23 @@ export class LogModel {
 
   /** Documents, claims, sessions: each of them has what belongs to it. */
   checkWhole(): void {
-    const collections = this.#collectionsOfConstraints()
+    const { collections, online, dropping } = this.#constraints()
     for (const [key, row] of this.rows) {
       for (const claim of row.claims) {
         const held = this.rows.get(claim)
+        // Under a constraint that was dropped a document may list what is gone.
+        if (!collections.has(constraintOf(claim))) continue
         if (held === undefined) this.#fault(key, 'the document holds a claim that is not there')
         else if (this.#holderOf(claim, held, collections) !== key)
           this.#fault(claim, 'the claim names another document than the one that holds it')
       }
       if (!key.startsWith('c')) continue
+      const id = constraintOf(key)
+      if (dropping.has(id)) continue
       const holder = this.#holderOf(key, row, collections)
-      if (holder === undefined || this.rows.get(holder)?.claims.includes(key) !== true)
+      const document = holder === undefined ? undefined : this.rows.get(holder)
+      // Under a constraint that was built online the document need not list it: see `BuiltClaims`.
+      if (document === undefined || !(online.has(id) || document.claims.includes(key)))
         this.#fault(key, 'the claim has no document that holds it')
     }
     for (const window of this.windows.all()) {
@@ -225,17 +233,32 @@ export class LogModel {
     findings.fault(file, atEntry(this.#applied), what)
   }
 
-  #collectionsOfConstraints(): Map<number, number> {
+  /** The collections of the constraints; those that were built online; and those that are being dropped. */
+  #constraints(): {
+    readonly collections: ReadonlyMap<number, number>
+    readonly online: ReadonlySet<number>
+    readonly dropping: ReadonlySet<number>
+  } {
     const collections = new Map<number, number>()
+    const online = new Set<number>()
     for (const schema of this.schemas()) {
-      for (const { id } of schema.unique) collections.set(id, schema.id)
+      for (const one of schema.unique) {
+        collections.set(one.id, schema.id)
+        if (one.online === true) online.add(one.id)
+      }
     }
-    return collections
+    const dropping = new Set<number>()
+    for (const [key, { value }] of this.rows) {
+      if (!key.startsWith(constraintPrefix) || value === undefined) continue
+      const id = keyBytes(key).readUInt32BE(constraintPrefix.length)
+      if (decodeConstraintState(value).state === 'dropping') dropping.add(id)
+    }
+    return { collections, online, dropping }
   }
 
   /** The document that the claim names. */
   #holderOf(key: RowKey, row: ModelRow, collections: ReadonlyMap<number, number>): RowKey | undefined {
-    const collection = collections.get(keyBytes(key.slice(0, 5)).readUInt32BE(1))
+    const collection = collections.get(constraintOf(key))
     if (collection === undefined || row.value === undefined) return undefined
     return documentRow(collection, decodeClaim(row.value).holder)
   }
@@ -243,6 +266,11 @@ export class LogModel {
   #fault(key: RowKey, what: string): void {
     this.#options.findings.fault(this.#options.file, atKey(keyBytes(key)), what)
   }
+}
+
+/** The number of the constraint in the key of a claim. */
+function constraintOf(key: RowKey): number {
+  return keyBytes(key.slice(0, 5)).readUInt32BE(1)
 }
 
 /** One slot epoch so far: the version of a row is the index of its entry. */

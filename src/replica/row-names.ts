@@ -1,7 +1,7 @@
 /** Rows of a partition's state as people read them: what a row is, of what, and under which key. */
 import { decodeKey, decodeTuple, type TupleValue } from '../base/tuple.js'
 import { keyBytes, type RowKey } from '../codec/row.js'
-import { schemaPrefix, uint48FromText } from '../machine/keys.js'
+import { schemaPrefix, uint48FromText, violationParts } from '../machine/keys.js'
 import { type CollectionSchema, decodeSchema } from '../machine/schema.js'
 
 /** A row's key, taken apart. */
@@ -25,6 +25,7 @@ const ownRows: Readonly<Record<string, string>> = {
   mp: 'subscription',
   mq: 'subscription count',
   mk: 'request id count',
+  mc: 'constraint',
 }
 
 const sessionRows: ReadonlySet<string> = new Set(['mr', 'mo'])
@@ -60,6 +61,12 @@ export class RowNames {
           of: this.#constraint(bytes.readUInt32BE(1)),
           key: valuesText(bytes.subarray(5)),
         }
+      case 'v': {
+        const { value, key: own } = violationParts(key)
+        const of = this.#constraint(bytes.readUInt32BE(1))
+        const holder = own.length > 0 ? ` of ${String(decodeKey(own))}` : ''
+        return { row: 'violation', of, key: `${valuesText(value)}${holder}` }
+      }
       case 's': {
         const session = `session ${uint48FromText(key, 2)} epoch ${bytes.readUInt32BE(8)}`
         return { row: 'reply', of: session, key: String(bytes.readUIntBE(12, 6)) }
@@ -78,6 +85,7 @@ export class RowNames {
     if (sessionRows.has(kind)) return { row, key: String(uint48FromText(key, 2)) }
     if (kind === 'mk') return { row, key: `slot ${rest.charCodeAt(0)}` }
     if (kind === 'ms') return { row, key: String(keyBytes(rest).readUInt32BE(0)) }
+    if (kind === 'mc') return { row, of: this.#constraint(keyBytes(rest).readUInt32BE(0)), key: '' }
     return { row, key: keyBytes(rest).toString('utf8') }
   }
 

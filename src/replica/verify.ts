@@ -30,6 +30,7 @@ import { checkIdentity, originOf, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
+import { BuiltClaims } from './verify-claims.js'
 import { checkIndexes, type IndexedLog, type IndexesCheck } from './verify-indexes.js'
 
 /** What is verified. */
@@ -244,6 +245,14 @@ class Verification {
         }
       }
       model.checkWhole()
+      const built = new BuiltClaims(model, (key, what) => {
+        findings.fault(joinPath(folder, 'segments'), atKey(keyBytes(key)), what)
+      })
+      if (built.isEmpty) return model
+      for await (const entries of this.#entries(subject, segments)) {
+        for (const entry of entries) built.look(entry)
+      }
+      built.finish()
       return model
     })
   }

@@ -21,6 +21,7 @@ import type {
   ScanOptions,
   SessionOptions,
   StopOptions,
+  ViolationsOptions,
   WriteOptions,
 } from './options.js'
 import type { SearchOptions } from './search-types.js'
@@ -61,6 +62,7 @@ export const optionNames = {
     where: true,
     highlight: true,
   }),
+  violations: names<ViolationsOptions>({ ...read, limit: true, after: true }),
   changes: names<ChangesOptions>({ collection: true, from: true, follow: true, name: true, signal: true }),
   collection: names<CollectionOptions<unknown>>({ validate: true }),
   define: names<DefineOptions>({ ...call, drop: true }),
@@ -186,6 +188,18 @@ export function checkSearch(options: SearchOptions): void {
 function checkCursor(cursor: unknown): void {
   if (cursor === undefined || typeof cursor === 'string') return
   throw invalid(`cursor must be the text that the page before gave, not ${show(cursor)}`)
+}
+
+/** Throws INVALID unless limit and after are what their types say; as `checkRead` for the rest. */
+export function checkViolations(options: ViolationsOptions): void {
+  checkRead(options, optionNames.violations)
+  const { limit, after } = options
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1)) {
+    throw invalid(`limit must be a whole number from 1, not ${show(limit)}`)
+  }
+  if (after !== undefined && typeof after !== 'string') {
+    throw invalid(`after must be the text that the page before gave, not ${show(after)}`)
+  }
 }
 
 /** Throws INVALID unless the options of a feed are what their types say. An aborted signal may be given. */

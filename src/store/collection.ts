@@ -2,19 +2,18 @@
  * A collection of documents, as its users see it: typed, keyed, read at a level, written exactly once per
  * request, and shown to its schema before it is sent.
  */
-import { SillokError } from '../base/errors.js'
 import type { Version } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
-import { claimOf } from '../machine/claims.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
+import type { State } from '../state/state.js'
 import type { Asking } from './asking.js'
 import {
   checkCall,
@@ -30,6 +29,7 @@ import {
   optionNames,
   show,
 } from './check-options.js'
+import { askedClaim } from './constraints.js'
 import type { FindQuery, IndexName } from './find-types.js'
 import { holderOf } from './holder.js'
 import type { IndexReader } from './index-reader.js'
@@ -72,6 +72,7 @@ export interface CollectionParts {
   readonly indexReader: IndexReader
   readonly searchReader: SearchReader
   readonly asking: Asking
+  readonly state: State
   readonly locks: KeyLocks
   readonly requests: Requests
   /** Shows documents to a schema before they are written; undefined: there is none. */
@@ -228,23 +229,17 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
 
   /**
    * The document that holds the unique value: one value, or a list with one per field of the constraint.
-   * Values are normalised as the constraint says. Rejects with NOT_FOUND if there is no such constraint.
+   * With `each`, one element. Values are normalised as the constraint says. While the constraint is violated,
+   * of the documents that share the value it is the one that holds it. Rejects with NOT_FOUND if there is no
+   * such constraint, INDEX_BEHIND while it is built for the first time.
    */
   async getBy(constraint: string, value: unknown, options: ReadOptions = noOptions): Promise<T | undefined> {
     checkRead(options)
-    const rule = this.#schema().unique.find(({ name }) => name === constraint)
-    if (rule === undefined) {
-      throw new SillokError('NOT_FOUND', `collection ${this.name} has no unique constraint ${constraint}`)
-    }
-    const values = Array.isArray(value) ? (value as unknown[]) : [value]
-    if (values.length !== rule.fields.length) {
-      const fields = rule.fields.map(({ field }) => field).join(', ')
-      throw invalid(`${constraint} takes ${rule.fields.length} values: ${fields}`)
-    }
-    const claim = claimOf(rule, values)
-    if (claim === null) throw invalid(`${constraint}: null is no unique value`)
-    const { reader } = this.#parts
-    const row = await reader.read(options, () => holderOf(reader, this.#schema(), claim.key))
+    const { reader, state } = this.#parts
+    const row = await reader.read(options, () => {
+      const schema = this.#schema()
+      return holderOf(reader, schema, askedClaim(schema, state, constraint, value))
+    })
     return row === null ? undefined : documentOf<T>(row)
   }
 

@@ -1,13 +1,15 @@
 /**
- * Who holds a unique value: its claim names the document, and the document lists its claims.
+ * Who holds a unique value: its claim names the document, and the document lists the claim or has the value.
  *
  * These are two rows. A change between the two reads shows as a mismatch; then both are read again, at last
  * as of one moment, which costs more: there they belong together, or something is damaged.
  */
 import { SillokError } from '../base/errors.js'
+import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
-import { decodeClaim } from '../machine/claims.js'
-import { heldClaims } from '../machine/documents.js'
+import { tryClaims } from '../machine/change-claims.js'
+import { type Claim, decodeClaim } from '../machine/claims.js'
+import { documentBytes, heldClaims } from '../machine/documents.js'
 import { documentRow } from '../machine/keys.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Reader } from './reader.js'
@@ -21,14 +23,14 @@ const triesMax = 3
 export async function holderOf(
   reader: Pick<Reader, 'row' | 'ofOneMoment'>,
   schema: CollectionSchema,
-  claimKey: RowKey,
+  claim: Claim,
 ): Promise<Row | null> {
   for (let tries = 1; tries <= triesMax; tries++) {
-    const found = await tryHolder(key => reader.row(key), schema, claimKey)
+    const found = await tryHolder(key => reader.row(key), schema, claim)
     if (found !== undefined) return found
   }
   const found = await reader.ofOneMoment(view =>
-    tryHolder(async key => (await view.getMany([key]))[0] ?? null, schema, claimKey),
+    tryHolder(async key => (await view.getMany([key]))[0] ?? null, schema, claim),
   )
   if (found !== undefined) return found
   throw new SillokError('DAMAGED', `${schema.name}: a unique value is held by a document that lacks it`)
@@ -38,10 +40,17 @@ export async function holderOf(
 async function tryHolder(
   read: ReadRow,
   schema: CollectionSchema,
-  claimKey: RowKey,
+  wanted: Claim,
 ): Promise<Row | null | undefined> {
-  const claim = await read(claimKey)
+  const claim = await read(wanted.key)
   if (claim === null) return null
   const row = await read(documentRow(schema.id, decodeClaim(claim.value).holder))
-  return row !== null && heldClaims(row.value).includes(claimKey) ? row : undefined
+  return row !== null && has(row, wanted) ? row : undefined
+}
+
+/** The document lists the claim; or, since it came to it without a write, its fields say so. */
+function has({ value }: Row, { key, constraint }: Claim): boolean {
+  if (heldClaims(value).includes(key)) return true
+  if (constraint.online !== true) return false
+  return tryClaims(constraint, decodeDocument(documentBytes(value)))?.some(one => one.key === key) === true
 }

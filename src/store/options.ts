@@ -128,7 +128,7 @@ export interface ScanOptions extends ReadOptions {
 
 /** How a definition is taken. */
 export interface DefineOptions extends CallOptions {
-  /** Indexes that the definition no longer names go, with their rows. Without it that is refused. */
+  /** Indexes and constraints that the definition no longer names go, with their rows; else it is refused. */
   readonly drop?: boolean | undefined
 }
 
@@ -183,6 +183,33 @@ export interface CollectionOptions<S> {
    * gives the same document again. Do not change a document while an async schema looks at it.
    */
   readonly validate: S
+}
+
+/** Which violations are listed. */
+export interface ViolationsOptions extends ReadOptions {
+  /** At most so many; 100 if not given. */
+  readonly limit?: number | undefined
+  /** The `after` of the page before: gives the one after it. */
+  readonly after?: string | undefined
+}
+
+/** A document that lacks its claim under a constraint. */
+export interface Violation {
+  readonly key: DocumentKey
+  /**
+   * Its values as given, one per field of the constraint (of `each` the element); none if a field of it
+   * cannot be a unique value, or holds too many.
+   */
+  readonly values: readonly unknown[]
+  /** The document that holds the value; undefined if this one has none. */
+  readonly holder: DocumentKey | undefined
+}
+
+/** A page of violations; those of one value come one after the other. */
+export interface ViolationsPage {
+  readonly violations: readonly Violation[]
+  /** Gives the next page; undefined: there is none. */
+  readonly after: string | undefined
 }
 
 /** What a session is opened with. */

@@ -3,6 +3,7 @@ import type { SillokError } from '../base/errors.js'
 import type { PartitionStatus } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import type { WalStatus } from '../wal/wal.js'
+import type { ConstraintStatus } from './constraints.js'
 import type { Logger } from './notices.js'
 
 /** Who is told while the store is opened. */
@@ -33,4 +34,6 @@ export interface StoreStatus {
   readonly partitions: readonly PartitionStatus[]
   /** Every derived index, and how far it is. */
   readonly indexes: readonly NamedIndexStatus[]
+  /** Every unique constraint, and how far it is. */
+  readonly constraints: readonly ConstraintStatus[]
 }

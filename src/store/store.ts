@@ -16,9 +16,9 @@ import type { ParkedDocument } from '../derived/parked.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import type { Define, RebuildIndex } from '../machine/command.js'
-import { schemaKey } from '../machine/keys.js'
+import { schemaPrefix } from '../machine/keys.js'
 import { type Done, lowWaterOf } from '../machine/reply.js'
-import { type CollectionSchema, checkDefinition, type Definition, schemaOfRow } from '../machine/schema.js'
+import { type CollectionSchema, checkDefinition, type Definition } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
@@ -33,12 +33,14 @@ import {
   checkFeedName,
   checkIndexName,
   checkSession,
+  checkViolations,
   invalid,
   noOptions,
   optionNames,
   show,
 } from './check-options.js'
 import { type AnyCollection, Collection, type NoSchema, type SchemaOptions } from './collection.js'
+import { constraintStatuses, violationsPage, whenEnforced } from './constraints.js'
 import { Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
@@ -61,6 +63,8 @@ import type {
   RequestOutcome,
   SessionOptions,
   StopOptions,
+  ViolationsOptions,
+  ViolationsPage,
   Written,
 } from './options.js'
 import { Reader } from './reader.js'
@@ -86,6 +90,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #env: Environment
   readonly #deadlines: Deadlines
   readonly #schemas = new Map<string, CollectionSchema>()
+  /** Changes of the partition's schemas that these show. */
+  #schemasSeen = -1
   readonly #sessions = new Set<Session>()
   readonly #locks: KeyLocks
   /** Answers of schemas that are waited for. */
@@ -180,7 +186,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const secret = cursorSecret(host.origin)
     store.#indexReader = new IndexReader(moments, secret)
     store.#searchReader = new SearchReader(moments, env.clock, secret)
-    for (const schema of host.schemas()) store.#schemas.set(schema.name, schema)
     store.#keepAlive()
     notices.opened(env.clock.monotonicMs() - beganMs)
     return store
@@ -188,9 +193,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Creates the collection, or finds it as defined. When it resolves, every partition has logged the
-   * definition. The same definition again makes no entry. New indexes are built from what is there; one that
-   * has another configuration now is built anew, while the old one answers (see `sameQuestions` of its
-   * type); indexes that are no longer named go with `drop`. Any other change is INVALID, with no effect.
+   * definition. The same definition again makes no entry. New indexes and constraints are built from what is
+   * there, in the background: `enforced` waits for a constraint. From now on it refuses writes of values that
+   * it knows to be held. A constraint with another rule is built beside the old one, which stays until the
+   * new one is enforced; so is an index with another configuration, while the old one answers (see
+   * `sameQuestions` of its type). What is no longer named goes with `drop`, else that is INVALID, as is
+   * another key.
    * Rejects also with TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
   async define<const D extends Definition>(
@@ -263,17 +271,46 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /** One deadline holds for both waits. */
   async #define(command: Define | RebuildIndex, options: CallOptions): Promise<void> {
-    const finish = ({ value }: Done): number => (value as { collection: number }).collection
-    const collection = await this.#open(this.#metaAsking).ask(
-      command,
-      1024,
-      { sender: this, finish },
-      options,
-    )
+    const finish = (): void => {}
+    await this.#open(this.#metaAsking).ask(command, 1024, { sender: this, finish }, options)
     const host = this.#open(this.#host)
     await host.fedThrough(host.meta.applied)
-    const row = host.data.state.lookup(schemaKey(collection))
-    if (row) this.#schemas.set(command.name, schemaOfRow(row))
+  }
+
+  /**
+   * Resolves when the constraint is enforced: no two documents share a value of it. Rejects with UNIQUE_TAKEN
+   * (details: constraint, violations, values) when it is violated, NOT_FOUND when there is none of that name,
+   * also if it is dropped meanwhile; with TIMED_OUT after `deadlineMs` (30 s): the build goes on.
+   */
+  async enforced(collection: string, constraint: string, options: CallOptions = noOptions): Promise<void> {
+    checkCall(options, optionNames.call)
+    checkCollectionName(collection)
+    const host = this.#open(this.#host)
+    const over = new AbortController()
+    const wait = (): Promise<void> =>
+      whenEnforced(host, () => this.#schema(collection), constraint, over.signal)
+    try {
+      await this.#open(this.#asking).until(wait, options, true)
+    } finally {
+      over.abort()
+    }
+  }
+
+  /**
+   * Documents that keep the constraint from being enforced, with the one that holds the value: of n that
+   * share one, n - 1. Change or delete either side, and the list shrinks. Rejects with NOT_FOUND, INVALID.
+   */
+  async violations(
+    collection: string,
+    constraint: string,
+    options: ViolationsOptions = noOptions,
+  ): Promise<ViolationsPage> {
+    checkViolations(options)
+    checkCollectionName(collection)
+    const { state } = this.#open(this.#host).data
+    return await this.#open(this.#reader).read(options, () =>
+      violationsPage(state, this.#schema(collection), constraint, options),
+    )
   }
 
   /**
@@ -296,12 +333,13 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * The definition of the collection in its normal form; undefined if there is none of that name. A
-   * definition is seen here when `define` has resolved. Throws INVALID for what is no name, CLOSED.
+   * definition is seen here at the latest when `define` has resolved. Throws INVALID for what is no name,
+   * CLOSED.
    */
   definition(name: string): NormalDefinition | undefined {
     checkCollectionName(name)
     this.#open(this.#host)
-    const schema = this.#schemas.get(name)
+    const schema = this.#newestSchemas().get(name)
     return schema && definitionOf(schema)
   }
 
@@ -387,15 +425,18 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   status(): StoreStatus {
     const failure = this.#host?.failure
     const host = this.#host?.status()
+    const schemas = this.#newestSchemas()
+    const state = this.#host?.data.state
     return {
       folder: this.folder,
       state: failure !== undefined ? 'failed' : this.#closing !== undefined ? 'closed' : 'open',
       failure,
-      collections: [...this.#schemas.keys()].sort(),
+      collections: [...schemas.keys()].sort(),
       sessions: this.#sessions.size,
       wal: host?.wal,
       partitions: host?.partitions ?? [],
       indexes: host?.indexes ?? [],
+      constraints: state === undefined ? [] : constraintStatuses(schemas.values(), state),
     }
   }
 
@@ -441,7 +482,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /** The changes of documents, in the order of the log: from now on, or from any place in it. */
   changes<T = Record<string, unknown>>(options: ChangesOptions = {}): Changes<T> {
     const host = this.#open(this.#host)
-    const schemas = (): Iterable<CollectionSchema> => this.#schemas.values()
+    const schemas = (): Iterable<CollectionSchema> => this.#newestSchemas().values()
     return new Changes<T>({ host, asking: this.#open(this.#asking), schemas }, options)
   }
 
@@ -485,7 +526,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #collection(name: string, options: SchemaOptions | undefined, writer: Writer | undefined): AnyCollection {
     checkCollectionName(name)
     const validate = checkCollection(options)
-    this.#open(this.#host)
+    const { state } = this.#open(this.#host).data
     const validation = validate === undefined ? undefined : new Validation(name, validate, this.#validations)
     const collection: AnyCollection = new Collection(name, {
       schema: () => this.#schema(name),
@@ -495,6 +536,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       indexReader: this.#open(this.#indexReader),
       searchReader: this.#open(this.#searchReader),
       asking: this.#open(this.#asking),
+      state,
       locks: this.#locks,
       requests: this.#open(this.#requests),
       validation,
@@ -504,9 +546,19 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   #schema(name: string): CollectionSchema {
     if (this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
-    const schema = this.#schemas.get(name)
+    const schema = this.#newestSchemas().get(name)
     if (schema !== undefined) return schema
     throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
+  }
+
+  /** The schemas as the partition's own log has them; as they were at last, of a closed store. */
+  #newestSchemas(): ReadonlyMap<string, CollectionSchema> {
+    const host = this.#host
+    const changes = host?.data.state.partitionChanges(schemaPrefix) ?? -1
+    if (host === undefined || changes === this.#schemasSeen) return this.#schemas
+    this.#schemasSeen = changes
+    for (const schema of host.schemas()) this.#schemas.set(schema.name, schema)
+    return this.#schemas
   }
 
   /** The highest lowWater that any slot has logged for the session. */

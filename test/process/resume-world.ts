@@ -209,6 +209,7 @@ async function oldSession(
       searchReader: undefined as never,
       indexReader: undefined as never,
       asking,
+      state: host.data.state,
       locks: new KeyLocks(),
       requests: undefined as never,
     })

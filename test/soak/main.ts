@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { limits } from '../../src/base/limits.js'
 import { killBuild } from '../process/build-world.js'
+import { killConstraint } from '../process/constraint-kills.js'
 import { DamageWorld } from '../process/damage-world.js'
 import { killFeed } from '../process/feed-world.js'
 import { IndexWorld } from '../process/index-world.js'
@@ -94,6 +95,10 @@ async function build({ count = 5 }: Asked): Promise<object> {
   return await killBuild(count, 1000)
 }
 
+async function constraint({ count = 5 }: Asked): Promise<object> {
+  return await killConstraint(count, 1000)
+}
+
 async function feed({ seed, count = 200 }: Asked): Promise<object> {
   return await killFeed(seed, count)
 }
@@ -129,6 +134,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   resume,
   indexes,
   build,
+  constraint,
   feed,
   ring,
   open,

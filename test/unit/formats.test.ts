@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { unpack } from 'msgpackr'
 import t, { type Test } from 'tap'
+import { open } from '../../src/index.js'
 import { Layout, numberOf, tableOf } from '../docs/layout.js'
 import { rowsOf, u32be } from '../docs/level-rows.js'
 import { block, makeFolders } from '../docs/sample-folders.js'
@@ -309,6 +310,58 @@ t.test('documents and claims are stored as the page says', async t => {
   t.equal(claim.toString('latin1', 4 + holder + rule), '\x40Kim@Example.org\0')
   t.notOk(rows.has(`d${u32be(1)}\x40p7\0`))
   t.notOk(rows.has(`c${u32be(1)}\x40p7@example.org\0`))
+})
+
+t.test('a constraint that is built on documents leaves what the page says', async t => {
+  const dir = join(root, 'built')
+  const store = await open({ dir })
+  await store.define('people', { key: 'id' })
+  const people = store.collection('people')
+  for (const id of ['a', 'b', 'c']) await people.put({ id, on: true, mail: [' X', 'x'] })
+  const mail = {
+    fields: ['mail'],
+    normalize: ['trim', 'fold'],
+    each: 'mail',
+    nulls: 'equal',
+    where: { on: true, mail: { exists: true } },
+  } as const
+  await store.define('people', { key: 'id', unique: { mail } })
+  await store.enforced('people', 'mail').catch(() => {})
+  const many = Array.from({ length: 255 }, (_, n) => `m${n}`)
+  await people.put({ id: 'many', on: true, mail: many })
+  await store.close()
+  const rows = await rowsOf(t, dir, '1-1')
+  const [schema] = (unpack(checkedValue(t, rows, `ms${u32be(1)}`)) as { unique: object[] }).unique
+  const all = [
+    { field: 'mail', exists: true },
+    { field: 'on', is: true },
+  ]
+  t.match(schema, { id: 1, each: 'mail', nulls: 'equal', online: true, where: { version: 1, all } })
+  t.match(unpack(checkedValue(t, rows, `mc${u32be(1)}`)), {
+    collection: 1,
+    of: 'people',
+    name: 'mail',
+    state: 'violated',
+    documents: 3,
+    after: Buffer.from('\x40c\0'),
+    violations: 2,
+    values: 1,
+  })
+  const value = '\x40x\0'
+  const prefix = `v${u32be(1)}\0${String.fromCharCode(value.length)}${value}`
+  const head = checkedValue(t, rows, prefix)
+  t.equal(head.readUInt32LE(0), 2)
+  t.equal(head.toString('latin1', 4), '\x40c\0', 'the newest is the first')
+  const link = checkedValue(t, rows, `${prefix}\x40b\0`)
+  t.equal(link.readUInt16LE(0), 3)
+  t.equal(link.toString('latin1', 2, 5), '\x40c\0')
+  t.equal(link.readUInt16LE(5), 0)
+  t.equal(link.toString('latin1', 7), '\x40 X\0')
+  t.equal(checkedValue(t, rows, `d${u32be(1)}\x40a\0`)[0], 0, 'the build writes no document')
+  const listed = checkedValue(t, rows, `d${u32be(1)}\x40many\0`)
+  t.equal(listed[0], 255)
+  t.equal(listed.readUInt16LE(1), 255)
+  t.equal(listed.readUInt32LE(3), 1, 'the first of the list')
 })
 
 t.test("the partitions' own rows are stored as the page says", async t => {

@@ -18,7 +18,7 @@ import { isGiven, neededText, parseJson, readInput, textOf } from '../words.js'
 /** Makes the folder if there is none, unless it only prints, and prints the name that is defined then. */
 export const command: Command = {
   usage: 'define <name> [file]',
-  summary: 'create a collection from its definition as JSON, or give it other indexes; without one print it',
+  summary: 'create a collection from its definition as JSON, or change that; without one print it',
   declare: yargs =>
     declareFolder(yargs)
       .positional('name', { type: 'string', describe: 'name of the collection' })
@@ -33,7 +33,7 @@ export const command: Command = {
       })
       .option('drop', {
         type: 'boolean',
-        describe: 'remove the indexes that the new definition does not name',
+        describe: 'remove the indexes and constraints that the new definition does not name',
       })
       .example('$0 define users --json \'{"key":"id","unique":{"email":{"fields":["email"]}}}\'', ''),
   async run(given, terminal) {

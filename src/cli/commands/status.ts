@@ -29,7 +29,8 @@ type Told = Omit<StoreStatus, 'sessions' | 'failure' | 'wal'> & {
   readonly wal: unknown
 }
 
-function flatten({ folder, state, failure, collections, wal, partitions, indexes }: Told): Fields {
+function flatten(told: Told): Fields {
+  const { folder, state, failure, collections, wal, partitions, indexes, constraints } = told
   const fields: Record<string, unknown> = { folder, state, collections: collections.join(', ') }
   if (failure !== undefined) fields['failure'] = failure
   for (const [name, value] of leaves(wal, 'wal')) fields[name] = value
@@ -38,6 +39,10 @@ function flatten({ folder, state, failure, collections, wal, partitions, indexes
   }
   for (const { collection, name, state, position, lag } of indexes) {
     fields[`index ${collection}.${name}`] = `${state}, at entry ${position}, ${lag} behind`
+  }
+  for (const { collection, name, id, state, violations } of constraints) {
+    const what = violations === 0 ? state : `${state}, ${violations} violating`
+    fields[`constraint ${collection}.${name} ${id}`] = what
   }
   return fields
 }

@@ -100,6 +100,27 @@ t.test('a refusal has its code, its details and its exit code', async t => {
   t.match(JSON.parse(json.err), { code: 'NOT_FOUND', exit: 5, outcome: 'not-applied' })
 })
 
+t.test('constraints says what is shared, page by page, and define changes and drops', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'users', '--json', '{"key":"id"}')
+  for (const id of ['a', 'b']) await sillok('put', 'users', `{"id":"${id}","email":"Kim"}`)
+  t.match(await sillok('define', 'users', '--json', users), { exit: 0 })
+  const waited = await sillok('constraints', 'users', '--wait')
+  t.match(JSON.parse(waited.out), { collection: 'users', name: 'email', state: 'violated', violations: 1 })
+  const listed = (await sillok('constraints', '--violations')).out.trim().split('\n')
+  const parsed = listed.map(line => JSON.parse(line) as object)
+  const one = { collection: 'users', constraint: 'email', values: ['Kim'], holder: 'a' }
+  t.same(parsed, [{ ...one, key: 'b' }])
+  t.match(await sillok('status', '-o', 'table'), { out: /constraint users.email 1 +violated, 1 violating/ })
+  await sillok('delete', 'users', 'a')
+  t.match(await sillok('constraints'), { out: /"state":"enforced"/ })
+  t.match(await sillok('constraints', 'nobody'), { exit: 5, err: /not defined/ })
+  t.match(await sillok('define', 'users', '--json', '{"key":"id"}'), { exit: 1, err: /drop/ })
+  t.match(await sillok('define', 'users', '--json', '{"key":"id"}', '--drop'), { exit: 0 })
+  t.match(await sillok('constraints', '--wait'), { exit: 0, out: '' })
+  t.match(await sillok('verify'), { exit: 0 })
+})
+
 t.test('status and indexes say how far an index is, once that is known', async t => {
   const { sillok } = shell(t)
   const indexes = '"indexes":{"byName":{"type":"secondary","fields":["name"]}}'

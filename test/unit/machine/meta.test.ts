@@ -2,9 +2,9 @@
 import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import type { Command, Decision, Register } from '../../../src/machine/command.js'
-import { counterKey } from '../../../src/machine/keys.js'
+import { counterKey, schemaKey } from '../../../src/machine/keys.js'
 import { encodeCounters } from '../../../src/machine/registry.js'
-import { checkDefinition, type Definition } from '../../../src/machine/schema.js'
+import { checkDefinition, type Definition, decodeSchema } from '../../../src/machine/schema.js'
 import { Rows } from './rows.js'
 
 function reply(decision: Decision): unknown {
@@ -45,11 +45,6 @@ t.test('a definition is logged once; only one that says the same is accepted aga
   const others: Definition[] = [
     { ...users, key: 'key' },
     { key: 'id' },
-    { key: 'id', unique: { ...users.unique, more: { fields: ['x'] } } },
-    { key: 'id', unique: { ...users.unique, pair: { fields: ['b', 'a'] } } },
-    { key: 'id', unique: { ...users.unique, pair: { fields: ['a'] } } },
-    { key: 'id', unique: { ...users.unique, email: { fields: ['email'], normalize: ['fold', 'trim'] } } },
-    { key: 'id', unique: { ...users.unique, email: { fields: ['email'] } } },
     {
       key: 'id',
       unique: { mail: { fields: ['email'], normalize: ['trim', 'fold'] }, pair: { fields: ['a', 'b'] } },
@@ -62,6 +57,57 @@ t.test('a definition is logged once; only one that says the same is accepted aga
     { collection: 2 },
   ])
   t.strictSame(define(rows, 'users', users), ['answer', { collection: 1 }], 'ids are counters, not names')
+})
+
+t.test('another rule gets a number of its own; the oldest of its name stays until it is retired', async t => {
+  const rows = new Rows()
+  const email = { fields: ['email'], normalize: ['trim', 'fold'] } as const
+  const ruled = (unique: Definition['unique'], drop = false): unknown => {
+    const [kind, said] = define(rows, 'users', { key: 'id', ...(unique && { unique }) }, drop) as unknown[]
+    return kind === 'entry' ? inForce() : said
+  }
+  const inForce = (): string => {
+    const row = rows.rows.get(schemaKey(1))
+    const { unique } = decodeSchema(row?.value ?? Buffer.alloc(0))
+    return unique.map(({ id, name, online }) => `${id}${name}${online === true ? '*' : ''}`).join(' ')
+  }
+  const retire = (by: number): unknown => {
+    run(rows, { type: 'retireConstraint', collection: 1, by })
+    return inForce()
+  }
+  t.equal(ruled({ e: email }), '1e')
+  t.equal(ruled({ e: email, m: { fields: ['x'] } }), '1e 2m*', 'a new one is built online')
+  t.equal(ruled({ e: { fields: ['email'] }, m: { fields: ['x'] } }), '1e 2m* 3e*')
+  t.equal(ruled({ e: { ...email, nulls: 'equal' }, m: { fields: ['x'] } }), '1e 2m* 4e*')
+  t.equal(retire(3), '1e 2m* 4e*', 'the one that was enforced is gone: nothing retires')
+  t.equal(ruled({ e: { ...email, where: { on: true, off: 0 } }, m: { fields: ['x'] } }), '1e 2m* 5e*')
+  const again = { e: { ...email, where: { off: -0, on: true } }, m: { fields: ['x'] } }
+  t.strictSame(ruled(again), { collection: 1 }, 'the same conditions in another order')
+  t.equal(retire(5), '2m* 5e*')
+  t.equal(ruled({ e: { ...email, each: 'email' }, m: { fields: ['x'] } }), '2m* 5e* 6e*')
+  t.equal(ruled({ e: { ...email, where: { off: 0, on: true } }, m: { fields: ['x'] } }), '2m* 5e*', 'back')
+  t.equal(ruled({ e: email }), 'INVALID', 'what is no longer named needs drop')
+  t.equal(ruled({ e: { ...email, where: { off: 0, on: true } } }, true), '5e*')
+  t.equal(ruled(undefined, true), '')
+  t.equal(ruled({ e: email }), '7e*', 'a number is never used again')
+})
+
+t.test('what is wrong in a constraint is named', async t => {
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ fields: ['a'], each: 'b' }, /each must be one of the fields, named once: a/],
+    [{ fields: ['a', 'a'], each: 'a' }, /named once/],
+    [{ fields: ['a'], nulls: 'some' }, /nulls must be 'distinct' or 'equal'/],
+    [{ fields: ['a'], where: {} }, /where names 1 to 32 fields, not 0/],
+    [{ fields: ['a'], where: { b: null } }, /where.b must be text/],
+    [{ fields: ['a'], where: { b: { exists: 1 } } }, /where.b must be text/],
+    [{ fields: ['a'], where: { b: { exists: true, is: 1 } } }, /where.b must be text/],
+    [{ fields: ['a'], where: { b: Number.NaN } }, /where.b must be text/],
+    [{ fields: ['a'], where: ['b'] }, /where must be an object by field/],
+    [{ fields: ['a'], if: true }, /unknown "if"; allowed: fields, normalize, each, where, nulls/],
+  ]
+  for (const [rule, message] of wrong) {
+    t.throws(() => checkDefinition('x', { key: 'id', unique: { u: rule } }), { code: 'INVALID', message })
+  }
 })
 
 t.test('collections are bounded', async t => {

@@ -2,21 +2,26 @@
 import t from 'tap'
 import { type Entry, entryHeadBytes, entryKinds, sealEntry } from '../../../src/base/entry.js'
 import { Findings } from '../../../src/base/finding.js'
+import { encodeDocument } from '../../../src/codec/document.js'
 import { encodeFacts, type Fact } from '../../../src/codec/facts.js'
 import { makeRow, type RowKey } from '../../../src/codec/row.js'
 import { type Claim, claimOf, encodeClaim } from '../../../src/machine/claims.js'
+import { type ConstraintState, encodeConstraintState } from '../../../src/machine/constraint-state.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import {
+  constraintKey,
   documentKey,
   openedKey,
   replyKey,
   requestCountKey,
   requestKey,
   schemaKey,
+  violationKey,
 } from '../../../src/machine/keys.js'
 import { encodeRequestCount } from '../../../src/machine/requests.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import { LogModel } from '../../../src/replica/log-model.js'
+import { BuiltClaims } from '../../../src/replica/verify-claims.js'
 import { emptyCheckpoint } from '../../../src/state/checkpoint.js'
 
 const schema = compileDefinition(1, 'users', { key: 'id', unique: { email: { fields: ['email'] } } }, 5, 1)
@@ -62,6 +67,76 @@ t.test('a claim and its document need each other', async t => {
   t.match(faultsOf([[put(user(1), encodeDocumentRow([], document)), claims]]), [/has no document/])
   const other = put(a.key, encodeClaim(a, holder(2)))
   t.match(faultsOf([[holds, other]]), [/names another document/, /has no document/])
+})
+
+/** What is found of a constraint that was built on the collection, in a log of these rows. */
+function builtFaultsOf(rows: readonly Fact[], state: Partial<ConstraintState> = {}): string[] {
+  const findings = new Findings()
+  const model = new LogModel({ findings, file: 'log' })
+  const unique = schema.unique.map(one => ({ ...one, online: true }) as const)
+  const begun = {
+    collection: 1,
+    of: 'users',
+    name: 'email',
+    state: 'violated',
+    since: 3,
+    after: null,
+  } as const
+  const built = { ...begun, documents: 0, violations: 0, values: 0, ...state }
+  const entries = [
+    entry(1, [put(schemaKey(1), encodeSchema({ ...schema, unique }))]),
+    entry(2, [put(constraintKey(5), encodeConstraintState(built)), ...rows]),
+  ]
+  for (const one of entries) model.apply(one)
+  model.checkWhole()
+  const claims = new BuiltClaims(model, (_, what) => findings.fault('log', '', what))
+  t.notOk(claims.isEmpty)
+  for (const one of entries) claims.look(one)
+  claims.finish()
+  return findings.faults.map(({ what }) => what)
+}
+
+t.test('under a constraint that was built a document holds what it has, or violates it', async t => {
+  const a = claim('a@x')
+  const has = (id: number): Fact => put(user(id), encodeDocumentRow([], encodeDocument({ id, email: 'a@x' })))
+  const holds = put(a.key, encodeClaim(a, holder(1)))
+  const lists = (...ids: readonly number[]): Fact[] => {
+    const rows: Fact[] = []
+    for (const [i, id] of ids.entries()) {
+      const [before, after] = [ids[i - 1], ids[i + 1]].map(one => (one === undefined ? '' : holder(one)))
+      const texts = [before ?? '', after ?? ''].map(text => {
+        const bytes = Buffer.from(`..${text}`, 'latin1')
+        bytes.writeUInt16LE(text.length, 0)
+        return bytes
+      })
+      rows.push(put(violationKey(5, a.value, holder(id)), Buffer.concat([...texts, a.raw])))
+    }
+    const count = Buffer.alloc(4)
+    count.writeUInt32LE(ids.length, 0)
+    const first = Buffer.from(holder(ids[0] ?? 0), 'latin1')
+    return [...rows, put(violationKey(5, a.value, ''), Buffer.concat([count, first]))]
+  }
+  const two = { violations: 2, values: 1 }
+  t.same(builtFaultsOf([has(1), has(2), has(3), holds, ...lists(2, 3)], two), [])
+  t.same(builtFaultsOf([has(1), holds], { state: 'enforced' }), [])
+  t.same(builtFaultsOf([has(1)], { state: 'backfill' }), [], 'a build has not come to it')
+  t.match(builtFaultsOf([has(1)], { state: 'backfill', after: Buffer.from(holder(1), 'latin1') }), [
+    /neither/,
+  ])
+  t.match(builtFaultsOf([has(1)]), [/neither holds nor violates/])
+  t.match(builtFaultsOf([has(1), has(2), holds]), [/neither holds nor violates/])
+  t.match(builtFaultsOf([has(1), has(2), holds, ...lists(2)]), [/counts 0 of 0, there are 1 violations of 1/])
+  t.match(builtFaultsOf([has(1), has(2), holds, ...lists(2, 3)], two), [/violation names a document/])
+  t.match(
+    builtFaultsOf([has(1), has(2), holds, ...lists(2)], { state: 'enforced', violations: 1, values: 1 }),
+    [/is enforced, with 1 violations/],
+  )
+  const other = put(user(1), encodeDocumentRow([], encodeDocument({ id: 1, email: 'b@x' })))
+  t.match(builtFaultsOf([other, holds], { state: 'backfill' }), [/claim names a document that does not have/])
+  const third = violationKey(5, a.value, holder(3))
+  const unlinked = lists(2, 3).filter(fact => fact.op === 'deleteRange' || fact.key !== third)
+  const broken = builtFaultsOf([has(1), has(2), holds, ...unlinked], { violations: 1, values: 1 })
+  t.match(broken, [/counts 2 violations, its list has 1/])
 })
 
 t.test('a fact replaces the row that it names', async t => {

@@ -323,14 +323,14 @@ t.test('a definition names what it does not know', async t => {
     t,
     () => store.define('things', { key: 'key' }),
     'INVALID',
-    /exists and its key is id/,
+    /its key is id; it cannot change/,
     'another key',
   )
   await refused(
     t,
     () => store.define('things', { key: 'id' }),
     'INVALID',
-    /its unique constraints are others/,
+    /lacks the constraint tag, pair: removing one needs/,
     'others',
   )
 })

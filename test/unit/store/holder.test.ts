@@ -22,7 +22,7 @@ function rows(id: string, email: string): { readonly claim: Row; readonly docume
   }
 }
 
-const claimKey = (claimsOf(schema, { email: 'x' })[0] as Claim).key
+const claim = claimsOf(schema, { email: 'x' })[0] as Claim
 
 /** Answers reads in this order; those of one moment from the second list. */
 function scripted(script: (Row | null)[], ofOneMoment: (Row | null)[] = []) {
@@ -39,15 +39,15 @@ const [a, b] = [rows('a', 'x'), rows('b', 'x')]
 
 t.test('both rows are read again when the holder gave the value up between the two reads', async t => {
   const script = [...moved, b.claim, b.document]
-  t.equal(await holderOf(scripted(script), schema, claimKey), b.document)
+  t.equal(await holderOf(scripted(script), schema, claim), b.document)
   t.equal(script.length, 0)
-  t.equal(await holderOf(scripted([...moved, null]), schema, claimKey), null, 'it may be free by then')
+  t.equal(await holderOf(scripted([...moved, null]), schema, claim), null, 'it may be free by then')
 })
 
 t.test('where the value moves all the time, both rows are read as of one moment', async t => {
   const moving = [...moved, ...moved, ...moved]
-  t.equal(await holderOf(scripted([...moving], [a.claim, a.document]), schema, claimKey), a.document)
-  t.equal(await holderOf(scripted([...moving], [null]), schema, claimKey), null)
-  await t.rejects(holderOf(scripted([...moving], [...moved]), schema, claimKey), { code: 'DAMAGED' })
-  await t.rejects(holderOf(scripted([...moving], [a.claim, null]), schema, claimKey), { code: 'DAMAGED' })
+  t.equal(await holderOf(scripted([...moving], [a.claim, a.document]), schema, claim), a.document)
+  t.equal(await holderOf(scripted([...moving], [null]), schema, claim), null)
+  await t.rejects(holderOf(scripted([...moving], [...moved]), schema, claim), { code: 'DAMAGED' })
+  await t.rejects(holderOf(scripted([...moving], [a.claim, null]), schema, claim), { code: 'DAMAGED' })
 })

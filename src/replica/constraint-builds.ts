@@ -1,0 +1,243 @@
+/**
+ * Builds constraints on documents that are there, and removes the rows of those that were dropped: in the
+ * background, by entries that it proposes one after the other.
+ *
+ * What it proposes is only which rows to look at; what becomes of them is decided in the order of the log
+ * (`machine/decide-build.ts`), and where the work is stands in a row of the state. So a crash at any point
+ * costs at most the entry that was on its way, and two of these would only find each other's work done. The
+ * documents are read as of an index at which the constraint is in force: one that is not among them came
+ * later, and ran the rule when it was written.
+ *
+ * A newer rule that is enforced retires the older one of its name, through meta.
+ *
+ * While others write it rests after each entry for four times as long as that took. Where the event loop is
+ * busy, most of that time was theirs, so the build's part of it is small.
+ */
+import type { ConstraintId } from '../base/ids.js'
+import type { Limits } from '../base/limits.js'
+import { keyBytes, keyText, type RowKey } from '../codec/row.js'
+import type { Clock, Timer } from '../env/clock.js'
+import type { Backfill, Command } from '../machine/command.js'
+import { type ConstraintState, decodeConstraintState } from '../machine/constraint-state.js'
+import type { BuildValue } from '../machine/decide-build.js'
+import {
+  claimPrefix,
+  constraintKey,
+  constraintPrefix,
+  documentPrefix,
+  documentPrefixBytes,
+  schemaPrefix,
+  violationPrefix,
+} from '../machine/keys.js'
+import { schemaOfRow } from '../machine/schema.js'
+import type { ScanPage } from '../state/scan.js'
+import type { Replica } from './replica.js'
+
+/** Rows that are looked up at a time. */
+const pageRows = 1000
+
+/** How long it rests after an entry while others write, as a multiple of the time that the entry took. */
+const restsPerWork = 4
+
+/** Between whom. */
+export interface ConstraintBuildsOptions {
+  readonly clock: Clock
+  readonly meta: Replica
+  readonly data: Replica
+  readonly limits: Limits
+  /** Takes on the work, whose failure may be one of the store. */
+  readonly background: (work: Promise<void>) => void
+}
+
+/** Documents that were there, and are still to be looked at. */
+interface Ahead {
+  keys: RowKey[]
+  /** The last row of what was read so far; null: nothing yet. */
+  through: Uint8Array | null
+  isEnd: boolean
+}
+
+/** The builds of one data partition. */
+export class ConstraintBuilds {
+  readonly #options: ConstraintBuildsOptions
+  readonly #sender = {}
+  /** Changes of schemas and of states that the last look has seen. */
+  #seen = -1
+  #isRunning = false
+  #isStopped = false
+  #rest: { readonly timer: Timer; readonly over: () => void } | undefined
+
+  constructor(options: ConstraintBuildsOptions) {
+    this.#options = options
+  }
+
+  /** More is applied, or what failed may be tried again: goes to work if there is some. */
+  notify(): void {
+    if (this.#isRunning || this.#isStopped || this.#changes() === this.#seen) return
+    this.#isRunning = true
+    const work = this.#run().finally(() => {
+      this.#isRunning = false
+    })
+    this.#options.background(work)
+  }
+
+  /** Proposes nothing more. */
+  stop(): void {
+    this.#isStopped = true
+    this.#rest?.timer.stop()
+    this.#rest?.over()
+  }
+
+  #changes(): number {
+    const { state } = this.#options.data
+    return state.partitionChanges(constraintPrefix) + state.partitionChanges(schemaPrefix)
+  }
+
+  /** Until there is nothing to do. What was seen counts only then: after a failure all is looked at again. */
+  async #run(): Promise<void> {
+    await this.#options.data.readable()
+    for (let seen = this.#changes(); !this.#isStopped; seen = this.#changes()) {
+      for (const [key, row] of this.#options.data.state.partitionRows(constraintPrefix)) {
+        const { state } = decodeConstraintState(row.value)
+        const id = keyBytes(key).readUInt32BE(constraintPrefix.length)
+        if (state === 'guard' || state === 'backfill') await this.#build(id)
+        else if (state === 'validate') await this.#propose({ type: 'judge', constraint: id })
+        else if (state === 'dropping') await this.#drop(id)
+      }
+      await this.#retire()
+      if (this.#changes() !== seen) continue
+      this.#seen = seen
+      return
+    }
+  }
+
+  #state(id: ConstraintId): ConstraintState | undefined {
+    const row = this.#options.data.state.lookup(constraintKey(id))
+    return row ? decodeConstraintState(row.value) : undefined
+  }
+
+  /** Until the state says that it is no longer to be built: also because the user changed his mind. */
+  async #build(id: ConstraintId): Promise<void> {
+    let ahead: Ahead | undefined
+    const made: Backfill['made'] = new Map()
+    const perEntry = this.#options.limits.buildEntryDocuments
+    while (!this.#isStopped) {
+      const known = this.#state(id)
+      if (known?.state !== 'guard' && known?.state !== 'backfill') return
+      ahead ??= { keys: [], through: known.after, isEnd: false }
+      while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
+        await this.#read(known, ahead)
+      }
+      const keys = ahead.keys.slice(0, perEntry)
+      const isAll = keys.length === ahead.keys.length
+      const last = keys.at(-1)
+      const through = isAll || last === undefined ? ahead.through : encodedKey(last)
+      made.clear()
+      const isStale = await this.#propose({
+        type: 'backfill',
+        constraint: id,
+        after: known.after,
+        keys,
+        through,
+        isLast: isAll && ahead.isEnd,
+        made,
+      })
+      const after = this.#state(id)?.after
+      if (isStale || after === undefined || after === null) ahead = undefined
+      else ahead.keys = ahead.keys.filter(key => Buffer.compare(encodedKey(key), after) > 0)
+    }
+  }
+
+  /** Reads on in the documents: those that were there before the constraint. */
+  async #read({ collection, since }: ConstraintState, ahead: Ahead): Promise<void> {
+    const prefix = documentPrefix(collection)
+    const { through } = ahead
+    const scan = this.#options.data.state.scan({
+      gte: through === null ? prefix : `${prefix}${keyText(through)}\0`,
+      lt: `${prefix}\xff`,
+      pageRows,
+    })
+    const { done, value } = await scan.next()
+    await scan.return()
+    if (done === true) {
+      ahead.isEnd = true
+      return
+    }
+    for (const [key, { version }] of value) if (version <= since) ahead.keys.push(key)
+    const last = value.at(-1)
+    if (last !== undefined) ahead.through = encodedKey(last[0])
+  }
+
+  /** Removes all rows of the constraint, then what says that it is dropped. */
+  async #drop(id: ConstraintId): Promise<void> {
+    for (const prefix of [claimPrefix(id), violationPrefix(id)]) {
+      for (let from = prefix; !this.#isStopped; ) {
+        const scan = this.#options.data.state.scan({ gte: from, lt: `${prefix}\xff`, pageRows })
+        const { done, value } = await scan.next()
+        await scan.return()
+        if (done === true) break
+        for (const keys of pieces(value, this.#options.limits.buildEntryBytes)) {
+          await this.#propose({ type: 'dropClaims', constraint: id, keys, isLast: false })
+          from = `${keys.at(-1)}\0`
+        }
+      }
+    }
+    if (!this.#isStopped) await this.#propose({ type: 'dropClaims', constraint: id, keys: [], isLast: true })
+  }
+
+  /** Of two rules of one name the newer one is enforced: the older one goes. */
+  async #retire(): Promise<void> {
+    const { meta } = this.#options
+    for (const [, row] of this.#options.data.state.partitionRows(schemaPrefix)) {
+      const { id: collection, unique } = schemaOfRow(row)
+      for (const { id, name, online } of unique) {
+        const isNewer = unique.some(other => other.name === name && other.id < id)
+        if (!isNewer || (online === true && this.#state(id)?.state !== 'enforced')) continue
+        await meta.call({ type: 'retireConstraint', collection, by: id }, this.#sender)
+      }
+    }
+  }
+
+  /** Resolves when it is applied; true: the log had come further than this knew. */
+  async #propose(command: Command): Promise<boolean> {
+    const { clock, data: replica } = this.#options
+    const beganMs = clock.monotonicMs()
+    const before = replica.applied
+    const { value } = await replica.call(command, this.#sender)
+    const areOthers = replica.applied > before + 1
+    await this.#pause(areOthers ? restsPerWork * (clock.monotonicMs() - beganMs) : 0)
+    return (value as BuildValue).isStale
+  }
+
+  /** Lets others go on. */
+  #pause(ms: number): Promise<void> {
+    const { clock } = this.#options
+    if (this.#isStopped) return Promise.resolve()
+    if (ms === 0) return new Promise(resolve => clock.soon(resolve))
+    return new Promise(resolve => {
+      this.#rest = { timer: clock.after(ms, resolve, { idle: true }), over: resolve }
+    })
+  }
+}
+
+function encodedKey(row: RowKey): Buffer {
+  return keyBytes(row.slice(documentPrefixBytes))
+}
+
+/** The keys in order, in pieces whose removal takes about so many bytes of an entry. */
+function* pieces(rows: ScanPage, bytesMax: number): Iterable<readonly RowKey[]> {
+  let piece: RowKey[] = []
+  let bytes = 0
+  for (const [key] of rows) {
+    piece.push(key)
+    bytes += key.length + factRoom
+    if (bytes < bytesMax) continue
+    yield piece
+    piece = []
+    bytes = 0
+  }
+  if (piece.length > 0) yield piece
+}
+
+/** What the removal of a row takes besides its key. */
+const factRoom = 16

@@ -1,0 +1,191 @@
+/**
+ * A constraint is built over all places: with nobody else, under load in a process that is killed on the way,
+ * and beside writers as fast as they can.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type Place, readPlaces } from '../../src/cli/demo/places.js'
+import { isSillokError, open, type Store } from '../../src/index.js'
+import { comparePlaces, placeConstraint, type Shared } from './constraint-places.js'
+
+const program = fileURLToPath(new URL('./constraint-program.js', import.meta.url))
+
+/** What is known of the places as they come. */
+const expected: Shared = { keys: 581, rows: 1190 }
+/** Writers of the measurement, each with one write in flight. */
+const writers = 64
+
+/** A line of the program. */
+interface Told {
+  /** Key of a place: its number. */
+  readonly builtThrough?: string
+  readonly writes: number
+  readonly refused: number
+  readonly builtMs?: number
+  readonly keys?: number
+  readonly rows?: number
+}
+
+/** What the campaign measured. */
+export interface ConstraintReport {
+  readonly quiet: Shared & { readonly builtMs: number; readonly droppedMs: number }
+  readonly kills: number
+  /** Numbers of the places through which the build was, and went on from. */
+  readonly killedAt: readonly number[]
+  readonly wentOnFrom: readonly number[]
+  readonly writes: number
+  readonly refused: number
+  readonly underLoad: Shared & { readonly builtMs: number }
+  /** Without the constraint, while it is built, and when it is built; `ratio` is of the last two. */
+  readonly writesPerSecond: {
+    readonly before: number
+    readonly building: number
+    readonly after: number
+    readonly ratio: number
+  }
+}
+
+/** Throws unless the violations are as known, or as computed again, and no build begins anew. */
+export async function killConstraint(kills: number, rate: number): Promise<ConstraintReport> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sillok-constraint-'))
+  try {
+    const total = await fill(folder)
+    const quiet = await buildAlone(folder)
+    console.log(JSON.stringify({ quiet }))
+    const writesPerSecond = await compareRates(folder)
+    console.log(JSON.stringify({ writesPerSecond }))
+    return { quiet, ...(await buildUnderKills(folder, kills, rate, total)), writesPerSecond }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function fill(folder: string): Promise<number> {
+  const places = await readPlaces()
+  const store = await open({ dir: folder })
+  await store.define('places', { key: 'id' })
+  await store.collection('places').insertMany(places)
+  await store.close()
+  return places.length
+}
+
+/** Resolves when the build is over; what it finds is no failure. */
+async function built(store: Store): Promise<number> {
+  const beganMs = performance.now()
+  await store.define('places', placeConstraint)
+  await store.enforced('places', 'place', { deadlineMs: 600_000 }).catch((error: unknown) => {
+    if (!isSillokError(error, 'UNIQUE_TAKEN')) throw error
+  })
+  return performance.now() - beganMs
+}
+
+async function dropped(store: Store): Promise<number> {
+  const beganMs = performance.now()
+  await store.define('places', { key: 'id' }, { drop: true })
+  while (store.status().constraints.length > 0) await new Promise(resolve => setTimeout(resolve, 5))
+  return performance.now() - beganMs
+}
+
+async function buildAlone(folder: string): Promise<ConstraintReport['quiet']> {
+  const store = await open({ dir: folder })
+  const builtMs = await built(store)
+  const shared = await comparePlaces(store)
+  if (shared.keys !== expected.keys || shared.rows !== expected.rows) {
+    throw new Error(`${JSON.stringify(shared)}, known are ${JSON.stringify(expected)}`)
+  }
+  const droppedMs = await dropped(store)
+  await store.close()
+  return { ...shared, builtMs, droppedMs }
+}
+
+/** Writers that replace documents by equal ones: under the constraint each write looks its claim up. */
+async function compareRates(folder: string): Promise<ConstraintReport['writesPerSecond']> {
+  const store = await open({ dir: folder })
+  const places = store.collection<Place>('places')
+  const all: Place[] = []
+  for await (const place of places.scan()) all.push(place)
+  let writes = 0
+  let isOver = false
+  const run = Array.from({ length: writers }, async (_, writer) => {
+    for (let at = writer; !isOver; at += 7919) {
+      const place = all[at % all.length]
+      if (place !== undefined) await places.put(place)
+      writes += 1
+    }
+  })
+  const rate = async (until: Promise<unknown>): Promise<number> => {
+    const [before, beganMs] = [writes, performance.now()]
+    await until
+    return Math.round(((writes - before) * 1000) / (performance.now() - beganMs))
+  }
+  const rest = (): Promise<unknown> => new Promise(resolve => setTimeout(resolve, 4000))
+  const before = await rate(rest())
+  const building = await rate(built(store))
+  const after = await rate(rest())
+  isOver = true
+  await Promise.all(run)
+  await dropped(store)
+  await store.close()
+  return { before, building, after, ratio: Number((building / after).toFixed(2)) }
+}
+
+async function buildUnderKills(folder: string, kills: number, rate: number, total: number) {
+  const killedAt: number[] = []
+  const wentOnFrom: number[] = []
+  let writes = 0
+  let refused = 0
+  for (let kill = 1; ; kill++) {
+    const killFrom = kill <= kills ? Math.floor((total * kill) / (kills + 1)) : undefined
+    const { first, last } = await runProgram(folder, rate, killFrom)
+    const before = killedAt.at(-1)
+    if (before !== undefined) {
+      wentOnFrom.push(reached(first))
+      if (reached(first) < before) throw new Error(`killed at ${before}, went on from ${reached(first)}`)
+    }
+    writes += last.writes
+    refused += last.refused
+    if (killFrom !== undefined) {
+      killedAt.push(reached(last))
+      continue
+    }
+    const { keys, rows, builtMs } = last
+    if (keys === undefined || rows === undefined || builtMs === undefined)
+      throw new Error(`not told to be equal: ${JSON.stringify(last)}`)
+    return { kills, killedAt, wentOnFrom, writes, refused, underLoad: { keys, rows, builtMs } }
+  }
+}
+
+/** Number of the place through which the build is. */
+function reached({ builtThrough }: Told): number {
+  return Number(builtThrough ?? 0)
+}
+
+/** Runs the program until its end, or until the build has passed that place. */
+async function runProgram(
+  folder: string,
+  rate: number,
+  killFrom: number | undefined,
+): Promise<{ first: Told; last: Told }> {
+  const child = spawn(process.execPath, [program, folder, String(rate)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
+  let first: Told | undefined
+  let last: Told | undefined
+  for await (const line of createInterface({ input: child.stdout })) {
+    const told = JSON.parse(line) as Told
+    first ??= told
+    last = told
+    if (killFrom !== undefined && reached(told) >= killFrom) child.kill('SIGKILL')
+  }
+  const exit = await ended
+  if (first === undefined || last === undefined) throw new Error(`exit ${exit}`)
+  if ((exit === null) !== (killFrom !== undefined) || (killFrom === undefined && exit !== 0)) {
+    throw new Error(`ended with ${exit}, to be killed from ${killFrom}`)
+  }
+  return { first, last }
+}
