@@ -15,11 +15,16 @@ export type ReadEntries = (from: LogIndex, through: LogIndex) => AsyncIterable<r
 export class ReplicaIndexSource implements IndexSource {
   readonly #replica: Replica
   readonly #read: ReadEntries
-  readonly firstIndex: LogIndex = 1
+  readonly #firstIndex: () => LogIndex
 
-  constructor(replica: Replica, read: ReadEntries) {
+  constructor(replica: Replica, read: ReadEntries, firstIndex: () => LogIndex) {
     this.#replica = replica
     this.#read = read
+    this.#firstIndex = firstIndex
+  }
+
+  get firstIndex(): LogIndex {
+    return this.#firstIndex()
   }
 
   get applied(): LogIndex {

@@ -2,8 +2,9 @@
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
  * Not trusted: it refuses to open, misses what the recorded checkpoint proves, or a mark or a session row
- * fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the fresh
- * store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ * fails its check. Then the folder goes to quarantine and a store is made anew (rebuild-store) from a snapshot
+ * file and the log behind it, or from the log alone. The fresh store says so durably (`!void`), so that a crash
+ * before its first checkpoint is not taken for damage: what was there so far is removed, and it begins again.
  *
  * A store that is ahead of the log has no fault of its own: entries of the log are lost, which is refused.
  */
@@ -15,8 +16,10 @@ import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
 import { compareTables, removeDamaged } from '../env/level-tables.js'
 import { quarantine } from '../env/quarantine.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
-import { markKeys, markRow, readMark } from './flush.js'
+import { markKeys, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
+import { rebuildStore } from './rebuild-store.js'
+import type { SnapshotRecord } from './snapshot-record.js'
 import { SessionWindows } from './windows.js'
 
 /** Where the store is, and what the log knows of it. */
@@ -29,10 +32,19 @@ export interface StoreOptions {
   readonly writeBufferBytes: number
   /** The last entry that this replica's own log holds durably. */
   readonly logLastIndex: LogIndex
+  /** The first entry that the log still has; 1 if not given. */
+  readonly logFirstIndex?: LogIndex
+  /** Snapshot files that count, the newest first; none if not given. */
+  readonly snapshots?: readonly SnapshotFile[]
   /**
    * Puts the folder into quarantine unread, for this reason. Used by tests: no opening of a store sets it.
    */
   readonly damaged?: string
+}
+
+/** A snapshot file by its path, and what the log recorded of it. */
+export interface SnapshotFile extends SnapshotRecord {
+  readonly path: string
 }
 
 /** A store that is trusted as far as the checkpoint says; what came after it must be replayed. */
@@ -44,7 +56,7 @@ export interface OpenedStore {
   readonly partitionRows: PartitionRows
   /** No row in the store is newer. Reads wait until replay has passed it. */
   readonly newest: LogIndex
-  /** Why the state is built again from the first entry. */
+  /** Why the state is built again, and from what. */
   readonly rebuilt?: string
 }
 
@@ -65,15 +77,13 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     if (typeof opened !== 'string') return opened
     reason = opened
   }
-  if (isThere) await quarantine(options.disk, options.folder)
-  const store = await options.keyValue.open(options.folder, options)
-  const batch = store.batch()
-  // Without this row the recorded checkpoint would be taken to speak of the fresh folder.
-  batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded.index))
-  await batch.write({ sync: true })
-  const resident = { windows: new SessionWindows(), partitionRows: new PartitionRows() }
-  return { store, checkpoint: emptyCheckpoint, ...resident, newest: 0, rebuilt: reason }
+  if (reason === interrupted) await options.disk.remove(options.folder)
+  else if (isThere) await quarantine(options.disk, options.folder)
+  return await rebuildStore(options, recorded.index, reason)
 }
+
+/** What is there is the beginning of a rebuild: no evidence of anything. */
+const interrupted = 'a rebuild was interrupted'
 
 /** The opened store, or why it is not to be trusted. */
 async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<OpenedStore | string> {
@@ -117,8 +127,8 @@ async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<O
     }
     const resident = await readResident(store)
     if (typeof resident === 'string') return resident
-    if (proven >= recorded.index) return { store, checkpoint: recorded, ...resident, newest }
-    return { store, checkpoint: emptyCheckpoint, ...resident, newest, rebuilt: 'a rebuild was interrupted' }
+    if (proven < recorded.index) return interrupted
+    return { store, checkpoint: recorded, ...resident, newest }
   } catch (error) {
     if (!isSillokError(error, 'DAMAGED') && !isSillokError(error, 'DISK_FAILED')) {
       await store.close()

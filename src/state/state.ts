@@ -24,6 +24,7 @@ import { Maintenance, type RecordCheckpoint } from './maintenance.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
 import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
+import type { HeldState } from './snapshot-writer.js'
 import { StateView } from './state-view.js'
 import type { SessionWindows } from './windows.js'
 
@@ -81,6 +82,7 @@ export class State {
       windows,
       digests: this.#digests,
       checkpoint,
+      isUnproven: opened.rebuilt !== undefined && checkpoint.index > 0,
       newest,
       applied: () => this.#applied,
       gate: options.flushGate ?? new Gate(1),
@@ -90,8 +92,8 @@ export class State {
   }
 
   /**
-   * Opens the state as of the recorded checkpoint, or as of nothing with the reason in `rebuilt`; all entries
-   * from `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE,
+   * Opens the state as of the recorded checkpoint, or, with the reason in `rebuilt`, as of a snapshot or as of
+   * nothing; all entries from `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE,
    * DISK_FULL, DAMAGED when the log ends before what the state knows.
    */
   static async open(
@@ -292,6 +294,15 @@ export class State {
    */
   async checkpoint(record: RecordCheckpoint, options?: { readonly force?: boolean }): Promise<boolean> {
     return await this.#maintenance.checkpoint(record, options)
+  }
+
+  /**
+   * Makes a checkpoint as `checkpoint` does, unless nothing is new, and holds the stored rows as of it, for a
+   * snapshot. Release it, before the state is closed.
+   */
+  async hold(record: RecordCheckpoint): Promise<HeldState> {
+    assert(this.isReadable, () => `hold at ${this.#applied}, below the store's ${this.#newest}`)
+    return await this.#maintenance.hold(record)
   }
 
   /** Starts a flush or checkpoint when due: call it after applying; it costs nothing otherwise. */
