@@ -231,8 +231,9 @@ export class IndexRunner {
   }
 
   /**
-   * Damage, lost folders and a log that has gone on without it begin anew; anything else is tried again from the last batch, after a pause. So
-   * is damage that comes again before fresh rows are built: then what they are made from is to blame.
+   * Damage, lost folders and a log that has gone on without it begin anew; anything else is tried again from
+   * the last batch, after a pause. So is damage that comes again before fresh rows are built: then what they
+   * are made from is to blame.
    */
   async #failed(error: unknown): Promise<void> {
     const reason = messageOf(error)

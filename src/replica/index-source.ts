@@ -86,7 +86,8 @@ export function documentChanges(entry: Entry, version: Version): SourceChange[] 
   })
 }
 
-function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {
+/** A document as it stands in its row, or its absence. */
+export function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {
   let decoded: Document | undefined
   return {
     collection: key.readUInt32BE(1),

@@ -2,8 +2,8 @@
  * Puts a replica together from what a crash left: write-ahead log, segments, state.
  *
  * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries
- * are in synced segments); the state is at or behind the log, and not before its first entry. Anything else is
- * damage and is refused.
+ * are in synced segments); the state is at or behind the log, and not before its first entry. Anything else
+ * is damage and is refused.
  */
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
@@ -203,7 +203,7 @@ async function openState(
 ): Promise<State> {
   const { env, wal, partition, limits } = options
   const checkpoint = wal.register(partition, registerKinds.checkpoint)
-  const { state, rebuilt } = await State.open({
+  const { state, rebuilt, badSnapshots } = await State.open({
     disk: env.disk,
     keyValue: env.keyValue,
     clock: env.clock,
@@ -219,6 +219,7 @@ async function openState(
     failed: error => options.failed(asFailure(error)),
   })
   if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
+  snapshots.distrust(badSnapshots ?? [])
   return state
 }
 

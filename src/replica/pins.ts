@@ -1,11 +1,11 @@
 /**
- * Who needs the log: an index that follows it, a named feed of changes, the data partition of meta's log. A pin
- * is a position whose owner has dealt with everything up to it, and not yet with what follows.
+ * Who needs the log: an index that follows it, a named feed of changes, the data partition of meta's log. A
+ * pin is a position whose owner has dealt with everything up to it, and not yet with what follows.
  *
  * Each pin may hold so many bytes of the log beyond what is kept anyway. One that holds more is broken: the
- * log goes on without it, and its owner, when it reads on, gets LOG_TRUNCATED. Indexes are broken before named
- * feeds, since an index is built again from the state, and a feed loses changes. Meta's log is never taken
- * from under a data partition: the pin of that kind has no budget.
+ * log goes on without it, and its owner, when it reads on, gets LOG_TRUNCATED. Indexes are broken before
+ * named feeds, since an index is built again from the state, and a feed loses changes. Meta's log is never
+ * taken from under a data partition: the pin of that kind has no budget.
  */
 import type { LogIndex } from '../base/ids.js'
 import type { Clock } from '../env/clock.js'

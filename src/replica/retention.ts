@@ -1,14 +1,15 @@
 /**
- * Keeps the log of one partition bounded: makes a snapshot of the state when enough log has come since the last
- * one, and gives up what of the log nobody needs.
+ * Keeps the log of one partition bounded: makes a snapshot of the state when enough log has come since the
+ * last one, and gives up what of the log nobody needs.
  *
  * Always holds:
- * - two snapshot files count before anything goes, and the log reaches back to the older one; so the state can
+ * - two snapshot files count before anything goes, and the log reaches back to the older one; so the state
+ *   can
  *   be made from either of them, though the key-value store and one file are lost;
  * - whole sealed segments go, the oldest first, never the newest; besides that `retainBytes` of log stay, and
  *   what a pin needs (see pins);
  * - the point up to which the log is given up is durable in the write-ahead log before the first file goes. A
- *   crash after it leaves files below that point, which the next opening removes; a crash before it leaves all.
+ *   crash after it leaves files below that point, which the next opening removes; one before it leaves all.
  *
  * One snapshot at a time on a node, in the background. On a full disk it is given up and tried again later.
  */
@@ -68,7 +69,9 @@ export interface RetentionStatus {
   readonly pins: readonly Pin[]
 }
 
-/** Snapshots and trimming of one partition: call `look` now and then, `stop` before state and segments close. */
+/**
+ * Snapshots and trimming of one partition: call `look` now and then, `stop` before state and segments close.
+ */
 export class Retention {
   readonly #parts: RetentionParts
   readonly #pins: Pins
@@ -221,8 +224,8 @@ export class Retention {
   }
 
   /**
-   * What does not fit is tried again later, the log standing untrimmed meanwhile: a full disk, a store that is
-   * being closed, rows that fail their check.
+   * What does not fit is tried again later, the log standing untrimmed meanwhile: a full disk, a store that
+   * is being closed, rows that fail their check.
    */
   #failed(error: unknown): void {
     const isPassing = isSillokError(error, 'DISK_FULL') || isSillokError(error, 'DAMAGED') || isClosing(error)

@@ -12,7 +12,6 @@
  */
 import { isSillokError } from '../base/errors.js'
 import { type Disk, joinPath } from '../env/disk.js'
-import type { SnapshotFile } from '../state/open-store.js'
 import type { SnapshotHead } from '../state/snapshot-format.js'
 import {
   decodeSnapshots,
@@ -22,6 +21,7 @@ import {
   snapshotsKept,
 } from '../state/snapshot-record.js'
 import { type HeldState, writeSnapshot } from '../state/snapshot-writer.js'
+import type { SnapshotFile } from '../state/store-options.js'
 
 /** Where the files are, and who remembers them. */
 export interface SnapshotsOptions {
@@ -40,8 +40,8 @@ const unfinished = '.new'
 export class Snapshots {
   readonly #options: SnapshotsOptions
   #kept: readonly SnapshotRecord[]
-  /** What was recorded and is not there, as texts. */
-  readonly missing: readonly string[]
+  /** What was recorded and is not there, or proved bad, as texts. */
+  #missing: readonly string[]
 
   private constructor(
     options: SnapshotsOptions,
@@ -50,10 +50,13 @@ export class Snapshots {
   ) {
     this.#options = options
     this.#kept = kept
-    this.missing = missing
+    this.#missing = missing
   }
 
-  /** Removes what does not count, and looks whether what counts is there in its length; its bytes are not read. */
+  /**
+   * Removes what does not count, and looks whether what counts is there in its length; its bytes are not
+   * read.
+   */
   static async open(options: SnapshotsOptions): Promise<Snapshots> {
     const { disk, folder, recorded } = options
     const records = decodeSnapshots(recorded)
@@ -71,6 +74,17 @@ export class Snapshots {
         missing.push(`${path} ${size === undefined ? 'is missing' : `has ${size} of ${record.bytes} bytes`}`)
     }
     return new Snapshots(options, kept, missing)
+  }
+
+  /** What was recorded and is not there whole, as texts. */
+  get missing(): readonly string[] {
+    return this.#missing
+  }
+
+  /** Files that proved bad count no more: others are made in their place. */
+  distrust(paths: readonly string[]): void {
+    this.#missing = [...this.#missing, ...paths]
+    this.#kept = this.#kept.filter(record => !paths.includes(this.#path(record)))
   }
 
   /** The files that count and are there, the newest first. */

@@ -232,9 +232,9 @@ export class SegmentLog {
   }
 
   /**
-   * Gives up the segments up to this entry, the last of one: the caller has made that durable. From the call on
-   * the log begins behind it, and reads of what lies before reject with LOG_TRUNCATED. When it resolves the
-   * files are removed; a crash on the way leaves some, which the next opening removes.
+   * Gives up the segments up to this entry, the last of one: the caller has made that durable. From the call
+   * on the log begins behind it, and reads of what lies before reject with LOG_TRUNCATED. When it resolves
+   * the files are removed; a crash on the way leaves some, which the next opening removes.
    */
   async trim(through: LogIndex): Promise<void> {
     const { sealed } = this.#writer

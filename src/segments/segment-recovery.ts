@@ -7,9 +7,9 @@
  * - one sealed segment after the recorded ones: kept if all of it validates, otherwise named open again and
  *   treated like the two above;
  * - the newest recorded seal still under its open name (only after a sync of the folder that lied): renamed;
- * - segments that were given up (all of their entries are at or below the recorded truncation): removed, unread.
- * Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files that no
- * crash can explain. Nothing else is removed here.
+ * - segments that were given up (all of their entries are at or below the recorded truncation): removed,
+ *   unread. Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files
+ *   that no crash can explain. Nothing else is removed here.
  */
 import { assert } from '../base/assert.js'
 import { isSillokError } from '../base/errors.js'

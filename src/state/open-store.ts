@@ -2,63 +2,25 @@
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
  * Not trusted: it refuses to open, misses what the recorded checkpoint proves, or a mark or a session row
- * fails its check. Then the folder goes to quarantine and a store is made anew (rebuild-store) from a snapshot
- * file and the log behind it, or from the log alone. The fresh store says so durably (`!void`), so that a crash
- * before its first checkpoint is not taken for damage: what was there so far is removed, and it begins again.
+ * fails its check. Then the folder goes to quarantine and a store is made anew (rebuild-store) from a
+ * snapshot file and the log behind it, or from the log alone. The fresh store says so durably (`!void`), so
+ * that a crash before its first checkpoint is not taken for damage: what was there so far is removed, and it
+ * begins again.
  *
  * A store that is ahead of the log has no fault of its own: entries of the log are lost, which is refused.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { keyBytes, rowKinds } from '../codec/row.js'
-import type { Disk } from '../env/disk.js'
-import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
+import type { KeyValueStore } from '../env/key-value.js'
 import { compareTables, removeDamaged } from '../env/level-tables.js'
 import { quarantine } from '../env/quarantine.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
 import { markKeys, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
-import { rebuildStore } from './rebuild-store.js'
-import type { SnapshotRecord } from './snapshot-record.js'
+import { rebuildStore, removeStore } from './rebuild-store.js'
+import type { OpenedStore, StoreOptions } from './store-options.js'
 import { SessionWindows } from './windows.js'
-
-/** Where the store is, and what the log knows of it. */
-export interface StoreOptions {
-  readonly disk: Disk
-  readonly keyValue: KeyValueStores
-  readonly folder: string
-  /** What the log recorded last; undefined if nothing. */
-  readonly checkpoint?: Buffer
-  readonly writeBufferBytes: number
-  /** The last entry that this replica's own log holds durably. */
-  readonly logLastIndex: LogIndex
-  /** The first entry that the log still has; 1 if not given. */
-  readonly logFirstIndex?: LogIndex
-  /** Snapshot files that count, the newest first; none if not given. */
-  readonly snapshots?: readonly SnapshotFile[]
-  /**
-   * Puts the folder into quarantine unread, for this reason. Used by tests: no opening of a store sets it.
-   */
-  readonly damaged?: string
-}
-
-/** A snapshot file by its path, and what the log recorded of it. */
-export interface SnapshotFile extends SnapshotRecord {
-  readonly path: string
-}
-
-/** A store that is trusted as far as the checkpoint says; what came after it must be replayed. */
-export interface OpenedStore {
-  readonly store: KeyValueStore
-  /** Where replay starts from. */
-  readonly checkpoint: Checkpoint
-  readonly windows: SessionWindows
-  readonly partitionRows: PartitionRows
-  /** No row in the store is newer. Reads wait until replay has passed it. */
-  readonly newest: LogIndex
-  /** Why the state is built again, and from what. */
-  readonly rebuilt?: string
-}
 
 /** Rows of sessions read at a time. */
 const rowsPerRead = 1000
@@ -77,8 +39,8 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     if (typeof opened !== 'string') return opened
     reason = opened
   }
-  if (reason === interrupted) await options.disk.remove(options.folder)
-  else if (isThere) await quarantine(options.disk, options.folder)
+  if (reason !== interrupted && isThere) await quarantine(options.disk, options.folder)
+  else await removeStore(options)
   return await rebuildStore(options, recorded.index, reason)
 }
 

@@ -13,45 +13,56 @@ import { rowKinds } from '../codec/row.js'
 import type { KeyValueBatch, KeyValueStore } from '../env/key-value.js'
 import { emptyCheckpoint } from './checkpoint.js'
 import { markKeys, markRow } from './flush.js'
-import type { OpenedStore, SnapshotFile, StoreOptions } from './open-store.js'
 import { PartitionRows } from './partition-rows.js'
 import { readSnapshot } from './snapshot-reader.js'
+import type { OpenedStore, SnapshotFile, StoreOptions } from './store-options.js'
 import { SessionWindows } from './windows.js'
+
+/**
+ * Removes what is there of the store. Durable when it resolves: a file of it that came back after a crash
+ * would be taken for one of the fresh store.
+ */
+export async function removeStore({ disk, folder }: StoreOptions): Promise<void> {
+  await disk.remove(folder)
+  await disk.syncFolder(folder.slice(0, Math.max(0, folder.lastIndexOf('/'))) || '.')
+}
 
 const replyKind = rowKinds.reply.charCodeAt(0)
 const partitionKind = rowKinds.partition.charCodeAt(0)
 
 /**
  * A fresh store in the folder, which must be gone. `recorded`: the checkpoint that the log speaks of, void
- * from now on. Rejects with DAMAGED, naming what is lost, when no snapshot holds and the log has lost its head;
- * DISK_FULL.
+ * from now on. Rejects with DAMAGED, naming what is lost, when no snapshot holds and the log has lost its
+ * head; DISK_FULL.
  */
 export async function rebuildStore(
   options: StoreOptions,
   recorded: LogIndex,
   reason: string,
 ): Promise<OpenedStore> {
-  const { disk, folder, snapshots = [], logFirstIndex = 1 } = options
+  const { snapshots = [], logFirstIndex = 1 } = options
   const bad: string[] = []
+  const badSnapshots: string[] = []
   for (const snapshot of snapshots) {
     checkJoins(options, snapshot)
     const store = await freshStore(options, recorded)
     try {
       const loaded = await load(options, store, snapshot)
       const rebuilt = [reason, ...bad, `made from ${snapshot.path} and the log`].join('; ')
-      return { store, ...loaded, rebuilt }
+      return { store, ...loaded, rebuilt, badSnapshots }
     } catch (error) {
       await store.close()
       if (!isSillokError(error, 'DAMAGED') || error.details['file'] !== snapshot.path) throw error
-      await disk.remove(folder)
+      await removeStore(options)
       bad.push(error.message)
+      badSnapshots.push(snapshot.path)
     }
   }
   if (logFirstIndex > 1) throw lost(options, [reason, ...bad])
   const store = await freshStore(options, recorded)
   const resident = { windows: new SessionWindows(), partitionRows: new PartitionRows() }
   const rebuilt = [reason, ...bad].join('; ')
-  return { store, checkpoint: emptyCheckpoint, ...resident, newest: 0, rebuilt }
+  return { store, checkpoint: emptyCheckpoint, ...resident, newest: 0, rebuilt, badSnapshots }
 }
 
 /** What snapshot and log hold must touch: both count, so anything else was lost. */
@@ -68,8 +79,8 @@ function checkJoins({ logFirstIndex = 1, logLastIndex }: StoreOptions, { path, i
 }
 
 function lost({ folder, logFirstIndex }: StoreOptions, reasons: readonly string[]): SillokError {
-  const message = `${folder} cannot be built again: the log begins at entry ${logFirstIndex}, and no snapshot holds`
-  return new SillokError('DAMAGED', `${message} (${reasons.join('; ')})`, {
+  const why = `the log begins at entry ${logFirstIndex}, and no snapshot holds (${reasons.join('; ')})`
+  return new SillokError('DAMAGED', `${folder} cannot be built again: ${why}`, {
     details: { folder, logFirstIndex },
   })
 }
@@ -100,19 +111,17 @@ async function load(
     batch = undefined
     bytes = 0
   }
-  const read = await readSnapshot(disk, path, {
-    rows: async rows => {
-      for (const [key, value] of rows) {
-        batch ??= store.batch()
-        batch.put(key, value)
-        bytes += key.length + value.length
-        // What stays in memory must not keep the piece of the file that it was read with.
-        if (key[0] === replyKind) windows.restore(key, Buffer.from(value))
-        if (key[0] === partitionKind) partitionRows.restore(key, Buffer.from(value))
-        if (bytes >= limits.flushBatchBytesMax) await write()
-      }
-      await write()
-    },
+  const read = await readSnapshot(disk, path, async rows => {
+    for (const [key, value] of rows) {
+      batch ??= store.batch()
+      batch.put(key, value)
+      bytes += key.length + value.length
+      // What stays in memory must not keep the piece of the file that it was read with.
+      if (key[0] === replyKind) windows.restore(key, Buffer.from(value))
+      if (key[0] === partitionKind) partitionRows.restore(key, Buffer.from(value))
+      if (bytes >= limits.flushBatchBytesMax) await write()
+    }
+    await write()
   })
   if (read.head.index !== index || !read.sha256.equals(sha256)) {
     const details = { file: path, offset: 0 }

@@ -5,7 +5,7 @@
  * Frames (codec/frame) of at most 1 MiB each; their stream is the frame's number in the file, from 0.
  *
  *   kind 1, once, first    header: 0 magic "sillokSN" | 8 u16 format | 10 u16 zeros | 12 u32 partition
- *                          | 16 u64 cluster epoch | 24 u64 index | 32 u64 term of that entry | 40 u64 its log time
+ *                          | 16 u64 cluster epoch | 24 u64 index | 32 u64 its term | 40 u64 its log time
  *                          | 48 u64 last entry of the newest segment that ends there or before, 0 for none
  *                          | 56 u32 length | 60 configuration
  *   kind 2, any number     bytes of rows: u16 n | key | u32 n | value, in key order. A row may go on in the

@@ -2,7 +2,7 @@
  * Reads a snapshot file from its first byte to its last and checks all of it: frames, order of the rows, each
  * row's own checksum, how many there are, the digests that they add up to, the SHA-256.
  *
- * Rows are handed out before the end was seen, so nothing counts before `read` has resolved. In memory is one
+ * Rows are handed out before the end was seen, so nothing counts before the end is reached. In memory is one
  * frame, and a row that goes on in the next.
  */
 import { isSillokError } from '../base/errors.js'
@@ -25,13 +25,6 @@ import {
 /** Key and value of a row, as the key-value store has them. */
 export type StoredRow = readonly [key: Buffer, value: Buffer]
 
-/** What is done with the rows; each call with some of them, in key order. They are views: copy what stays. */
-export interface SnapshotUse {
-  /** Before the first rows. */
-  readonly begin?: (head: SnapshotHead) => void
-  readonly rows?: (rows: readonly StoredRow[]) => Promise<void> | void
-}
-
 /** A file that was read whole. */
 export interface ReadSnapshot extends SnapshotFoot {
   readonly head: SnapshotHead
@@ -40,16 +33,38 @@ export interface ReadSnapshot extends SnapshotFoot {
 }
 
 /**
- * Reads the file. Rejects with DAMAGED naming file and byte; VERSION_UNSUPPORTED; what the disk or the use
- * throws.
+ * The rows in key order, some at a time: views, so copy what stays. Ends with what the file says of itself.
+ * Throws DAMAGED naming file and byte; VERSION_UNSUPPORTED; what the disk throws.
  */
-export async function readSnapshot(disk: Disk, path: string, use: SnapshotUse = {}): Promise<ReadSnapshot> {
+export async function* snapshotRows(
+  disk: Disk,
+  path: string,
+): AsyncGenerator<readonly StoredRow[], ReadSnapshot, void> {
   if ((await disk.sizeOf(path)) === undefined) throw damagedSnapshot(path, 0, 'the file is missing')
   const file = await disk.open(path)
   try {
-    return await new Reading(path, file, use).run()
+    return yield* new Reading(path, file).rows()
   } finally {
     await file.close()
+  }
+}
+
+/**
+ * Reads the whole file and passes its rows on. Rejects as `snapshotRows` does, and with what `use` throws.
+ */
+export async function readSnapshot(
+  disk: Disk,
+  path: string,
+  use: (rows: readonly StoredRow[]) => Promise<void> | void = () => {},
+): Promise<ReadSnapshot> {
+  const rows = snapshotRows(disk, path)
+  try {
+    for (let next = await rows.next(); ; next = await rows.next()) {
+      if (next.done === true) return next.value
+      await use(next.value)
+    }
+  } finally {
+    await rows.return({} as ReadSnapshot)
   }
 }
 
@@ -59,7 +74,6 @@ const nothing = Buffer.alloc(0)
 class Reading {
   readonly #path: string
   readonly #file: DiskFile
-  readonly #use: SnapshotUse
   readonly #frames = new FrameReader(limits.snapshotFrameBytes)
   readonly #hash = snapshotHash()
   readonly #digests = new Digests()
@@ -73,20 +87,19 @@ class Reading {
   #rows = 0
   #head: SnapshotHead | undefined
 
-  constructor(path: string, file: DiskFile, use: SnapshotUse) {
+  constructor(path: string, file: DiskFile) {
     this.#path = path
     this.#file = file
-    this.#use = use
   }
 
-  async run(): Promise<ReadSnapshot> {
+  async *rows(): AsyncGenerator<readonly StoredRow[], ReadSnapshot, void> {
     for (;;) {
       const frame = await this.#next()
       if (frame.stream !== this.#number)
         throw this.#damaged(`frame ${frame.stream} instead of ${this.#number}`)
       const length = frameHeadBytes + frame.body.length
       if (this.#head === undefined) this.#begin(frame)
-      else if (frame.kind === snapshotFrames.rows) await this.#take(frame.body)
+      else if (frame.kind === snapshotFrames.rows) yield this.#take(frame.body)
       else if (frame.kind === snapshotFrames.footer) return await this.#end(this.#head, frame.body, length)
       else throw this.#damaged(`a frame of kind ${frame.kind}`)
       this.#number++
@@ -124,10 +137,9 @@ class Reading {
   #begin({ kind, body }: Frame): void {
     if (kind !== snapshotFrames.header) throw this.#damaged('the first frame is no header')
     this.#head = decodeSnapshotHead(this.#path, body)
-    this.#use.begin?.(this.#head)
   }
 
-  async #take(body: Buffer): Promise<void> {
+  #take(body: Buffer): readonly StoredRow[] {
     const bytes = this.#rest.length === 0 ? body : Buffer.concat([this.#rest, body])
     const rows: StoredRow[] = []
     let at = 0
@@ -144,7 +156,7 @@ class Reading {
     }
     this.#rest = Buffer.from(bytes.subarray(at))
     this.#lastKey = Buffer.from(this.#lastKey)
-    if (rows.length > 0) await this.#use.rows?.(rows)
+    return rows
   }
 
   async #end(head: SnapshotHead, body: Buffer, length: number): Promise<ReadSnapshot> {

@@ -1,7 +1,7 @@
 /**
  * Which snapshot files of a partition count: the payload of the register `snapshot` in the write-ahead log.
  *
- *   u16 format | u16 n | n times, the newest first: u64 index | u64 term | u64 bytes of the file | 32 B SHA-256
+ *   u16 format | u16 n | n times, the newest first: u64 index | u64 term | u64 bytes of the file | SHA-256
  *
  * At most two: the newest, and the one before. A file that is not named here does not count, whatever it
  * holds; one that is named was read back whole before.

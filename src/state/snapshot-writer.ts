@@ -70,7 +70,7 @@ export async function writeSnapshot(job: SnapshotJob): Promise<SnapshotRecord> {
   } finally {
     await file.close()
   }
-  const { digests, bytes, sha256 } = await readSnapshot(disk, path, { rows: () => checkStopped(job) })
+  const { digests, bytes, sha256 } = await readSnapshot(disk, path, () => checkStopped(job))
   const same = sha256.equals(written.sha256) && bytes === written.bytes
   if (!same || differingSlots(digests, state.digests).length > 0) {
     throw damagedSnapshot(path, 0, 'what is read back is not what was written')

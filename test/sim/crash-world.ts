@@ -81,6 +81,8 @@ export class CrashWorld {
   readonly #machine: SimMachine
   readonly #model = new CrashModel()
   readonly #importer: ImportClient
+  /** Snapshot files that were damaged: one of two at a time. */
+  readonly #harmed = new Set<string>()
   #crashed: () => void = () => {}
 
   constructor(options: WorldOptions) {
@@ -125,6 +127,7 @@ export class CrashWorld {
     if (!last && early) this.#machine.crashAt(operations, mode)
     const rebuilt = (reason: string): void => {
       this.report.rebuilt += 1
+      if (process.env['SIM_TRACE']) console.log(`${this.#options.seed}: ${reason}`)
       if (reason.includes('made from')) this.report.fromSnapshot += 1
     }
     const life = async (): Promise<'closed'> => {
@@ -149,11 +152,15 @@ export class CrashWorld {
   /** State and snapshots are copies: their loss costs nothing, as long as a snapshot is left. */
   async #lose({ disk }: Environment): Promise<void> {
     const folder = `data/partitions/${this.#random.pick(['0-1', '1-1'])}`
-    if (this.#random.chance(0.2)) await disk.remove(`${folder}/state`)
+    if (this.#random.chance(0.2)) {
+      await disk.remove(`${folder}/state`)
+      if ((await disk.list(folder)).length > 0) await disk.syncFolder(folder)
+    }
     if (!this.#random.chance(0.2)) return
     const files = (await disk.list(`${folder}/snapshots`)).filter(name => name.endsWith('.snap'))
-    if (files.length < 2) return
+    if (files.length < 2 || files.some(name => this.#harmed.has(`${folder}/snapshots/${name}`))) return
     const path = `${folder}/snapshots/${this.#random.pick(files)}`
+    this.#harmed.add(path)
     const size = (await disk.sizeOf(path)) ?? 0
     if (this.#random.chance(0.5)) await disk.remove(path)
     else if (size > 0) this.#machine.disk.flip(path, this.#random.below(size * 8))
