@@ -326,7 +326,7 @@ class Verification {
     })
     if (marks === undefined) return
     this.#compareMarks(subject, { marks, files }, model, checkpoint)
-    if (marks.rebuilding >= checkpoint.index && marks.proven < checkpoint.index) {
+    if (marks.rebuilding > 0 && marks.rebuilding >= checkpoint.index) {
       this.#findings.note(check.folder, '', 'is being built again from the log: rows may be missing')
     } else if (this.#findings.faultCount === before || marks.proven >= checkpoint.index) {
       for (const key of model.missing())

@@ -13,7 +13,7 @@ import type { Clock, Timer } from '../env/clock.js'
 import type { Disk } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import { listTables } from '../env/level-tables.js'
-import { type Checkpoint, encodeCheckpoint, proveCheckpoint } from './checkpoint.js'
+import { type Checkpoint, encodeCheckpoint, endRebuild, proveCheckpoint } from './checkpoint.js'
 import type { Digests } from './digests.js'
 import { writeGeneration } from './flush.js'
 import { Gate } from './gate.js'
@@ -156,6 +156,7 @@ export class Maintenance {
     const tables = await listTables(disk, folder, this.#checkpoint.tables)
     const checkpoint: Checkpoint = { index, digests, tables }
     await record(encodeCheckpoint(checkpoint))
+    if (this.#isUnproven) await endRebuild(store)
     this.#checkpoint = checkpoint
     this.#isUnproven = false
     this.#checkpointedMs = this.#parts.clock.monotonicMs()

@@ -84,12 +84,12 @@ async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<O
     const [newest, proven, rebuilding] = keys.map((key, at) => readMark(key, found[at]))
     if (newest === undefined || proven === undefined || rebuilding === undefined)
       return 'a mark fails its check'
-    if (proven < recorded.index && rebuilding < recorded.index) {
+    if (rebuilding > 0 && rebuilding >= recorded.index) return interrupted
+    if (proven < recorded.index) {
       return `the store proves index ${proven}, the log recorded ${recorded.index}`
     }
     const resident = await readResident(store)
     if (typeof resident === 'string') return resident
-    if (proven < recorded.index) return interrupted
     return { store, checkpoint: recorded, ...resident, newest }
   } catch (error) {
     if (!isSillokError(error, 'DAMAGED') && !isSillokError(error, 'DISK_FAILED')) {

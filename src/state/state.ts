@@ -83,7 +83,7 @@ export class State {
       windows,
       digests: this.#digests,
       checkpoint,
-      isUnproven: opened.rebuilt !== undefined && checkpoint.index > 0,
+      isUnproven: opened.rebuilt !== undefined,
       newest,
       applied: () => this.#applied,
       gate: options.flushGate ?? new Gate(1),
