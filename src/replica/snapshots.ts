@@ -60,10 +60,7 @@ export class Snapshots {
   static async open(options: SnapshotsOptions): Promise<Snapshots> {
     const { disk, folder, recorded } = options
     const records = decodeSnapshots(recorded)
-    const names = records.map(({ index }) => snapshotName(index))
-    for (const name of await disk.list(folder)) {
-      if (!names.includes(name)) await disk.remove(joinPath(folder, name))
-    }
+    await removeOthers(disk, folder, records)
     const kept: SnapshotRecord[] = []
     const missing: string[] = []
     for (const record of records) {
@@ -125,14 +122,21 @@ export class Snapshots {
       throw error
     }
     await disk.syncFolder(folder)
-    const before = this.#kept
-    const kept = [made, ...before].slice(0, snapshotsKept)
+    const kept = [made, ...this.#kept].slice(0, snapshotsKept)
     await record(encodeSnapshots(kept))
     this.#kept = kept
-    for (const old of before) if (!kept.includes(old)) await disk.remove(this.#path(old))
+    await removeOthers(disk, folder, kept)
   }
 
   #path({ index }: SnapshotRecord): string {
     return joinPath(this.#options.folder, snapshotName(index))
+  }
+}
+
+/** Removes what counts for nothing. */
+async function removeOthers(disk: Disk, folder: string, records: readonly SnapshotRecord[]): Promise<void> {
+  const names = records.map(({ index }) => snapshotName(index))
+  for (const name of await disk.list(folder)) {
+    if (!names.includes(name)) await disk.remove(joinPath(folder, name))
   }
 }

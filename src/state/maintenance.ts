@@ -94,7 +94,9 @@ export class Maintenance {
     const { limits } = this.#parts
     const entries = this.#parts.applied() - this.#checkpoint.index
     const bytes = this.appliedBytes - this.#checkpointedBytes
-    if (entries < limits.checkpointEntriesMax && bytes < limits.checkpointBytesMax) return false
+    const isFull = entries >= limits.checkpointEntriesMax || bytes >= limits.checkpointBytesMax
+    // Until its first checkpoint a store that was made anew is made anew again by the next opening.
+    if (!isFull && !this.#isUnproven) return false
     return this.#parts.clock.monotonicMs() - this.#checkpointedMs >= limits.checkpointPauseMs
   }
 

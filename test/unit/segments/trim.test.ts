@@ -1,4 +1,4 @@
-/** Giving up the head of the log: after any crash it begins at the old place or at the new one, without a gap. */
+/** Giving up the head of the log: after any crash it begins at the old place or at the new one. */
 import t from 'tap'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
