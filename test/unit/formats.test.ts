@@ -3,7 +3,7 @@
  * decoders of `src/`.
  */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,84 +12,14 @@ import { unpack } from 'msgpackr'
 import t, { type Test } from 'tap'
 import { Layout, numberOf, tableOf } from '../docs/layout.js'
 import { rowsOf, u32be } from '../docs/level-rows.js'
-import { block, makeFolders, openStore } from '../docs/sample-folders.js'
+import { batchHead, fileHeader, readBatches, registersOf, u64s, walFile } from '../docs/log-batches.js'
+import { block, makeFolders } from '../docs/sample-folders.js'
 
-const fileHeader = new Layout('WAL file header')
-const batchHead = new Layout('WAL batch')
 const entryHead = new Layout('Entry')
 const segmentHeader = new Layout('Segment header')
 const trailer = new Layout('Segment footer')
 const stateRow = new Layout('State row')
 const checkpointHead = new Layout('Checkpoint record')
-const frameHead = new Layout('Frame')
-const snapshotHead = new Layout('Snapshot header')
-const snapshotFoot = new Layout('Snapshot footer')
-const snapshotRecord = new Layout('Snapshot record')
-
-interface Batch {
-  readonly start: number
-  readonly flags: number
-  readonly sequence: number
-  readonly records: readonly { readonly kind: number; readonly bytes: Buffer }[]
-}
-
-/** All batches of a file from the first one on, each checked against its head and the one before. */
-function readBatches(t: Test, file: Buffer, before?: { sequence: number; crc: number }): Batch[] {
-  const batches: Batch[] = []
-  let last = before
-  for (let at = block; at + block <= file.length; ) {
-    if (batchHead.number(file, 'magic', at) !== 0x62574c53) break
-    const body = batchHead.number(file, 'body', at)
-    const length = Math.ceil((batchHead.length + body) / block) * block
-    const crc = batchHead.number(file, 'crc', at)
-    t.equal(crc, crc32(file.subarray(at + 4, at + length)), `CRC of the batch at ${at}`)
-    t.ok(batchHead.bytes(file, 'salt', at).equals(fileHeader.bytes(file, 'salt')), 'salt of the file')
-    t.equal(batchHead.number(file, 'file', at), fileHeader.number(file, 'sequence'))
-    const sequence = batchHead.number(file, 'sequence', at)
-    if (last !== undefined) {
-      t.equal(sequence, last.sequence + 1)
-      t.equal(batchHead.number(file, 'previous', at), last.crc)
-    }
-    last = { sequence, crc }
-    const records = []
-    const end = at + batchHead.length + body
-    for (let from = at + batchHead.length; from < end; ) {
-      const head = file.readUInt32LE(from)
-      const bytes = file.subarray(from + 4, from + 4 + (head >>> 8))
-      records.push({ kind: head & 255, bytes })
-      from += 4 + bytes.length
-    }
-    t.equal(records.length, batchHead.number(file, 'records', at))
-    t.ok(
-      file.subarray(end, at + length).every(byte => byte === 0),
-      'zeros to the next block',
-    )
-    batches.push({ start: at, flags: batchHead.number(file, 'flags', at), sequence, records })
-    at += length
-  }
-  return batches
-}
-
-function walFile(dir: string, sequence: number): Buffer {
-  return readFileSync(join(dir, 'wal', `wal-${sequence.toString(16).padStart(16, '0')}`))
-}
-
-/** The newest payload of each register, as `partition name`. */
-function registersOf(batches: readonly Batch[]): Map<string, Buffer> {
-  const names = new Map(tableOf('Registers').map(([number, name]) => [Number(number), name]))
-  const kinds = [numberOf('WAL record', 'register'), numberOf('WAL record', 'restated')]
-  const newest = new Map<string, Buffer>()
-  for (const { kind, bytes } of batches.flatMap(batch => batch.records)) {
-    if (!kinds.includes(kind)) continue
-    const name = `${bytes.readUInt32LE(0)} ${names.get(bytes.readUInt32LE(4))}`
-    newest.set(name, bytes.subarray(8))
-  }
-  return newest
-}
-
-function u64s(bytes: Buffer): number[] {
-  return Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => Number(bytes.readBigUInt64LE(8 * i)))
-}
 
 interface Fact {
   readonly op: number
@@ -440,81 +370,4 @@ t.test('after a kill the last batch stands in the opening of a new file, void in
   t.same(u64s(batches[0]?.records[1]?.bytes ?? Buffer.alloc(0)), [1, last?.sequence])
   t.ok(kinds.slice(2).includes(numberOf('WAL record', 'restated')))
   t.equal(batches.at(-1)?.flags, 2)
-})
-
-/** The bodies of a file of frames, each checked against its head. */
-function framesOf(t: Test, file: Buffer): { kind: number; body: Buffer; end: number }[] {
-  const frames: { kind: number; body: Buffer; end: number }[] = []
-  for (let at = 0; at < file.length; ) {
-    const bodyAt = at + frameHead.length
-    const body = file.subarray(bodyAt, bodyAt + frameHead.number(file, 'length', at))
-    t.equal(frameHead.number(file, 'magic', at), 0x6673)
-    t.equal(frameHead.number(file, 'stream', at), frames.length)
-    t.equal(frameHead.number(file, 'bodyCrc', at), crc32(body))
-    t.equal(frameHead.number(file, 'headCrc', at), crc32(file.subarray(at, at + 16)))
-    at = bodyAt + body.length
-    frames.push({ kind: frameHead.number(file, 'kind', at - body.length - frameHead.length), body, end: at })
-  }
-  return frames
-}
-
-t.test('snapshots hold rows in frames, and the log begins behind the truncation', async t => {
-  const dir = join(root, 'trimmed')
-  cpSync(folder.closed, dir, { recursive: true })
-  const small = { segmentCutBytes: block, segmentSyncBytes: block, snapshotLogRatio: 0, trimPauseMs: 1 }
-  const more = { snapshotLogBytesMin: 3 * block, snapshotFrameBytes: 1000, retainBytes: 0 }
-  const { store, close } = await openStore(dir, undefined, { ...small, ...more })
-  const people = store.collection('people')
-  const isTrimmed = (): boolean => (store.status().partitions[1]?.retention?.firstIndex ?? 1) > 1
-  for (let n = 0; n < 500 && !isTrimmed(); n++) {
-    await people.put({ id: `p${n % 20}`, note: 'x'.repeat(400) })
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-  await close()
-  const newest = readdirSync(join(dir, 'wal'))
-    .filter(name => name.startsWith('wal-'))
-    .sort()
-  const batches = newest.flatMap(name => readBatches(t, readFileSync(join(dir, 'wal', name))))
-  const registers = registersOf(batches)
-  const [truncated = 0] = u64s(registers.get('1 truncation') ?? Buffer.alloc(0))
-  const [first] = readdirSync(join(dir, 'partitions/1-1/segments')).sort()
-  t.equal(Number(first?.slice(0, 20)), truncated + 1)
-  const record = registers.get('1 snapshot') ?? Buffer.alloc(0)
-  t.strictSame([record.readUInt16LE(0), record.readUInt16LE(2)], [1, 2])
-  const names = readdirSync(join(dir, 'partitions/1-1/snapshots')).sort().reverse()
-  t.equal(names.length, 2)
-  for (const [place, name] of names.entries()) {
-    const file = readFileSync(join(dir, 'partitions/1-1/snapshots', name))
-    const own = 4 + place * snapshotRecord.length
-    const frames = framesOf(t, file)
-    const head = frames[0]?.body ?? Buffer.alloc(0)
-    const foot = frames.at(-1)?.body ?? Buffer.alloc(0)
-    t.strictSame([frames[0]?.kind, frames.at(-1)?.kind], [1, 3])
-    t.equal(snapshotHead.bytes(head, 'magic').toString(), 'sillokSN')
-    const index = snapshotHead.number(head, 'index')
-    t.equal(name, `${String(index).padStart(20, '0')}.snap`)
-    t.ok(index >= truncated && snapshotHead.number(head, 'lastCut') <= index)
-    t.equal(snapshotHead.number(head, 'partition'), 1)
-    t.equal(head.subarray(snapshotHead.length).toString(), '{"voters":[1]}')
-    const before = file.subarray(0, frames.at(-2)?.end)
-    const covered = foot.subarray(0, snapshotFoot.length - 32)
-    const sha256 = createHash('sha256').update(before).update(covered).digest()
-    t.ok(snapshotFoot.bytes(foot, 'sha256').equals(sha256))
-    t.strictSame(
-      ['index', 'term', 'bytes'].map(field => snapshotRecord.number(record, field, own)),
-      [index, snapshotHead.number(head, 'term'), file.length],
-    )
-    t.ok(snapshotRecord.bytes(record, 'sha256', own).equals(sha256))
-    const rows = Buffer.concat(frames.slice(1, -1).map(({ body }) => body))
-    let count = 0
-    for (let at = 0; at < rows.length; count++) {
-      const key = rows.subarray(at + 2, at + 2 + rows.readUInt16LE(at))
-      const valueAt = at + 6 + key.length
-      const value = rows.subarray(valueAt, valueAt + rows.readUInt32LE(valueAt - 4))
-      if (value.readUInt32LE(0) !== crc32(value.subarray(4), crc32(key))) t.fail(`row ${key.toString('hex')}`)
-      at = valueAt + value.length
-    }
-    t.equal(count, snapshotFoot.number(foot, 'rows'))
-    t.ok(count > 60)
-  }
 })

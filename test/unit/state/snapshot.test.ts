@@ -82,6 +82,32 @@ t.test('a crash at any operation of a rebuild from a snapshot is followed by ano
   })
 })
 
+t.test('the first checkpoint after a rebuild counts when it is recorded, and not before', async t => {
+  // Once the mark of the rebuild went with the mark of the checkpoint: the record of the store before it was
+  // then taken for one of the new store, whose rows were not durable yet.
+  const wrong: string[] = []
+  for (let turns = 0; turns < 36; turns++) {
+    for (let toss = 0; toss < 4; toss++) {
+      await inWorld(`first checkpoint ${turns} ${toss}`, async world => {
+        const record = async (bytes: Buffer): Promise<void> => {
+          world.checkpoint = bytes
+        }
+        world.write(30)
+        await world.snapshot()
+        world.write(10)
+        await world.state.checkpoint(record, { force: true })
+        await world.restart('all', loseState)
+        void world.state.checkpoint(record, { force: true }).catch(() => {})
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+        await world.restart('any')
+        const differing = await differences(world.state, world.model)
+        if (differing.length > 0) wrong.push(`${turns} ${toss}: ${differing.join()}`)
+      })
+    }
+  }
+  t.strictSame(wrong, [])
+})
+
 /** A state with given rows, as a crash test needs it: no store behind it. */
 function heldRows(world: SnapshotWorld, rows: readonly (readonly [Buffer, Buffer])[]): HeldState {
   const index = world.log.length
@@ -169,7 +195,7 @@ t.test('whatever byte of a file is flipped or cut off, it is found, and the one 
       }
     }
     t.equal(await read(), 'unseen')
-    for (let byte = 0; byte < bytes.length; byte += 1 + (byte % 3)) {
+    for (let byte = 0; byte < bytes.length; byte += 1 + (byte % 5)) {
       disk.flip(path, byte * 8 + (byte % 8))
       if ((await read()) !== 'found') t.fail(`byte ${byte}: ${await read()}`)
       disk.flip(path, byte * 8 + (byte % 8))
