@@ -51,7 +51,8 @@ export interface SnapshotJob {
   readonly isStopped: () => boolean
 }
 
-const rowsPerPage = 1000
+/** Few: a page is one slice of the event loop's time. */
+const rowsPerPage = 200
 const markKind = 0x21
 
 /**
@@ -89,8 +90,8 @@ class Writing {
   readonly #hash = snapshotHash()
   readonly #digests = new Digests()
   /** Bytes of rows that wait for their frame. */
-  readonly #frame: Buffer
-  #waiting = 0
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
   #frames = 0
   #rows = 0
   #bytes = 0
@@ -99,7 +100,6 @@ class Writing {
   constructor(job: SnapshotJob, file: DiskFile) {
     this.#job = job
     this.#file = file
-    this.#frame = Buffer.allocUnsafe(job.frameBytes)
   }
 
   async run(): Promise<{ readonly bytes: number; readonly sha256: Buffer }> {
@@ -108,18 +108,15 @@ class Writing {
     await this.#write([encodeSnapshotHead(head)])
     const stored = state.rows()
     try {
-      for (
-        let page = await stored.next(rowsPerPage);
-        page.length > 0;
-        page = await stored.next(rowsPerPage)
-      ) {
+      let page = await stored.next(rowsPerPage)
+      for (; page.length > 0; page = await stored.next(rowsPerPage)) {
         checkStopped(this.#job)
-        for (const [key, value] of page) if (key[0] !== markKind) await this.#row(key, value)
+        await this.#page(page)
       }
     } finally {
       await stored.close()
     }
-    if (this.#waiting > 0) await this.#flush()
+    if (this.#waitingBytes > 0) await this.#rowFrame(Buffer.concat(this.#waiting))
     const slots = differingSlots(state.digests, this.#digests.copy())
     if (slots.length > 0) {
       const what = `the stored rows of ${slots.length} slots do not fit the digests of entry ${head.index}`
@@ -130,27 +127,33 @@ class Writing {
     return { bytes: this.#bytes, sha256 }
   }
 
-  async #row(key: Buffer, value: Buffer): Promise<void> {
-    if (!addStored(this.#digests, key, value)) {
-      throw new SillokError('DAMAGED', `the stored row ${key.toString('hex')} fails its check`, {
-        details: { key: key.toString('hex') },
-      })
-    }
-    this.#rows++
-    for (const part of rowParts(key, value)) {
-      for (let at = 0; at < part.length; ) {
-        const count = part.copy(this.#frame, this.#waiting, at)
-        this.#waiting += count
-        at += count
-        if (this.#waiting === this.#frame.length) await this.#flush()
+  async #page(page: readonly [Buffer, Buffer][]): Promise<void> {
+    for (const [key, value] of page) {
+      if (key[0] === markKind) continue
+      if (!addStored(this.#digests, key, value)) {
+        throw new SillokError('DAMAGED', `the stored row ${key.toString('hex')} fails its check`, {
+          details: { key: key.toString('hex') },
+        })
+      }
+      this.#rows++
+      for (const part of rowParts(key, value)) {
+        this.#waiting.push(part)
+        this.#waitingBytes += part.length
       }
     }
+    const { frameBytes } = this.#job
+    if (this.#waitingBytes < frameBytes) return
+    const bytes = Buffer.concat(this.#waiting)
+    let at = 0
+    for (; bytes.length - at >= frameBytes; at += frameBytes) {
+      await this.#rowFrame(bytes.subarray(at, at + frameBytes))
+    }
+    this.#waiting = [bytes.subarray(at)]
+    this.#waitingBytes = bytes.length - at
   }
 
-  async #flush(): Promise<void> {
-    const body = this.#frame.subarray(0, this.#waiting)
+  async #rowFrame(body: Buffer): Promise<void> {
     await this.#write([frameHead(snapshotFrames.rows, this.#frames, body), body])
-    this.#waiting = 0
   }
 
   /** A frame that the footer's SHA-256 covers. */

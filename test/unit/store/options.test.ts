@@ -201,7 +201,10 @@ t.test('arguments of the wrong type are refused by INVALID', async t => {
 
 t.test('what a store is opened with says one thing', async t => {
   const tries: [unknown, RegExp][] = [
-    [{ memory: true, typo: 1 }, /option "typo"; allowed are dir, memory, indexTypes, rebuilt, failed/],
+    [
+      { memory: true, typo: 1 },
+      /option "typo"; allowed are dir, memory, retention, indexTypes, rebuilt, failed/,
+    ],
     [{ dir: './nowhere', memory: true }, /give memory or dir, not both/],
     [{ dir: './nowhere', memory: 'no' }, /memory must be true or false, not "no"/],
     [{ memory: 1 }, /memory must be true or false, not 1/],
