@@ -59,7 +59,7 @@ export type {
   StoreEvent,
   StoreEvents,
 } from './store/notices.js'
-export { type OpenOptions, open } from './store/open.js'
+export { type OpenOptions, open, type RetentionOptions } from './store/open.js'
 export type * from './store/options.js'
 export type {
   FoundDocument,

@@ -148,3 +148,9 @@ export function withUnknownOutcome(error: SillokError): SillokError {
   const { code, message, details } = error
   return new SillokError(code, message, { outcome: 'unknown', details, cause: error })
 }
+
+/** The refusal to read entries from `first` on in a log that begins later. */
+export function logTruncated(first: number, firstIndex: number): SillokError {
+  const message = `the log begins at entry ${firstIndex}: the entries from ${first} on are gone`
+  return new SillokError('LOG_TRUNCATED', message, { details: { first, firstIndex } })
+}

@@ -132,6 +132,20 @@ export const limits = {
   checkpointBytesMax: 256 * MiB,
   /** The shortest time between two checkpoints of a state, and from a failed one to the next try. */
   checkpointPauseMs: 5000,
+  /** Log since the last snapshot of a state that makes another one due, if it is also over the next one. */
+  snapshotLogBytesMin: 64 * MiB,
+  /** The same, as a multiple of the bytes of the last snapshot. */
+  snapshotLogRatio: 2,
+  /** One frame of a snapshot file. */
+  snapshotFrameBytes: MiB,
+  /** From a failed snapshot, say on a full disk, to the next try. */
+  snapshotRetryMs: 60_000,
+  /** Log of a partition that is kept at least, besides what a rebuild of its state needs. */
+  retainBytes: 1024 * MiB,
+  /** Log that one pin, say of a named feed, may hold beyond that. */
+  pinBytes: 4 * 1024 * MiB,
+  /** Between two looks at what of the log may go. */
+  trimPauseMs: 1000,
   /** Write buffer of the key-value store under the documents' state. */
   writeBufferBytes: 64 * MiB,
   /** The same under meta's state, which is small. */

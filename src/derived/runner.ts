@@ -268,12 +268,13 @@ export class IndexRunner {
   }
 
   /**
-   * Damage and lost folders begin anew; anything else is tried again from the last batch, after a pause. So
-   * is damage that comes again before fresh rows are built: then what they are made from is to blame.
+   * Damage, lost folders and a log that has gone on without it begin anew; anything else is tried again from
+   * the last batch, after a pause. So is damage that comes again before fresh rows are built: then what they
+   * are made from is to blame.
    */
   async #failed(error: unknown): Promise<void> {
     const reason = messageOf(error)
-    const isDamage = isSillokError(error, 'DAMAGED')
+    const isDamage = isSillokError(error, 'DAMAGED') || isSillokError(error, 'LOG_TRUNCATED')
     if (isDamage) this.#distrusted = reason
     const beginsAnew = isDamage && !this.#isFresh
     if (!beginsAnew) {

@@ -16,6 +16,8 @@ export interface Environment {
   readonly keyValue: KeyValueStores
   /** Chance: seeded from the system in production, from the seed in a simulation. */
   readonly random: Random
+  /** Nothing outlives this process: nothing need be kept to make anything from again. */
+  readonly isVolatile?: true
   /** Takes the folder for this process; FOLDER_IN_USE when another one holds it. */
   lockFolder(folder: string): Promise<FolderLock>
 }

@@ -16,6 +16,7 @@ export function memoryEnvironment(): Environment {
     disk,
     keyValue: new MemoryKeyValueStores(disk),
     random: systemRandom(),
+    isVolatile: true,
     lockFolder: async folder => locks.take(folder),
   }
 }

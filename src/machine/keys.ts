@@ -17,7 +17,7 @@
  */
 import type { CollectionId, ConstraintId, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import { type DocumentKey, encodeKeyText } from '../base/tuple.js'
-import type { RowKey } from '../codec/row.js'
+import { keyBytes, type RowKey } from '../codec/row.js'
 
 /** Four bytes, big-endian, one character each. */
 export function uint32Text(value: number): string {
@@ -156,9 +156,17 @@ export function requestCountKey(slot: SlotId): RowKey {
   return requestCountPrefix + String.fromCharCode(slot)
 }
 
+/** Prefix of the rows of named subscriptions. */
+export const subscriptionPrefix: RowKey = 'mp'
+
 /** A named subscription. */
 export function subscriptionKey(name: string): RowKey {
-  return `mp${utf8Text(name)}`
+  return subscriptionPrefix + utf8Text(name)
+}
+
+/** The name in the key of a subscription's row. */
+export function subscriptionNameOf(key: RowKey): string {
+  return keyBytes(key.slice(subscriptionPrefix.length)).toString('utf8')
 }
 
 /** The schema of a collection. */

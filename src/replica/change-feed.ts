@@ -7,7 +7,7 @@
  * slow reader holds one piece in memory, and nothing else.
  */
 import type { Entry } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { logTruncated } from '../base/errors.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
 import { keyBytes } from '../codec/row.js'
 import type { FeedPosition } from '../machine/command.js'
@@ -66,7 +66,7 @@ export class ChangeFeed {
     const through = source.applied
     const first = this.#at.index
     if (first > through) return
-    if (first < source.firstIndex) throw truncated(first, source.firstIndex)
+    if (first < source.firstIndex) throw logTruncated(first, source.firstIndex)
     for await (const entries of source.read(first, through)) {
       const changes: DocumentChange[] = []
       for (const entry of entries) {
@@ -97,9 +97,4 @@ function documentChanges(entry: Entry, version: Version): DocumentChange[] {
       position: { index: entry.index, count: i + 1 },
     }
   })
-}
-
-function truncated(first: LogIndex, has: LogIndex): SillokError {
-  const message = `the log begins at entry ${has}: the changes from entry ${first} on are gone`
-  return new SillokError('LOG_TRUNCATED', message, { details: { first, has } })
 }

@@ -39,6 +39,8 @@ import { createPartition, type OpenedReplica, openReplica } from './open-replica
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import type { Replica } from './replica.js'
 import { RequestExpiry } from './request-expiry.js'
+import type { RetentionStatus } from './retention.js'
+import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 
 /** What a host is opened with. */
@@ -86,6 +88,7 @@ export class Host {
   #requestExpiry: RequestExpiry | undefined
   #indexes: Indexes | undefined
   #builds: ConstraintBuilds | undefined
+  #retentions: Retentions | undefined
   /** Changes of the data partition's schemas that the indexes have seen. */
   #schemasSeen = -1
   #origin = ''
@@ -144,11 +147,18 @@ export class Host {
     return must(this.#indexes, 'the indexes')
   }
 
+  /** The first entry that the data partition's log still has. */
+  get firstIndex(): LogIndex {
+    return this.#opened(dataPartition).segments.firstIndex
+  }
+
   /** The changes of documents behind that position, and those to come. */
   changes(from: FeedPosition): ChangeFeed {
-    const replica = this.data
+    const { replica, segments } = this.#opened(dataPartition)
     const source = {
-      firstIndex: 1,
+      get firstIndex() {
+        return segments.firstIndex
+      },
       get applied() {
         return replica.applied
       },
@@ -164,7 +174,10 @@ export class Host {
     return this.#appliedSignal.beyond(index, signal)
   }
 
-  /** What the data partition's entry of that version gave the row, from the log; undefined if nothing. */
+  /**
+   * What the data partition's entry of that version gave the row, from the log; undefined if nothing. Rejects
+   * with LOG_TRUNCATED if the log no longer has it.
+   */
   async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
     const index = version % versionsPerEpoch
     let value: Buffer | undefined
@@ -204,6 +217,7 @@ export class Host {
       segments: segments.status().segments,
       segmentBytes: segments.status().bytes,
       segmentsSynced: segments.syncedIndex,
+      retention: this.#retentions?.status(replica.partition),
     }))
     return { wal: must(this.#wal, 'the log').status(), partitions, indexes: this.#indexes?.status() ?? [] }
   }
@@ -264,6 +278,7 @@ export class Host {
       background: work => this.#inBackground(work),
     })
     this.#builds.notify()
+    this.#openRetentions(this.#wal, identity.clusterEpoch)
     this.#every(tickMs, () => this.#tick())
     this.#every(expiryMs, () => this.#expire())
   }
@@ -296,14 +311,14 @@ export class Host {
 
   async #openIndexes(): Promise<void> {
     const { env, indexTypes, indexTold } = this.#options
-    const { replica, folder } = this.#opened(dataPartition)
+    const { replica, segments, folder } = this.#opened(dataPartition)
     const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
       this.#committed(dataPartition, from, through)
     this.#indexes = new Indexes({
       env,
       folder: joinPath(folder, 'indexes'),
       origin: this.#origin,
-      source: new ReplicaIndexSource(replica, read),
+      source: new ReplicaIndexSource(replica, read, () => segments.firstIndex),
       types: indexTypes ?? new Map(),
       limits: this.#limits,
       gate: this.#flushGate,
@@ -311,6 +326,21 @@ export class Host {
     })
     this.#updateIndexes()
     await this.#indexes.sweep()
+  }
+
+  #openRetentions(wal: Wal, clusterEpoch: number): void {
+    const [feed] = this.#feeds
+    this.#retentions = new Retentions({
+      env: this.#options.env,
+      wal,
+      limits: this.#limits,
+      clusterEpoch,
+      replicas: this.#replicas,
+      feed: must(feed, 'the feed from meta'),
+      read: partition => (from, through) => this.#committed(partition, from, through),
+      indexes: () => this.#indexes?.status(),
+      failed: error => this.#fail(asFailure(error)),
+    })
   }
 
   /** Indexes are what the schemas in the partition's own log say. */
@@ -394,6 +424,7 @@ export class Host {
     this.#builds?.notify()
     this.#refuseIfFull()
     for (const { replica } of this.#replicas.values()) replica.tick()
+    this.#retentions?.look()
     this.#options.ticked?.(tickMs)
   }
 
@@ -451,6 +482,7 @@ export class Host {
     await attempt(async () => this.#indexes?.close())
     // What waits for space now is tried once more, and then given up: closing ends.
     this.#wal?.hurry()
+    await attempt(async () => this.#retentions?.stop())
     for (const { replica, segments, state, record } of this.#replicas.values()) {
       await attempt(() => state.close(this.#failure === undefined ? { record } : {}))
       await attempt(() => segments.close())
@@ -477,4 +509,6 @@ export interface PartitionStatus extends ReturnType<Replica['status']> {
   readonly segments: number
   readonly segmentBytes: number
   readonly segmentsSynced: LogIndex
+  /** What of the log is kept, and for whom; undefined while the store is being opened. */
+  readonly retention: RetentionStatus | undefined
 }

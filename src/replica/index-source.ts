@@ -15,11 +15,16 @@ export type ReadEntries = (from: LogIndex, through: LogIndex) => AsyncIterable<r
 export class ReplicaIndexSource implements IndexSource {
   readonly #replica: Replica
   readonly #read: ReadEntries
-  readonly firstIndex: LogIndex = 1
+  readonly #firstIndex: () => LogIndex
 
-  constructor(replica: Replica, read: ReadEntries) {
+  constructor(replica: Replica, read: ReadEntries, firstIndex: () => LogIndex) {
     this.#replica = replica
     this.#read = read
+    this.#firstIndex = firstIndex
+  }
+
+  get firstIndex(): LogIndex {
+    return this.#firstIndex()
   }
 
   get applied(): LogIndex {
@@ -84,7 +89,8 @@ export function documentChanges(entry: Entry, version: Version): SourceChange[] 
   })
 }
 
-function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {
+/** A document as it stands in its row, or its absence. */
+export function documentChange(key: Buffer, version: Version, value: Buffer | undefined): SourceChange {
   let decoded: Document | undefined
   return {
     collection: key.readUInt32BE(1),

@@ -11,7 +11,7 @@ import { Findings, faultsText } from '../base/finding.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../base/ids.js'
 import { decodeKey } from '../base/tuple.js'
 import { type Fact, factBytes } from '../codec/facts.js'
-import { keyBytes } from '../codec/row.js'
+import { keyBytes, keyText, readRow, rowKinds } from '../codec/row.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
 import { decodeClaim } from '../machine/claims.js'
@@ -26,11 +26,14 @@ import { type CheckedLog, checkLog, placedBatches } from '../wal/check-log.js'
 import { decodeCreated, registerKinds } from '../wal/registers.js'
 import { scanFile } from '../wal/scan.js'
 import { isWalFileName } from '../wal/wal-file.js'
+import { baseOf, baseRows, type CheckedSnapshot, checkSnapshots } from './check-snapshots.js'
 import { checkIdentity, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import { RowNames, valuesText } from './row-names.js'
+
+const partitionKind = rowKinds.partition.charCodeAt(0)
 
 /** One line of what was looked at. */
 export type Look = Readonly<Record<string, unknown>>
@@ -48,6 +51,8 @@ interface ReadPartition {
   readonly segments: CheckedSegments
   readonly log: CheckedLog
   readonly partition: PartitionId
+  /** What the log continues; undefined if it begins with its first entry. */
+  readonly base: CheckedSnapshot | undefined
 }
 
 /** A closed store, held for this process: use it inside `inspectStore` only. */
@@ -105,7 +110,14 @@ export class Inspection {
    */
   async *entries({ partition, from, count }: EntryRange): AsyncIterableIterator<Look> {
     const names = new RowNames()
-    for await (const entry of this.#entries(await this.#read(partition))) {
+    const read = await this.#read(partition)
+    for await (const rows of baseRows(this.#env.disk, read.base)) {
+      for (const [key, bytes] of rows) {
+        const row = key[0] === partitionKind ? readRow(key, bytes) : undefined
+        if (row !== undefined) names.learn(keyText(key), row.value)
+      }
+    }
+    for await (const entry of this.#entries(read)) {
       if (entry.index >= from + count) return
       const { time, facts } = evolve(entry)
       for (const fact of facts) if (fact.op === 'put') names.learn(fact.key, fact.value)
@@ -163,12 +175,14 @@ export class Inspection {
     const findings = new Findings()
     const read = await this.#read(partition)
     const model = new LogModel({ findings, file: read.folder })
-    for await (const entry of this.#entries(read)) model.apply(entry)
+    for await (const rows of baseRows(this.#env.disk, read.base)) model.takeBase(rows)
+    if (read.base !== undefined) model.begin(read.base.index)
+    for await (const entry of this.#entries(read)) if (entry.index > model.applied) model.apply(entry)
     refuse(findings)
     return model
   }
 
-  /** All entries from the first one on. */
+  /** All entries that the log has. */
   async *#entries({ folder, segments, log, partition }: ReadPartition): AsyncIterableIterator<Entry> {
     for await (const entries of readSegments(this.#env.disk, joinPath(folder, 'segments'), segments)) {
       yield* entries
@@ -204,7 +218,17 @@ export class Inspection {
     )
     refuse(findings)
     if (segments === undefined) throw new SillokError('DAMAGED', `the segments in ${folder} are damaged`)
-    return { folder, segments, log, partition }
+    const snapshots = joinPath(folder, 'snapshots')
+    const files = await checkSnapshots(
+      { disk, folder: snapshots, recorded: recorded.registers.get(registerKinds.snapshot) },
+      findings,
+    )
+    const base = baseOf(files, segments.firstIndex)
+    if (base === undefined && segments.firstIndex > 1) {
+      refuse(findings)
+      throw new SillokError('DAMAGED', `no snapshot is there that the log in ${folder} continues`)
+    }
+    return { folder, segments, log, partition, base }
   }
 }
 

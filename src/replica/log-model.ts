@@ -1,6 +1,6 @@
 /**
- * The state of a partition as its log says it, built in memory by applying every entry from the first one on:
- * what the stored state is compared with.
+ * The state of a partition as its log says it, built in memory by applying every entry from the first one on,
+ * or, if the log has lost its head, over the rows of a snapshot: what the stored state is compared with.
  *
  * It does more than applying does. Each fact names the hash of the row that it replaces, and the model looks
  * whether that is so; in the end every claim must have its document, every document its claims, and every
@@ -11,7 +11,7 @@ import type { Entry } from '../base/entry.js'
 import { atEntry, atKey, type Findings } from '../base/finding.js'
 import { type LogIndex, type SessionId, versionsPerEpoch } from '../base/ids.js'
 import type { DeleteRangeFact, Fact } from '../codec/facts.js'
-import { keyBytes, makeRow, type Row, type RowKey, slotOfRow } from '../codec/row.js'
+import { keyBytes, keyText, makeRow, type Row, type RowKey, readRow, slotOfRow } from '../codec/row.js'
 import { decodeClaim } from '../machine/claims.js'
 import { decodeConstraintState } from '../machine/constraint-state.js'
 import { heldClaims } from '../machine/documents.js'
@@ -30,7 +30,10 @@ import { decodeRequestCount, type RequestCount } from '../machine/requests.js'
 import { type CollectionSchema, decodeSchema } from '../machine/schema.js'
 import type { Checkpoint } from '../state/checkpoint.js'
 import { Digests, differingSlots } from '../state/digests.js'
+import { addStored } from '../state/snapshot-format.js'
+import type { StoredRow } from '../state/snapshot-reader.js'
 import { SessionWindows } from '../state/windows.js'
+import type { CheckedSnapshot } from './check-snapshots.js'
 
 /** A row as the log says it. */
 export interface ModelRow {
@@ -53,6 +56,8 @@ export interface LogModelOptions {
   readonly file: string
   /** The state of that index is compared with its digests; rows may have changed in the store since. */
   readonly checkpoint?: Checkpoint
+  /** Snapshot files: the state of each index is compared with its digests. */
+  readonly snapshots?: readonly CheckedSnapshot[]
 }
 
 /** Builds the state; apply all entries in order. */
@@ -74,6 +79,24 @@ export class LogModel {
 
   get applied(): LogIndex {
     return this.#applied
+  }
+
+  /** Takes stored rows of a snapshot, whose checks hold: before `begin`. */
+  takeBase(rows: readonly StoredRow[]): void {
+    for (const [key, bytes] of rows) {
+      addStored(this.#digests, key, bytes)
+      const own = Buffer.from(bytes)
+      const row = readRow(key, own)
+      const text = keyText(key)
+      if (text.startsWith('s')) this.windows.restore(key, own)
+      else if (row !== undefined) this.rows.set(text, this.#modelRow(text, row))
+    }
+  }
+
+  /** The rows taken so far are the state of that entry: the next one is applied to them. */
+  begin(index: LogIndex): void {
+    this.#applied = index
+    this.#compareDigests()
   }
 
   /** The collections, as of the last entry. */
@@ -225,7 +248,12 @@ export class LogModel {
   }
 
   #compareDigests(): void {
-    const { checkpoint, findings, file } = this.#options
+    const { checkpoint, findings, file, snapshots = [] } = this.#options
+    for (const { index, path, digests } of snapshots) {
+      if (index !== this.#applied) continue
+      const slots = differingSlots(this.#digests.copy(), digests).length
+      if (slots > 0) findings.fault(path, atEntry(index), `the log gives another state, in ${slots} slots`)
+    }
     if (checkpoint === undefined || checkpoint.index !== this.#applied) return
     const slots = differingSlots(this.#digests.copy(), checkpoint.digests)
     if (slots.length === 0) return

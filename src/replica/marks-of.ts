@@ -3,6 +3,7 @@ import type { RecordedMarks } from '../segments/marks.js'
 import {
   decodeSegmentSealed,
   decodeSegmentSynced,
+  decodeTruncation,
   type RegisterKind,
   registerKinds,
 } from '../wal/registers.js'
@@ -11,8 +12,10 @@ import {
 export function marksOf(register: (kind: RegisterKind) => Buffer | undefined): RecordedMarks {
   const synced = register(registerKinds.segmentSynced)
   const sealed = register(registerKinds.segmentSealed)
+  const truncation = register(registerKinds.truncation)
   return {
     ...(synced && { synced: decodeSegmentSynced(synced) }),
+    ...(truncation && { truncated: decodeTruncation(truncation).index }),
     ...(sealed && { sealed: decodeSegmentSealed(sealed) }),
   }
 }

@@ -32,6 +32,7 @@ export class MetaFeed {
   #fed: LogIndex | undefined
   #running: Promise<void> | undefined
   #again = false
+  #isLogging = false
 
   constructor(options: MetaFeedOptions) {
     this.#options = options
@@ -50,6 +51,24 @@ export class MetaFeed {
   /** Tries again what a run could not bring over, say because the disk was full; nothing if none is due. */
   remind(): void {
     if (this.#running === undefined && (this.#fed ?? -1) < this.#options.meta.applied) this.notify()
+  }
+
+  /** How far the partition's own log says that it is: meta's log is needed behind that. */
+  get logged(): LogIndex {
+    const row = this.#options.target.state.lookup(metaCursorKey)
+    return row ? row.value.readUIntLE(0, 6) : 0
+  }
+
+  /** Logs how far the partition is, though what it passed did not concern it; in the background. */
+  logCursor(): void {
+    const { target } = this.#options
+    const through = this.#fed ?? 0
+    if (this.#isLogging || through <= this.logged) return
+    this.#isLogging = true
+    const done = (): void => {
+      this.#isLogging = false
+    }
+    target.call({ type: 'metaFeed', through, schemas: [], ended: [] }, this.#sender).then(done, done)
   }
 
   /** Resolves when everything up to meta's index counts in the partition. Rejects when the store stops. */
@@ -73,10 +92,8 @@ export class MetaFeed {
 
   /** How far the partition is, once it may decide. */
   async #cursor(): Promise<LogIndex> {
-    const { target } = this.#options
-    await target.readable()
-    const row = target.state.lookup(metaCursorKey)
-    return row ? row.value.readUIntLE(0, 6) : 0
+    await this.#options.target.readable()
+    return this.logged
   }
 
   async #feed(entries: readonly Entry[], target: Replica): Promise<void> {

@@ -2,7 +2,8 @@
  * Puts a replica together from what a crash left: write-ahead log, segments, state.
  *
  * The segments and the log overlap or touch (a file of the log is recycled only when its committed entries
- * are in synced segments); the state is at or behind the log. Anything else is damage and is refused.
+ * are in synced segments); the state is at or behind the log, and not before its first entry. Anything else
+ * is damage and is refused.
  */
 import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
@@ -29,6 +30,7 @@ import type { Wal } from '../wal/wal.js'
 import { asFailure } from './failure.js'
 import { marksOf } from './marks-of.js'
 import { Replica } from './replica.js'
+import { Snapshots } from './snapshots.js'
 
 /** What a replica is put together from. */
 export interface OpenReplicaOptions {
@@ -50,6 +52,7 @@ export interface OpenedReplica {
   readonly replica: Replica
   readonly segments: SegmentLog
   readonly state: State
+  readonly snapshots: Snapshots
   readonly last: Entry | undefined
   readonly record: (bytes: Buffer) => Promise<void>
   /** Holds the parts' folders. */
@@ -94,10 +97,28 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   }
   const record = (bytes: Buffer): Promise<void> =>
     wal.record(partition, [opaqueRegister('checkpoint', bytes)])
-  const state = await openState(options, joinPath(folder, 'state'), lastIndex)
+  const snapshots = await openSnapshots(options, joinPath(folder, 'snapshots'))
+  const state = await openState(options, joinPath(folder, 'state'), { segments, snapshots, lastIndex })
+  if (state.applied + 1 < segments.firstIndex) {
+    const what = `the state ends at entry ${state.applied} and the log begins at ${segments.firstIndex}`
+    throw damaged(partition, `${what}: the entries between are missing`)
+  }
   const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
   const replica = newReplica(options, { replicaId, segments, state, last, record })
-  return { replica, segments, state, last, record, folder }
+  return { replica, segments, state, snapshots, last, record, folder }
+}
+
+/** Tells what was recorded and is not there: it costs nothing while the state holds, and is made again. */
+async function openSnapshots(options: OpenReplicaOptions, folder: string): Promise<Snapshots> {
+  const { env, wal, partition } = options
+  const snapshots = await Snapshots.open({
+    disk: env.disk,
+    folder,
+    recorded: wal.register(partition, registerKinds.snapshot),
+    record: payload => wal.record(partition, [opaqueRegister('snapshot', payload)]),
+  })
+  for (const what of snapshots.missing) options.rebuilt(`snapshot of partition ${partition}: ${what}`)
+  return snapshots
 }
 
 async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Promise<Entry | undefined> {
@@ -168,10 +189,21 @@ function markRegister(mark: Mark): Register {
   return mark.kind === 'synced' ? segmentSyncedRegister(mark) : segmentSealedRegister(mark)
 }
 
-async function openState(options: OpenReplicaOptions, folder: string, lastIndex: LogIndex): Promise<State> {
+/** The log, as far as it is known when the state is opened. */
+interface LogParts {
+  readonly segments: SegmentLog
+  readonly snapshots: Snapshots
+  readonly lastIndex: LogIndex
+}
+
+async function openState(
+  options: OpenReplicaOptions,
+  folder: string,
+  { segments, snapshots, lastIndex }: LogParts,
+): Promise<State> {
   const { env, wal, partition, limits } = options
   const checkpoint = wal.register(partition, registerKinds.checkpoint)
-  const { state, rebuilt } = await State.open({
+  const { state, rebuilt, badSnapshots } = await State.open({
     disk: env.disk,
     keyValue: env.keyValue,
     clock: env.clock,
@@ -180,11 +212,14 @@ async function openState(options: OpenReplicaOptions, folder: string, lastIndex:
     // Meta holds little: its write buffer stays small.
     writeBufferBytes: partition === metaPartition ? limits.writeBufferBytesMeta : limits.writeBufferBytes,
     limits,
+    logFirstIndex: segments.firstIndex,
     logLastIndex: lastIndex,
+    snapshots: snapshots.files,
     flushGate: options.flushGate,
     failed: error => options.failed(asFailure(error)),
   })
   if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
+  snapshots.distrust(badSnapshots ?? [])
   return state
 }
 

@@ -7,17 +7,19 @@
 import type { Entry } from '../base/entry.js'
 import type { Findings } from '../base/finding.js'
 import type { IndexId, LogIndex } from '../base/ids.js'
+import { readRow, rowKinds } from '../codec/row.js'
 import { checkIndex } from '../derived/check-index.js'
 import type { IndexType } from '../derived/contract.js'
 import { expectedRows } from '../derived/expected-rows.js'
 import type { HeldBack } from '../derived/held-back.js'
-import type { SourcePiece } from '../derived/source.js'
+import type { SourceChange, SourcePiece } from '../derived/source.js'
 import { joinPath } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import type { LevelCheck } from '../env/level-folder-check.js'
 import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import { documentChanges } from './index-source.js'
+import type { StoredRow } from '../state/snapshot-reader.js'
+import { documentChange, documentChanges } from './index-source.js'
 import { indexIdentity } from './indexes.js'
 import { versionOf } from './log-model.js'
 
@@ -25,7 +27,11 @@ import { versionOf } from './log-model.js'
 export interface IndexedLog {
   readonly schemas: readonly CollectionSchema[]
   readonly lastIndex: LogIndex
-  /** All entries from the first one on. */
+  /** The state of that entry is where the log is read from; 0 if it is read from its first entry on. */
+  readonly baseIndex: LogIndex
+  /** The rows of that state, as stored. */
+  readonly base: () => AsyncIterable<readonly StoredRow[]>
+  /** All entries behind it. */
   readonly entries: () => AsyncIterable<readonly Entry[]>
 }
 
@@ -37,6 +43,8 @@ export interface IndexesCheck extends LevelCheck {
   /** Undefined when the log has faults: then each folder is checked by itself. */
   readonly log: IndexedLog | undefined
 }
+
+const documentKind = rowKinds.document.charCodeAt(0)
 
 interface Known {
   readonly collection: CollectionSchema
@@ -90,6 +98,9 @@ async function checkKnown(
   }
   const index = type.open(schema.config)
   const expected = async (position: LogIndex, heldBack: HeldBack): Promise<KeyValueStore | string> => {
+    if (position < log.baseIndex) {
+      return `it ends at entry ${position}; what the log has begins at the state of entry ${log.baseIndex}`
+    }
     const pieces = piecesOf(log, position)
     return await expectedRows({ index, collection: collection.id, pieces, heldBack })
   }
@@ -118,12 +129,23 @@ async function checkAlone(
 }
 
 async function* piecesOf(log: IndexedLog, position: LogIndex): AsyncIterable<SourcePiece> {
+  for await (const rows of log.base()) yield { through: log.baseIndex, changes: documentsOf(rows) }
   for await (const entries of log.entries()) {
     const covered = entries.filter(({ index }) => index <= position)
     const through = covered.at(-1)?.index
     if (through === undefined) return
     yield { through, changes: covered.flatMap(entry => documentChanges(entry, versionOf(entry.index))) }
   }
+}
+
+/** The documents among stored rows, whose checks hold. */
+function documentsOf(rows: readonly StoredRow[]): SourceChange[] {
+  const documents: SourceChange[] = []
+  for (const [key, bytes] of rows) {
+    const row = key[0] === documentKind ? readRow(key, bytes) : undefined
+    if (row !== undefined) documents.push(documentChange(key, row.version, row.value))
+  }
+  return documents
 }
 
 function isVersionOf(other: string, origin: string, schema: IndexSchema): boolean {

@@ -4,9 +4,9 @@
  *
  * Each kind of file is checked where it is written (`wal/check-log`, `segments/check-segments`,
  * `state/check-state`, `derived/check-index`); here they are held against each other: the log's entries
- * against the segments, all of them, applied in memory from the first one on, against the stored rows, the
- * digests, and claims and documents among themselves. Rows of derived indexes are computed again from the
- * documents.
+ * against the segments, all of them, applied in memory from the first one on (or, if the log has lost its
+ * head, to the rows of a snapshot), against the stored rows, the digests, snapshots, and claims and
+ * documents among themselves. Rows of derived indexes are computed again from the documents.
  *
  * The folder's lock is taken, and nothing else in the folder is written: not even what opening would put
  * right at once. Memory grows with the number of rows, since the state is built twice.
@@ -26,6 +26,13 @@ import { readRows, type StoredMarks } from '../state/check-state.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check-log.js'
 import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
+import {
+  baseOf,
+  baseRows,
+  type CheckedSnapshot,
+  checkSnapshots,
+  type SnapshotsCheck,
+} from './check-snapshots.js'
 import { checkIdentity, originOf, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
@@ -89,7 +96,14 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
 
 /** What the others are made from comes first. */
 function rankOf({ file }: Finding): number {
-  const kinds = [/^IDENT$/, /^wal(\/|$)/, /\/segments(\/|$)/, /\/state(\/|$)/, /\/indexes(\/|$)/]
+  const kinds = [
+    /^IDENT$/,
+    /^wal(\/|$)/,
+    /\/segments(\/|$)/,
+    /\/snapshots(\/|$)/,
+    /\/state(\/|$)/,
+    /\/indexes(\/|$)/,
+  ]
   const rank = kinds.findIndex(kind => kind.test(file))
   return rank < 0 ? kinds.length : rank
 }
@@ -102,6 +116,10 @@ interface Subject {
   readonly recorded: CheckedPartition
   /** Undefined when it has faults. */
   readonly segments: CheckedSegments | undefined
+  /** Snapshot files that hold, the oldest first. */
+  readonly snapshots: readonly CheckedSnapshot[]
+  /** What the log continues; undefined if it begins with its first entry. */
+  readonly base: CheckedSnapshot | undefined
 }
 
 class Verification {
@@ -160,7 +178,9 @@ class Verification {
       marksOf(kind => recorded.registers.get(kind)),
     )
     const segments = await checkSegments(this.#segmentCheck(partition, folder, marks, clean), this.#findings)
-    const subject: Subject = { partition, folder, log, recorded, segments }
+    const snapshots = await checkSnapshots(this.#snapshotsCheck(folder, recorded), this.#findings)
+    const base = baseOf(snapshots, segments?.firstIndex ?? 1)
+    const subject: Subject = { partition, folder, log, recorded, segments, snapshots, base }
     const model = segments === undefined ? undefined : await this.#replay(subject, segments)
     await this.#state(subject, model)
     if (partition === dataPartition) await this.#indexes(subject, model)
@@ -185,6 +205,11 @@ class Verification {
     return { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch, marks, clean }
   }
 
+  #snapshotsCheck(folder: string, { registers }: CheckedPartition): SnapshotsCheck {
+    const { disk } = this.#options.env
+    return { disk, folder: joinPath(folder, 'snapshots'), recorded: registers.get(registerKinds.snapshot) }
+  }
+
   #stateCheck(folder: string, clean: boolean): LevelCheck {
     const { env, scratch } = this.#options
     const { disk, keyValue } = env
@@ -202,10 +227,25 @@ class Verification {
     const { folder, log, segments } = subject
     let indexed: IndexedLog | undefined
     if (model !== undefined && segments !== undefined) {
-      const entries = (): AsyncIterable<readonly Entry[]> => this.#entries(subject, segments)
-      indexed = { schemas: model.schemas(), lastIndex: model.applied, entries }
+      const { base } = subject
+      const baseIndex = base?.index ?? 0
+      indexed = {
+        schemas: model.schemas(),
+        lastIndex: model.applied,
+        baseIndex,
+        base: () => baseRows(this.#options.env.disk, base),
+        entries: () => this.#entriesAfter(baseIndex, subject, segments),
+      }
     }
     await checkIndexes(this.#indexesCheck(folder, log.clean, indexed), this.#findings)
+  }
+
+  /** The entries behind that one. */
+  async *#entriesAfter(index: LogIndex, subject: Subject, segments: CheckedSegments): AsyncIterable<Entry[]> {
+    for await (const entries of this.#entries(subject, segments)) {
+      const after = entries.filter(entry => entry.index > index)
+      if (after.length > 0) yield after
+    }
   }
 
   /** All entries: those of the segments, then what only the log has. */
@@ -224,7 +264,7 @@ class Verification {
 
   /** The state as the log says it; undefined when entries are missing. */
   async #replay(subject: Subject, segments: CheckedSegments): Promise<LogModel | undefined> {
-    const { folder, log, recorded } = subject
+    const { folder, log, recorded, snapshots, base } = subject
     const findings = this.#findings
     const { tail } = recorded
     if (tail.firstIndex > segments.lastIndex + 1) {
@@ -236,12 +276,19 @@ class Verification {
     checkHardState(subject, lastIndex, findings)
     const checkpoint = await findings.attempt(log.nextFile, async () => checkpointOf(recorded))
     if (checkpoint === undefined) return undefined
-    const model = new LogModel({ findings, file: joinPath(folder, 'segments'), checkpoint })
+    if (base === undefined && segments.firstIndex > 1) {
+      const what = `begins at entry ${segments.firstIndex}, and no snapshot holds that it continues`
+      findings.fault(joinPath(folder, 'segments'), '', what)
+      return undefined
+    }
+    const model = new LogModel({ findings, file: joinPath(folder, 'segments'), checkpoint, snapshots })
     return await findings.attempt(folder, async () => {
+      for await (const rows of baseRows(this.#options.env.disk, base)) model.takeBase(rows)
+      if (base !== undefined) model.begin(base.index)
       for await (const entries of this.#entries(subject, segments)) {
         for (const entry of entries) {
           if (entry.index <= segments.lastIndex) this.#compareHeld(subject, entry)
-          model.apply(entry)
+          if (entry.index > model.applied) model.apply(entry)
         }
       }
       model.checkWhole()
@@ -288,7 +335,7 @@ class Verification {
     })
     if (marks === undefined) return
     this.#compareMarks(subject, { marks, files }, model, checkpoint)
-    if (marks.rebuilding >= checkpoint.index && marks.proven < checkpoint.index) {
+    if (marks.rebuilding > 0 && marks.rebuilding >= checkpoint.index) {
       this.#findings.note(check.folder, '', 'is being built again from the log: rows may be missing')
     } else if (this.#findings.faultCount === before || marks.proven >= checkpoint.index) {
       for (const key of model.missing())

@@ -44,6 +44,8 @@ export interface SegmentCheck {
 
 /** Segments without a fault. */
 export interface CheckedSegments {
+  /** The first entry of the log. */
+  readonly firstIndex: LogIndex
   readonly sealed: readonly SealedSegment[]
   readonly open: SegmentContent | undefined
   /** The last entry that they hold durably, 0 if there is none. */
@@ -63,11 +65,16 @@ export async function checkSegments(
   }
   const found = names.map(parseName).filter(name => name !== undefined)
   const sealed: SealedSegment[] = []
-  let next: LogIndex = 1
+  const truncated = marks?.truncated ?? 0
+  let next: LogIndex = marks === undefined ? (firstFound(found) ?? 1) : truncated + 1
   for (const { firstIndex, lastIndex } of found) {
     if (lastIndex === undefined) continue
     const range = { firstIndex, lastIndex }
     const path = sealedPath(folder, range)
+    if (lastIndex <= truncated) {
+      findings.note(path, '', 'was given up when the log was trimmed; it goes at the next opening')
+      continue
+    }
     if (firstIndex > next) {
       findings.fault(joinPath(folder, sealedName(next, firstIndex - 1)), '', 'is missing')
     } else if (firstIndex < next) findings.fault(path, '', `holds entries again: ${next} should come next`)
@@ -80,7 +87,13 @@ export async function checkSegments(
   if (marks?.sealed) checkMark(folder, sealed, marks.sealed, findings)
   const open = await checkOpen(check, names, next, findings)
   if (findings.faultCount > before) return undefined
-  return { sealed, open, lastIndex: open?.lastIndex ?? next - 1 }
+  return { firstIndex: truncated + 1, sealed, open, lastIndex: open?.lastIndex ?? next - 1 }
+}
+
+/** Where the log begins, if nothing but its files can tell. */
+function firstFound(found: readonly { firstIndex: LogIndex; lastIndex?: LogIndex }[]): LogIndex | undefined {
+  const sealed = found.filter(({ lastIndex }) => lastIndex !== undefined)
+  return sealed.length === 0 ? undefined : Math.min(...sealed.map(({ firstIndex }) => firstIndex))
 }
 
 /** All entries of the segments, in order, in pieces. */

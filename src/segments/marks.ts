@@ -28,6 +28,8 @@ export interface SealedMark {
 
 /** The newest of each, as the write-ahead log holds them on open. */
 export interface RecordedMarks {
+  /** Entries up to here were given up: their segments may be there or not, and count for nothing. */
+  readonly truncated?: LogIndex
   readonly synced?: SyncedMark
   readonly sealed?: SealedMark
 }

@@ -63,6 +63,12 @@ export class SegmentHandles {
     await this.#trim()
   }
 
+  /** The segment is given up: its file is closed, once nobody uses it. */
+  async forget(firstIndex: LogIndex): Promise<void> {
+    const slot = this.#slots.get(firstIndex)
+    if (slot !== undefined) await this.#drop(firstIndex, slot)
+  }
+
   /** Closes all files; those in use, or used from now on, when their users are done. */
   async close(): Promise<void> {
     this.#closed = true

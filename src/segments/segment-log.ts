@@ -11,6 +11,7 @@
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
+import { logTruncated } from '../base/errors.js'
 import type { Finding } from '../base/finding.js'
 import type { LogIndex, PartitionId } from '../base/ids.js'
 import { joinPath } from '../env/disk.js'
@@ -57,8 +58,7 @@ export interface ReadLimits {
 
 /** The segments of one partition: append, sync, read, verify. */
 export class SegmentLog {
-  /** The first entry of the log. */
-  readonly firstIndex: LogIndex = 1
+  #firstIndex: LogIndex
   readonly #options: SegmentLogOptions
   readonly #handles: SegmentHandles
   readonly #writer: SegmentWriter
@@ -67,6 +67,7 @@ export class SegmentLog {
     this.#options = options
     this.#handles = handles
     this.#writer = writer
+    this.#firstIndex = (options.recorded.truncated ?? 0) + 1
   }
 
   /**
@@ -80,6 +81,11 @@ export class SegmentLog {
     const handles = new SegmentHandles()
     const writer = new SegmentWriter(options, handles, recovered, recordedIndex(recorded))
     return new SegmentLog(options, handles, writer)
+  }
+
+  /** The first entry of the log: it rises when the log is trimmed. */
+  get firstIndex(): LogIndex {
+    return this.#firstIndex
   }
 
   /** The last appended entry, 0 if there is none. */
@@ -131,17 +137,15 @@ export class SegmentLog {
 
   /**
    * The entries from `from` on, at least one unless `from` lies after `lastIndex` or `through`. Each one's
-   * CRC, index and partition were checked. Throws DAMAGED naming file and byte.
+   * CRC, index and partition were checked. Throws DAMAGED naming file and byte; LOG_TRUNCATED when entries
+   * of it were given up, now or while it is read.
    */
   async read(from: LogIndex, { bytesMax, through = Number.MAX_SAFE_INTEGER }: ReadLimits): Promise<Entry[]> {
-    assert(
-      from >= this.firstIndex,
-      () => `entry ${from} is read from a log that begins at ${this.firstIndex}`,
-    )
     const last = Math.min(through, this.lastIndex)
     const entries: Entry[] = []
     let room = bytesMax
     for (let next = from; next <= last; next = from + entries.length) {
+      if (next < this.#firstIndex) throw logTruncated(next, this.#firstIndex)
       const some = next > this.#writer.writtenIndex ? this.#waiting(next, last, room) : undefined
       const more = some ?? (await this.#stored(next, last, room, entries.length === 0))
       if (more.length === 0) break
@@ -193,6 +197,57 @@ export class SegmentLog {
     return findings
   }
 
+  /** Sealed segments, the oldest first: their entries and bytes. */
+  get sealed(): readonly Pick<SealedSegment, 'firstIndex' | 'lastIndex' | 'bytes'>[] {
+    return this.#writer.sealed
+  }
+
+  /** Bytes of the entries after that one; an estimate within a sealed segment. */
+  bytesAfter(index: LogIndex): number {
+    const { content, sealed, pendingBytes } = this.#writer
+    let bytes = pendingBytes
+    if (content !== undefined && content.lastIndex > index) {
+      const { offsets } = content
+      bytes += index < content.firstIndex ? content.length : content.length - offsets.end(index)
+    }
+    for (let at = sealed.length - 1; at >= 0; at--) {
+      const segment = sealed[at]
+      if (segment === undefined || segment.lastIndex <= index) break
+      const { firstIndex, lastIndex, bytes: own } = segment
+      const share = (lastIndex - Math.max(index, firstIndex - 1)) / (lastIndex - firstIndex + 1)
+      bytes += own * share
+    }
+    return Math.round(bytes)
+  }
+
+  /**
+   * The last entry of the newest segment that may be given up if only entries up to `through` may; the newest
+   * sealed one always stays. Below `firstIndex` if none may.
+   */
+  trimmable(through: LogIndex): LogIndex {
+    const { sealed } = this.#writer
+    let last = this.#firstIndex - 1
+    for (const { lastIndex } of sealed.slice(0, -1)) if (lastIndex <= through) last = lastIndex
+    return last
+  }
+
+  /**
+   * Gives up the segments up to this entry, the last of one: the caller has made that durable. From the call
+   * on the log begins behind it, and reads of what lies before reject with LOG_TRUNCATED. When it resolves
+   * the files are removed; a crash on the way leaves some, which the next opening removes.
+   */
+  async trim(through: LogIndex): Promise<void> {
+    const { sealed } = this.#writer
+    const count = sealed.findIndex(({ lastIndex }) => lastIndex === through) + 1
+    assert(count > 0 && count < sealed.length, () => `no sealed segment but the newest ends at ${through}`)
+    const gone = sealed.splice(0, count)
+    this.#firstIndex = through + 1
+    for (const segment of gone) {
+      await this.#handles.forget(segment.firstIndex)
+      await this.#options.disk.remove(sealedPath(this.#options.folder, segment))
+    }
+  }
+
   /**
    * Syncs and closes all files. Rejects, everything closed, when the last entries could not be made durable.
    */
@@ -221,7 +276,16 @@ export class SegmentLog {
   }
 
   /** Entries of the one segment that holds `from`; with `one`, at least that one. */
-  #stored(from: LogIndex, through: LogIndex, room: number, one: boolean): Promise<Entry[]> {
+  async #stored(from: LogIndex, through: LogIndex, room: number, one: boolean): Promise<Entry[]> {
+    try {
+      return await this.#fromFile(from, through, room, one)
+    } catch (error) {
+      // Its file may have gone while it was opened.
+      throw from < this.#firstIndex ? logTruncated(from, this.#firstIndex) : error
+    }
+  }
+
+  #fromFile(from: LogIndex, through: LogIndex, room: number, one: boolean): Promise<Entry[]> {
     const content = this.#writer.content
     const isOpen = content !== undefined && from >= content.firstIndex
     const segment = isOpen ? undefined : findSegment(this.#writer.sealed, from)

@@ -6,9 +6,10 @@
  * - an open segment without a mark: left as it is, overwritten when it is refilled;
  * - one sealed segment after the recorded ones: kept if all of it validates, otherwise named open again and
  *   treated like the two above;
- * - the newest recorded seal still under its open name (only after a sync of the folder that lied): renamed.
- * Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files that no
- * crash can explain. Nothing is removed here.
+ * - the newest recorded seal still under its open name (only after a sync of the folder that lied): renamed;
+ * - segments that were given up (all of their entries are at or below the recorded truncation): removed,
+ *   unread. Anything else is damage: bytes that a mark names are missing or wrong, ranges do not join, files
+ *   that no crash can explain. Nothing else is removed here.
  */
 import { assert } from '../base/assert.js'
 import { isSillokError } from '../base/errors.js'
@@ -43,6 +44,8 @@ interface Range {
 interface Place {
   readonly disk: Disk
   readonly folder: string
+  /** The last entry that was given up, 0 if none was. */
+  readonly truncated: LogIndex
   readonly header: SegmentHeader
 }
 
@@ -53,18 +56,25 @@ export async function recoverSegments(
   identity: Omit<SegmentHeader, 'firstIndex'>,
   marks: RecordedMarks,
 ): Promise<Recovered> {
-  const place: Place = { disk, folder, header: { ...identity, firstIndex: 1 } }
+  const truncated = marks.truncated ?? 0
+  const place: Place = { disk, folder, truncated, header: { ...identity, firstIndex: 1 } }
   await disk.makeFolder(folder)
   if (marks.sealed) await finishSeal(place, marks.sealed)
   const found = (await disk.list(folder)).map(parseName).filter(name => name !== undefined)
-  const ranges = found.filter((name): name is Range => name.lastIndex !== undefined)
+  const ranges: Range[] = []
+  for (const { firstIndex, lastIndex } of found) {
+    if (lastIndex === undefined) continue
+    const range = { firstIndex, lastIndex }
+    if (lastIndex > truncated) ranges.push(range)
+    else await disk.remove(sealedPath(folder, range))
+  }
   const recordedLast = marks.sealed?.lastIndex ?? 0
   const recorded = ranges.filter(range => range.firstIndex <= recordedLast)
   const beyond = ranges.filter(range => range.firstIndex > recordedLast)
   const sealed = await recoverSealed(place, recorded, marks.sealed)
   const synced = validMark(marks)
   const unrecorded = await recoverBeyond(place, sealed, beyond, synced)
-  const next = (sealed.at(-1)?.lastIndex ?? 0) + 1
+  const next = (sealed.at(-1)?.lastIndex ?? truncated) + 1
   for (const { firstIndex, lastIndex } of found) {
     if (lastIndex === undefined && firstIndex !== next) {
       throw damaged(joinPath(folder, openName(firstIndex)), 0, `the open segment begins at ${next}`)
@@ -101,7 +111,7 @@ async function finishSeal({ disk, folder }: Place, mark: SealedMark): Promise<vo
   await disk.syncFolder(folder)
 }
 
-/** The files that the record names: without a gap from entry 1 to its last one. */
+/** The files that the record names: without a gap from the log's first entry to its last one. */
 async function recoverSealed(
   place: Place,
   ranges: readonly Range[],
@@ -124,9 +134,9 @@ async function openNext(
   before: SealedSegment | undefined,
   range: Range,
 ): Promise<SealedSegment> {
-  const { disk, folder, header } = place
+  const { disk, folder, header, truncated } = place
   const path = sealedPath(folder, range)
-  const next = (before?.lastIndex ?? 0) + 1
+  const next = (before?.lastIndex ?? truncated) + 1
   if (range.firstIndex !== next) {
     throw damaged(path, 0, `the sealed segments do not join: entry ${next} should come next`)
   }
@@ -173,8 +183,9 @@ async function wholeSegment(
   before: SealedSegment | undefined,
   range: Range,
 ): Promise<SealedSegment | undefined> {
-  assert(range.firstIndex > (before?.lastIndex ?? 0), () => `a segment from ${range.firstIndex} twice`)
-  const joins = range.firstIndex === (before?.lastIndex ?? 0) + 1
+  const last = before?.lastIndex ?? place.truncated
+  assert(range.firstIndex > last, () => `a segment from ${range.firstIndex} twice`)
+  const joins = range.firstIndex === last + 1
   if (!joins) throw damaged(sealedPath(place.folder, range), 0, 'the sealed segments do not join')
   try {
     const segment = await openNext(place, before, range)

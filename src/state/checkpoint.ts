@@ -78,13 +78,22 @@ export function decodeCheckpoint(bytes: Buffer): Checkpoint {
 }
 
 /**
+ * The store was made anew, and its first checkpoint is recorded: from now on it stands for the record. Not
+ * before: the mark alone shows that what the log had recorded until then is not of this store.
+ */
+export async function endRebuild(store: KeyValueStore): Promise<void> {
+  const end = store.batch()
+  end.delete(markKeys.rebuilding)
+  await end.write({ sync: true })
+}
+
+/**
  * Forces everything up to index, which was flushed before, into synced tables, and proves it. The success of
  * `compact` alone proves nothing: on a full disk it resolves and no table is there.
  */
 export async function proveCheckpoint(store: KeyValueStore, index: LogIndex): Promise<void> {
   const mark = store.batch()
   mark.put(markKeys.checkpoint, markRow(markKeys.checkpoint, index))
-  mark.delete(markKeys.rebuilding)
   await mark.write()
   await store.compact()
   const probe = store.batch()

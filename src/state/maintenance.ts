@@ -5,6 +5,7 @@
  * On a full disk it waits: the frozen generation stays in memory and is written again. Any other failed write
  * ends maintenance: memory stays right, nothing is written any more, and the owner is told once.
  */
+import { assert } from '../base/assert.js'
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
@@ -12,11 +13,12 @@ import type { Clock, Timer } from '../env/clock.js'
 import type { Disk } from '../env/disk.js'
 import type { KeyValueStore } from '../env/key-value.js'
 import { listTables } from '../env/level-tables.js'
-import { type Checkpoint, encodeCheckpoint, proveCheckpoint } from './checkpoint.js'
+import { type Checkpoint, encodeCheckpoint, endRebuild, proveCheckpoint } from './checkpoint.js'
 import type { Digests } from './digests.js'
 import { writeGeneration } from './flush.js'
 import { Gate } from './gate.js'
 import type { Layers } from './layers.js'
+import type { HeldState } from './snapshot-writer.js'
 import type { SessionWindows } from './windows.js'
 
 /** Makes the bytes durable in the write-ahead log. */
@@ -32,6 +34,8 @@ export interface MaintenanceParts {
   readonly windows: SessionWindows
   readonly digests: Digests
   readonly checkpoint: Checkpoint
+  /** The store was made anew: what the log has recorded speaks of another one. */
+  readonly isUnproven: boolean
   /** The newest index of any row in the store when it was opened. */
   readonly newest: LogIndex
   readonly applied: () => LogIndex
@@ -54,6 +58,7 @@ export class Maintenance {
   /** One at a time here, besides the node's gate. */
   readonly #own = new Gate(1)
   #checkpoint: Checkpoint
+  #isUnproven: boolean
   #checkpointedMs: number
   #checkpointedBytes = 0
   /** Bytes of keys and rows applied since open. */
@@ -71,6 +76,7 @@ export class Maintenance {
   constructor(parts: MaintenanceParts) {
     this.#parts = parts
     this.#checkpoint = parts.checkpoint
+    this.#isUnproven = parts.isUnproven
     this.#checkpointedMs = parts.clock.monotonicMs()
   }
 
@@ -92,7 +98,9 @@ export class Maintenance {
     const { limits } = this.#parts
     const entries = this.#parts.applied() - this.#checkpoint.index
     const bytes = this.appliedBytes - this.#checkpointedBytes
-    if (entries < limits.checkpointEntriesMax && bytes < limits.checkpointBytesMax) return false
+    const isFull = entries >= limits.checkpointEntriesMax || bytes >= limits.checkpointBytesMax
+    // Until its first checkpoint a store that was made anew is made anew again by the next opening.
+    if (!isFull && !this.#isUnproven) return false
     return this.#parts.clock.monotonicMs() - this.#checkpointedMs >= limits.checkpointPauseMs
   }
 
@@ -115,20 +123,52 @@ export class Maintenance {
   /** True if a checkpoint was recorded; false if none is due, unless forced, or nothing is new. */
   async checkpoint(record: RecordCheckpoint, options: { readonly force?: boolean } = {}): Promise<boolean> {
     return await this.#exclusively(async () => {
-      if (this.#parts.applied() === this.#checkpoint.index) return false
+      if (!this.#isBehind) return false
       if (options.force !== true && !this.#checkpointDue) return false
-      const { disk, folder, store } = this.#parts
-      const { index, digests, appliedBytes } = await this.#flush()
-      await proveCheckpoint(store, index)
-      const tables = await listTables(disk, folder, this.#checkpoint.tables)
-      const checkpoint: Checkpoint = { index, digests, tables }
-      await record(encodeCheckpoint(checkpoint))
-      this.#checkpoint = checkpoint
-      this.checkpoints += 1
-      this.#checkpointedMs = this.#parts.clock.monotonicMs()
-      this.#checkpointedBytes = appliedBytes
+      await this.#makeCheckpoint(record)
       return true
     })
+  }
+
+  /**
+   * Makes a checkpoint, unless nothing is new, and holds the store as of it: what is made from it is never
+   * newer than the recorded checkpoint, so replay never begins before it.
+   */
+  async hold(record: RecordCheckpoint): Promise<HeldState> {
+    return await this.#exclusively(async () => {
+      const { layers, store, digests: now, newest } = this.#parts
+      const { index, digests } = this.#isBehind
+        ? await this.#makeCheckpoint(record)
+        : { index: this.#checkpoint.index, digests: now.copy() }
+      const view = layers.hold()
+      const { snapshot } = view
+      assert(
+        view.index === index && index >= newest,
+        () => `${view.index} held, ${index} and ${newest} known`,
+      )
+      return { index, digests, rows: () => store.iterate({ snapshot }), release: () => layers.release(view) }
+    })
+  }
+
+  /** There is something that the recorded checkpoint does not say. */
+  get #isBehind(): boolean {
+    return this.#isUnproven || this.#parts.applied() !== this.#checkpoint.index
+  }
+
+  async #makeCheckpoint(record: RecordCheckpoint): Promise<Checkpoint> {
+    const { disk, folder, store } = this.#parts
+    const { index, digests, appliedBytes } = await this.#flush()
+    await proveCheckpoint(store, index)
+    const tables = await listTables(disk, folder, this.#checkpoint.tables)
+    const checkpoint: Checkpoint = { index, digests, tables }
+    await record(encodeCheckpoint(checkpoint))
+    if (this.#isUnproven) await endRebuild(store)
+    this.#checkpoint = checkpoint
+    this.#isUnproven = false
+    this.checkpoints += 1
+    this.#checkpointedMs = this.#parts.clock.monotonicMs()
+    this.#checkpointedBytes = appliedBytes
+    return checkpoint
   }
 
   /**

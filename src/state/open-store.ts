@@ -2,51 +2,25 @@
  * Opens the key-value store of a replica, or decides that it is not to be trusted and opens a fresh one.
  *
  * Not trusted: it refuses to open, misses what the recorded checkpoint proves, or a mark or a session row
- * fails its check. Then the folder goes to quarantine and the log is replayed from its first entry; the fresh
- * store says so durably (`!void`), so that a crash before its first checkpoint is not taken for damage.
+ * fails its check. Then the folder goes to quarantine and a store is made anew (rebuild-store) from a
+ * snapshot file and the log behind it, or from the log alone. The fresh store says so durably (`!void`), so
+ * that a crash before its first checkpoint is not taken for damage: what was there so far is removed, and it
+ * begins again.
  *
  * A store that is ahead of the log has no fault of its own: entries of the log are lost, which is refused.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { keyBytes, rowKinds } from '../codec/row.js'
-import type { Disk } from '../env/disk.js'
-import type { KeyValueStore, KeyValueStores } from '../env/key-value.js'
+import type { KeyValueStore } from '../env/key-value.js'
 import { compareTables, removeDamaged } from '../env/level-tables.js'
 import { quarantine } from '../env/quarantine.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
-import { markKeys, markRow, readMark } from './flush.js'
+import { markKeys, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
+import { rebuildStore, removeStore } from './rebuild-store.js'
+import type { OpenedStore, StoreOptions } from './store-options.js'
 import { SessionWindows } from './windows.js'
-
-/** Where the store is, and what the log knows of it. */
-export interface StoreOptions {
-  readonly disk: Disk
-  readonly keyValue: KeyValueStores
-  readonly folder: string
-  /** What the log recorded last; undefined if nothing. */
-  readonly checkpoint?: Buffer
-  readonly writeBufferBytes: number
-  /** The last entry that this replica's own log holds durably. */
-  readonly logLastIndex: LogIndex
-  /**
-   * Puts the folder into quarantine unread, for this reason. Used by tests: no opening of a store sets it.
-   */
-  readonly damaged?: string
-}
-
-/** A store that is trusted as far as the checkpoint says; what came after it must be replayed. */
-export interface OpenedStore {
-  readonly store: KeyValueStore
-  /** Where replay starts from. */
-  readonly checkpoint: Checkpoint
-  readonly windows: SessionWindows
-  readonly partitionRows: PartitionRows
-  /** No row in the store is newer. Reads wait until replay has passed it. */
-  readonly newest: LogIndex
-  /** Why the state is built again from the first entry. */
-  readonly rebuilt?: string
-}
 
 /** Rows of sessions read at a time. */
 const rowsPerRead = 1000
@@ -65,15 +39,13 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     if (typeof opened !== 'string') return opened
     reason = opened
   }
-  if (isThere) await quarantine(options.disk, options.folder)
-  const store = await options.keyValue.open(options.folder, options)
-  const batch = store.batch()
-  // Without this row the recorded checkpoint would be taken to speak of the fresh folder.
-  batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded.index))
-  await batch.write({ sync: true })
-  const resident = { windows: new SessionWindows(), partitionRows: new PartitionRows() }
-  return { store, checkpoint: emptyCheckpoint, ...resident, newest: 0, rebuilt: reason }
+  if (reason !== interrupted && isThere) await quarantine(options.disk, options.folder)
+  else await removeStore(options)
+  return await rebuildStore(options, recorded.index, reason)
 }
+
+/** What is there is the beginning of a rebuild: no evidence of anything. */
+const interrupted = 'a rebuild was interrupted'
 
 /** The opened store, or why it is not to be trusted. */
 async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<OpenedStore | string> {
@@ -112,13 +84,13 @@ async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<O
     const [newest, proven, rebuilding] = keys.map((key, at) => readMark(key, found[at]))
     if (newest === undefined || proven === undefined || rebuilding === undefined)
       return 'a mark fails its check'
-    if (proven < recorded.index && rebuilding < recorded.index) {
+    if (rebuilding > 0 && rebuilding >= recorded.index) return interrupted
+    if (proven < recorded.index) {
       return `the store proves index ${proven}, the log recorded ${recorded.index}`
     }
     const resident = await readResident(store)
     if (typeof resident === 'string') return resident
-    if (proven >= recorded.index) return { store, checkpoint: recorded, ...resident, newest }
-    return { store, checkpoint: emptyCheckpoint, ...resident, newest, rebuilt: 'a rebuild was interrupted' }
+    return { store, checkpoint: recorded, ...resident, newest }
   } catch (error) {
     if (!isSillokError(error, 'DAMAGED') && !isSillokError(error, 'DISK_FAILED')) {
       await store.close()

@@ -21,10 +21,12 @@ import { Gate } from './gate.js'
 import { Layers } from './layers.js'
 import { Loaded } from './loaded.js'
 import { Maintenance, type RecordCheckpoint } from './maintenance.js'
-import { type OpenedStore, openStore, type StoreOptions } from './open-store.js'
+import { openStore } from './open-store.js'
 import { isPartitionRow, type PartitionRows } from './partition-rows.js'
 import { checkedRow, Scan, type ScanRange } from './scan.js'
+import type { HeldState } from './snapshot-writer.js'
 import { StateView } from './state-view.js'
+import type { OpenedStore, StoreOptions } from './store-options.js'
 import type { SessionWindows } from './windows.js'
 
 /** What a state is opened with. */
@@ -81,6 +83,7 @@ export class State {
       windows,
       digests: this.#digests,
       checkpoint,
+      isUnproven: opened.rebuilt !== undefined,
       newest,
       applied: () => this.#applied,
       gate: options.flushGate ?? new Gate(1),
@@ -90,19 +93,21 @@ export class State {
   }
 
   /**
-   * Opens the state as of the recorded checkpoint, or as of nothing with the reason in `rebuilt`; all entries
-   * from `replayFrom` on must be applied to it. Rejects with what is not the folder's fault: FOLDER_IN_USE,
-   * DISK_FULL, DAMAGED when the log ends before what the state knows.
+   * Opens the state as of the recorded checkpoint, or, with the reason in `rebuilt`, as of a snapshot or as
+   * of nothing; all entries from `replayFrom` on must be applied to it. Rejects with what is not the
+   * folder's fault: FOLDER_IN_USE, DISK_FULL, DAMAGED when the log ends before what the state knows.
    */
-  static async open(
-    options: StateOptions,
-  ): Promise<{ state: State; replayFrom: LogIndex; rebuilt?: string }> {
+  static async open(options: StateOptions): Promise<{
+    state: State
+    replayFrom: LogIndex
+    rebuilt?: string
+    badSnapshots?: readonly string[]
+  }> {
     const opened = await openStore(options)
     const state = new State(options, opened)
+    const { rebuilt, badSnapshots = [] } = opened
     const replayFrom = state.applied + 1
-    return opened.rebuilt === undefined
-      ? { state, replayFrom }
-      : { state, replayFrom, rebuilt: opened.rebuilt }
+    return rebuilt === undefined ? { state, replayFrom } : { state, replayFrom, rebuilt, badSnapshots }
   }
 
   get applied(): LogIndex {
@@ -307,6 +312,15 @@ export class State {
    */
   async checkpoint(record: RecordCheckpoint, options?: { readonly force?: boolean }): Promise<boolean> {
     return await this.#maintenance.checkpoint(record, options)
+  }
+
+  /**
+   * Makes a checkpoint as `checkpoint` does, unless nothing is new, and holds the stored rows as of it, for a
+   * snapshot. Release it, before the state is closed.
+   */
+  async hold(record: RecordCheckpoint): Promise<HeldState> {
+    assert(this.isReadable, () => `hold at ${this.#applied}, below the store's ${this.#newest}`)
+    return await this.#maintenance.hold(record)
   }
 
   /** Starts a flush or checkpoint when due: call it after applying; it costs nothing otherwise. */

@@ -106,11 +106,11 @@ export class SessionWindows {
 
   /** Takes in a window as stored. False if it fails its check. */
   restore(key: Buffer, value: Buffer): boolean {
-    if (key.length !== storedKeyLength) return false
-    const text = keyText(key)
-    const window = this.#add(text.charCodeAt(1), sessionOf(text))
+    const window = readWindow(key, value)
+    if (window === undefined) return false
     window.stored = true
-    return decodeWindow(window, key, value)
+    this.#slots[window.slot]?.set(window.session, window)
+    return true
   }
 
   #add(slot: SlotId, session: SessionId): SessionWindow {
@@ -145,6 +145,14 @@ function sessionOf(key: RowKey): SessionId {
 
 function low16(key: RowKey, at: number): number {
   return key.charCodeAt(at) * 256 + key.charCodeAt(at + 1)
+}
+
+/** A window as stored, its values views of the bytes; undefined if it fails its check. */
+export function readWindow(key: Buffer, value: Buffer): SessionWindow | undefined {
+  if (key.length !== storedKeyLength) return undefined
+  const text = keyText(key)
+  const window = new SessionWindow(text.charCodeAt(1), sessionOf(text))
+  return decodeWindow(window, key, value) ? window : undefined
 }
 
 /** No bytes for an empty window. */

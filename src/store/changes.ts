@@ -103,10 +103,12 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   /** Where to begin; for a named feed, once it is held. */
   async #begin(): Promise<FeedPosition> {
-    const { name, signal } = this.#options
+    const { name, from, signal } = this.#options
     checkSignal({ signal }, 'the reading')
-    if (name === undefined) return this.#start
-    const command = { type: 'subscribe', name, start: this.#start } as const
+    // The log may have been trimmed since the call.
+    const start = from === 'start' ? this.#startOf(from) : this.#start
+    if (name === undefined) return start
+    const command = { type: 'subscribe', name, start } as const
     const finish = ({ value }: Done): FeedPosition & { epoch: number } => {
       return value as FeedPosition & { epoch: number }
     }
@@ -122,7 +124,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   #startOf(from: string): FeedPosition {
     const { host } = this.#parts
-    if (from === 'start') return { index: 1, count: 0 }
+    if (from === 'start') return { index: host.firstIndex, count: 0 }
     if (from === 'now') return { index: host.data.applied + 1, count: 0 }
     return this.#decode(from)
   }

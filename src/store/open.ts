@@ -10,8 +10,24 @@ import { checkLogger } from './notices.js'
 import { Store } from './store.js'
 import type { StoreListeners } from './store-status.js'
 
+/** How much of the log is kept, per partition, once snapshots of the state make it superfluous. */
+export interface RetentionOptions {
+  /**
+   * Log that is kept in any case, in bytes: whoever is behind by less can read on. Default
+   * `limits.retainBytes`.
+   */
+  readonly bytes?: number | undefined
+  /**
+   * Log beyond that which one index or one named feed of changes may hold, in bytes; then it is left behind,
+   * and a feed gets LOG_TRUNCATED. Default `limits.pinBytes`.
+   */
+  readonly pinBytes?: number | undefined
+}
+
 /** Where the store lives, and who listens while it is opened. */
 export type OpenOptions = StoreListeners & {
+  /** How much of the log is kept. */
+  readonly retention?: RetentionOptions | undefined
   /** Kinds of indexes of your own, beside those of this package. */
   readonly indexTypes?: readonly IndexType[] | undefined
   /** Milliseconds that a call waits which does not say; 30,000 if not given. */
@@ -29,7 +45,16 @@ export type OpenOptions = StoreListeners & {
       }
   )
 
-const allowed = new Set(['dir', 'memory', 'indexTypes', 'deadlineMs', 'logger', 'rebuilt', 'failed'])
+const allowed = new Set([
+  'dir',
+  'memory',
+  'retention',
+  'indexTypes',
+  'deadlineMs',
+  'logger',
+  'rebuilt',
+  'failed',
+])
 
 /**
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
@@ -51,8 +76,11 @@ function checkOpen(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalid(`${needs}, not ${show(options)}`)
   const unknown = unknownOption(options, allowed)
   if (unknown !== undefined) throw unknown
-  const { dir, memory, indexTypes, deadlineMs, logger, rebuilt, failed } = options as Partial<
-    Record<'dir' | 'memory' | 'indexTypes' | 'deadlineMs' | 'logger' | 'rebuilt' | 'failed', unknown>
+  const { dir, memory, retention, indexTypes, deadlineMs, logger, rebuilt, failed } = options as Partial<
+    Record<
+      'dir' | 'memory' | 'retention' | 'indexTypes' | 'deadlineMs' | 'logger' | 'rebuilt' | 'failed',
+      unknown
+    >
   >
   if (memory !== undefined && typeof memory !== 'boolean') {
     throw invalid(`memory must be true or false, not ${show(memory)}`)
@@ -66,6 +94,7 @@ function checkOpen(options: unknown): void {
   if (indexTypes !== undefined && !Array.isArray(indexTypes)) {
     throw invalid(`indexTypes must be a list of index types, not ${show(indexTypes)}`)
   }
+  checkRetention(retention)
   checkDeadline(deadlineMs)
   checkLogger(logger)
   for (const [name, listener] of Object.entries({ rebuilt, failed })) {
@@ -75,10 +104,29 @@ function checkOpen(options: unknown): void {
   }
 }
 
+function checkRetention(retention: unknown): void {
+  if (retention === undefined) return
+  if (typeof retention !== 'object' || retention === null) {
+    throw invalid(`retention must be { bytes, pinBytes }, not ${show(retention)}`)
+  }
+  const unknown = unknownOption(retention, new Set(['bytes', 'pinBytes']))
+  if (unknown !== undefined) throw unknown
+  for (const [name, bytes] of Object.entries(retention)) {
+    if (bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0)) continue
+    throw invalid(`retention.${name} must be a whole number of bytes, 0 or more, not ${show(bytes)}`)
+  }
+}
+
 async function openIn(env: Environment, folder: string, options: OpenOptions): Promise<Store> {
   try {
-    const { deadlineMs = limits.deadlineMs, indexTypes } = options
-    return await Store.open(env, folder, options, { deadlineMs }, new IndexTypes(indexTypes))
+    const { deadlineMs = limits.deadlineMs, indexTypes, retention = {} } = options
+    const { bytes: retainBytes, pinBytes } = retention
+    const own = {
+      deadlineMs,
+      ...(retainBytes !== undefined && { retainBytes }),
+      ...(pinBytes !== undefined && { pinBytes }),
+    }
+    return await Store.open(env, folder, options, own, new IndexTypes(indexTypes))
   } catch (error) {
     await env.disk.close()
     throw error

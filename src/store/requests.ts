@@ -2,7 +2,7 @@
  * Requests by their ids: what became of one, and the first answer to an update.
  *
  * The kept answer to an update names a version, not the document: that stands in the state, or, when it was
- * changed since, in the log.
+ * changed since, in the log, as long as that reaches back so far.
  */
 import { type Code, isSillokError, SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Version } from '../base/ids.js'
@@ -63,9 +63,21 @@ export class Requests {
   async updated<T>(key: RowKey, { version, value }: Done): Promise<Versioned<T> | undefined> {
     if ((value as WriteValue).existed.length === 0) return undefined
     const row = await this.#parts.reader.row(key)
-    const bytes = row?.version === version ? row.value : await this.#parts.writtenAt(key, version)
+    const bytes = row?.version === version ? row.value : await this.#fromLog(key, version)
     if (bytes === undefined) return undefined
     return { document: decodeDocument(documentBytes(bytes)) as T, version }
+  }
+
+  /** LOG_TRUNCATED: it took effect, and what it wrote was overwritten and is no longer known. */
+  async #fromLog(key: RowKey, version: Version): Promise<Buffer | undefined> {
+    try {
+      return await this.#parts.writtenAt(key, version)
+    } catch (cause) {
+      if (!isSillokError(cause, 'LOG_TRUNCATED')) throw cause
+      const message = `the update took effect as version ${version}; the log no longer has what it wrote`
+      const details = { ...cause.details, version }
+      throw new SillokError('LOG_TRUNCATED', message, { outcome: 'unknown', details, cause })
+    }
   }
 
   #ask(command: AskOutcome, sender: object, options: CallOptions): Promise<KnownOutcome> {

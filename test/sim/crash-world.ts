@@ -5,6 +5,7 @@
  */
 import { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
+import type { Environment } from '../../src/env/environment.js'
 import { isSillokError } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
@@ -31,6 +32,11 @@ export interface WorldReport {
   replayed: number
   rebuilt: number
   remade: number
+  /** Rebuilt from a snapshot file. */
+  fromSnapshot: number
+  /** Partitions that were opened with a snapshot; with a log that had lost its head. */
+  withSnapshot: number
+  trimmed: number
 }
 
 export function emptyReport(): WorldReport {
@@ -43,6 +49,9 @@ export function emptyReport(): WorldReport {
     replayed: 0,
     rebuilt: 0,
     remade: 0,
+    fromSnapshot: 0,
+    withSnapshot: 0,
+    trimmed: 0,
   }
 }
 
@@ -74,6 +83,8 @@ export class CrashWorld {
   readonly #machine: SimMachine
   readonly #model = new CrashModel()
   readonly #importer: ImportClient
+  /** Snapshot files that were damaged: one of two at a time. */
+  readonly #harmed = new Set<string>()
   #crashed: () => void = () => {}
 
   constructor(options: WorldOptions) {
@@ -107,6 +118,7 @@ export class CrashWorld {
   /** From open to crash, or to a clean close. */
   async #live(last: boolean): Promise<void> {
     const env = this.#machine.restart()
+    await this.#lose(env)
     let opened = false
     const crash = new Promise<'crashed'>(resolve => {
       this.#crashed = () => resolve('crashed')
@@ -115,9 +127,15 @@ export class CrashWorld {
     const early = this.#random.chance(0.3)
     const operations = 1 + this.#random.below(this.#random.pick([20, 200, 800]))
     if (!last && early) this.#machine.crashAt(operations, mode)
+    const rebuilt = (reason: string): void => {
+      this.report.rebuilt += 1
+      if (process.env['SIM_TRACE']) console.log(`${this.#options.seed}: ${reason}`)
+      if (reason.includes('made from')) this.report.fromSnapshot += 1
+    }
     const life = async (): Promise<'closed'> => {
-      const store = await Store.open(env, 'data', { rebuilt: () => this.report.rebuilt++ }, this.#limits())
+      const store = await Store.open(env, 'data', { rebuilt }, this.#limits())
       opened = true
+      this.#tellRetention(store)
       if (!last && !early) this.#machine.crashAt(operations, mode)
       await store.define('places', definition)
       await this.#check(store)
@@ -133,6 +151,23 @@ export class CrashWorld {
     }
   }
 
+  /** State and snapshots are copies: their loss costs nothing, as long as a snapshot is left. */
+  async #lose({ disk }: Environment): Promise<void> {
+    const folder = `data/partitions/${this.#random.pick(['0-1', '1-1'])}`
+    if (this.#random.chance(0.2)) {
+      await disk.remove(`${folder}/state`)
+      if ((await disk.list(folder)).length > 0) await disk.syncFolder(folder)
+    }
+    if (!this.#random.chance(0.2)) return
+    const files = (await disk.list(`${folder}/snapshots`)).filter(name => name.endsWith('.snap'))
+    if (files.length < 2 || files.some(name => this.#harmed.has(`${folder}/snapshots/${name}`))) return
+    const path = `${folder}/snapshots/${this.#random.pick(files)}`
+    this.#harmed.add(path)
+    const size = (await disk.sizeOf(path)) ?? 0
+    if (this.#random.chance(0.5)) await disk.remove(path)
+    else if (size > 0) this.#machine.disk.flip(path, this.#random.below(size * 8))
+  }
+
   /** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
   #limits(): Partial<typeof limits> {
     const small = {
@@ -142,6 +177,13 @@ export class CrashWorld {
       memtableBytesMax: this.#random.pick([500, 4000]),
       checkpointEntriesMax: this.#random.pick([20, 100]),
       checkpointPauseMs: this.#random.pick([1, 50]),
+      snapshotLogBytesMin: this.#random.pick([1000, 8000]),
+      snapshotLogRatio: this.#random.pick([0, 0.5]),
+      snapshotFrameBytes: this.#random.pick([300, 5000]),
+      snapshotRetryMs: 20,
+      retainBytes: this.#random.pick([0, 0, 20_000]),
+      pinBytes: this.#random.pick([0, 3000, 1e9]),
+      trimPauseMs: this.#random.pick([1, 200]),
       flushBatchBytesMax: this.#random.pick([300, 5000]),
       indexBatchChanges: this.#random.pick([1, 10, 1000]),
       indexBatchMs: this.#random.pick([0, 1, 50]),
@@ -149,6 +191,15 @@ export class CrashWorld {
       indexCheckpointBatchesMax: this.#random.pick([2, 20, 1000]),
     }
     return small as unknown as Partial<typeof limits>
+  }
+
+  /** What the life before left, as its opening found it. */
+  #tellRetention(store: Store): void {
+    for (const { retention } of store.status().partitions) {
+      const { firstIndex = 1, snapshot = 0 } = retention ?? {}
+      if (firstIndex > 1) this.report.trimmed += 1
+      if (snapshot > 0) this.report.withSnapshot += 1
+    }
   }
 
   async #check(store: Store): Promise<void> {
@@ -212,6 +263,7 @@ export class CrashWorld {
   }
 
   async #client(store: Store, client: number): Promise<void> {
+    const { clock } = this.#machine.environment
     const random = this.#random.split(`client ${client} at ${this.report.acknowledged}`)
     const session = random.chance(0.5) ? await store.session({ name: `client ${client}` }) : undefined
     const places = (session ?? store).collection<Place>('places')
@@ -221,6 +273,8 @@ export class CrashWorld {
       const keys = new Set<string>()
       for (let i = 0; i < count; i++) keys.add(`c${client}-${random.below(keysPerClient)}`)
       await Promise.all([...keys].map(key => this.#change(places, key, random)))
+      // Snapshots are made, and the log is trimmed, in between: the store looks ten times a second.
+      if (random.chance(0.05)) await new Promise<void>(resolve => clock.after(random.below(300), resolve))
     }
   }
 

@@ -18,6 +18,10 @@ t.test('what was acknowledged survives every crash, once, and the rest is whole 
   t.ok(report.acknowledged > crashes, 'there was something to lose')
   t.ok(report.replayed > 0, 'retries met their kept replies')
   t.ok(report.remade > 0, 'indexes were made again')
+  t.ok(
+    report.fromSnapshot > 0 && report.trimmed > 0,
+    'states were made from snapshots, logs had lost their head',
+  )
 })
 
 t.test('without the sync of the write-ahead log the same worlds fail within 50 crashes', async t => {

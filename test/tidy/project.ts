@@ -91,6 +91,7 @@ export function checkLimits(readme: string, limits: Readonly<Record<string, numb
 export function limitText(name: string, value: number): string {
   const units: readonly (readonly [number, string])[] = /Bytes/.test(name)
     ? [
+        [2 ** 30, 'GiB'],
         [2 ** 20, 'MiB'],
         [2 ** 10, 'KiB'],
         [1, 'bytes'],

@@ -1,5 +1,6 @@
 /** `sillok status`: what a store is and holds. */
 import { RealClock } from '../../env/real-clock.js'
+import type { Pin } from '../../replica/pins.js'
 import type { StoreStatus } from '../../store/store.js'
 import type { Command } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
@@ -34,8 +35,11 @@ function flatten(told: Told): Fields {
   const fields: Record<string, unknown> = { folder, state, collections: collections.join(', ') }
   if (failure !== undefined) fields['failure'] = failure
   for (const [name, value] of leaves(wal, 'wal')) fields[name] = value
-  for (const { partition, ...rest } of partitions) {
+  for (const { partition, retention, ...rest } of partitions) {
     for (const [name, value] of Object.entries(rest)) fields[`partition ${partition} ${name}`] = value
+    const { pins = [], ...kept } = retention ?? {}
+    for (const [name, value] of leaves(kept, `partition ${partition}`)) fields[name] = value
+    for (const pin of pins) fields[`partition ${partition} log for ${pin.kind} ${pin.owner}`] = pinText(pin)
   }
   for (const { collection, name, state, position, lag } of indexes) {
     fields[`index ${collection}.${name}`] = `${state}, at entry ${position}, ${lag} behind`
@@ -45,6 +49,11 @@ function flatten(told: Told): Fields {
     fields[`constraint ${collection}.${name} ${id}`] = what
   }
   return fields
+}
+
+function pinText({ position, heldBytes, stillMs, isBroken }: Pin): string {
+  if (isBroken) return `gone: it is at entry ${position}`
+  return `behind entry ${position}, ${heldBytes} bytes, still for ${Math.round(stillMs / 1000)} s`
 }
 
 /** Every value in it, named by the way there: `wal sync p50Ms`. */

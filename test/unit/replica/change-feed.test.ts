@@ -24,7 +24,7 @@ t.test('changes that the log no longer has are missed by name', async t => {
   }
   await t.rejects(all(new ChangeFeed(source(5, 9), { index: 4, count: 0 })), {
     code: 'LOG_TRUNCATED',
-    details: { first: 4, has: 5 },
+    details: { first: 4, firstIndex: 5 },
   })
   t.equal(await all(new ChangeFeed(source(5, 9), { index: 5, count: 0 })), 0)
   t.equal(await all(new ChangeFeed(source(5, 9), { index: 10, count: 0 })), 0)

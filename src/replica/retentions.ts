@@ -1,0 +1,100 @@
+/**
+ * The retention of all partitions of a node, and who needs their logs: of meta's the data partition, up to
+ * what it has logged to have taken over; of the data partition's its indexes and the named feeds of changes.
+ */
+import type { LogIndex, PartitionId } from '../base/ids.js'
+import { metaPartition } from '../base/ids.js'
+import type { Limits } from '../base/limits.js'
+import type { Environment } from '../env/environment.js'
+import { subscriptionNameOf, subscriptionPrefix } from '../machine/keys.js'
+import { decodeSubscription } from '../machine/subscriptions.js'
+import { Gate } from '../state/gate.js'
+import type { Wal } from '../wal/wal.js'
+import type { ReadEntries } from './index-source.js'
+import type { NamedIndexStatus } from './indexes.js'
+import type { MetaFeed } from './meta-feed.js'
+import type { OpenedReplica } from './open-replica.js'
+import { dataPartition } from './partition-folders.js'
+import type { PinPlace } from './pins.js'
+import { Retention, type RetentionStatus } from './retention.js'
+
+/** What the logs are kept by. */
+export interface RetentionsParts {
+  readonly env: Environment
+  readonly wal: Wal
+  readonly limits: Limits
+  readonly clusterEpoch: number
+  readonly replicas: ReadonlyMap<PartitionId, OpenedReplica>
+  /** Meta's channel to the data partition. */
+  readonly feed: MetaFeed
+  readonly read: (partition: PartitionId) => ReadEntries
+  /** Undefined before they are opened. */
+  readonly indexes: () => readonly NamedIndexStatus[] | undefined
+  readonly failed: (error: unknown) => void
+}
+
+/** All partitions: call `look` now and then. */
+export class Retentions {
+  readonly #parts: RetentionsParts
+  readonly #all = new Map<PartitionId, Retention>()
+  /** Where indexes were when they last told. */
+  readonly #indexPlaces = new Map<string, LogIndex>()
+
+  constructor(parts: RetentionsParts) {
+    this.#parts = parts
+    const { env, wal, limits, clusterEpoch, failed } = parts
+    const gate = new Gate(1)
+    for (const [partition, { segments, state, snapshots, record }] of parts.replicas) {
+      const own = { partition, segments, state, snapshots, record, read: parts.read(partition) }
+      const places = (): readonly PinPlace[] | undefined => this.#places(partition)
+      const behind = (): void => parts.feed.logCursor()
+      const node = { clock: env.clock, wal, limits, clusterEpoch, gate, failed }
+      this.#all.set(partition, new Retention({ ...own, ...node, places, behind }))
+    }
+  }
+
+  /** Begins what is due. Nothing ever is in a store without files: there is nothing to make it from again. */
+  look(): void {
+    if (this.#parts.env.isVolatile === true) return
+    for (const retention of this.#all.values()) retention.look()
+  }
+
+  status(partition: PartitionId): RetentionStatus | undefined {
+    return this.#all.get(partition)?.status()
+  }
+
+  /** When it resolves nothing is under way and nothing begins any more. */
+  async stop(): Promise<void> {
+    for (const retention of this.#all.values()) await retention.stop()
+  }
+
+  #places(partition: PartitionId): readonly PinPlace[] | undefined {
+    if (partition === metaPartition) {
+      return [{ kind: 'partition', owner: `partition ${dataPartition}`, position: this.#parts.feed.logged }]
+    }
+    const indexes = this.#indexes()
+    return indexes && [...indexes, ...this.#feeds()]
+  }
+
+  /** Undefined while one is being opened: nobody knows yet where it is. */
+  #indexes(): PinPlace[] | undefined {
+    const indexes = this.#parts.indexes()
+    const places: PinPlace[] = []
+    for (const { collection, name, state, position } of indexes ?? []) {
+      const owner = `${collection}.${name}`
+      if (state === 'opening') return undefined
+      if (position > 0) this.#indexPlaces.set(owner, position)
+      const known = this.#indexPlaces.get(owner)
+      if (known !== undefined && state !== 'unknown') places.push({ kind: 'index', owner, position: known })
+    }
+    return indexes && places
+  }
+
+  #feeds(): PinPlace[] {
+    const rows = this.#parts.replicas.get(dataPartition)?.state.partitionRows(subscriptionPrefix) ?? []
+    return rows.map(([key, { value }]) => {
+      const owner = subscriptionNameOf(key)
+      return { kind: 'feed', owner, position: decodeSubscription(value).index - 1 }
+    })
+  }
+}
