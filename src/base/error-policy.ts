@@ -6,7 +6,7 @@
  *   the document, and tries again with each later change of it, at each opening, and when it is asked to.
  * - `skip`: the document is left out, with what the index held for it, until a later change of it.
  */
-export type ErrorPolicy = (typeof errorPolicies)[number]
+export type ErrorPolicy = 'stop' | 'park' | 'skip'
 
 /** All of them; the first is the default. */
-export const errorPolicies = ['stop', 'park', 'skip'] as const
+export const errorPolicies = ['stop', 'park', 'skip'] as const satisfies readonly ErrorPolicy[]

@@ -3,7 +3,8 @@
  * be said of them; what they lack of the log (every opening adds an entry to it) they take at once.
  */
 import type { Clock } from '../env/clock.js'
-import type { Store, StoreStatus } from '../store/store.js'
+import type { Store } from '../store/store.js'
+import type { StoreStatus } from '../store/store-status.js'
 
 /** The status once no constraint is being built or dropped any more. */
 export async function builtStatus(store: Pick<Store, 'status'>, clock: Clock): Promise<StoreStatus> {

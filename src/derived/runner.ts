@@ -17,6 +17,7 @@ import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
+import { BuildReader, decodedPerLook } from './build-reader.js'
 import type { DerivedIndex } from './contract.js'
 import { IndexAsks, type MomentWait, type Waiter } from './index-asks.js'
 import { IndexLag } from './index-lag.js'
@@ -27,7 +28,7 @@ import type { BuildProgress, DocumentChange, IndexBatch, IndexStore } from './in
 import { Moment } from './moment.js'
 import type { Pace } from './pace.js'
 import { parkedChanges } from './parked.js'
-import type { DocumentView, IndexSource, SourceChange, SourceChunk } from './source.js'
+import type { DocumentView, IndexSource, SourceChange } from './source.js'
 
 /** What a runner works with. */
 export interface RunnerOptions {
@@ -57,8 +58,6 @@ export type IndexTold = (kind: 'rebuilt' | 'failing', reason: string) => void
 const retryMs = 500
 /** Changes that take no time worth a turn of their own. */
 const lightChanges = 50
-/** Documents that are decoded between two looks at the clock. */
-const decodedPerLook = 32
 /** How often the folder is looked after: while there is work, and else. */
 const lookMs = { busy: 250, idle: 1000 } as const
 
@@ -71,7 +70,7 @@ export class IndexRunner {
   #rebuilds = 0
   #failingDocument: DocumentKey | undefined
   /** The next chunk of a build, on its way. */
-  #ahead: Promise<SourceChunk> | undefined
+  readonly #build: BuildReader
   /** The rows were begun anew because of damage, and are not built yet. */
   #isFresh = false
   /** Rows were written since the start. */
@@ -97,6 +96,7 @@ export class IndexRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options
+    this.#build = new BuildReader(options)
     this.#lag = new IndexLag(options.clock)
   }
 
@@ -261,7 +261,7 @@ export class IndexRunner {
   }
 
   async #closeStore(): Promise<void> {
-    this.#ahead = undefined
+    this.#build.forget()
     const store = this.#store
     this.#store = undefined
     await store?.close().catch(() => {})
@@ -325,42 +325,18 @@ export class IndexRunner {
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
     const { source } = this.#options
     const position = store.isNew ? source.applied : store.position
-    const chunk = await (this.#ahead ?? this.#readChunk(build.after))
-    this.#ahead = undefined
+    const chunk = await this.#build.next(build.after)
     const { changes, through } = await this.#collect(position, source.applied)
     const done = chunk.isLast && through >= chunk.index
     changes.push(...chunk.documents)
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
-    if (!chunk.isLast) this.#ahead = this.#readChunk(after)
+    if (!chunk.isLast) this.#build.readAhead(after)
     await this.#write(store, changes, through, done ? { done } : { done, after })
     this.#documentsRead += chunk.documents.length
     this.#isRead = chunk.isLast && !done
     if (!done) return
     this.#isFresh = false
     this.#becomeLive()
-  }
-
-  /** Reads on while what was read before is written. */
-  #readChunk(after: Buffer | undefined): Promise<SourceChunk> {
-    const { source, collection, limits } = this.#options
-    const { indexChunkDocuments, indexBatchBytes } = limits
-    const chunk = this.#decoded(source.documents(collection, after, indexChunkDocuments, indexBatchBytes))
-    // Whoever asked may be gone by then.
-    chunk.catch(() => {})
-    return chunk
-  }
-
-  /** Decoded while the batch before is being written. */
-  async #decoded(reading: Promise<SourceChunk>): Promise<SourceChunk> {
-    const chunk = await reading
-    const { pace } = this.#options
-    if (chunk.documents.length > lightChanges) await pace.turn()
-    for (const [n, { document }] of chunk.documents.entries()) {
-      document?.()
-      const late = n % decodedPerLook === 0 ? pace.pause() : undefined
-      if (late !== undefined) await late
-    }
-    return chunk
   }
 
   /** Changes as they come, some at a time. */

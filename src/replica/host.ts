@@ -37,9 +37,9 @@ import { type IndexEvent, Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
+import { type PartitionStatus, partitionStatus } from './partition-status.js'
 import type { Replica } from './replica.js'
 import { RequestExpiry } from './request-expiry.js'
-import type { RetentionStatus } from './retention.js'
 import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 
@@ -209,16 +209,9 @@ export class Host {
     readonly partitions: readonly PartitionStatus[]
     readonly indexes: readonly NamedIndexStatus[]
   } {
-    const partitions = [...this.#replicas.values()].map(({ replica, segments, state }) => ({
-      partition: replica.partition,
-      ...replica.status(),
-      checkpoint: state.checkpointIndex,
-      flushed: state.flushed,
-      segments: segments.status().segments,
-      segmentBytes: segments.status().bytes,
-      segmentsSynced: segments.syncedIndex,
-      retention: this.#retentions?.status(replica.partition),
-    }))
+    const partitions = [...this.#replicas.values()].map(opened =>
+      partitionStatus(opened, this.#retentions?.status(opened.replica.partition)),
+    )
     return { wal: must(this.#wal, 'the log').status(), partitions, indexes: this.#indexes?.status() ?? [] }
   }
 
@@ -499,16 +492,4 @@ export class Host {
     for (const { replica } of this.#replicas.values()) replica.fail(this.#failure)
     await this.close()
   }
-}
-
-/** One partition in the status of a host. */
-export interface PartitionStatus extends ReturnType<Replica['status']> {
-  readonly partition: PartitionId
-  readonly checkpoint: LogIndex
-  readonly flushed: LogIndex
-  readonly segments: number
-  readonly segmentBytes: number
-  readonly segmentsSynced: LogIndex
-  /** What of the log is kept, and for whom; undefined while the store is being opened. */
-  readonly retention: RetentionStatus | undefined
 }

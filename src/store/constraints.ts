@@ -26,8 +26,9 @@ import type { CollectionSchema } from '../machine/schema.js'
 import { decodeLink } from '../machine/violations.js'
 import type { Host } from '../replica/host.js'
 import type { State } from '../state/state.js'
+import type { Asking } from './asking.js'
 import { invalid } from './check-options.js'
-import type { Violation, ViolationsOptions, ViolationsPage } from './options.js'
+import type { CallOptions, Violation, ViolationsOptions, ViolationsPage } from './options.js'
 
 /** How far a unique constraint is. */
 export interface ConstraintStatus {
@@ -119,8 +120,28 @@ function newest(schema: CollectionSchema, name: string): ConstraintSchema {
   return constraint
 }
 
+/** A collection of a store that is open. */
+export interface OpenCollection {
+  readonly host: Host
+  readonly asking: Asking
+  readonly schema: () => CollectionSchema
+}
+
 /** Resolves when it is enforced. See `Store.enforced` for what it rejects with. */
 export async function whenEnforced(
+  { host, asking, schema }: OpenCollection,
+  name: string,
+  options: CallOptions,
+): Promise<void> {
+  const over = new AbortController()
+  try {
+    await asking.until(() => enforced(host, schema, name, over.signal), options, false)
+  } finally {
+    over.abort()
+  }
+}
+
+async function enforced(
   host: Host,
   schema: () => CollectionSchema,
   name: string,

@@ -3,46 +3,54 @@ import { SillokError } from '../base/errors.js'
 import type { ParkedRetry } from '../derived/index-status.js'
 import type { ParkedDocument } from '../derived/parked.js'
 import type { CollectionSchema } from '../machine/schema.js'
-import type { Indexes, OpenedIndex } from '../replica/indexes.js'
+import type { Host } from '../replica/host.js'
+import type { OpenedIndex } from '../replica/indexes.js'
 import type { Asking } from './asking.js'
+import { checkCall, checkCollectionName, checkIndexName, optionNames } from './check-options.js'
 import type { CallOptions } from './options.js'
 
 /** The care of the indexes of one store. */
 export class IndexCare {
-  readonly #indexes: () => Indexes
+  readonly #host: Host
   readonly #asking: Asking
+  readonly #schemaOf: (collection: string) => CollectionSchema
 
-  constructor(indexes: () => Indexes, asking: Asking) {
-    this.#indexes = indexes
+  constructor(host: Host, asking: Asking, schemaOf: (collection: string) => CollectionSchema) {
+    this.#host = host
     this.#asking = asking
+    this.#schemaOf = schemaOf
   }
 
   /** The documents that the index put aside, in the order of their keys. */
-  async parked(schema: CollectionSchema, name: string, options: CallOptions): Promise<ParkedDocument[]> {
+  async parked(collection: string, name: string, options: CallOptions): Promise<ParkedDocument[]> {
     const list = ({ runner }: OpenedIndex): Promise<ParkedDocument[]> =>
       runner.work(store => store.parkedDocuments())
-    return await this.#with(schema, name, options, list, true)
+    return await this.#with(collection, name, options, list, true)
   }
 
   /** Tells the index again of the documents that it put aside. */
-  async retryParked(schema: CollectionSchema, name: string, options: CallOptions): Promise<ParkedRetry> {
-    return await this.#with(schema, name, options, ({ runner }) => runner.retryParked(), false)
+  async retryParked(collection: string, name: string, options: CallOptions): Promise<ParkedRetry> {
+    return await this.#with(collection, name, options, ({ runner }) => runner.retryParked(), false)
   }
 
   async #with<T>(
-    schema: CollectionSchema,
+    collection: string,
     name: string,
     options: CallOptions,
     work: (opened: OpenedIndex) => Promise<T>,
     isRead: boolean,
   ): Promise<T> {
+    checkCall(options, optionNames.call)
+    checkCollectionName(collection)
+    checkIndexName(name)
+    const schema = this.#schemaOf(collection)
     const find = async (): Promise<T> => {
-      const opened = await this.#indexes().answering(schema.id, name, true)
+      const opened = await this.#host.indexes.answering(schema.id, name, true)
       if (opened !== undefined) return await work(opened)
       const names = schema.indexes.map(one => one.name).join(', ') || 'none'
       const message = `collection ${schema.name} has no index ${name} at work here; it has ${names}`
       throw new SillokError('NOT_FOUND', message)
     }
-    return await this.#asking.until(find, options, isRead)
+    return await this.#asking.until(find, options, !isRead)
   }
 }

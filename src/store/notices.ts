@@ -54,9 +54,13 @@ export type StoreEvent = keyof StoreEvents
 
 /** Takes lines of a log, as pino does: what is to be told as an object, and a text. */
 export interface Logger {
+  /** What helps who looks for a fault. */
   debug(what: object, message: string): void
+  /** What happens in a healthy store. */
   info(what: object, message: string): void
+  /** What somebody should look at. */
   warn(what: object, message: string): void
+  /** What stops something. */
   error(what: object, message: string): void
 }
 

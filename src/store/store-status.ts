@@ -1,7 +1,7 @@
 /** What a store tells: while it is opened, when something happens to it, and when it is asked. */
 import type { SillokError } from '../base/errors.js'
-import type { PartitionStatus } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
+import type { PartitionStatus } from '../replica/partition-status.js'
 import type { WalStatus } from '../wal/wal.js'
 import type { ConstraintStatus } from './constraints.js'
 import type { Logger } from './notices.js'

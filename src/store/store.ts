@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { SillokError } from '../base/errors.js'
-import { type IndexId, slotCount } from '../base/ids.js'
+import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
 import { checkRequestId, makeRequestId } from '../base/request-id.js'
@@ -13,11 +13,8 @@ import type { DocumentKey } from '../base/tuple.js'
 import { slotOfRow } from '../codec/row.js'
 import type { ParkedRetry } from '../derived/index-status.js'
 import type { ParkedDocument } from '../derived/parked.js'
-import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
-import type { Define, RebuildIndex } from '../machine/command.js'
-import { schemaPrefix } from '../machine/keys.js'
-import { type Done, lowWaterOf } from '../machine/reply.js'
+import type { Done } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
@@ -43,11 +40,10 @@ import { type AnyCollection, Collection, type NoSchema, type SchemaOptions } fro
 import { constraintStatuses, violationsPage, whenEnforced } from './constraints.js'
 import { Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
+import { Definer } from './definer.js'
 import { definitionOf, type NormalDefinition } from './definition.js'
 import type { CheckedDefinition } from './find-types.js'
-import { IndexCare } from './index-care.js'
-import { cursorSecret, IndexMoments } from './index-moments.js'
-import { IndexReader } from './index-reader.js'
+import { IndexQuestions } from './index-questions.js'
 import { IndexTypes } from './index-types.js'
 import { KeyLocks } from './key-locks.js'
 import { metricsOf, type StoreMetrics } from './metrics.js'
@@ -69,8 +65,9 @@ import type {
 } from './options.js'
 import { Reader } from './reader.js'
 import { Requests } from './requests.js'
-import { SearchReader } from './search-reader.js'
-import { Session } from './session.js'
+import { Schemas } from './schemas.js'
+import type { Session } from './session.js'
+import { Sessions } from './sessions.js'
 import type { StoreListeners, StoreStatus } from './store-status.js'
 import { untilAborted } from './until-aborted.js'
 import { type DocumentSchema, type SchemaInput, type SchemaOutput, Validation } from './validation.js'
@@ -78,21 +75,13 @@ import { WaitingRoom } from './waiting-room.js'
 import { Watch } from './watch.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-export type { StoreStatus } from './store-status.js'
-
-/** How often live sessions tell meta that they live: a quarter of an idle session's life. */
-const keepAliveMs = limits.sessionIdleMs / 4
-
 /** An open store. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   /** The data folder, as it was given; `memory` for a store without files. */
   readonly folder: string
   readonly #env: Environment
   readonly #deadlines: Deadlines
-  readonly #schemas = new Map<string, CollectionSchema>()
-  /** Changes of the partition's schemas that these show. */
-  #schemasSeen = -1
-  readonly #sessions = new Set<Session>()
+  readonly #schemas = new Schemas(() => this.#host)
   readonly #locks: KeyLocks
   /** Answers of schemas that are waited for. */
   readonly #validations = new WaitingRoom(limits.pendingCommandsMax, 'documents at their schema')
@@ -102,18 +91,16 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   readonly #counts = new Counts()
   #host: Host | undefined
   #asking: Asking | undefined
-  #metaAsking: Asking | undefined
+  #definer: Definer | undefined
   #reader: Reader | undefined
-  #indexReader: IndexReader | undefined
-  #searchReader: SearchReader | undefined
-  #indexCare: IndexCare | undefined
+  #questions: IndexQuestions | undefined
   #writer: PlainWriter | undefined
   #requests: Requests | undefined
   #batches: Batches | undefined
   #notices: Notices | undefined
   #watch: Watch | undefined
+  #sessions: Sessions | undefined
   #closing: Promise<void> | undefined
-  #keepAliveTimer: Timer | undefined
 
   private constructor(env: Environment, folder: string, indexTypes: IndexTypes, own: Partial<Limits>) {
     super()
@@ -152,17 +139,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const watch = new Watch({ clock: env.clock, notices, limits: { ...limits, ...own }, indexes })
     store.#notices = notices
     store.#watch = watch
-    const host = await Host.open({
-      env,
-      folder,
-      limits: own,
-      indexTypes: indexTypes.byName,
-      ...watch.listeners(),
-    })
+    const types = indexTypes.byName
+    const host = await Host.open({ env, folder, limits: own, indexTypes: types, ...watch.listeners() })
     store.#host = host
     const damaged = (reason: string): void => watch.damaged(reason)
     store.#asking = new Asking(host.data, store.#deadlines, store.#counts, damaged)
-    store.#metaAsking = new Asking(host.meta, store.#deadlines)
+    store.#definer = new Definer(host, store.#asking, new Asking(host.meta, store.#deadlines))
     store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
     store.#batches = new Batches({
@@ -175,18 +157,22 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       reader: store.#reader,
       writtenAt: (key, version) => host.writtenAt(key, version),
     })
-    store.#indexCare = new IndexCare(() => host.indexes, store.#asking)
-    const moments = new IndexMoments({
-      indexes: () => host.indexes,
-      types: indexTypes.byName,
+    store.#questions = new IndexQuestions({
+      clock: env.clock,
+      host,
+      types,
       reader: store.#reader,
       asking: store.#asking,
       waitingMax: own.waitingReadsMax ?? limits.waitingReadsMax,
+      schemaOf: name => store.#schema(name),
     })
-    const secret = cursorSecret(host.origin)
-    store.#indexReader = new IndexReader(moments, secret)
-    store.#searchReader = new SearchReader(moments, env.clock, secret)
-    store.#keepAlive()
+    store.#sessions = new Sessions({
+      env,
+      host,
+      asking: store.#asking,
+      batches: store.#batches,
+      collection: (name, options, writer) => store.#collection(name, options, writer),
+    })
     notices.opened(env.clock.monotonicMs() - beganMs)
     return store
   }
@@ -209,10 +195,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkDefine(options)
     const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
     const { drop = false } = options
-    await this.#defining(
-      answering => ({ type: 'define', name, definition: checked, drop, answering }),
-      options,
-    )
+    const asked = { type: 'define', name, definition: checked, drop } as const
+    await this.#open(this.#definer).define(answering => ({ ...asked, answering }), options)
   }
 
   /**
@@ -224,7 +208,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkCall(options, optionNames.call)
     checkCollectionName(collection)
     checkIndexName(index)
-    await this.#defining(answering => ({ type: 'rebuildIndex', name: collection, index, answering }), options)
+    const asked = { type: 'rebuildIndex', name: collection, index } as const
+    await this.#open(this.#definer).define(answering => ({ ...asked, answering }), options)
   }
 
   /**
@@ -236,8 +221,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     index: string,
     options: CallOptions = noOptions,
   ): Promise<readonly ParkedDocument[]> {
-    const schema = this.#indexed(collection, index, options)
-    return await this.#open(this.#indexCare).parked(schema, index, options)
+    return await this.#open(this.#questions).care.parked(collection, index, options)
   }
 
   /**
@@ -250,31 +234,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     index: string,
     options: CallOptions = noOptions,
   ): Promise<ParkedRetry> {
-    const schema = this.#indexed(collection, index, options)
-    return await this.#open(this.#indexCare).retryParked(schema, index, options)
-  }
-
-  #indexed(collection: string, index: string, options: CallOptions): CollectionSchema {
-    checkCall(options, optionNames.call)
-    checkCollectionName(collection)
-    checkIndexName(index)
-    return this.#schema(collection)
-  }
-
-  async #defining(
-    commandOf: (answering: readonly IndexId[]) => Define | RebuildIndex,
-    options: CallOptions,
-  ): Promise<void> {
-    const command = commandOf(this.#open(this.#host).indexes.answeringMeanwhile())
-    await this.#open(this.#asking).until(() => this.#define(command, options), options)
-  }
-
-  /** One deadline holds for both waits. */
-  async #define(command: Define | RebuildIndex, options: CallOptions): Promise<void> {
-    const finish = (): void => {}
-    await this.#open(this.#metaAsking).ask(command, 1024, { sender: this, finish }, options)
-    const host = this.#open(this.#host)
-    await host.fedThrough(host.meta.applied)
+    return await this.#open(this.#questions).care.retryParked(collection, index, options)
   }
 
   /**
@@ -286,14 +246,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkCall(options, optionNames.call)
     checkCollectionName(collection)
     const host = this.#open(this.#host)
-    const over = new AbortController()
-    const wait = (): Promise<void> =>
-      whenEnforced(host, () => this.#schema(collection), constraint, over.signal)
-    try {
-      await this.#open(this.#asking).until(wait, options, true)
-    } finally {
-      over.abort()
-    }
+    const schema = (): CollectionSchema => this.#schema(collection)
+    await whenEnforced({ host, asking: this.#open(this.#asking), schema }, constraint, options)
   }
 
   /**
@@ -339,7 +293,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   definition(name: string): NormalDefinition | undefined {
     checkCollectionName(name)
     this.#open(this.#host)
-    const schema = this.#newestSchemas().get(name)
+    const schema = this.#schemas.all().get(name)
     return schema && definitionOf(schema)
   }
 
@@ -392,7 +346,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async session(options: SessionOptions & CallOptions = noOptions): Promise<Session> {
     checkSession(options)
-    const opening = this.#openSession(options)
+    const opening = this.#open(this.#sessions).open(options)
     try {
       return await this.#open(this.#asking).until(() => opening, options)
     } catch (error) {
@@ -402,37 +356,18 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     }
   }
 
-  async #openSession(options: SessionOptions): Promise<Session> {
-    const host = this.#open(this.#host)
-    const { name, numbering = 'library', input } = options
-    const nonce = this.#env.random.bytes(16).toString('hex')
-    const handle = await host.sessions.register({ nonce, name, numbering, input })
-    await host.sessions.open(host.data, handle.session)
-    const session = new Session(options, {
-      asking: this.#open(this.#asking),
-      directory: host.sessions,
-      handle,
-      lowWater: this.#resumeFrom(handle.session),
-      collection: (name, options, writer) => this.#collection(name, options, writer),
-      batches: this.#open(this.#batches),
-      closed: closed => this.#sessions.delete(closed),
-    })
-    this.#sessions.add(session)
-    return session
-  }
-
   /** What the store is and does right now. Also of a closed or failed one. */
   status(): StoreStatus {
     const failure = this.#host?.failure
     const host = this.#host?.status()
-    const schemas = this.#newestSchemas()
+    const schemas = this.#schemas.all()
     const state = this.#host?.data.state
     return {
       folder: this.folder,
       state: failure !== undefined ? 'failed' : this.#closing !== undefined ? 'closed' : 'open',
       failure,
       collections: [...schemas.keys()].sort(),
-      sessions: this.#sessions.size,
+      sessions: this.#sessions?.count ?? 0,
       wal: host?.wal,
       partitions: host?.partitions ?? [],
       indexes: host?.indexes ?? [],
@@ -472,7 +407,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       waiting: {
         waitingReadsCount: this.#open(this.#reader).waiting,
         waitingUpdatesCount: this.#locks.waiting,
-        waitingQuestionsCount: this.#open(this.#indexReader).waiting,
+        waitingQuestionsCount: this.#open(this.#questions).reader.waiting,
         waitingValidationsCount: this.#validations.count,
       },
       lateMsMax: this.#open(this.#watch).lateMsMax,
@@ -482,7 +417,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /** The changes of documents, in the order of the log: from now on, or from any place in it. */
   changes<T = Record<string, unknown>>(options: ChangesOptions = {}): Changes<T> {
     const host = this.#open(this.#host)
-    const schemas = (): Iterable<CollectionSchema> => this.#newestSchemas().values()
+    const schemas = (): Iterable<CollectionSchema> => this.#schemas.all().values()
     return new Changes<T>({ host, asking: this.#open(this.#asking), schemas }, options)
   }
 
@@ -507,7 +442,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   async #close(): Promise<void> {
-    this.#keepAliveTimer?.stop()
+    this.#sessions?.stop()
     try {
       await this.#host?.close()
       this.#notices?.log('info', {}, 'closed')
@@ -533,8 +468,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       operations: this.#operations,
       writer: writer ?? this.#open(this.#writer),
       reader: this.#open(this.#reader),
-      indexReader: this.#open(this.#indexReader),
-      searchReader: this.#open(this.#searchReader),
+      indexReader: this.#open(this.#questions).reader,
+      searchReader: this.#open(this.#questions).search,
       asking: this.#open(this.#asking),
       state,
       locks: this.#locks,
@@ -546,42 +481,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   #schema(name: string): CollectionSchema {
     if (this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
-    const schema = this.#newestSchemas().get(name)
-    if (schema !== undefined) return schema
-    throw new SillokError('NOT_FOUND', `collection ${JSON.stringify(name)} is not defined: call define first`)
-  }
-
-  /** The schemas as the partition's own log has them; as they were at last, of a closed store. */
-  #newestSchemas(): ReadonlyMap<string, CollectionSchema> {
-    const host = this.#host
-    const changes = host?.data.state.partitionChanges(schemaPrefix) ?? -1
-    if (host === undefined || changes === this.#schemasSeen) return this.#schemas
-    this.#schemasSeen = changes
-    for (const schema of host.schemas()) this.#schemas.set(schema.name, schema)
-    return this.#schemas
-  }
-
-  /** The highest lowWater that any slot has logged for the session. */
-  #resumeFrom(session: number): number {
-    const { windows } = this.#open(this.#host).data.state
-    let highest = 1
-    for (let slot = 0; slot < 256; slot++) {
-      for (const row of windows.get(slot, session)?.rows ?? []) highest = Math.max(highest, lowWaterOf(row))
-    }
-    return highest
-  }
-
-  #keepAlive(): void {
-    this.#keepAliveTimer = this.#env.clock.after(
-      keepAliveMs,
-      () => {
-        if (this.#closing !== undefined || this.#host === undefined || this.#host.failure !== undefined)
-          return
-        const handles = [...this.#sessions].map(({ id, epoch }) => ({ session: id, epoch }))
-        this.#keepAlive()
-        if (handles.length > 0) this.#host.sessions.keepAlive(handles).catch(() => {})
-      },
-      { idle: true },
-    )
+    return this.#schemas.get(name)
   }
 }

@@ -1,7 +1,7 @@
 /** `sillok status`: what a store is and holds. */
 import { RealClock } from '../../env/real-clock.js'
 import type { Pin } from '../../replica/pins.js'
-import type { StoreStatus } from '../../store/store.js'
+import type { StoreStatus } from '../../store/store-status.js'
 import type { Command } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'

@@ -11,7 +11,7 @@ import { userFileError } from '../../../src/cli/user-file.js'
 import type { Clock } from '../../../src/env/clock.js'
 import { RealClock } from '../../../src/env/real-clock.js'
 import { open } from '../../../src/index.js'
-import type { StoreStatus } from '../../../src/store/store.js'
+import type { StoreStatus } from '../../../src/store/store-status.js'
 import { shell } from './shell.js'
 
 const users = '{"key":"id","unique":{"email":{"fields":["email"],"normalize":["trim","fold"]}}}'

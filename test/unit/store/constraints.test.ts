@@ -224,3 +224,20 @@ t.test(
     t.strictSame((await verifyFolder(dir)).faults, [])
   },
 )
+
+t.test('who waits for a constraint ends by signal and deadline; the build goes on', async t => {
+  const db = await open({ memory: true })
+  t.teardown(() => db.close())
+  await db.define('a', { key: 'id' })
+  const documents = Array.from({ length: 3000 }, (_, id) => ({ id, n: id }))
+  await db.collection('a').insertMany(documents)
+  await db.define('a', { key: 'id', unique: { n: { fields: ['n'] } } })
+  const controller = new AbortController()
+  const stopped = db.enforced('a', 'n', { signal: controller.signal })
+  const late = db.enforced('a', 'n', { deadlineMs: 1 })
+  controller.abort()
+  await t.rejects(stopped, { code: 'ABORTED', outcome: 'not-applied' })
+  await t.rejects(late, { code: 'TIMED_OUT', outcome: 'not-applied' })
+  await db.enforced('a', 'n')
+  await t.rejects(db.collection('a').insert({ id: -1, n: 7 }), { code: 'UNIQUE_TAKEN' })
+})

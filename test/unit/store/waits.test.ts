@@ -55,6 +55,10 @@ const { signal: _, ...feedOptions } = { signal: undefined, follow: false, from: 
 const calls: Readonly<Record<string, Readonly<Record<string, Call>>>> = {
   Store: {
     define: ({ store }, options) => store.define('b', { key: 'id' }, options),
+    rebuildIndex: ({ store }, options) => store.rebuildIndex('a', 'byN', options),
+    parked: ({ store }, options) => store.parked('a', 'stuck', options),
+    retryParked: ({ store }, options) => store.retryParked('a', 'stuck', options),
+    violations: ({ store }, options) => store.violations('a', 'n', options),
     batch: ({ store }, options) => store.batch([step], options),
     outcome: ({ store }, options) => store.outcome('r', { collection: 'a', key: 1 }, options),
     session: ({ store }, options) => store.session({ name: 's', ...options }),
@@ -95,9 +99,22 @@ let lastPosition = ''
 /** Calls without a deadline: they go on for as long as they are wanted. */
 const endless = new Set(['scrub', 'batches'])
 
-/** What does not wait, or has no caller who could stop it. `close` of a store has bounds of its own. */
+/**
+ * What does not wait, or has no caller who could stop it. `close` of a store has bounds of its own, and
+ * `enforced` a test of its own.
+ */
 const others: Readonly<Record<string, readonly string[]>> = {
-  Store: ['collection', 'definition', 'requestId', 'status', 'digest', 'metrics', 'changes', 'close'],
+  Store: [
+    'enforced',
+    'collection',
+    'definition',
+    'requestId',
+    'status',
+    'digest',
+    'metrics',
+    'changes',
+    'close',
+  ],
   Collection: [],
   Session: ['collection', 'lowWater', 'release', 'write'],
   Changes: [],
@@ -114,6 +131,14 @@ const slow: IndexType = {
       await new Promise(() => {})
     },
   }),
+}
+
+/** An index that never ends with a document. */
+const stuck: IndexType = {
+  type: 'stuck',
+  version: 1,
+  configure: () => ({}),
+  open: () => ({ apply: () => new Promise(() => {}), async *query() {} }),
 }
 
 /** The disk, but its log makes everybody wait while `held` gives a promise. */
@@ -156,7 +181,7 @@ async function inWorld(t: Test, own: object, work: (world: World) => Promise<voi
   }
   await clock.run(async () => {
     const env = { ...machine.environment, disk, clock: slowClock }
-    const store = await Store.open(env, 'data', {}, own, new IndexTypes([slow]))
+    const store = await Store.open(env, 'data', {}, own, new IndexTypes([slow, stuck]))
     await store.define('a', {
       key: 'id',
       unique: { n: { fields: ['n'] } },
@@ -164,6 +189,7 @@ async function inWorld(t: Test, own: object, work: (world: World) => Promise<voi
         byN: { type: 'secondary', fields: ['n'] },
         text: { type: 'search', fields: ['n'] },
         slow: { type: 'slow' },
+        stuck: { type: 'stuck' },
       },
     })
     const rows = store.collection('a')

@@ -1,0 +1,80 @@
+/** The sessions that are open in this process: opens them, and tells meta now and then that they live. */
+import { limits } from '../base/limits.js'
+import type { Timer } from '../env/clock.js'
+import type { Environment } from '../env/environment.js'
+import { lowWaterOf } from '../machine/reply.js'
+import type { Host } from '../replica/host.js'
+import type { SessionOptions } from './options.js'
+import { Session, type SessionParts } from './session.js'
+
+/** What sessions work with. */
+export interface SessionsParts extends Pick<SessionParts, 'asking' | 'batches' | 'collection'> {
+  readonly env: Environment
+  readonly host: Host
+}
+
+/** How often live sessions tell meta that they live: a quarter of an idle session's life. */
+const keepAliveMs = limits.sessionIdleMs / 4
+
+/** The sessions of one store. */
+export class Sessions {
+  readonly #parts: SessionsParts
+  readonly #open = new Set<Session>()
+  #timer: Timer | undefined
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts
+    this.#keepAlive()
+  }
+
+  /** How many are open. */
+  get count(): number {
+    return this.#open.size
+  }
+
+  /** Opens a session, or resumes the named one. */
+  async open(options: SessionOptions): Promise<Session> {
+    const { env, host, asking, batches, collection } = this.#parts
+    const { name, numbering = 'library', input } = options
+    const nonce = env.random.bytes(16).toString('hex')
+    const handle = await host.sessions.register({ nonce, name, numbering, input })
+    await host.sessions.open(host.data, handle.session)
+    const session = new Session(options, {
+      asking,
+      batches,
+      collection,
+      directory: host.sessions,
+      handle,
+      lowWater: this.#resumeFrom(handle.session),
+      closed: closed => this.#open.delete(closed),
+    })
+    this.#open.add(session)
+    return session
+  }
+
+  /** Tells nobody any more that they live. */
+  stop(): void {
+    this.#timer?.stop()
+  }
+
+  /** The highest lowWater that any slot has logged for the session. */
+  #resumeFrom(session: number): number {
+    const { windows } = this.#parts.host.data.state
+    let highest = 1
+    for (let slot = 0; slot < 256; slot++) {
+      for (const row of windows.get(slot, session)?.rows ?? []) highest = Math.max(highest, lowWaterOf(row))
+    }
+    return highest
+  }
+
+  #keepAlive(): void {
+    const { env, host } = this.#parts
+    const tell = (): void => {
+      if (host.failure !== undefined) return
+      this.#keepAlive()
+      const handles = [...this.#open].map(({ id, epoch }) => ({ session: id, epoch }))
+      if (handles.length > 0) host.sessions.keepAlive(handles).catch(() => {})
+    }
+    this.#timer = env.clock.after(keepAliveMs, tell, { idle: true })
+  }
+}
