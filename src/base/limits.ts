@@ -37,6 +37,8 @@ export const limits = {
   walFilesMax: 4,
   /** Quiet time after a batch before a witness follows it. */
   walWitnessMs: 50,
+  /** How long a lone commit may hold the event loop: longer than a fast disk takes, and not to be felt. */
+  loneCommitMs: 0.3,
   /** A document's key, encoded as a tuple element. */
   keyBytesMax: KiB,
   /** A unique value, encoded after normalisation. */

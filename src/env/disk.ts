@@ -32,11 +32,24 @@ export interface DiskFile {
 export interface LogDevice {
   /**
    * When it resolves, the buffers stand at offset, whole and durable. On DISK_FULL the same call may be
-   * repeated. `note` (at most `noteBytesMax`) is written to the begin of the note's file once the buffers are
-   * durable and before it resolves; it is not synced, and nothing is told of a failure.
+   * repeated.
    */
-  commit(buffers: readonly Uint8Array[], offset: number, note?: Uint8Array): Promise<void>
+  commit(buffers: readonly Uint8Array[], offset: number, options?: CommitOptions): Promise<void>
   close(): Promise<void>
+}
+
+/** What goes with a commit. */
+export interface CommitOptions {
+  /**
+   * At most `noteBytesMax`: written to the begin of the note's file once the buffers are durable and before
+   * the commit resolves; it is not synced, and nothing is told of a failure.
+   */
+  readonly note?: Uint8Array | undefined
+  /**
+   * Nothing else goes on until it resolves: to answer sooner, the device may hold the event loop for
+   * `limits.loneCommitMs`. Default false.
+   */
+  readonly isLone?: boolean
 }
 
 /** Bytes of a log device's note. */

@@ -256,7 +256,7 @@ export class SimDisk implements Disk {
     let open = true
     let busy = false
     return {
-      commit: async (buffers, offset, note) => {
+      commit: async (buffers, offset, { note } = {}) => {
         assert(open && !busy, 'one commit at a time, on an open device')
         busy = true
         try {

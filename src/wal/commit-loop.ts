@@ -81,6 +81,8 @@ export class CommitLoop {
   #impatient = false
   /** Bytes copied since an append was taken or something was released. */
   #copiedBytes = 0
+  /** Batches in a row with one append each; those without any do not count. */
+  #loneBatches = 0
   #closing = false
   #error: SillokError | undefined
 
@@ -284,8 +286,14 @@ export class CommitLoop {
     this.#maker.begin()
     const filled = this.#fill(plan, 0)
     this.#maker.end(false)
-    await this.#writer.commit(current, flags, 0)
+    await this.#writer.commit(current, flags, 0, this.#isLone(filled.dones.length))
     this.#durable(filled, flags)
+  }
+
+  /** True for one append after another: who sends them waits for each. */
+  #isLone(appends: number): boolean {
+    if (appends > 0) this.#loneBatches = appends === 1 ? this.#loneBatches + 1 : 0
+    return appends === 1 && this.#loneBatches > 1
   }
 
   /** Puts into the batch what there is room for. `used`: bytes that are there already. */

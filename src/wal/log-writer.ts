@@ -60,8 +60,11 @@ export class LogWriter {
     this.#wake()
   }
 
-  /** Writes what `batch` holds as the next batch of the file; durable when it resolves. */
-  async commit(file: WalFile, flags: number, openingCount: number): Promise<void> {
+  /**
+   * Writes what `batch` holds as the next batch of the file; durable when it resolves. `isLone`: nothing else
+   * goes on until then.
+   */
+  async commit(file: WalFile, flags: number, openingCount: number, isLone = false): Promise<void> {
     const { device, offset, sequence, salt } = file
     assert(device !== undefined, () => `file ${sequence} is closed`)
     const previous = this.#position
@@ -80,9 +83,9 @@ export class LogWriter {
     const note = followed === undefined ? undefined : encodeDurableNote(followed)
     if (offset === openingOffset) {
       const header = encodeFileHeader(file)
-      await this.insist(() => device.commit([header, bytes], 0, note))
+      await this.insist(() => device.commit([header, bytes], 0, { note }))
     } else {
-      await this.insist(() => device.commit([bytes], offset, note))
+      await this.insist(() => device.commit([bytes], offset, { note, isLone }))
     }
     this.syncTimes.add(this.#clock.monotonicMs() - startMs)
     this.writtenBytes += bytes.length
