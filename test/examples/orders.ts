@@ -11,7 +11,8 @@
  * - Indexes are part of the definition. A list or a search sees every write that was answered before.
  * - A page has a cursor for the next one, which is safe to hand to a browser: it is signed.
  * - The version of a document is its ETag. A change with `If-Match` is refused (412) if somebody was faster.
- * - The search index answers with keys and scores; the documents are read by key. `state` is a filter of it.
+ * - A search answers with orders, the best first, and with what was found in them, ready for a page of HTML.
+ *   `state` is a filter of it.
  */
 import { pathToFileURL } from 'node:url'
 import { open, type Store } from 'sillok'
@@ -25,12 +26,6 @@ export interface Order {
   readonly customer: string
   readonly items: string
   readonly state: (typeof states)[number]
-}
-
-/** What the search index answers. */
-interface Hit {
-  readonly key: string
-  readonly score: number
 }
 
 const orders = {
@@ -77,13 +72,11 @@ export async function orderService(db: Store): Promise<Handler> {
   }
 
   async function search(asked: URLSearchParams): Promise<Response> {
-    const state = asked.get('state')
-    const filter = state === null ? {} : { filter: { state } }
-    const hits: Hit[] = []
-    const question = { text: asked.get('q') ?? '', limit: 10, ...filter }
-    for await (const hit of collection.query<Hit>('text', question)) hits.push(hit)
-    const found = await collection.getMany(hits.map(({ key }) => key))
-    return Response.json({ hits: hits.map(({ score }, i) => ({ score, order: found[i] })) })
+    const state = states.find(one => one === asked.get('state'))
+    const where = state === undefined ? {} : { state }
+    const page = await collection.search('text', asked.get('q') ?? '', { where, highlight: true })
+    const hits = page.hits.map(({ score, document, highlights }) => ({ score, order: document, highlights }))
+    return Response.json({ hits })
   }
 
   return async request => {

@@ -1,6 +1,6 @@
 /** What only the real doors have: errors of the system, threads, locks, time, sockets. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import fs, { mkdtempSync, rmSync } from 'node:fs'
+import fs, { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -95,6 +95,36 @@ t.test('a log device survives being closed while the disk goes on, and the disk 
   await second.close()
   await file.close()
   await disk.close()
+  await disk.close()
+})
+
+t.test('lone commits one after the other let the event loop go on', async t => {
+  // In memory, where there is such a place: a lone commit is answered at once there, and holds the loop.
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : base, 'sillok-lone-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const disk = new RealDisk()
+  const path = join(folder, 'lone')
+  await (await disk.open(path, { create: true })).close()
+  const log = await disk.openLog(path)
+  let turns = 0
+  let isOver = false
+  const count = (): void => {
+    turns++
+    if (!isOver) setImmediate(count)
+  }
+  count()
+  const sizes = [4096, 4096, 100_000]
+  for (let i = 0; i < 300; i++) {
+    // By then the thread has started.
+    if (i === 100) turns = 0
+    await log.commit([Buffer.alloc(sizes[i % 3] ?? 0, i)], (i % 3) * 4096, { isLone: true })
+  }
+  isOver = true
+  t.ok(turns >= 199, 'a turn for each')
+  const file = await disk.open(path)
+  t.same(await file.read(8192, 100_000), Buffer.alloc(100_000, 299))
+  await file.close()
+  await log.close()
   await disk.close()
 })
 
