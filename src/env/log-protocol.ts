@@ -24,6 +24,8 @@ export const slot = {
   /** Where the note goes after the sync; negative: nowhere. */
   noteDescriptor: 10,
   noteLength: 11,
+  /** 1: the next command is expected at once. */
+  isLone: 12,
 } as const
 
 /** Where the note stands in the slot, in bytes. */

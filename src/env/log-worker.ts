@@ -6,6 +6,7 @@
 import { fdatasyncSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { workerData } from 'node:worker_threads'
+import { limits } from '../base/limits.js'
 import { type LogThreadStart, noteOffset, slot } from './log-protocol.js'
 
 const start = workerData as LogThreadStart
@@ -14,12 +15,19 @@ const buffer = Buffer.from(start.buffer)
 const note = Buffer.from(start.slot, noteOffset)
 
 for (let done = 0; ; ) {
+  if (read(slot.isLone) !== 0) look(done)
   Atomics.wait(state, slot.command, done)
   if (Atomics.load(state, slot.end) !== 0) break
   done = Atomics.load(state, slot.command)
   perform()
   Atomics.store(state, slot.answered, done)
   Atomics.notify(state, slot.answered)
+}
+
+/** Stays awake for the next command, for a moment. */
+function look(done: number): void {
+  const until = performance.now() + limits.loneCommitMs
+  while (Atomics.load(state, slot.command) === done && performance.now() < until);
 }
 
 function perform(): void {

@@ -4,10 +4,10 @@
  * Answers come by Atomics.waitAsync (measured sooner than postMessage), which does not hold the process: the
  * thread is referenced while a command is under way, and only then.
  *
- * To be woken from an idle core takes as long as a fast disk does. So a lone commit is waited for by looking,
- * for a moment and no longer; where the disk proves slower than that, it is not tried again for a while.
+ * To be woken on an idle core takes as long as a fast disk does. So a lone commit is waited for by looking, and
+ * the thread looks for the next one, for a moment and no longer; where the disk proves slower than that, it is not tried again for a while.
  * Measured on 2 idle cores (p50, one write after the other): bare write + fdatasync 0.15 ms, a put without
- * this 0.38 ms, with it 0.27 ms.
+ * this 0.38 ms, with it 0.24 ms.
  */
 import { close } from 'node:fs'
 import { availableParallelism, constants } from 'node:os'
@@ -142,23 +142,28 @@ export class LogThread {
     state[slot.offsetLow] = (offset % 2 ** 32) | 0
     state[slot.offsetHigh] = Math.floor(offset / 2 ** 32)
     state[slot.sync] = last === 'sync' ? 1 : 0
+    const looks = isLone && this.#looks()
+    state[slot.isLone] = looks ? 1 : 0
     const before = Atomics.load(state, slot.answered)
     Atomics.add(state, slot.command, 1)
     Atomics.notify(state, slot.command)
     // A loop of awaited writes would otherwise never let the event loop go on.
-    if (isLone && this.#sees(before)) await new Promise<void>(resolve => setImmediate(resolve))
+    if (looks && this.#sees(before)) await new Promise<void>(resolve => setImmediate(resolve))
     const answer = (Atomics as unknown as AtomicsWithWait).waitAsync(state, slot.answered, before)
     if (answer.async) await answer.value
     const error = state[slot.error] ?? 0
     if (error !== 0) throw numberedError(error, state[slot.syncFailed] === 1 ? 'sync' : 'write', path)
   }
 
-  /** Looks for the answer for a moment; true if it came. After a miss the next ones are not looked for. */
+  /** True unless this lone commit is one of those that are not tried. */
+  #looks(): boolean {
+    if (this.#untried === 0) return true
+    this.#untried--
+    return false
+  }
+
+  /** Looks for the answer for a moment; true if it came. After a miss the next ones are not tried. */
   #sees(before: number): boolean {
-    if (this.#untried > 0) {
-      this.#untried--
-      return false
-    }
     const until = performance.now() + limits.loneCommitMs
     while (Atomics.load(this.#state, slot.answered) === before) {
       if (performance.now() < until) continue
