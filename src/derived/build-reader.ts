@@ -15,6 +15,8 @@ export interface BuildReaderOptions {
   readonly pace: Pace
 }
 
+/** Changes or documents that take no time worth a turn of their own. */
+export const lightChanges = 50
 /** Documents that are decoded between two looks at the clock. */
 export const decodedPerLook = 32
 
@@ -50,7 +52,7 @@ export class BuildReader {
     const { source, collection, limits, pace } = this.#options
     const { indexChunkDocuments, indexBatchBytes } = limits
     const chunk = await source.documents(collection, after, indexChunkDocuments, indexBatchBytes)
-    if (chunk.documents.length > decodedPerLook) await pace.turn()
+    if (chunk.documents.length > lightChanges) await pace.turn()
     for (const [n, { document }] of chunk.documents.entries()) {
       document?.()
       const late = n % decodedPerLook === 0 ? pace.pause() : undefined

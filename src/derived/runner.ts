@@ -17,7 +17,7 @@ import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
-import { BuildReader, decodedPerLook } from './build-reader.js'
+import { BuildReader, decodedPerLook, lightChanges } from './build-reader.js'
 import type { DerivedIndex } from './contract.js'
 import { IndexAsks, type MomentWait, type Waiter } from './index-asks.js'
 import { IndexLag } from './index-lag.js'
@@ -56,8 +56,6 @@ export type IndexTold = (kind: 'rebuilt' | 'failing', reason: string) => void
 
 /** A pause after a failure. */
 const retryMs = 500
-/** Changes that take no time worth a turn of their own. */
-const lightChanges = 50
 /** How often the folder is looked after: while there is work, and else. */
 const lookMs = { busy: 250, idle: 1000 } as const
 

@@ -1,12 +1,11 @@
 /** An index is built over all places under load, in a process that is killed on the way, again and again. */
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { readPlaces } from '../../src/cli/demo/places.js'
 import { open } from '../../src/index.js'
+import { runBuild } from './build-run.js'
 
 const program = fileURLToPath(new URL('./build-program.js', import.meta.url))
 
@@ -40,7 +39,13 @@ export async function killBuild(kills: number, writesPerSecond: number): Promise
     let writes = 0
     for (let kill = 1; ; kill++) {
       const killFrom = kill <= kills ? Math.floor((documents * kill) / (kills + 1)) : undefined
-      const { first, last } = await run(folder, writesPerSecond, killFrom)
+      const { first, last } = await runBuild<Told>({
+        program,
+        folder,
+        writesPerSecond,
+        killFrom,
+        isFirst: told => told.builtThrough !== undefined,
+      })
       const before = killedAt.at(-1)
       if (before !== undefined) {
         wentOnFrom.push(first.builtThrough ?? '')
@@ -66,29 +71,4 @@ async function fill(folder: string): Promise<number> {
   await store.collection('places').insertMany(places)
   await store.close()
   return places.length
-}
-
-/** Runs the program until its end, or until the build has passed that place. */
-async function run(
-  folder: string,
-  rate: number,
-  killFrom: number | undefined,
-): Promise<{ first: Told; last: Told }> {
-  const child = spawn(process.execPath, [program, folder, String(rate)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
-  let first: Told | undefined
-  let last: Told | undefined
-  for await (const line of createInterface({ input: child.stdout })) {
-    const told = JSON.parse(line) as Told
-    last = told
-    if (told.builtThrough !== undefined) first ??= told
-    if (killFrom !== undefined && Number(told.builtThrough ?? 0) >= killFrom) child.kill('SIGKILL')
-  }
-  const exit = await ended
-  if (last === undefined || (killFrom === undefined && exit !== 0)) throw new Error(`exit ${exit}`)
-  if (killFrom !== undefined && exit !== null)
-    throw new Error(`ended by itself before ${killFrom}: exit ${exit}`)
-  return { first: first ?? last, last }
 }

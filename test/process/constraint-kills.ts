@@ -2,14 +2,13 @@
  * A constraint is built over all places: with nobody else, under load in a process that is killed on the way,
  * and beside writers as fast as they can.
  */
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Place, readPlaces } from '../../src/cli/demo/places.js'
 import { isSillokError, open, type Store } from '../../src/index.js'
+import { runBuild } from './build-run.js'
 import { comparePlaces, placeConstraint, type Shared } from './constraint-places.js'
 
 const program = fileURLToPath(new URL('./constraint-program.js', import.meta.url))
@@ -140,7 +139,13 @@ async function buildUnderKills(folder: string, kills: number, rate: number, tota
   let refused = 0
   for (let kill = 1; ; kill++) {
     const killFrom = kill <= kills ? Math.floor((total * kill) / (kills + 1)) : undefined
-    const { first, last } = await runProgram(folder, rate, killFrom)
+    const { first, last } = await runBuild<Told>({
+      program,
+      folder,
+      writesPerSecond: rate,
+      killFrom,
+      isFirst: () => true,
+    })
     const before = killedAt.at(-1)
     if (before !== undefined) {
       wentOnFrom.push(reached(first))
@@ -162,30 +167,4 @@ async function buildUnderKills(folder: string, kills: number, rate: number, tota
 /** Number of the place through which the build is. */
 function reached({ builtThrough }: Told): number {
   return Number(builtThrough ?? 0)
-}
-
-/** Runs the program until its end, or until the build has passed that place. */
-async function runProgram(
-  folder: string,
-  rate: number,
-  killFrom: number | undefined,
-): Promise<{ first: Told; last: Told }> {
-  const child = spawn(process.execPath, [program, folder, String(rate)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
-  let first: Told | undefined
-  let last: Told | undefined
-  for await (const line of createInterface({ input: child.stdout })) {
-    const told = JSON.parse(line) as Told
-    first ??= told
-    last = told
-    if (killFrom !== undefined && reached(told) >= killFrom) child.kill('SIGKILL')
-  }
-  const exit = await ended
-  if (first === undefined || last === undefined) throw new Error(`exit ${exit}`)
-  if ((exit === null) !== (killFrom !== undefined) || (killFrom === undefined && exit !== 0)) {
-    throw new Error(`ended with ${exit}, to be killed from ${killFrom}`)
-  }
-  return { first, last }
 }

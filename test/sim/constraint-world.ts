@@ -3,7 +3,7 @@
  * process is crashed again and again, also while it recovers. After each crash the rows of claims and
  * violations must be those that the documents say, wherever builds and drops are; and a build goes on.
  */
-import { limits } from '../../src/base/limits.js'
+import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
 import type { Row, RowKey } from '../../src/codec/row.js'
 import { isSillokError } from '../../src/index.js'
@@ -12,6 +12,7 @@ import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
 import { allFaultsOf, type Rule, randomThing, ruleDefinitions } from '../unit/machine/build-oracle.js'
+import { smallLimits } from './small-limits.js'
 
 /** What happened in a world. */
 export interface ConstraintReport {
@@ -99,12 +100,7 @@ export class ConstraintWorld {
 
   #limits(): Partial<typeof limits> {
     const small = {
-      walFileBytesEmbedded: 3 * (limits.walBatchBytesMax + 64 * 1024),
-      segmentCutBytes: 6000,
-      segmentSyncBytes: 2000,
-      memtableBytesMax: this.#random.pick([500, 4000]),
-      checkpointEntriesMax: this.#random.pick([20, 100]),
-      checkpointPauseMs: this.#random.pick([1, 50]),
+      ...smallLimits(this.#random),
       buildEntryDocuments: this.#random.pick([1, 2, 5]),
       buildEntryBytes: this.#random.pick([50, 2000]),
     }

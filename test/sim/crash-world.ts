@@ -3,7 +3,7 @@
  * each crash everything that was acknowledged must be there, once, and what was not must be there whole or
  * not at all.
  */
-import { limits } from '../../src/base/limits.js'
+import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
 import type { Environment } from '../../src/env/environment.js'
 import { isSillokError } from '../../src/index.js'
@@ -14,6 +14,7 @@ import { Store } from '../../src/store/store.js'
 import { checkIndexes } from '../index-check.js'
 import { CrashModel } from './crash-model.js'
 import { ImportClient } from './import-client.js'
+import { smallLimits } from './small-limits.js'
 
 export interface WorldOptions {
   readonly seed: string
@@ -171,12 +172,7 @@ export class CrashWorld {
   /** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
   #limits(): Partial<typeof limits> {
     const small = {
-      walFileBytesEmbedded: 3 * (limits.walBatchBytesMax + 64 * 1024),
-      segmentCutBytes: 6000,
-      segmentSyncBytes: 2000,
-      memtableBytesMax: this.#random.pick([500, 4000]),
-      checkpointEntriesMax: this.#random.pick([20, 100]),
-      checkpointPauseMs: this.#random.pick([1, 50]),
+      ...smallLimits(this.#random),
       snapshotLogBytesMin: this.#random.pick([1000, 8000]),
       snapshotLogRatio: this.#random.pick([0, 0.5]),
       snapshotFrameBytes: this.#random.pick([300, 5000]),

@@ -107,6 +107,8 @@ t.test('lone commits one after the other let the event loop go on', async t => {
   await (await disk.open(path, { create: true })).close()
   const log = await disk.openLog(path)
   let turns = 0
+  let inARow = 0
+  let longest = 0
   let isOver = false
   const count = (): void => {
     turns++
@@ -115,12 +117,14 @@ t.test('lone commits one after the other let the event loop go on', async t => {
   count()
   const sizes = [4096, 4096, 100_000]
   for (let i = 0; i < 300; i++) {
-    // By then the thread has started.
-    if (i === 100) turns = 0
+    const before = turns
     await log.commit([Buffer.alloc(sizes[i % 3] ?? 0, i)], (i % 3) * 4096, { isLone: true })
+    inARow = turns === before ? inARow + 1 : 0
+    longest = Math.max(longest, inARow)
   }
   isOver = true
-  t.ok(turns >= 199, 'a turn for each')
+  // An answer of the thread needs no turn of its own; one that was looked for gives one.
+  t.ok(longest <= 30, `${longest} commits in a row without a turn`)
   const file = await disk.open(path)
   t.same(await file.read(8192, 100_000), Buffer.alloc(100_000, 299))
   await file.close()
