@@ -45,6 +45,8 @@ interface Filled {
   readonly floor: FileSequence
   /** Whom to answer. */
   readonly dones: readonly Done[]
+  /** How many entries of appends it has. */
+  readonly entries: number
 }
 
 const queueSlackMax = 4096
@@ -81,7 +83,7 @@ export class CommitLoop {
   #impatient = false
   /** Bytes copied since an append was taken or something was released. */
   #copiedBytes = 0
-  /** Batches in a row with one append each; those without any do not count. */
+  /** Batches in a row with one entry each; those without any do not count. */
   #loneBatches = 0
   #closing = false
   #error: SillokError | undefined
@@ -286,14 +288,14 @@ export class CommitLoop {
     this.#maker.begin()
     const filled = this.#fill(plan, 0)
     this.#maker.end(false)
-    await this.#writer.commit(current, flags, 0, this.#isLone(filled.dones.length))
+    await this.#writer.commit(current, flags, 0, this.#isLone(filled.entries))
     this.#durable(filled, flags)
   }
 
-  /** True for one append after another: who sends them waits for each. */
-  #isLone(appends: number): boolean {
-    if (appends > 0) this.#loneBatches = appends === 1 ? this.#loneBatches + 1 : 0
-    return appends === 1 && this.#loneBatches > 1
+  /** True for one entry after another, with nothing behind it: who writes them waits for each. */
+  #isLone(entries: number): boolean {
+    if (entries > 0) this.#loneBatches = entries === 1 ? this.#loneBatches + 1 : 0
+    return entries === 1 && this.#loneBatches > 1 && this.#taken === this.#queue.length
   }
 
   /** Puts into the batch what there is room for. `used`: bytes that are there already. */
@@ -324,9 +326,13 @@ export class CommitLoop {
       spent += floorCost
     }
     const items = plan === 'batch' ? this.#takeItems(Math.min(room, this.#allowedBytes()) - spent) : []
-    for (const item of items) dones.push(item.done)
+    let entries = 0
+    for (const item of items) {
+      dones.push(item.done)
+      entries += item.entries.length
+    }
     this.#inFlight = dones
-    return { floor, dones }
+    return { floor, dones, entries }
   }
 
   /** Length that the batch's records may have without taking what is reserved. */
@@ -389,7 +395,7 @@ export class CommitLoop {
       ...[...this.#logs.values()].flatMap(log => log.restate()),
     ])
     ring.openingBytes = openingLength(batches)
-    let filled: Filled = { floor, dones: [] }
+    let filled: Filled = { floor, dones: [], entries: 0 }
     for (const [i, batch] of batches.entries()) {
       this.#maker.begin()
       for (const record of batch) this.#maker.raw(record)
@@ -402,7 +408,7 @@ export class CommitLoop {
     }
     await old.device?.close()
     old.device = undefined
-    this.#durable({ floor: Math.max(floor, filled.floor), dones: filled.dones }, batchFlags.opening)
+    this.#durable({ ...filled, floor: Math.max(floor, filled.floor) }, batchFlags.opening)
     ring.prepare()
     this.#ask(ring.oldFile())
   }
