@@ -4,7 +4,9 @@
  * Commands of one sender are decided in call order; one that waits for its rows holds back only that sender's
  * later ones. Deciding and proposing are one synchronous step, in one term; what must be read from disk is
  * loaded before. Everything that arrives in one turn of the event loop shares its load and its entry in
- * the log's batch.
+ * the log's batch. While two loads of a sender are under way, what comes is gathered for the next one; and
+ * when a command needs more rows, which only loaded ones name, those that the commands behind it need are
+ * loaded with them: so neither the number of senders nor the order of arrival makes loads small.
  */
 import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -39,6 +41,8 @@ export interface Decider {
   loadSync(keys: readonly RowKey[]): Loaded
   /** Decides and proposes, or says what is missing. */
   decide(ticket: Ticket, loaded: readonly Loaded[]): Verdict
+  /** The rows that `decide` would find missing now; nothing is proposed. */
+  needs(ticket: Ticket, loaded: readonly Loaded[]): readonly RowKey[]
   /** Nothing that was proposed waits for its answer. */
   readonly isIdle: boolean
   /** Called after tickets were decided: what they proposed may go out. */
@@ -47,7 +51,7 @@ export interface Decider {
   failed(error: unknown): void
 }
 
-/** Tickets of one sender that arrived in one turn. */
+/** Tickets of one sender that are loaded together. */
 interface Batch {
   readonly tickets: readonly Ticket[]
   readonly loading: Promise<Loaded> | undefined
@@ -55,12 +59,21 @@ interface Batch {
   next: number
   /** What that ticket waits for, if it was tried already. */
   tried: Verdict | undefined
+  /** Tickets before this place were asked what more they need. */
+  asked: number
 }
 
+/** What one sender has on its way. */
 interface Lane {
+  /** The first one is decided, when it is loaded. */
   readonly batches: Batch[]
+  /** They wait until fewer loads are under way. */
+  gathered: Ticket[]
   running: boolean
 }
+
+/** Batches of one sender that are loaded at the same time. */
+const batchesMax = 2
 
 /** Tickets that one turn takes on; more wait for the next, so that other work gets its share. */
 const turnTicketsMax = 1024
@@ -113,6 +126,7 @@ export class Admission {
     const waiting = this.#arrived.splice(0)
     for (const lane of this.#lanes.values()) {
       for (const batch of lane.batches.splice(0)) waiting.push(...batch.tickets.slice(batch.next))
+      waiting.push(...lane.gathered.splice(0))
     }
     this.#lanes.clear()
     for (const ticket of waiting) {
@@ -147,21 +161,41 @@ export class Admission {
   }
 
   #enqueue(sender: object, tickets: Ticket[]): void {
-    const lane = this.#lanes.get(sender) ?? { batches: [], running: false }
+    const lane = this.#lanes.get(sender) ?? { batches: [], gathered: [], running: false }
     this.#lanes.set(sender, lane)
-    const missing: RowKey[] = []
-    for (const ticket of tickets) this.#decider.missing(ticket.command, missing)
+    if (lane.batches.length >= batchesMax) {
+      lane.gathered.push(...tickets)
+      return
+    }
+    const missing = this.#missing(tickets)
     const idle = !lane.running && lane.batches.length === 0
     if (idle && missing.length === 0) {
       this.#decideAtOnce(lane, sender, tickets, [])
     } else if (idle && tickets.length === 1) {
       this.#decideLone(lane, sender, tickets, missing)
     } else {
-      const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
-      loading?.catch(() => {})
-      lane.batches.push({ tickets, loading, next: 0, tried: undefined })
+      this.#load(lane, tickets, missing)
       this.#start(lane, sender)
     }
+  }
+
+  #missing(tickets: readonly Ticket[]): RowKey[] {
+    const missing: RowKey[] = []
+    for (const ticket of tickets) this.#decider.missing(ticket.command, missing)
+    return missing
+  }
+
+  #load(lane: Lane, tickets: readonly Ticket[], missing: readonly RowKey[]): void {
+    const loading = missing.length > 0 ? this.#decider.load(missing) : undefined
+    loading?.catch(() => {})
+    lane.batches.push({ tickets, loading, next: 0, tried: undefined, asked: 0 })
+  }
+
+  /** A batch is done: what was gathered becomes the next one. */
+  #loadGathered(lane: Lane): void {
+    if (lane.gathered.length === 0 || lane.batches.length >= batchesMax) return
+    const tickets = lane.gathered.splice(0, turnTicketsMax)
+    this.#load(lane, tickets, this.#missing(tickets))
   }
 
   /** A lone command reads its rows at once: cheaper than a trip through the pool of threads. */
@@ -181,7 +215,7 @@ export class Admission {
     for (const [next, ticket] of tickets.entries()) {
       const tried = this.#decide(ticket, held)
       if (tried.type === 'settled') continue
-      lane.batches.push({ tickets, loading: undefined, next, tried })
+      lane.batches.push({ tickets, loading: undefined, next, tried, asked: next })
       this.#start(lane, sender)
       return
     }
@@ -214,6 +248,7 @@ export class Admission {
       }
       for (const loaded of held) loaded.release()
       if (lane.batches[0] === batch) lane.batches.shift()
+      this.#loadGathered(lane)
       this.#decider.decided()
     }
   }
@@ -231,7 +266,7 @@ export class Admission {
       this.#decider.decided()
       try {
         if (verdict.type === 'wait') await verdict.until
-        else held.push(await this.#decider.load(verdict.keys))
+        else held.push(await this.#decider.load(this.#withNext(batch, verdict.keys, held)))
       } catch (error) {
         if (lane.batches[0] !== batch) return
         batch.next += 1
@@ -239,6 +274,15 @@ export class Admission {
       }
       return
     }
+  }
+
+  /** Those keys, and what the tickets behind this one need besides; each of them is asked once. */
+  #withNext(batch: Batch, keys: readonly RowKey[], held: readonly Loaded[]): readonly RowKey[] {
+    const { tickets, next, asked } = batch
+    if (asked >= tickets.length) return keys
+    batch.asked = tickets.length
+    const others = tickets.slice(next + 1).flatMap(ticket => this.#decider.needs(ticket, held))
+    return others.length === 0 ? keys : [...new Set([...keys, ...others])]
   }
 
   #rejectAll(lane: Lane, batch: Batch, error: unknown): void {

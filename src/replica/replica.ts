@@ -28,16 +28,16 @@ import { evolve } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
-import type { HardState, Outbound, StorageAppend } from '../raft/messages.js'
+import type { Outbound, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions } from '../raft/raft.js'
 import type { SegmentLog } from '../segments/segment-log.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
-import { recordHeadBytes } from '../wal/batch.js'
 import { hardStateRegister } from '../wal/registers.js'
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
+import { cappedTo, partsOf } from './append-parts.js'
 import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
@@ -312,6 +312,13 @@ export class Replica implements Decider {
     return { type: 'settled' }
   }
 
+  needs({ command }: Ticket, loaded: readonly Loaded[]): readonly RowKey[] {
+    if (!this.#raft.canDecide) return []
+    this.#view.loaded = loaded
+    const decision = decide(command, this.#view, this.#context(this.#raft.nextIndex, this.#time.stamp()))
+    return decision.type === 'need' ? decision.keys : []
+  }
+
   #context(index: LogIndex, time: LogTime): DecideContext {
     const { clock, limits } = this.#options
     return { index, time, version: this.versionAt(index), wallMs: clock.wallMs(), limits }
@@ -472,29 +479,4 @@ export class Replica implements Decider {
 function whileWaiting(error: SillokError): SillokError {
   if (error.code !== 'CLOSED') return withUnknownOutcome(error)
   return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
-}
-
-/** The entries, in order, in parts that fit a batch of the log beside a hard state; an empty part if none. */
-function partsOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
-  const parts: Entry[][] = []
-  let part: Entry[] = []
-  let bytes = 0
-  for (const entry of entries) {
-    const own = recordHeadBytes + entry.bytes.length
-    if (part.length > 0 && bytes + own > limits.entryBytesMax) {
-      parts.push(part)
-      part = []
-      bytes = 0
-    }
-    part.push(entry)
-    bytes += own
-  }
-  parts.push(part)
-  return parts
-}
-
-/** The hard state with a commit index that does not lie beyond the entries. */
-function cappedTo(hardState: HardState, entries: readonly Entry[]): HardState {
-  const last = entries.at(-1)
-  return last === undefined ? hardState : { ...hardState, commit: Math.min(hardState.commit, last.index) }
 }

@@ -17,6 +17,8 @@ class Slow implements Decider {
   readonly errors: unknown[] = []
   released = 0
   held = 0
+  /** The keys of each load. */
+  readonly loads: string[] = []
   /** What to say to a command that was not told to wait yet. */
   readonly once = new Map<string, Verdict>()
   readonly admission = new Admission(this.clock, this)
@@ -36,6 +38,7 @@ class Slow implements Decider {
 
   loadSync(keys: readonly RowKey[]): Loaded {
     this.held += 1
+    this.loads.push(keys.join(' '))
     for (const key of keys) this.#loaded.add(key)
     return { get: () => null, release: () => this.released++ } as unknown as Loaded
   }
@@ -50,6 +53,11 @@ class Slow implements Decider {
     this.decided_.push(name)
     ticket.answer({ ok: true, version: 1, value: null })
     return { type: 'settled' }
+  }
+
+  needs(ticket: Ticket): readonly RowKey[] {
+    const verdict = this.once.get(nameOf(ticket.command))
+    return verdict?.type === 'load' ? verdict.keys : []
   }
 
   isIdle = false
@@ -71,6 +79,10 @@ class Slow implements Decider {
 
 function commandOf(name: string): Write {
   return { type: 'write', operations: [{ op: 'check', collection: 1, key: name }], mark: undefined }
+}
+
+function isSlow(name: string): boolean {
+  return name.startsWith('slow')
 }
 
 function nameOf(command: Command): string {
@@ -135,6 +147,35 @@ t.test('a command that is told to wait holds its place', async t => {
   t.strictSame(slow.decided_, ['v', 'w', 'x', 'y'])
 })
 
+t.test('what comes while two loads are under way shares the next one', async t => {
+  const slow = new Slow()
+  const sender = {}
+  const names: string[] = []
+  for (let i = 0; i < 20; i++) {
+    const own = [`slow9-${i}-5`, `plain${i}`, `slow8-${i}-4`]
+    names.push(...own)
+    slow.submit(sender, ...own)
+    await slow.clock.runFor(1)
+  }
+  await slow.clock.runFor(100)
+  t.strictSame(slow.decided_, names, 'in call order')
+  t.ok(slow.loads.length <= 10, `${slow.loads.length} loads for 20 turns of 1 ms, two at a time of 5 ms`)
+  t.strictSame(slow.loads.flatMap(keys => keys.split(' ')).sort(), names.filter(isSlow).sort())
+  t.equal(slow.released, slow.held)
+  t.equal(slow.admission.waitingCount, 0)
+})
+
+t.test('what only loaded rows name is loaded for all who wait behind it', async t => {
+  const slow = new Slow()
+  const names = ['slow1-a', 'slow1-b', 'c', 'slow1-d']
+  for (const name of names) slow.once.set(name, { type: 'load', keys: [`more-${name}-3`] })
+  slow.submit({}, ...names)
+  await slow.clock.runFor(100)
+  t.strictSame(slow.decided_, names)
+  t.equal(slow.loads[1], 'more-slow1-a-3 more-slow1-b-3 more-c-3 more-slow1-d-3')
+  t.equal(slow.released, slow.held)
+})
+
 t.test('what fails while a command waits is its answer, and nobody else is told', async t => {
   const slow = new Slow()
   const unhandled: unknown[] = []
@@ -193,12 +234,15 @@ t.test('when the replica stops, everybody who waits is answered once', async t =
   slow.submit(b, 'w', 'b1')
   await slow.clock.runFor(2)
   slow.submit(a, 'a2')
+  await slow.clock.runFor(1)
+  slow.submit(a, 'a2b')
+  await slow.clock.runFor(1)
   slow.admission.fail(new SillokError('DISK_FAILED', 'the disk'))
   slow.submit(a, 'a3')
   await slow.clock.runFor(100)
   t.strictSame(
     slow.answers.slice().sort(),
-    ['a1', 'a2', 'a3', 'b1', 'slow10', 'w'].map(name => `${name}: DISK_FAILED`),
+    ['a1', 'a2', 'a2b', 'a3', 'b1', 'slow10', 'w'].map(name => `${name}: DISK_FAILED`),
   )
   t.strictSame(slow.decided_, [])
   t.strictSame(slow.errors, [])
