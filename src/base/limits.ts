@@ -150,9 +150,11 @@ export const limits = {
   trimPauseMs: 1000,
   /** Write buffer of the key-value store under the documents' state. */
   writeBufferBytes: 64 * MiB,
-  /** The same under meta's state, which is small. */
+  /** Blocks of that store's tables that are kept in memory once they were read. */
+  stateCacheBytes: 64 * MiB,
+  /** The write buffer under meta's state, which is small. */
   writeBufferBytesMeta: 4 * MiB,
-  /** The same under each index. */
+  /** The write buffer under each index. */
   writeBufferBytesIndex: 8 * MiB,
   /** One entry of facts that are listed, not decided: longer lists are cut, far below that. */
   factsPerEntryBytesMax: 512 * KiB,

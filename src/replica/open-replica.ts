@@ -211,6 +211,7 @@ async function openState(
     ...(checkpoint && { checkpoint }),
     // Meta holds little: its write buffer stays small.
     writeBufferBytes: partition === metaPartition ? limits.writeBufferBytesMeta : limits.writeBufferBytes,
+    cacheBytes: limits.stateCacheBytes,
     limits,
     logFirstIndex: segments.firstIndex,
     logLastIndex: lastIndex,

@@ -18,6 +18,8 @@ export interface StoreOptions {
   /** What the log recorded last; undefined if nothing. */
   readonly checkpoint?: Buffer
   readonly writeBufferBytes: number
+  /** Memory for what was read from its tables; a default of the key-value store's if not given. */
+  readonly cacheBytes?: number
   /** The last entry that this replica's own log holds durably. */
   readonly logLastIndex: LogIndex
   /** The first entry that the log still has; 1 if not given. */
