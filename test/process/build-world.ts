@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readPlaces } from '../../src/cli/demo/places.js'
-import { open } from '../../src/index.js'
+import type { Store } from '../../src/index.js'
 import { runBuild } from './build-run.js'
+import { type Foreground, fillPlaces, measureForeground } from './foreground.js'
 
 const program = fileURLToPath(new URL('./build-program.js', import.meta.url))
 
@@ -27,13 +27,19 @@ export interface BuildReport {
   readonly killedAt: readonly string[]
   readonly wentOnFrom: readonly string[]
   readonly lastMs: number
+  readonly writesPerSecond: Record<'secondary' | 'search', Foreground>
 }
 
 /** Kills the build so often, spread over the keys; throws unless it goes on where it was and ends right. */
 export async function killBuild(kills: number, writesPerSecond: number): Promise<BuildReport> {
   const folder = mkdtempSync(path.join(tmpdir(), 'sillok-build-'))
   try {
-    const documents = await fill(folder)
+    const documents = await fillPlaces(folder)
+    const beside = {
+      secondary: await measureForeground(folder, defineIndex('secondary')),
+      search: await measureForeground(folder, defineIndex('search')),
+    }
+    console.log(JSON.stringify({ writesPerSecond: beside }))
     const killedAt: string[] = []
     const wentOnFrom: string[] = []
     let writes = 0
@@ -55,7 +61,15 @@ export async function killBuild(kills: number, writesPerSecond: number): Promise
       writes += last.writes
       if (killFrom === undefined) {
         if (last.equal !== true) throw new Error(`not told to be equal: ${JSON.stringify(last)}`)
-        return { documents, kills, writes, killedAt, wentOnFrom, lastMs: last.builtMs ?? 0 }
+        return {
+          documents,
+          kills,
+          writes,
+          killedAt,
+          wentOnFrom,
+          lastMs: last.builtMs ?? 0,
+          writesPerSecond: beside,
+        }
       }
       killedAt.push(last.builtThrough ?? '')
     }
@@ -64,11 +78,13 @@ export async function killBuild(kills: number, writesPerSecond: number): Promise
   }
 }
 
-async function fill(folder: string): Promise<number> {
-  const places = await readPlaces()
-  const store = await open({ dir: folder })
-  await store.define('places', { key: 'id' })
-  await store.collection('places').insertMany(places)
-  await store.close()
-  return places.length
+/** Resolves when the first question is answered. */
+function defineIndex(type: 'secondary' | 'search'): (store: Store) => Promise<void> {
+  const definition = type === 'search' ? { type, fields: ['name'] } : { type, fields: ['country', 'name'] }
+  return async store => {
+    await store.define('places', { key: 'id', indexes: { made: definition } })
+    const places = store.collection('places')
+    if (type === 'search') await places.search('made', 'seoul', { limit: 1 })
+    else for await (const _ of places.find('made', { limit: 1 }));
+  }
 }

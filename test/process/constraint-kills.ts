@@ -6,17 +6,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Place, readPlaces } from '../../src/cli/demo/places.js'
 import { isSillokError, open, type Store } from '../../src/index.js'
 import { runBuild } from './build-run.js'
 import { comparePlaces, placeConstraint, type Shared } from './constraint-places.js'
+import { dropAll, type Foreground, fillPlaces, measureForeground } from './foreground.js'
 
 const program = fileURLToPath(new URL('./constraint-program.js', import.meta.url))
 
 /** What is known of the places as they come. */
 const expected: Shared = { keys: 581, rows: 1190 }
-/** Writers of the measurement, each with one write in flight. */
-const writers = 64
 
 /** A line of the program. */
 interface Told {
@@ -39,37 +37,23 @@ export interface ConstraintReport {
   readonly writes: number
   readonly refused: number
   readonly underLoad: Shared & { readonly builtMs: number }
-  /** Without the constraint, while it is built, and when it is built; `ratio` is of the last two. */
-  readonly writesPerSecond: {
-    readonly before: number
-    readonly building: number
-    readonly after: number
-    readonly ratio: number
-  }
+  /** Without the constraint, while it is built, and when it is built. */
+  readonly writesPerSecond: Foreground
 }
 
 /** Throws unless the violations are as known, or as computed again, and no build begins anew. */
 export async function killConstraint(kills: number, rate: number): Promise<ConstraintReport> {
   const folder = mkdtempSync(path.join(tmpdir(), 'sillok-constraint-'))
   try {
-    const total = await fill(folder)
+    const total = await fillPlaces(folder)
     const quiet = await buildAlone(folder)
     console.log(JSON.stringify({ quiet }))
-    const writesPerSecond = await compareRates(folder)
+    const writesPerSecond = await measureForeground(folder, built)
     console.log(JSON.stringify({ writesPerSecond }))
     return { quiet, ...(await buildUnderKills(folder, kills, rate, total)), writesPerSecond }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-async function fill(folder: string): Promise<number> {
-  const places = await readPlaces()
-  const store = await open({ dir: folder })
-  await store.define('places', { key: 'id' })
-  await store.collection('places').insertMany(places)
-  await store.close()
-  return places.length
 }
 
 /** Resolves when the build is over; what it finds is no failure. */
@@ -82,13 +66,6 @@ async function built(store: Store): Promise<number> {
   return performance.now() - beganMs
 }
 
-async function dropped(store: Store): Promise<number> {
-  const beganMs = performance.now()
-  await store.define('places', { key: 'id' }, { drop: true })
-  while (store.status().constraints.length > 0) await new Promise(resolve => setTimeout(resolve, 5))
-  return performance.now() - beganMs
-}
-
 async function buildAlone(folder: string): Promise<ConstraintReport['quiet']> {
   const store = await open({ dir: folder })
   const builtMs = await built(store)
@@ -96,40 +73,9 @@ async function buildAlone(folder: string): Promise<ConstraintReport['quiet']> {
   if (shared.keys !== expected.keys || shared.rows !== expected.rows) {
     throw new Error(`${JSON.stringify(shared)}, known are ${JSON.stringify(expected)}`)
   }
-  const droppedMs = await dropped(store)
+  const droppedMs = await dropAll(store)
   await store.close()
   return { ...shared, builtMs, droppedMs }
-}
-
-/** Writers that replace documents by equal ones: under the constraint each write looks its claim up. */
-async function compareRates(folder: string): Promise<ConstraintReport['writesPerSecond']> {
-  const store = await open({ dir: folder })
-  const places = store.collection<Place>('places')
-  const all: Place[] = []
-  for await (const place of places.scan()) all.push(place)
-  let writes = 0
-  let isOver = false
-  const run = Array.from({ length: writers }, async (_, writer) => {
-    for (let at = writer; !isOver; at += 7919) {
-      const place = all[at % all.length]
-      if (place !== undefined) await places.put(place)
-      writes += 1
-    }
-  })
-  const rate = async (until: Promise<unknown>): Promise<number> => {
-    const [before, beganMs] = [writes, performance.now()]
-    await until
-    return Math.round(((writes - before) * 1000) / (performance.now() - beganMs))
-  }
-  const rest = (): Promise<unknown> => new Promise(resolve => setTimeout(resolve, 4000))
-  const before = await rate(rest())
-  const building = await rate(built(store))
-  const after = await rate(rest())
-  isOver = true
-  await Promise.all(run)
-  await dropped(store)
-  await store.close()
-  return { before, building, after, ratio: Number((building / after).toFixed(2)) }
 }
 
 async function buildUnderKills(folder: string, kills: number, rate: number, total: number) {
