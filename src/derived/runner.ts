@@ -28,6 +28,7 @@ import type { BuildProgress, DocumentChange, IndexBatch, IndexStore } from './in
 import { Moment } from './moment.js'
 import type { Pace } from './pace.js'
 import { parkedChanges } from './parked.js'
+import { restMs } from './rest.js'
 import type { DocumentView, IndexSource, SourceChange } from './source.js'
 
 /** What a runner works with. */
@@ -321,7 +322,8 @@ export class IndexRunner {
 
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
-    const { source } = this.#options
+    const { source, clock } = this.#options
+    const [beganMs, appliedBefore] = [clock.monotonicMs(), source.applied]
     const position = store.isNew ? source.applied : store.position
     const chunk = await this.#build.next(build.after)
     const { changes, through } = await this.#collect(position, source.applied)
@@ -332,7 +334,7 @@ export class IndexRunner {
     await this.#write(store, changes, through, done ? { done } : { done, after })
     this.#documentsRead += chunk.documents.length
     this.#isRead = chunk.isLast && !done
-    if (!done) return
+    if (!done) return await this.#pause(restMs(clock.monotonicMs() - beganMs, source.applied - appliedBefore))
     this.#isFresh = false
     this.#becomeLive()
   }
@@ -471,7 +473,7 @@ export class IndexRunner {
 
   /** Until somebody wakes it, or that time is over. */
   async #pause(ms: number): Promise<void> {
-    if (this.#closing !== undefined) return
+    if (ms === 0 || this.#closing !== undefined) return
     await new Promise<void>(resolve => {
       const timer = this.#options.clock.after(ms, resolve, { idle: true })
       this.#wake = () => {

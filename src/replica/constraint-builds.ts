@@ -10,12 +10,12 @@
  *
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
- * While others write it rests after each entry for four times as long as that took. Where the event loop is
- * busy, most of that time was theirs, so the build's part of it is small.
+ * While others write it rests after each entry (`derived/rest.ts`).
  */
 import type { ConstraintId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { keyBytes, keyText, type RowKey } from '../codec/row.js'
+import { restMs } from '../derived/rest.js'
 import type { Clock, Timer } from '../env/clock.js'
 import type { Backfill, Command } from '../machine/command.js'
 import { type ConstraintState, decodeConstraintState } from '../machine/constraint-state.js'
@@ -35,9 +35,6 @@ import type { Replica } from './replica.js'
 
 /** Rows that are looked up at a time. */
 const pageRows = 1000
-
-/** How long it rests after an entry while others write, as a multiple of the time that the entry took. */
-const restsPerWork = 4
 
 /** Between whom. */
 export interface ConstraintBuildsOptions {
@@ -204,8 +201,8 @@ export class ConstraintBuilds {
     const beganMs = clock.monotonicMs()
     const before = replica.applied
     const { value } = await replica.call(command, this.#sender)
-    const areOthers = replica.applied > before + 1
-    await this.#pause(areOthers ? restsPerWork * (clock.monotonicMs() - beganMs) : 0)
+    const others = Math.max(0, replica.applied - before - 1)
+    await this.#pause(restMs(clock.monotonicMs() - beganMs, others))
     return (value as BuildValue).isStale
   }
 

@@ -120,6 +120,50 @@ t.test('an index that never answers keeps nobody from closing', async t => {
   await Promise.all([clock.run(() => runner.close()), t.rejects(moment, { code: 'CLOSED' })])
 })
 
+t.test('a build rests the longer the more others write, and four times its own work at most', async t => {
+  /** A chunk takes so long, and so many entries come meanwhile. */
+  const chunkMs = 10
+  const chunks = 8
+  for (const [entries, restMs] of [
+    [0, 0],
+    [10, 2],
+    [10_000, 40],
+  ] as const) {
+    let read = 0
+    let liveMs = 0
+    const applied = { applied: 5 }
+    const documents = async (): Promise<SourceChunk> => {
+      read += 1
+      const change = {
+        collection: 1,
+        keyBytes: encodeKey(read),
+        version: read,
+        bytes: 0,
+        document: () => ({}),
+      }
+      return { index: 5, documents: [change], isLast: read === chunks }
+    }
+    const live = (): void => {
+      liveMs = clock.monotonicMs()
+    }
+    const apply = async (): Promise<void> => {
+      applied.applied += entries
+      await new Promise<void>(resolve => clock.after(chunkMs, resolve))
+    }
+    const { clock, runner, source } = world(documents, { live, index: { apply, async *query() {} } })
+    Object.defineProperty(source, 'applied', { get: () => applied.applied })
+    runner.start()
+    await clock.runFor(1000)
+    t.equal(read, chunks)
+    const least = chunks * chunkMs + (chunks - 1) * restMs
+    t.ok(
+      liveMs >= least && liveMs <= 1.2 * least + 20,
+      `${entries} entries a chunk: ${liveMs} of ${least} ms`,
+    )
+    await clock.run(() => runner.close())
+  }
+})
+
 t.test('who gave up waiting holds nothing', async t => {
   let goOn = (): void => {}
   const held = new Promise<void>(resolve => {
