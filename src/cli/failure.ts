@@ -45,7 +45,7 @@ const mayBeDone = 'read the document before you repeat it; import resumes by its
 const adviceTable: Readonly<Record<Code, Advice>> = {
   INVALID: advice(failed, 'correct what the message names and send it again'),
   VALIDATION_FAILED: advice(failed, 'correct the document where the message says and send it again'),
-  TOO_LARGE: advice(failed, 'send it in smaller parts; the limits stand in the README'),
+  TOO_LARGE: advice(failed, 'send it in smaller parts, within the limit that the message names'),
   NOT_FOUND: advice(notFound, 'check the name or key'),
   EXISTS: advice(conflict, 'use put to replace the document, or choose another key'),
   CONFLICT: advice(conflict, 'read the document again and repeat the change on its present version'),

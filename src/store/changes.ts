@@ -30,7 +30,11 @@ export interface ChangesParts {
   readonly schemas: () => Iterable<CollectionSchema>
 }
 
-/** The changes that were asked for. Read them once, by `for await` or by `batches`. */
+/**
+ * The changes that were asked for. Read them once, by `for await` or by `batches`. The log is read piece by
+ * piece as they are asked for: a slow reader costs no memory, and is LOG_TRUNCATED if the log was trimmed
+ * where it would go on.
+ */
 export class Changes<T = Record<string, unknown>> implements AsyncIterable<Change<T>> {
   readonly #parts: ChangesParts
   readonly #options: ChangesOptions

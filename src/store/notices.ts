@@ -27,7 +27,10 @@ export interface IndexNotice {
   readonly index: string
 }
 
-/** What a store emits, each with one argument; each is also published on the channel `sillok:<event>`. */
+/**
+ * What a store emits, each with one argument; each is also published on the channel `sillok:<event>`. Those
+ * of the opening reach a listener that is added in the turn in which `open` resolves.
+ */
 export interface StoreEvents {
   /** The store stopped by itself, for this reason: nothing is taken any more. Close it. */
   failed: [error: SillokError]

@@ -75,7 +75,7 @@ import { WaitingRoom } from './waiting-room.js'
 import { Watch } from './watch.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-/** An open store. */
+/** An open store. Its writes, and those of one session, are decided in the order of the calls. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   /** The data folder, as it was given; `memory` for a store without files. */
   readonly folder: string
@@ -252,7 +252,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Documents that keep the constraint from being enforced, with the one that holds the value: of n that
-   * share one, n - 1. Change or delete either side, and the list shrinks. Rejects with NOT_FOUND, INVALID.
+   * share one, n - 1; and those whose fields cannot be a value. Change or delete either side, and the list
+   * shrinks. Rejects with NOT_FOUND, INVALID.
    */
   async violations(
     collection: string,
@@ -430,7 +431,10 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return await asking.ask({ type: 'unsubscribe', name }, 256, { sender: this, finish }, options)
   }
 
-  /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */
+  /**
+   * Waits for what is in flight, at most 5 s for each of two partitions (else CLOSED_WHILE_WAITING), writes a
+   * checkpoint, lets the folder go. Calls after it reject with CLOSED, or throw it if they give no promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
