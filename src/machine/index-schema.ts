@@ -13,7 +13,7 @@ import { limits } from '../base/limits.js'
 import { packStrict } from '../codec/msgpack.js'
 
 /**
- * An index as written: its kind (`secondary`: see SecondaryDefinition; `search`: SearchDefinition; or one that
+ * An index as written: its kind (`secondary`: SecondaryDefinition; `search`: SearchDefinition; or one that
  * the store was opened with), what is done about documents it cannot take, and what the kind asks for.
  *
  * It is a function of the log up to a position (`status().indexes`), and questions wait until that covers the

@@ -11,9 +11,9 @@ import { Store } from './store.js'
 import type { StoreListeners } from './store-status.js'
 
 /**
- * How much of the log is kept, per partition, once snapshots of the state make it superfluous: what lies below
- * the older of the two newest ones goes, but for this. `status().partitions` says where the log begins, and
- * who holds it.
+ * How much of the log is kept, per partition, once snapshots of the state make it superfluous: what lies
+ * below the older of the two newest ones goes, but for this. `status().partitions` says where the log begins,
+ * and who holds it.
  */
 export interface RetentionOptions {
   /**
