@@ -80,8 +80,8 @@ export const limits = {
   /** Log time for which a request id is kept with its answer. */
   requestIdLifeMs: 24 * 3_600_000,
   /**
-   * How far the issue time of a request id that nothing is kept of may lie behind or ahead of the leader's
-   * wall clock: REQUEST_ID_EXPIRED.
+   * How far the issue time of a request id that nothing is kept of may lie behind the leader's wall clock
+   * (REQUEST_ID_EXPIRED) or ahead of it (INVALID).
    */
   requestIdAgeMsMax: 12 * 3_600_000,
   /** Collections of a store (TOO_LARGE): their schemas are in memory, and none can be dropped. */

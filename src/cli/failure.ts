@@ -72,7 +72,7 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
     unavailable,
     'close sessions that are not needed, or wait for idle ones to expire',
   ),
-  TOO_MANY_SUBSCRIPTIONS: advice(failed, 'forget subscriptions that nobody needs'),
+  TOO_MANY_SUBSCRIPTIONS: advice(failed, 'forget named feeds of changes that nobody needs'),
   LOG_TRUNCATED: advice(failed, 'read the documents as they are now, and follow the changes from then on'),
   EPOCH_CHANGED: advice(failed, 'read the documents as they are now, and follow the changes from then on'),
   REGISTER_TOO_OLD: advice(unavailable, 'run the command again'),

@@ -20,9 +20,9 @@ export type UniqueField = string | { readonly field: string; readonly normalize?
  *
  * In a collection that has documents it is built in the background, across restarts. From `define` on, a
  * write is refused if it claims a value that is known to be held. Documents that share a value are no error:
- * the constraint is *violated*, one of them holds the value, and `db.violations` lists the others, and those
- * whose fields cannot be a value. Such a document may keep what it has; its other fields can be written. With
- * the end of that list the constraint is enforced, by itself.
+ * the constraint is *violated*, one of them holds the value, and `db.violations` lists the others, which may
+ * keep it while their other fields are written. It lists those, too, whose fields cannot be a value: they are
+ * refused (INVALID) until these are mended. With the end of the list the constraint is enforced, by itself.
  */
 export interface UniqueDefinition {
   /** 1 to `limits.fieldsPerConstraintMax`. */

@@ -138,9 +138,9 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const { name } = this.#options
     if (name === undefined) return
     const row = this.#parts.host.data.state.lookup(subscriptionKey(name))
-    if (!row) throw new SillokError('NOT_FOUND', `the subscription ${name} was forgotten`)
+    if (!row) throw new SillokError('NOT_FOUND', `the named feed ${name} was forgotten`)
     if (decodeSubscription(row.value).epoch === this.#epoch) return
-    throw new SillokError('FENCED', `the subscription ${name} was taken over by another holder`)
+    throw new SillokError('FENCED', `the named feed ${name} was taken over by another holder`)
   }
 
   #change({ collection, keyBytes, version, existed, document, position }: DocumentChange): Change<T> {

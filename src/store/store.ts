@@ -126,13 +126,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     indexTypes: IndexTypes = new IndexTypes(),
   ): Promise<Store> {
     const store = new Store(env, folder, indexTypes, own)
-    if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
-    if (listeners.failed !== undefined) store.on('failed', listeners.failed)
     const beganMs = env.clock.monotonicMs()
     const notices = new Notices({
       clock: env.clock,
       folder,
       logger: listeners.logger,
+      given: listeners,
       emit: (event, ...args) => store.emit(event as never, ...(args as never)),
     })
     const indexes = (): readonly NamedIndexStatus[] => store.#host?.indexes.status() ?? []
