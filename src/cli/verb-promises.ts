@@ -35,7 +35,8 @@ CSV is that of RFC 4180, in UTF-8; the first line names the columns. Types: text
 with its spaces; the default, also of the key), number (as in JSON: not 007 or 1,5, nor a whole number that
 would be rounded), boolean (true, false, in any letter case), date (2026-01-31, or 2026-01-31T09:30:00Z
 with any zone), json. An empty field is a missing one, "" is the empty text. A value that does not fit its
-type, too many or too few fields, or a broken quote reject that row. Blank lines are no rows.
+type, too many or too few fields, or a broken quote reject that row (a quote that is never closed takes the
+rows up to the next quote with it). Blank lines are no rows.
 
 Exit code 0: every row was inserted; 4: the store refused rows; 1: rows could not be read.
 `)

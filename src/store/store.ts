@@ -182,8 +182,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * there, in the background: `enforced` waits for a constraint. From now on it refuses writes of values that
    * it knows to be held. A constraint with another rule is built beside the old one, which stays until the
    * new one is enforced; so is an index with another configuration, while the old one answers (see
-   * `sameQuestions` of its type). What is no longer named goes with `drop`, else that is INVALID, as is
-   * another key.
+   * `sameQuestions` of its type). What is no longer named goes with `drop`, else that is INVALID, as are
+   * another key, and another type of an index.
    * Rejects also with TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
   async define<const D extends Definition>(
