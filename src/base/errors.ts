@@ -59,7 +59,11 @@ export const errorTable = {
   TOO_MANY_SESSIONS: row('not-applied', 'later', 'the limit of live sessions is reached'),
   TOO_MANY_SUBSCRIPTIONS: row('not-applied', 'never', 'the limit of named feeds of changes is reached'),
   LOG_TRUNCATED: row('not-applied', 'never', 'the log no longer holds the changes that were asked for'),
-  EPOCH_CHANGED: row('not-applied', 'never', 'the position is of another store, or of one before a restore'),
+  EPOCH_CHANGED: row(
+    'not-applied',
+    'never',
+    'the position is of another store, or beyond the end of the log',
+  ),
   REGISTER_TOO_OLD: row('not-applied', 'later', 'a delayed copy of a session registration'),
   SESSION_INPUT_CHANGED: row(
     'not-applied',
