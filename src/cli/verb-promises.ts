@@ -11,7 +11,8 @@ function paragraphs(text: string): string {
 
 /** Of all verbs. */
 export const ofAll = paragraphs(`
-sillok <verb> --help tells more. No word after -- is taken for an option: sillok get users -- -x
+sillok <verb> --help tells more. Results go to standard output, everything else to standard error. A reader
+that goes away (| head) ends a verb in order. No word after -- is taken for an option: sillok get users -- -x
 
 Exit codes: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command may work later),
 4 conflict or unique value taken, 5 not found, 70 a bug in sillok, 124 no answer in time, 130 and 143
@@ -44,8 +45,9 @@ Exit code 0: every row was inserted; 4: the store refused rows; 1: rows could no
 /** Of `export`. */
 export const ofExport = paragraphs(`
 All documents in key order, as of one moment, one JSON object a line. JSON has neither dates nor bytes:
-dates become ISO text, bytes base64 text, and a remark on standard error counts them. A signal or a failure
-leaves what stood under the name of --output-file before.
+dates become ISO text, bytes base64 text, and a remark on standard error counts them; -0 stays -0. With
+--output-file the file appears under its name when it is whole and synced; a signal or a failure leaves what
+stood there before.
 `)
 
 /** Of `verify`. */
@@ -58,7 +60,9 @@ number of rows. Bytes that nothing uses are not checked (src/FORMATS.md lists th
 Each fault is a line: file, at (byte, entry or key) and what; of one file at most twenty rows and twenty
 other faults, then how many more. The exit code is 1 if there is one. A note is no fault: what a crash may
 leave, such as a torn last batch of the log (which looks the same whether a bit was turned in it or its
-write was cut short), and what could not be compared.
+write was cut short), and what could not be compared. LevelDB's own logs may end between any two records:
+what is gone of them is taken from the log again. Of an index that is being built only what its position
+covers is compared.
 
 The store must be closed (FOLDER_IN_USE otherwise). Nothing is repaired, and but for the lock nothing is
 written to the folder: LevelDB opens a copy in TMPDIR.

@@ -267,9 +267,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
   /**
    * The documents that a secondary index answers with, in the order of its fields: `eq` fixes the first
    * fields, bounds or `prefix` narrow the next. All as of one moment, which shows everything that was
-   * acknowledged before the call. Waits while the index is built (`onBehind`). Leaving the loop early lets go
-   * of the moment. Rejects with NOT_FOUND if there is no such index, INVALID for a query that it does not
-   * understand, INDEX_FAILED, INDEX_BEHIND if that is wanted.
+   * acknowledged before the call (if rows are found damaged on the way, what follows is of a later one).
+   * Waits while the index is built (`onBehind`). Leaving the loop early lets go of the moment. Rejects with
+   * NOT_FOUND if there is no such index, INVALID for a query that it does not understand, INDEX_FAILED,
+   * INDEX_BEHIND if that is wanted.
    */
   async *find<Name extends IndexName<D>>(
     name: Name,
