@@ -118,7 +118,8 @@ export interface ErrorParts {
 
 /**
  * An operational failure: what happened (`code`), what it means for the request (`outcome`), what next
- * (`retry`).
+ * (`retry`). Codes never change within a major version; messages may. Any other error is a bug of the store,
+ * or was thrown by a function of the caller's own.
  */
 export class SillokError extends Error {
   override readonly name = 'SillokError'
