@@ -28,6 +28,7 @@ export type {
 } from './derived/contract.js'
 export type { IndexState, IndexStatus, ParkedRetry } from './derived/index-status.js'
 export type { ParkedDocument } from './derived/parked.js'
+export type { SearchDefinition } from './derived/search/config.js'
 export type { HighlightOptions } from './derived/search/document-highlights.js'
 export type { FilterBounds, SearchFilter } from './derived/search/filter.js'
 export type { SearchQuery } from './derived/search/search-query.js'

@@ -28,18 +28,26 @@ const row = (outcome: Outcome, retry: Retry, when: string): ErrorRow => ({ outco
 
 /** Every code with its usual outcome, the advice, and when it happens. */
 export const errorTable = {
-  INVALID: row('not-applied', 'never', 'the request, document, definition or option is not acceptable'),
-  VALIDATION_FAILED: row('not-applied', 'never', 'the schema of the collection refuses the document'),
+  INVALID: row(
+    'not-applied',
+    'never',
+    'the request, document, definition or option is not acceptable, also by its type',
+  ),
+  VALIDATION_FAILED: row(
+    'not-applied',
+    'never',
+    'the schema of the collection refuses the document, or fails itself',
+  ),
   TOO_LARGE: row('not-applied', 'never', 'a key, value, document, batch or entry is over its limit'),
-  NOT_FOUND: row('not-applied', 'never', 'no such collection, constraint or document'),
+  NOT_FOUND: row('not-applied', 'never', 'no such collection, constraint, index, document or named feed'),
   EXISTS: row('not-applied', 'never', 'insert: the key is already there'),
   CONFLICT: row('not-applied', 'never', 'the document does not have the version that was asked for'),
   UNIQUE_TAKEN: row('not-applied', 'never', 'another document holds the unique value'),
   SESSION_EXPIRED: row('unknown', 'never', 'the session ended; its kept replies are gone'),
-  FENCED: row('not-applied', 'never', 'a newer holder resumed the named session'),
+  FENCED: row('not-applied', 'never', 'a newer holder took over the named session or feed'),
   SEQUENCE_REUSED: row('not-applied', 'never', 'the sequence number was used for another request'),
-  ALREADY_ACKNOWLEDGED: row('unknown', 'never', 'the sequence number lies below the smallest unanswered one'),
-  WINDOW_FULL: row('not-applied', 'later', 'too many unanswered requests in one session'),
+  ALREADY_ACKNOWLEDGED: row('unknown', 'never', 'the sequence number was released'),
+  WINDOW_FULL: row('not-applied', 'later', 'too many unreleased numbers in a caller-numbered session'),
   REQUEST_ID_REUSED: row('not-applied', 'never', 'the request id was used for another request'),
   REQUEST_ID_EXPIRED: row(
     'unknown',
@@ -49,9 +57,13 @@ export const errorTable = {
   REQUEST_IDS_FULL: row('not-applied', 'later', 'too many request ids are kept for keys of this slot'),
   REQUEST_FENCED: row('not-applied', 'never', 'its outcome was asked for before it came: it never executes'),
   TOO_MANY_SESSIONS: row('not-applied', 'later', 'the limit of live sessions is reached'),
-  TOO_MANY_SUBSCRIPTIONS: row('not-applied', 'never', 'the limit of named subscriptions is reached'),
+  TOO_MANY_SUBSCRIPTIONS: row('not-applied', 'never', 'the limit of named feeds of changes is reached'),
   LOG_TRUNCATED: row('not-applied', 'never', 'the log no longer holds the changes that were asked for'),
-  EPOCH_CHANGED: row('not-applied', 'never', 'the position is of another store, or of one before a restore'),
+  EPOCH_CHANGED: row(
+    'not-applied',
+    'never',
+    'the position is of another store, or beyond the end of the log',
+  ),
   REGISTER_TOO_OLD: row('not-applied', 'later', 'a delayed copy of a session registration'),
   SESSION_INPUT_CHANGED: row(
     'not-applied',
@@ -66,14 +78,18 @@ export const errorTable = {
   UNAVAILABLE: row('not-applied', 'later', 'another node, or a majority, cannot be reached'),
   CLOSED: row('not-applied', 'never', 'the store is closed'),
   CLOSED_WHILE_WAITING: row('unknown', 'same-session', 'the store was closed before the answer was known'),
-  INDEX_BEHIND: row('not-applied', 'later', 'the index or constraint is being built, or has fallen behind'),
+  INDEX_BEHIND: row('not-applied', 'later', 'the index or constraint that was asked is not ready'),
   INDEX_FAILED: row('not-applied', 'later', 'the index cannot be brought up to date'),
   DISK_FULL: row('not-applied', 'later', 'no space left; service resumes when there is some'),
-  DISK_FAILED: row('unknown', 'never', 'a write or sync failed: the store stopped'),
-  DAMAGED: row('not-applied', 'never', 'stored bytes fail their check'),
+  DISK_FAILED: row(
+    'unknown',
+    'never',
+    'the system failed to read, write or sync; the latter two stop the store',
+  ),
+  DAMAGED: row('not-applied', 'never', 'stored bytes fail their check, or are missing'),
   STOPPED: row('unknown', 'never', 'the store stopped: one of its invariants is broken'),
   FOLDER_IN_USE: row('not-applied', 'later', 'another process holds the data folder'),
-  FOLDER_UNUSABLE: row('not-applied', 'never', 'the data folder cannot be read or written'),
+  FOLDER_UNUSABLE: row('not-applied', 'never', 'the data folder cannot be made, read or written'),
   FOREIGN_FOLDER: row('not-applied', 'never', 'the folder holds something that is not a data folder'),
   VERSION_UNSUPPORTED: row(
     'not-applied',
@@ -102,7 +118,8 @@ export interface ErrorParts {
 
 /**
  * An operational failure: what happened (`code`), what it means for the request (`outcome`), what next
- * (`retry`).
+ * (`retry`). Codes never change within a major version; messages may. Any other error is a bug of the store,
+ * or was thrown by a function of the caller's own.
  */
 export class SillokError extends Error {
   override readonly name = 'SillokError'

@@ -11,15 +11,15 @@ export type Limits = { readonly [Name in keyof typeof limits]: number }
 const KiB = 1024
 const MiB = 1024 * KiB
 
-/** The limits by name; units stand last in it. */
+/** The limits by name; units stand last in it. A code says how a call is refused that goes over one. */
 export const limits = {
-  /** A document, encoded. */
+  /** A document, encoded: TOO_LARGE. */
   documentBytesMax: MiB,
-  /** All commands of one atomic batch, as sent. */
+  /** All commands of one atomic batch, as sent: TOO_LARGE. */
   batchCommandBytesMax: 3 * MiB,
-  /** Steps of one atomic batch. */
+  /** Steps of one atomic batch: TOO_LARGE. */
   batchCommandsMax: 10_000,
-  /** One entry of the log, head included; checked after decide. */
+  /** One entry of the log, head included, so what one write or batch changes: TOO_LARGE. */
   entryBytesMax: 4 * MiB,
   /** Body of one batch of the write-ahead log, and one frame. */
   walBatchBytesMax: 4 * MiB + 64 * KiB,
@@ -39,56 +39,65 @@ export const limits = {
   walWitnessMs: 50,
   /** How long a lone commit may hold the event loop: longer than a fast disk takes, and not to be felt. */
   loneCommitMs: 0.3,
-  /** A document's key, encoded as a tuple element. */
+  /** A document's key, encoded as a tuple element: TOO_LARGE. */
   keyBytesMax: KiB,
-  /** A unique value, encoded after normalisation. */
+  /** A unique value, encoded after normalisation: TOO_LARGE. */
   uniqueValueBytesMax: 4 * KiB,
   /** Encoded bytes that close a segment: fixed in the partition's creation entry. */
   segmentCutBytes: 16 * MiB,
   /** Appended bytes after which the open segment is synced. */
   segmentSyncBytes: 4 * MiB,
-  /** Objects and arrays inside each other in a document: checks and encoders call themselves for each. */
+  /** Objects and arrays inside each other in a document (INVALID): checks call themselves for each. */
   documentDepthMax: 64,
-  /** Values in a document, objects and arrays included: small ones cost more memory than their bytes. */
+  /** Values in a document, objects and arrays too (INVALID): small ones cost more than their bytes. */
   documentElementsMax: 100_000,
-  /** Live sessions of a store: their kept replies are in memory. */
+  /** Live sessions of a store (TOO_MANY_SESSIONS): their kept replies are in memory. */
   sessionsMax: 65_536,
-  /** Numbers of one session from the smallest unanswered (or unreleased) one on: their replies are kept. */
+  /**
+   * Numbers of one session from the smallest unanswered (or unreleased) one on: their replies are kept. Over
+   * it WINDOW_FULL if the caller numbers; if the library does, writes wait.
+   */
   sessionWindow: 1024,
-  /** Log time after which a session that nobody holds open ends. */
+  /** Log time after which a session that nobody holds open ends: SESSION_EXPIRED. */
   sessionIdleMs: 3_600_000,
   /** The same for one with a name: long enough to come back to an import. */
   namedSessionIdleMs: 7 * 24 * 3_600_000,
   /** A registration older than this, in log time, is a delayed copy. */
   registerAgeMsMax: 30_000,
-  /** The name of a session. */
+  /** The name of a session: TOO_LARGE. */
   sessionNameBytesMax: 256,
-  /** The digest that names the input of a caller-numbered session. */
+  /** The digest that names the input of a caller-numbered session: TOO_LARGE. */
   sessionInputBytesMax: 1024,
-  /** A request id, as text. */
+  /** A request id, as text: TOO_LARGE. */
   requestIdBytesMax: 256,
-  /** Request ids kept in one slot, fences among them: a new one is refused, a kept one never goes early. */
+  /**
+   * Request ids kept in one slot, fences among them: a new one is REQUEST_IDS_FULL, a kept one never goes
+   * early. Each key has one of 256 slots.
+   */
   requestIdsPerSlotMax: 4096,
-  /** Keys and values of the same. */
+  /** Keys and values of the same, answers included: REQUEST_IDS_FULL. */
   requestIdBytesPerSlotMax: 4 * MiB,
   /** Log time for which a request id is kept with its answer. */
   requestIdLifeMs: 24 * 3_600_000,
-  /** How far the issue time of a request id may lie behind or ahead of the leader's wall clock. */
+  /**
+   * How far the issue time of a request id that nothing is kept of may lie behind the leader's wall clock
+   * (REQUEST_ID_EXPIRED) or ahead of it (INVALID).
+   */
   requestIdAgeMsMax: 12 * 3_600_000,
-  /** Collections of a store: their schemas are in memory, and none can be dropped. */
+  /** Collections of a store (TOO_LARGE): their schemas are in memory, and none can be dropped. */
   collectionsMax: 1024,
-  /** Named subscriptions to changes; bytes of a name. */
+  /** Named feeds of changes (TOO_MANY_SUBSCRIPTIONS); bytes of a name. */
   subscriptionsMax: 1024,
   subscriptionNameBytesMax: 256,
   /** Log time that a restart may lose: as often it is recorded, while there are sessions or request ids. */
   unloggedTimeMsMax: 10 * 60_000,
-  /** Unique constraints of a collection: each costs a row to look up with every write. */
+  /** Unique constraints of a collection (INVALID): each costs a row to look up with every write. */
   constraintsPerCollectionMax: 32,
-  /** Fields of one unique constraint. */
+  /** Fields of one unique constraint; conditions of its `where`: INVALID. */
   fieldsPerConstraintMax: 32,
-  /** Values that one document claims under one constraint, by the elements of an array. */
+  /** Values that one document claims under one constraint, by the elements of an array: TOO_LARGE. */
   claimsPerConstraintMax: 256,
-  /** Bytes of the same, normalised and encoded. */
+  /** Bytes of the same, normalised and encoded: TOO_LARGE. */
   claimBytesPerConstraintMax: 64 * KiB,
   /** Documents that one entry of a constraint's build looks at. */
   buildEntryDocuments: 128,
@@ -104,23 +113,26 @@ export const limits = {
   indexBatchBytes: 4 * MiB,
   /** Documents that the build of an index reads at a time. */
   indexChunkDocuments: 2000,
-  /** Derived indexes of a collection: each has a key-value store of its own. */
+  /** Derived indexes of a collection (INVALID): each has a key-value store of its own. */
   indexesPerCollectionMax: 32,
-  /** Fields of one secondary index. */
+  /** Fields of one secondary index; fields, and filters, of a search index: INVALID. */
   fieldsPerIndexMax: 8,
   /** One value in a row of a secondary index, encoded: longer ones are cut, hits on them checked again. */
   indexedValueBytesMax: KiB,
-  /** All row keys that one document has in one secondary index; and, by itself, the note of them. */
+  /** All row keys that one document has in one secondary index; by itself, the note of them: TOO_LARGE. */
   indexedRowsBytesMax: MiB,
-  /** A name in a definition: collection, constraint, index, field. */
+  /** A name in a definition: collection, constraint, index, field: INVALID. */
   nameBytesMax: 128,
-  /** Commands that wait for admission, per partition; also writes that wait in one session for its window. */
+  /**
+   * Commands that wait for admission, per partition; also writes that wait in one session for its window:
+   * OVERLOADED.
+   */
   pendingCommandsMax: 65_536,
-  /** Bytes of the same. */
+  /** Bytes of the same: OVERLOADED. */
   pendingBytesMax: 64 * MiB,
-  /** Reads that wait for the log or for rows, per store; as many more may wait for indexes. */
+  /** Reads that wait for the log or for rows, per store (OVERLOADED); as many more may wait for indexes. */
   waitingReadsMax: 65_536,
-  /** Calls of `update` under way or in line for their key, per store. */
+  /** Calls of `update` under way or in line for their key, per store: OVERLOADED. */
   waitingUpdatesMax: 65_536,
   /** How long one slice of work may hold the event loop. */
   sliceMs: 5,
@@ -144,7 +156,7 @@ export const limits = {
   snapshotRetryMs: 60_000,
   /** Log of a partition that is kept at least, besides what a rebuild of its state needs. */
   retainBytes: 1024 * MiB,
-  /** Log that one pin, say of a named feed, may hold beyond that. */
+  /** Log that one pin may hold beyond that: a named feed is LOG_TRUNCATED then, an index is rebuilt. */
   pinBytes: 4 * 1024 * MiB,
   /** Between two looks at what of the log may go. */
   trimPauseMs: 1000,
@@ -158,9 +170,9 @@ export const limits = {
   writeBufferBytesIndex: 8 * MiB,
   /** One entry of facts that are listed, not decided: longer lists are cut, far below that. */
   factsPerEntryBytesMax: 512 * KiB,
-  /** Tries of `update(key, fn)` before its CONFLICT is the caller's. */
+  /** Tries of `update(key, fn)` when others change the document too, before CONFLICT is the caller's. */
   updateTriesMax: 10,
-  /** How long a call waits, unless it says. */
+  /** How long a call waits, unless it says: TIMED_OUT. */
   deadlineMs: 30_000,
   /** Entries that an index may have to take before the store tells that it lags. */
   indexLagEntries: 100_000,
@@ -176,19 +188,19 @@ export const limits = {
   indexCheckpointBytesMax: 64 * MiB,
   /** Batches written since then that do the same: each leaves a mark, and opening reads them. */
   indexCheckpointBatchesMax: 2000,
-  /** Characters (UTF-16 units) of a question's text. */
+  /** Characters (UTF-16 units) of a question's text: INVALID. */
   searchTextUnitsMax: 4096,
-  /** Hits in one page of a search: they are held in memory, with their documents. */
+  /** Hits in one page of a search (INVALID): they are held in memory, with their documents. */
   searchHitsMax: 1000,
-  /** Fragments of one field that a search shows. */
+  /** Fragments of one field that a search shows: INVALID. */
   highlightFragmentsMax: 100,
-  /** UTF-16 units of one such fragment, about. */
+  /** UTF-16 units of one such fragment, about: INVALID. */
   highlightUnitsMax: 10_000,
   /** Pages of terms that one opened search index keeps in memory. */
   searchPagesBytesMax: 32 * MiB,
   /** Documents that have any term of a range (a beginning of words), that it keeps in memory. */
   searchListsBytesMax: 16 * MiB,
-  /** Documents that an index of `onError: 'park'` could not take; one more stops it. */
+  /** Documents that an index of `onError: 'park'` could not take; one more stops it: INDEX_FAILED. */
   indexParkedMax: 10_000,
   /** Notes of deleted documents that one batch of an index removes, once it is built. */
   indexSweepRows: 1000,

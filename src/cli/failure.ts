@@ -45,7 +45,7 @@ const mayBeDone = 'read the document before you repeat it; import resumes by its
 const adviceTable: Readonly<Record<Code, Advice>> = {
   INVALID: advice(failed, 'correct what the message names and send it again'),
   VALIDATION_FAILED: advice(failed, 'correct the document where the message says and send it again'),
-  TOO_LARGE: advice(failed, 'send it in smaller parts; the limits stand in the README'),
+  TOO_LARGE: advice(failed, 'send it in smaller parts, within the limit that the message names'),
   NOT_FOUND: advice(notFound, 'check the name or key'),
   EXISTS: advice(conflict, 'use put to replace the document, or choose another key'),
   CONFLICT: advice(conflict, 'read the document again and repeat the change on its present version'),
@@ -72,7 +72,7 @@ const adviceTable: Readonly<Record<Code, Advice>> = {
     unavailable,
     'close sessions that are not needed, or wait for idle ones to expire',
   ),
-  TOO_MANY_SUBSCRIPTIONS: advice(failed, 'forget subscriptions that nobody needs'),
+  TOO_MANY_SUBSCRIPTIONS: advice(failed, 'forget named feeds of changes that nobody needs'),
   LOG_TRUNCATED: advice(failed, 'read the documents as they are now, and follow the changes from then on'),
   EPOCH_CHANGED: advice(failed, 'read the documents as they are now, and follow the changes from then on'),
   REGISTER_TOO_OLD: advice(unavailable, 'run the command again'),

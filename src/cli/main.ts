@@ -10,6 +10,7 @@ import { releaseVersion } from './commands/version.js'
 import { complete, wordsToComplete } from './completion.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
+import { ofAll } from './verb-promises.js'
 import { shieldDashes } from './words.js'
 import { verbOf, wrongLine } from './wrong-line.js'
 
@@ -109,6 +110,7 @@ function declare(release: string, choose: (command: Command, given: Arguments) =
     .demandCommand(1, 'name a verb')
     .exitProcess(false)
     .wrap(100)
+    .epilogue(ofAll)
   for (const { command } of commands) {
     parser = parser.command(
       command.usage,

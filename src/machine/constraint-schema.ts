@@ -15,20 +15,31 @@ import { checkWhere, compileWhere, type Where, type WhereDefinition, whereVersio
 export type UniqueField = string | { readonly field: string; readonly normalize?: readonly NormalizeStep[] }
 
 /**
- * A unique constraint as written: no two documents may have equal values in these fields, after the steps.
+ * A unique constraint as written: no two documents may have equal values in these fields, after the steps. A
+ * document in which one of them holds an object or an array (but that of `each`) is refused: INVALID.
+ *
+ * In a collection that has documents it is built in the background, across restarts. From `define` on, a
+ * write is refused if it claims a value that is known to be held. Documents that share a value are no error:
+ * the constraint is *violated*, one of them holds the value, and `db.violations` lists the others, which may
+ * keep it while their other fields are written. It lists those, too, whose fields cannot be a value: they are
+ * refused (INVALID) until these are mended. With the end of the list the constraint is enforced, by itself.
  */
 export interface UniqueDefinition {
   /** 1 to `limits.fieldsPerConstraintMax`. */
   readonly fields: readonly UniqueField[]
-  /** What is done to text before it is compared, in this order. Without: nothing. */
+  /**
+   * What is done to text before it is compared, in this order. Without: nothing. `trim` takes white space
+   * from both ends; `nfc` and `nfkc` compose; `fold` is full case folding of Unicode 15.0, in no language:
+   * `ß` equals `ss`.
+   */
   readonly normalize?: readonly NormalizeStep[]
   /** One of the fields: if it holds an array, each distinct element of it is a value by itself. */
   readonly each?: string
   /** Only documents that meet all these conditions claim anything. */
   readonly where?: WhereDefinition
   /**
-   * `distinct` (default): a document that lacks a field, or holds null there, claims nothing. `equal`: null
-   * is a value like others.
+   * `distinct` (default): a document that lacks a field, or holds null there, claims nothing (`''` is a
+   * value). `equal`: null is a value like others.
    */
   readonly nulls?: 'distinct' | 'equal'
 }

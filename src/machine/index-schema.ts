@@ -12,7 +12,13 @@ import type { IndexId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { packStrict } from '../codec/msgpack.js'
 
-/** An index as written: its kind, what is done about documents it cannot take, and what the kind asks for. */
+/**
+ * An index as written: its kind (`secondary`: SecondaryDefinition; `search`: SearchDefinition; or one that
+ * the store was opened with), what is done about documents it cannot take, and what the kind asks for.
+ *
+ * It is a function of the log up to a position (`status().indexes`), and questions wait until that covers the
+ * call. While the store is closed its folder may be deleted: it is built again.
+ */
 export interface IndexDefinition {
   readonly type: string
   /** Default `stop`. May be changed without a new build. */

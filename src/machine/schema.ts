@@ -19,9 +19,12 @@ import {
 } from './constraint-schema.js'
 import { checkIndexes, compileIndexes, type IndexDefinition, type IndexSchema } from './index-schema.js'
 
-/** A collection as written. */
+/** A collection as written. The same definition again changes nothing. */
 export interface Definition {
-  /** The field that holds the document's key. */
+  /**
+   * The field that holds the document's key, a non-empty string or a safe integer. It cannot be changed.
+   * Numbers sort before strings, strings by their bytes in UTF-8.
+   */
   readonly key: string
   /** Unique constraints by name. */
   readonly unique?: Readonly<Record<string, UniqueDefinition>>

@@ -39,7 +39,7 @@ export function decideSubscribe({ name, start }: Subscribe, view: View, context:
   const count = countOf(draft)
   if (row === undefined || count === undefined) return { type: 'need', keys: draft.needs }
   if (row === null && count >= limits.subscriptionsMax) {
-    const message = `there are ${count} subscriptions, and no more are allowed`
+    const message = `there are ${count} named feeds of changes, and no more are allowed`
     return { type: 'answer', reply: refuse('TOO_MANY_SUBSCRIPTIONS', message, { limit: count }) }
   }
   const before = row === null ? { epoch: 0, ...start } : decodeSubscription(row.value)
@@ -55,10 +55,11 @@ export function decideAcknowledge(acknowledge: Acknowledge, view: View, context:
   const draft = new Draft(view, context.version)
   const row = draft.get(subscriptionKey(name))
   if (row === undefined) return { type: 'need', keys: draft.needs }
-  if (row === null) return { type: 'answer', reply: refuse('NOT_FOUND', `no subscription is named ${name}`) }
+  if (row === null)
+    return { type: 'answer', reply: refuse('NOT_FOUND', `no feed of changes is named ${name}`) }
   const now = decodeSubscription(row.value)
   if (now.epoch !== epoch) {
-    const message = `the subscription ${name} was taken over by another holder`
+    const message = `the named feed ${name} was taken over by another holder`
     return { type: 'answer', reply: refuse('FENCED', message, { epoch: now.epoch }) }
   }
   if (!isBehind(now, position)) {

@@ -30,7 +30,11 @@ export interface ChangesParts {
   readonly schemas: () => Iterable<CollectionSchema>
 }
 
-/** The changes that were asked for. Read them once, by `for await` or by `batches`. */
+/**
+ * The changes that were asked for. Read them once, by `for await` or by `batches`. The log is read piece by
+ * piece as they are asked for: a slow reader costs no memory, and is LOG_TRUNCATED if the log was trimmed
+ * where it would go on.
+ */
 export class Changes<T = Record<string, unknown>> implements AsyncIterable<Change<T>> {
   readonly #parts: ChangesParts
   readonly #options: ChangesOptions
@@ -134,9 +138,9 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const { name } = this.#options
     if (name === undefined) return
     const row = this.#parts.host.data.state.lookup(subscriptionKey(name))
-    if (!row) throw new SillokError('NOT_FOUND', `the subscription ${name} was forgotten`)
+    if (!row) throw new SillokError('NOT_FOUND', `the named feed ${name} was forgotten`)
     if (decodeSubscription(row.value).epoch === this.#epoch) return
-    throw new SillokError('FENCED', `the subscription ${name} was taken over by another holder`)
+    throw new SillokError('FENCED', `the named feed ${name} was taken over by another holder`)
   }
 
   #change({ collection, keyBytes, version, existed, document, position }: DocumentChange): Change<T> {

@@ -93,6 +93,11 @@ export type AnyCollection = Collection<never, unknown, never>
 /**
  * The documents of one collection; `D`, its definition, types the questions to its indexes, and `In` is what
  * its writes take: what the schema takes, if it has one.
+ *
+ * A document is a plain object of null, booleans, finite numbers, well-formed strings, dates, bytes, arrays
+ * and objects, with its key. It comes back equal to what was given (a `Buffer` as a `Uint8Array`), or it is
+ * INVALID with the path of what cannot be stored: `undefined`, `NaN`, functions, class instances, a field
+ * named `__proto__`.
  */
 export class Collection<T extends object = Record<string, unknown>, D = unknown, In extends object = T> {
   /** The name under which it is defined. */
@@ -159,9 +164,9 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
    * `change` may be called several times and may be async. Once deadline or signal have ended the wait it is
    * called no more, and what it still computes is not written; a write that was sent may take effect. With a
    * `requestId` that was answered before, the first answer comes without a call of `change`: the document as
-   * it was written then, or undefined if nothing was. Rejects with what `change` throws, and as put; with
-   * INVALID in a caller-numbered session, where a number stands for one request and its tries would be
-   * several.
+   * it was written then, or undefined if nothing was; LOG_TRUNCATED (unknown; the message has the version)
+   * if neither state nor log has that any more. Rejects with what `change` throws, and as put; with INVALID
+   * in a caller-numbered session, where a number stands for one request and its tries would be several.
    */
   async update(
     key: DocumentKey,
@@ -262,9 +267,10 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
   /**
    * The documents that a secondary index answers with, in the order of its fields: `eq` fixes the first
    * fields, bounds or `prefix` narrow the next. All as of one moment, which shows everything that was
-   * acknowledged before the call. Waits while the index is built (`onBehind`). Leaving the loop early lets go
-   * of the moment. Rejects with NOT_FOUND if there is no such index, INVALID for a query that it does not
-   * understand, INDEX_FAILED, INDEX_BEHIND if that is wanted.
+   * acknowledged before the call (if rows are found damaged on the way, what follows is of a later one).
+   * Waits while the index is built (`onBehind`). Leaving the loop early lets go of the moment. Rejects with
+   * NOT_FOUND if there is no such index, INVALID for a query that it does not understand, INDEX_FAILED,
+   * INDEX_BEHIND if that is wanted.
    */
   async *find<Name extends IndexName<D>>(
     name: Name,

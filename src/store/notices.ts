@@ -27,7 +27,10 @@ export interface IndexNotice {
   readonly index: string
 }
 
-/** What a store emits, each with one argument; each is also published on the channel `sillok:<event>`. */
+/**
+ * What a store emits, each with one argument; each is also published on the channel `sillok:<event>`. Those
+ * of the opening reach a listener that is added in the turn in which `open` resolves.
+ */
 export interface StoreEvents {
   /** The store stopped by itself, for this reason: nothing is taken any more. Close it. */
   failed: [error: SillokError]
@@ -89,6 +92,11 @@ export interface NoticesParts {
   /** Names the store in logs and channels. */
   readonly folder: string
   readonly logger: Logger | undefined
+  /** Listeners that `open` was given. */
+  readonly given: {
+    readonly rebuilt?: ((reason: string) => void) | undefined
+    readonly failed?: ((error: SillokError) => void) | undefined
+  }
   readonly emit: <E extends StoreEvent>(event: E, ...args: StoreEvents[E]) => void
 }
 
@@ -103,15 +111,17 @@ export class Notices {
     this.#parts = parts
   }
 
-  /** Tells everybody. `atOnce`: also listeners of a store that is being opened. */
-  tell<E extends StoreEvent>(event: E, notice: StoreEvents[E][0], atOnce = false): void {
+  /** Tells everybody; those who are added when the store is open once they can be there. */
+  tell<E extends StoreEvent>(event: E, notice: StoreEvents[E][0]): void {
     const { clock, folder, emit } = this.#parts
     const line = lines[event]
     if (line !== undefined) this.log(line[0], asObject(notice), line[1])
     const to = channel(`sillok:${event}`)
     if (to.hasSubscribers) clock.soon(() => to.publish({ folder, ...asObject(notice) }))
+    const given = this.#parts.given[event as 'failed'] as ((notice: unknown) => void) | undefined
+    if (given !== undefined) clock.soon(() => given(notice))
     const own = (): void => clock.soon(() => emit(event, ...([notice] as unknown as StoreEvents[E])))
-    if (this.#held === undefined || atOnce) own()
+    if (this.#held === undefined) own()
     else this.#held.push(own)
   }
 

@@ -10,7 +10,11 @@ import { checkLogger } from './notices.js'
 import { Store } from './store.js'
 import type { StoreListeners } from './store-status.js'
 
-/** How much of the log is kept, per partition, once snapshots of the state make it superfluous. */
+/**
+ * How much of the log is kept, per partition, once snapshots of the state make it superfluous: what lies
+ * below the older of the two newest ones goes, but for this. `status().partitions` says where the log begins,
+ * and who holds it.
+ */
 export interface RetentionOptions {
   /**
    * Log that is kept in any case, in bytes: whoever is behind by less can read on. Default

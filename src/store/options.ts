@@ -179,8 +179,11 @@ export interface CollectionOptions<S> {
   /**
    * A schema (Standard Schema, version 1: zod, valibot, arktype and others) to which every document is shown
    * before it is written through this object; what the schema gives is stored. VALIDATION_FAILED otherwise,
-   * with `details.issues`. A retry under a request id or sequence is the same request only if the schema
-   * gives the same document again. Do not change a document while an async schema looks at it.
+   * with `details.issues`. It belongs to this object: a batch uses it when `in` is the object, not the name;
+   * reads are not checked. An async one is waited for within the deadline; the write takes its place among
+   * others when it has answered. A retry under a request id or sequence is the same request only if the
+   * schema gives the same document again (no times and no chance in it); the outcome of one that it refuses
+   * is unknown. Do not change a document while an async schema looks at it.
    */
   readonly validate: S
 }
@@ -214,7 +217,10 @@ export interface ViolationsPage {
 
 /** What a session is opened with. */
 export interface SessionOptions {
-  /** Survives restarts of the process: opening the same name again resumes the session. */
+  /**
+   * Survives restarts of the process: opening the same name again resumes the session. One that nobody holds
+   * ends after seven days of log time; one without a name after an hour.
+   */
   readonly name?: string | undefined
   /** Who numbers the requests: 'library' (default) or 'caller', with `{sequence}` on every write. */
   readonly numbering?: Numbering | undefined
@@ -262,8 +268,9 @@ export interface ChangesOptions {
   readonly collection?: string | undefined
   /**
    * `now` (default): what is written after the call of `changes`. `start`: all that the log has. A position:
-   * what came after it; EPOCH_CHANGED if this store did not give it. A named feed that is there already goes
-   * on where it was.
+   * what came after it; EPOCH_CHANGED if another store gave it, or the log ends before it, as it does when a
+   * backup was put back. (Once that has as many entries again the position is taken for one of them: begin
+   * anew after a restore.) A named feed that is there already goes on where it was.
    */
   readonly from?: 'now' | 'start' | (string & {}) | undefined
   /** False: ends with what the log has, instead of waiting for more. Default true. */

@@ -8,9 +8,9 @@ import type { Logger } from './notices.js'
 
 /** Who is told while the store is opened. */
 export interface StoreListeners {
-  /** As the event `rebuilt`. */
+  /** As the event `rebuilt`, without a wait for the end of the opening. */
   readonly rebuilt?: ((reason: string) => void) | undefined
-  /** As the event `failed`. */
+  /** As the event `failed`, also if the store fails while it is opened. */
   readonly failed?: ((error: SillokError) => void) | undefined
   /** Takes what the store has to say; nothing is said without one. What it throws is dropped. */
   readonly logger?: Logger | undefined

@@ -75,7 +75,7 @@ import { WaitingRoom } from './waiting-room.js'
 import { Watch } from './watch.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-/** An open store. */
+/** An open store. Its writes, and those of one session, are decided in the order of the calls. */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   /** The data folder, as it was given; `memory` for a store without files. */
   readonly folder: string
@@ -126,13 +126,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     indexTypes: IndexTypes = new IndexTypes(),
   ): Promise<Store> {
     const store = new Store(env, folder, indexTypes, own)
-    if (listeners.rebuilt !== undefined) store.on('rebuilt', listeners.rebuilt)
-    if (listeners.failed !== undefined) store.on('failed', listeners.failed)
     const beganMs = env.clock.monotonicMs()
     const notices = new Notices({
       clock: env.clock,
       folder,
       logger: listeners.logger,
+      given: listeners,
       emit: (event, ...args) => store.emit(event as never, ...(args as never)),
     })
     const indexes = (): readonly NamedIndexStatus[] => store.#host?.indexes.status() ?? []
@@ -183,8 +182,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * there, in the background: `enforced` waits for a constraint. From now on it refuses writes of values that
    * it knows to be held. A constraint with another rule is built beside the old one, which stays until the
    * new one is enforced; so is an index with another configuration, while the old one answers (see
-   * `sameQuestions` of its type). What is no longer named goes with `drop`, else that is INVALID, as is
-   * another key.
+   * `sameQuestions` of its type). What is no longer named goes with `drop`, else that is INVALID, as are
+   * another key, and another type of an index.
    * Rejects also with TOO_LARGE (too many collections), TIMED_OUT, ABORTED, CLOSED.
    */
   async define<const D extends Definition>(
@@ -252,7 +251,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Documents that keep the constraint from being enforced, with the one that holds the value: of n that
-   * share one, n - 1. Change or delete either side, and the list shrinks. Rejects with NOT_FOUND, INVALID.
+   * share one, n - 1; and those whose fields cannot be a value. Change or delete either side, and the list
+   * shrinks. Rejects with NOT_FOUND, INVALID.
    */
   async violations(
     collection: string,
@@ -430,7 +430,10 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     return await asking.ask({ type: 'unsubscribe', name }, 256, { sender: this, finish }, options)
   }
 
-  /** Ends what is in flight, writes a checkpoint and closes. Calls after it reject with CLOSED. */
+  /**
+   * Waits for what is in flight, at most 5 s for each of two partitions (else CLOSED_WHILE_WAITING), writes a
+   * checkpoint, lets the folder go. Calls after it reject with CLOSED, or throw it if they give no promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -46,12 +46,12 @@ export class Watch {
     const { notices } = this.#parts
     return {
       failed: error => {
-        notices.tell('failed', error, true)
+        notices.tell('failed', error)
         if (error.code === 'DISK_FAILED') notices.tell('disk-failed', { error })
         if (error.code === 'DAMAGED') this.damaged(error.message)
       },
       rebuilt: reason => {
-        notices.tell('rebuilt', reason, true)
+        notices.tell('rebuilt', reason)
         const [part = '', ...why] = reason.split(': ')
         notices.damage({ part, reason: why.join(': '), repaired: true })
       },

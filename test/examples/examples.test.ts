@@ -1,4 +1,4 @@
-/** The examples, driven over the loopback as their clients would. */
+/** The examples, driven as their clients would: services over the loopback, an index type in a store. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { open, type Store } from 'sillok'
 import t, { type Test } from 'tap'
+import { domainIndex } from './domain-index.js'
 import { orderService } from './orders.js'
 import { signUpService } from './sign-up.js'
 import { type Handler, serve } from './web-server.js'
@@ -157,4 +158,26 @@ t.test('orders are listed by index page by page, changed by version, and found b
   t.equal((await site.ask('PATCH', '/orders/o-9', { state: 'sent' })).status, 404)
   t.equal((await site.ask('POST', '/orders', { id: 'o-1', customer: 'kim', items: '' })).status, 409)
   await site.close()
+})
+
+t.test('an index of a type of its own follows every change of a document', async t => {
+  const db = await open({ memory: true, indexTypes: [domainIndex] })
+  await db.define('users', { key: 'id', indexes: { byDomain: { type: 'domain' } } })
+  const users = db.collection('users')
+  const keysOf = async (domain: string): Promise<unknown[]> => {
+    const keys: unknown[] = []
+    for await (const key of users.query('byDomain', domain)) keys.push(key)
+    return keys
+  }
+  await users.insert({ id: 'u1', email: 'kim@example.com' })
+  await users.insert({ id: 7, email: 'lee@example.com' })
+  await users.insert({ id: 'u2', email: 'park@example.com.kr' })
+  t.strictSame(await keysOf('example.com'), [7, 'u1'])
+  await users.put({ id: 'u1', email: 'kim@example.org' })
+  await users.put({ id: 'u2' })
+  await users.delete(7)
+  t.strictSame(await keysOf('example.com'), [])
+  t.strictSame(await keysOf('example.com.kr'), [])
+  t.strictSame(await keysOf('example.org'), ['u1'])
+  await db.close()
 })

@@ -15,6 +15,7 @@ import { grouped } from '../progress.js'
 import { watchSignals } from '../signals.js'
 import { UsageError } from '../usage.js'
 import { lookAtTarget } from '../user-file.js'
+import { ofExport } from '../verb-promises.js'
 import { WholeFile } from '../whole-file.js'
 import { neededText, textOf } from '../words.js'
 
@@ -30,7 +31,8 @@ export const command: Command = {
         requiresArg: true,
         describe: 'file for the documents, which appears when it is whole (-, standard output)',
       })
-      .example('$0 export users --output-file users.ndjson', ''),
+      .example('$0 export users --output-file users.ndjson', '')
+      .epilogue(ofExport),
   async run(given, terminal) {
     const collection = neededText(given, 'collection')
     const word = textOf(given, 'output-file')

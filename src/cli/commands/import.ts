@@ -26,6 +26,7 @@ import { grouped } from '../progress.js'
 import { watchSignals } from '../signals.js'
 import { UsageError } from '../usage.js'
 import { lookAtTarget } from '../user-file.js'
+import { ofImport } from '../verb-promises.js'
 import { countOf, neededText, textOf } from '../words.js'
 
 /** Bytes of `--name`: with collection and digest it must fit the name of a session. */
@@ -62,7 +63,8 @@ export const command: Command = {
       })
       .option('progress-lines', { type: 'boolean', hidden: true })
       .example('$0 import users users.ndjson', '')
-      .example('$0 import users users.csv --types age=number,active=boolean,tags=json', ''),
+      .example('$0 import users users.csv --types age=number,active=boolean,tags=json', '')
+      .epilogue(ofImport),
   async run(given, terminal) {
     const clock = new RealClock()
     const startMs = clock.monotonicMs()

@@ -12,13 +12,14 @@ import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
 import { exitCodes } from '../failure.js'
 import { printRows } from '../output.js'
 import { duration, grouped } from '../progress.js'
+import { ofVerify } from '../verb-promises.js'
 import { verifyFolder } from '../verify-folder.js'
 
 /** Prints what was found; no file of the store is changed. */
 export const command: Command = {
   usage: 'verify',
   summary: 'read every byte of a closed store and name what is wrong',
-  declare: declareFolder,
+  declare: yargs => declareFolder(yargs).epilogue(ofVerify),
   async run(given, terminal) {
     const folder = folderOf(given)
     await mustHoldSomething(folder)

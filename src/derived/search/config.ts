@@ -2,17 +2,23 @@
  * What a search index is told: the fields whose text is searched and how much each weighs, and the fields by
  * whose values results can be narrowed. Fields are named by paths, as in a secondary index.
  */
+import type { ErrorPolicy } from '../../base/error-policy.js'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { isWellFormed } from '../../base/text.js'
 
-/** A definition of a search index, as it is written. */
+/**
+ * A definition of a search index, as it is written: documents ranked by the words of their texts, English by
+ * stems, Korean with and without particles, by BM25 over exact statistics.
+ */
 export interface SearchDefinition {
   readonly type: 'search'
   /** 1 to `limits.fieldsPerIndexMax` fields: texts, or lists of texts. A weight is more than 0; default 1. */
   readonly fields: readonly (string | { readonly field: string; readonly weight?: number })[]
   /** Fields by which results can be narrowed, `limits.fieldsPerIndexMax` at most. */
   readonly filters?: readonly string[]
+  /** What becomes of a document that has too much for the index; default `stop`. */
+  readonly onError?: ErrorPolicy | undefined
 }
 
 /** A field and its weight. */

@@ -10,7 +10,13 @@ import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { isWellFormed } from '../../base/text.js'
 
-/** A definition of a secondary index, as it is written. */
+/**
+ * A definition of a secondary index, as it is written: documents in the order of its fields.
+ *
+ * The order: null (or missing), false, true, numbers, dates, text by code point, bytes, arrays. An object has
+ * no place in it: its document is left out. Of a value 1 KiB counts; hits on longer ones are compared with
+ * the document.
+ */
 export interface SecondaryDefinition {
   readonly type: 'secondary'
   /** Paths of fields, 1 to `limits.fieldsPerIndexMax`; rows are ordered by the first, then the second … */

@@ -179,6 +179,11 @@ t.test('damage that is found while the store is opened is told to those who list
     for await (const _ of store.collection('a').find('byN')) t.match(_, { n: 1 })
     await pass(2000)
     t.equal(rebuilt.length, 1)
+    t.strictSame(
+      told.notices.filter(({ event }) => event === 'rebuilt').map(({ notice }) => notice),
+      rebuilt,
+      'who is given to open, and who listens when the store is open, are told of a state that is made anew',
+    )
     t.match(
       told.notices.filter(({ event }) => event === 'damage'),
       [
