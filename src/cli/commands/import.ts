@@ -31,7 +31,10 @@ import { countOf, neededText, textOf } from '../words.js'
 /** Bytes of `--name`: with collection and digest it must fit the name of a session. */
 const nameBytesMax = limits.sessionNameBytesMax - limits.nameBytesMax - 64 - 2
 
-/** An answer may wait for a disk that is full or busy; a shorter wait would only end the import. */
+/**
+ * An answer may wait for a disk that is full or busy; a shorter wait would only end the import. Given to the
+ * store, not to each insert: calls with the store's own deadline share one timer.
+ */
 const deadlineMs = 10 * 60_000
 
 /**
@@ -74,7 +77,8 @@ export const command: Command = {
       const report = reportName(given, wanted.file, identity)
       const openMs = clock.monotonicMs()
       const job = { ...wanted, facts, identity, report, terminal, given, clock, startMs, openMs }
-      return await withPresentStore(given, terminal, store => importInto(store, input, job))
+      const work = (store: Store): Promise<ExitCode> => importInto(store, input, job)
+      return await withPresentStore(given, terminal, work, { deadlineMs })
     } finally {
       await input.close()
     }
@@ -167,8 +171,7 @@ function importerFor(
   return new Importer({
     session: {
       lowWater: session.lowWater,
-      insert: (document, sequence) =>
-        target.insert(document as Record<string, unknown>, { sequence, deadlineMs }),
+      insert: (document, sequence) => target.insert(document as Record<string, unknown>, { sequence }),
       release: through => session.release(through),
     },
     report,
@@ -185,7 +188,7 @@ function importerFor(
  */
 async function markEnd(session: Session, collection: string, sequence: number): Promise<void> {
   try {
-    const options = { sequence, ifVersion: null, deadlineMs }
+    const options = { sequence, ifVersion: null }
     await session.collection(collection).delete('end of import', options)
   } catch (error) {
     if (!(error instanceof SillokError) || error.code !== 'CONFLICT') throw error
