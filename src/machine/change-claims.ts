@@ -57,8 +57,10 @@ export function changeClaims(
       addViolation(draft, claim.constraint.id, claim, own)
     } else return taken(draft, schema, claim, holder)
   }
-  const kept = new Set(claims.map(claim => claim.key))
-  for (const claimKey of before.keys) if (!kept.has(claimKey)) release(draft, schema, claimKey, own)
+  if (before.keys.size > 0) {
+    const kept = new Set(claims.map(claim => claim.key))
+    for (const claimKey of before.keys) if (!kept.has(claimKey)) release(draft, schema, claimKey, own)
+  }
   for (const constraint of before.unclaimable) removeViolation(draft, constraint, noValue, own)
   return held
 }

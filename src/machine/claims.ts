@@ -58,9 +58,10 @@ export function claimsUnder(
   document: Readonly<Record<string, unknown>>,
 ): readonly Claim[] {
   if (constraint.where !== undefined && !isWhere(constraint.where, document)) return none
-  const values = constraint.fields.map(({ field }) =>
-    Object.hasOwn(document, field) ? document[field] : null,
-  )
+  const values: unknown[] = []
+  for (const { field } of constraint.fields) {
+    values.push(Object.hasOwn(document, field) ? document[field] : null)
+  }
   if (constraint.each !== undefined) return claimsOfEach(constraint, constraint.each, values)
   const claim = claimOf(constraint, values)
   return claim === null ? none : [claim]
@@ -94,8 +95,9 @@ export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]
   const raw: TupleValue[] = []
   const normal: TupleValue[] = []
   let isNormal = true
-  for (const [i, { field, steps }] of constraint.fields.entries()) {
-    const value = values[i]
+  let i = 0
+  for (const { field, steps } of constraint.fields) {
+    const value = values[i++]
     if (value === undefined || value === null) {
       if (constraint.nulls !== 'equal') return null
       raw.push(null)
@@ -104,7 +106,7 @@ export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]
     }
     const checked = checkValue(constraint, field, value)
     raw.push(checked)
-    const normalised = normalizerOf(steps)(checked) as TupleValue
+    const normalised = steps.length === 0 ? checked : (normalizerOf(steps)(checked) as TupleValue)
     normal.push(normalised)
     isNormal &&= normalised === checked
   }

@@ -93,6 +93,12 @@ export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, 
   )
 }
 
+/** The epoch in the key of a kept reply. */
+export function replyEpoch(key: RowKey): SessionEpoch {
+  const high = key.charCodeAt(8) * 256 + key.charCodeAt(9)
+  return high * 65536 + key.charCodeAt(10) * 256 + key.charCodeAt(11)
+}
+
 /** What all kept replies of a session in a slot begin with. */
 export function replyPrefix(slot: SlotId, session: SessionId): RowKey {
   return `s${String.fromCharCode(slot)}${uint48Text(session)}`

@@ -5,22 +5,28 @@
 import type { LogIndex, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'
 import type { Row, RowKey } from '../codec/row.js'
-import { replyKey } from '../machine/keys.js'
+import { replyEpoch, replyKey } from '../machine/keys.js'
 import { lowWaterOf } from '../machine/reply.js'
 import type { KeptReply, RangeSum, View } from '../machine/view.js'
 import type { Loaded } from '../state/loaded.js'
 import { isPartitionRow } from '../state/partition-rows.js'
 import type { State } from '../state/state.js'
-import type { Overlay, PendingReplies } from './overlay.js'
+import { isReply, type Overlay, type PendingReplies, windowNumber, windowOf } from './overlay.js'
 
 /** Remembered lowWaters beyond which all are forgotten and found again. */
 const lowWatersMax = 100_000
+
+interface KnownLowWater {
+  readonly epoch: SessionEpoch
+  sequence: Sequence
+}
 
 /** The view of one leader; set `loaded` before each decision. */
 export class LeaderView implements View {
   readonly #overlay: Overlay
   readonly #state: State
-  readonly #lowWaters = new Map<string, Sequence>()
+  /** Of the epoch that was asked for last, by slot and session. */
+  readonly #lowWaters = new Map<number, KnownLowWater>()
   #loaded: readonly Loaded[] = []
 
   constructor(overlay: Overlay, state: State) {
@@ -66,16 +72,20 @@ export class LeaderView implements View {
   }
 
   lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence {
-    const prefix = epochOf(replyKey(slot, session, epoch, 0))
-    const known = this.#lowWaters.get(prefix)
-    if (known !== undefined) return known
-    let highest = 0
+    const number = windowNumber(slot, session)
+    const known = this.#lowWaters.get(number)
+    if (known?.epoch === epoch) return known.sequence
+    let sequence = 0
     for (const [key, row] of this.#rows(slot, session)) {
-      if (key.startsWith(prefix)) highest = Math.max(highest, lowWaterOf(row))
+      if (replyEpoch(key) === epoch) sequence = Math.max(sequence, lowWaterOf(row))
     }
     if (this.#lowWaters.size >= lowWatersMax) this.#lowWaters.clear()
-    this.#lowWaters.set(prefix, highest)
-    return highest
+    this.#lowWaters.set(number, { epoch, sequence })
+    return sequence
+  }
+
+  keptReplies(slot: SlotId, session: SessionId): number {
+    return this.#state.windows.get(slot, session)?.size ?? 0
   }
 
   staleReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): number {
@@ -104,10 +114,9 @@ export class LeaderView implements View {
     for (const fact of facts) {
       if (fact.op !== 'put') continue
       const row = rows[at++]
-      if (row === undefined || !fact.key.startsWith('s')) continue
-      const prefix = epochOf(fact.key)
-      const known = this.#lowWaters.get(prefix)
-      if (known !== undefined) this.#lowWaters.set(prefix, Math.max(known, lowWaterOf(row)))
+      if (row === undefined || !isReply(fact.key)) continue
+      const known = this.#lowWaters.get(windowOf(fact.key))
+      if (known?.epoch === replyEpoch(fact.key)) known.sequence = Math.max(known.sequence, lowWaterOf(row))
     }
   }
 
@@ -132,12 +141,8 @@ export class LeaderView implements View {
   }
 }
 
-/** What all replies of one epoch of a session in a slot begin with. */
-function epochOf(key: RowKey): string {
-  return key.slice(0, 12)
-}
-
 /** True if a range proposed after `index` removes the key. */
 function isDropped(pending: PendingReplies, key: RowKey, index: LogIndex): boolean {
+  if (pending.ranges.length === 0) return false
   return pending.ranges.some(range => range.index > index && key >= range.fact.from && key < range.fact.to)
 }
