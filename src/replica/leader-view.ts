@@ -16,6 +16,8 @@ import { isReply, type Overlay, type PendingReplies, windowNumber, windowOf } fr
 /** Remembered lowWaters beyond which all are forgotten and found again. */
 const lowWatersMax = 100_000
 
+const none: { readonly keys: readonly RowKey[]; readonly rows: readonly Row[] } = { keys: [], rows: [] }
+
 interface KnownLowWater {
   readonly epoch: SessionEpoch
   sequence: Sequence
@@ -76,9 +78,9 @@ export class LeaderView implements View {
     const known = this.#lowWaters.get(number)
     if (known?.epoch === epoch) return known.sequence
     let sequence = 0
-    for (const [key, row] of this.#rows(slot, session)) {
+    this.#eachRow(slot, session, undefined, (key, row) => {
       if (replyEpoch(key) === epoch) sequence = Math.max(sequence, lowWaterOf(row))
-    }
+    })
     if (this.#lowWaters.size >= lowWatersMax) this.#lowWaters.clear()
     this.#lowWaters.set(number, { epoch, sequence })
     return sequence
@@ -99,12 +101,12 @@ export class LeaderView implements View {
     let count = 0
     let sum0 = 0
     let sum1 = 0
-    for (const [key, row] of this.#rows(slot, session, to)) {
-      if (key < from || key >= to) continue
+    this.#eachRow(slot, session, to, (key, row) => {
+      if (key < from || key >= to) return
       count += 1
       sum0 = (sum0 + row.hash0) >>> 0
       sum1 = (sum1 + row.hash1) >>> 0
-    }
+    })
     return { count, sum0, sum1 }
   }
 
@@ -125,19 +127,25 @@ export class LeaderView implements View {
     this.#lowWaters.clear()
   }
 
-  /** Kept replies, applied and in flight, less those that proposals in flight drop. */
-  *#rows(slot: SlotId, session: SessionId, to?: RowKey): Iterable<[RowKey, Row]> {
+  /** Kept replies, applied (below `to`) and in flight, less those that proposals in flight drop. */
+  #eachRow(
+    slot: SlotId,
+    session: SessionId,
+    to: RowKey | undefined,
+    each: (key: RowKey, row: Row) => void,
+  ): void {
     const pending = this.#overlay.replies(slot, session)
     const window = this.#state.windows.get(slot, session)
-    for (const [place, key] of (window?.keys ?? []).entries()) {
+    const { keys, rows } = window ?? none
+    for (let place = 0; place < keys.length; place++) {
+      const key = keys[place] as RowKey
       if (to !== undefined && key >= to) break
-      const row = window?.rows[place]
       const hidden = pending !== undefined && (pending.rows.has(key) || isDropped(pending, key, 0))
-      if (row !== undefined && !hidden) yield [key, row]
+      if (!hidden) each(key, rows[place] as Row)
     }
-    for (const [key, { row, index }] of pending?.rows ?? []) {
-      if (pending === undefined || !isDropped(pending, key, index)) yield [key, row]
-    }
+    pending?.rows.forEach(({ row, index }, key) => {
+      if (!isDropped(pending, key, index)) each(key, row)
+    })
   }
 }
 
