@@ -31,8 +31,8 @@ const colon = 0x3a
 const longNumber = 16
 
 /**
- * False if nothing can be lost, as nearly always: the text has no long number, and as many fields as what came
- * out of it, so none of them stands twice.
+ * False if nothing can be lost, as nearly always: the text has no long number, and as many fields as what
+ * came out of it, so none of them stands twice.
  */
 function mayLose(text: string, value: unknown): boolean {
   let fields = 0

@@ -66,8 +66,23 @@ export function claimPrefix(constraint: ConstraintId): RowKey {
   return `c${uint32Text(constraint)}`
 }
 
+/** The key that `replyKey` made last: a write asks for its reply, and then keeps it. */
+const lastReply = { slot: -1, session: -1, epoch: -1, sequence: -1, key: '' }
+
 /** A kept reply. Caller-numbered sessions keep theirs under epoch 0, for all epochs. */
 export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): RowKey {
+  const last = lastReply
+  const isLast = last.sequence === sequence && last.slot === slot
+  if (isLast && last.session === session && last.epoch === epoch) return last.key
+  last.slot = slot
+  last.session = session
+  last.epoch = epoch
+  last.sequence = sequence
+  last.key = makeReplyKey(slot, session, epoch, sequence)
+  return last.key
+}
+
+function makeReplyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): RowKey {
   const s = Math.floor(session / 2 ** 32)
   const n = Math.floor(sequence / 2 ** 32)
   // One call makes a flat string; a concatenated one would be flattened again for every lookup.
