@@ -129,7 +129,8 @@ function keyTooLarge(bytes: number): SillokError {
 
 function taken(): Buffer {
   const bytes = Buffer.allocUnsafe(at)
-  scratch.copy(bytes, 0, 0, at)
+  if (at > shortText) scratch.copy(bytes, 0, 0, at)
+  else for (let i = 0; i < at; i++) bytes[i] = scratch[i] as number
   if (scratch.length > scratchBytes) scratch = Buffer.allocUnsafeSlow(scratchBytes)
   return bytes
 }

@@ -9,7 +9,7 @@ import { readdir } from 'node:fs/promises'
 import type { Argv } from 'yargs'
 import { SillokError } from '../base/errors.js'
 import { isSystemError, systemError } from '../env/system-errors.js'
-import { open } from '../store/open.js'
+import { type OpenOptions, open } from '../store/open.js'
 import type { Store } from '../store/store.js'
 import type { Arguments, Terminal } from './command.js'
 import type { Sink } from './output.js'
@@ -42,8 +42,10 @@ export async function withStore<T>(
   folder: string,
   err: Sink,
   work: (store: Store) => Promise<T>,
+  options: Pick<OpenOptions, 'deadlineMs'> = {},
 ): Promise<T> {
   const store = await open({
+    ...options,
     dir: folder,
     rebuilt: reason => void err.write(`rebuilt from the log: ${visible(reason)}\n`).catch(() => {}),
   })
@@ -59,15 +61,16 @@ export async function withStore<T>(
   return answer
 }
 
-/** Works on a store that is there already. */
+/** Works on a store that is there already. `options`: how it is opened; see `open`. */
 export async function withPresentStore<T>(
   given: Arguments,
   terminal: Terminal,
   work: (store: Store) => Promise<T>,
+  options: Pick<OpenOptions, 'deadlineMs'> = {},
 ): Promise<T> {
   const folder = folderOf(given)
   await mustHoldSomething(folder)
-  return withStore(folder, terminal.err, work)
+  return withStore(folder, terminal.err, work, options)
 }
 
 /** A folder that is missing or empty is NOT_FOUND. */

@@ -17,7 +17,7 @@ export function parseExactJson(text: string): ExactJson {
   } catch (error) {
     return { fault: `not JSON: ${messageOf(error)}` }
   }
-  const fault = lossIn(text)
+  const fault = mayLose(text, value) ? lossIn(text) : undefined
   return fault === undefined ? { value } : { fault }
 }
 
@@ -26,6 +26,47 @@ const backslash = 0x5c
 const openBrace = 0x7b
 const closeBrace = 0x7d
 const colon = 0x3a
+
+/** Shorter numbers come out as they stand: 15 digits fit a double. */
+const longNumber = 16
+
+/**
+ * False if nothing can be lost, as nearly always: the text has no long number, and as many fields as what
+ * came out of it, so none of them stands twice.
+ */
+function mayLose(text: string, value: unknown): boolean {
+  let fields = 0
+  let run = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (isOfNumber(code)) {
+      if (++run >= longNumber) return true
+      continue
+    }
+    run = 0
+    if (code === colon) fields += 1
+    else if (code === quote) {
+      for (let inner = text.charCodeAt(++at); inner !== quote; inner = text.charCodeAt(++at)) {
+        if (inner === backslash) at += 1
+        assert(at < text.length, 'a string of JSON has an end')
+      }
+    }
+  }
+  return fields > 0 && fields !== fieldsIn(value)
+}
+
+/** The fields of all objects inside, however deep. */
+function fieldsIn(value: unknown): number {
+  const left: unknown[] = [value]
+  let count = 0
+  while (left.length > 0) {
+    const one = left.pop()
+    const inner = Object.values(one as object)
+    if (!Array.isArray(one)) count += inner.length
+    for (const each of inner) if (typeof each === 'object' && each !== null) left.push(each)
+  }
+  return count
+}
 
 /** The first loss in a text that is JSON. One pass: the time grows with the length of the text only. */
 function lossIn(text: string): string | undefined {
@@ -44,7 +85,7 @@ function lossIn(text: string): string | undefined {
       fields?.add(name)
     } else if (isOfNumber(code)) {
       while (isOfNumber(text.charCodeAt(at))) at++
-      if (at - start >= 16 && isRounded(text.slice(start, at))) {
+      if (at - start >= longNumber && isRounded(text.slice(start, at))) {
         const advice = `up to ${Number.MAX_SAFE_INTEGER} every whole number can, beyond write it as a text`
         return `${shown(text.slice(start, at))} cannot be held exactly as a number: ${advice}`
       }

@@ -44,23 +44,31 @@ export function changeClaims(
   if (schema.unique.length === 0 && (current === null || current.value[0] === 0)) return claims
   const own = key.slice(documentPrefixBytes)
   const before = current === null ? nothing : claimsBefore(draft, schema, current)
-  const held: Claim[] = []
-  for (const claim of claims) {
+  /** Made when one is not held: nearly always all are. */
+  let held: Claim[] | undefined
+  for (let i = 0; i < claims.length; i++) {
+    const claim = claims[i] as Claim
     const row = draft.get(claim.key)
-    if (row === undefined) continue
+    if (row === undefined) {
+      held ??= claims.slice(0, i)
+      continue
+    }
     const holder = row && decodeClaim(row.value).holder
     if (holder === null || isKey(holder, own)) {
       const value = encodeClaim(claim, own)
       if (!row?.value.equals(value)) draft.put(claim.key, value)
-      held.push(claim)
+      held?.push(claim)
     } else if (claim.constraint.online === true && before.keys.has(claim.key)) {
+      held ??= claims.slice(0, i)
       addViolation(draft, claim.constraint.id, claim, own)
     } else return taken(draft, schema, claim, holder)
   }
-  const kept = new Set(claims.map(claim => claim.key))
-  for (const claimKey of before.keys) if (!kept.has(claimKey)) release(draft, schema, claimKey, own)
+  if (before.keys.size > 0) {
+    const kept = new Set(claims.map(claim => claim.key))
+    for (const claimKey of before.keys) if (!kept.has(claimKey)) release(draft, schema, claimKey, own)
+  }
   for (const constraint of before.unclaimable) removeViolation(draft, constraint, noValue, own)
-  return held
+  return held ?? claims
 }
 
 /** What the form of a document so far claims, whether it holds it or not. */

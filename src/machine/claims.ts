@@ -91,29 +91,30 @@ function claimsOfEach(constraint: ConstraintSchema, each: string, values: readon
  * distinct.
  */
 export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]): Claim | null {
-  const raw: TupleValue[] = []
-  const normal: TupleValue[] = []
-  let isNormal = true
-  for (const [i, { field, steps }] of constraint.fields.entries()) {
+  // Copies have the right length from the start: arrays that grow would be the most of what is made here.
+  const raw = values.slice() as TupleValue[]
+  let normal = raw
+  for (let i = 0; i < constraint.fields.length; i++) {
+    const { field, steps } = constraint.fields[i] as ConstraintSchema['fields'][number]
     const value = values[i]
     if (value === undefined || value === null) {
       if (constraint.nulls !== 'equal') return null
-      raw.push(null)
-      normal.push(null)
+      raw[i] = null
+      normal[i] = null
       continue
     }
     const checked = checkValue(constraint, field, value)
-    raw.push(checked)
-    const normalised = normalizerOf(steps)(checked) as TupleValue
-    normal.push(normalised)
-    isNormal &&= normalised === checked
+    const normalised = steps.length === 0 ? checked : (normalizerOf(steps)(checked) as TupleValue)
+    if (normalised === checked) continue
+    if (normal === raw) normal = raw.slice()
+    normal[i] = normalised
   }
   const value = encodeTuple(normal)
   if (value.length > limits.uniqueValueBytesMax) {
     const size = `${value.length} bytes, ${limits.uniqueValueBytesMax} allowed`
     throw new SillokError('TOO_LARGE', `value of constraint ${constraint.name}: ${size}`)
   }
-  const written = isNormal ? value : encodeTuple(raw)
+  const written = normal === raw ? value : encodeTuple(raw)
   return { constraint, value, raw: written, key: claimKeyOf(constraint.id, value) }
 }
 

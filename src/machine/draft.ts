@@ -16,15 +16,21 @@ export interface Current {
 }
 
 interface Change {
-  readonly value: Buffer | null
+  readonly key: RowKey
+  value: Buffer | null
   readonly before: Row | null
 }
+
+/** Up to so many changes are looked through; beyond, a map finds them. */
+const listedMax = 8
 
 /** One decision: used once, then forgotten. */
 export class Draft {
   readonly view: View
   readonly #version: Version
-  readonly #changes = new Map<RowKey, Change>()
+  /** In the order of the first change of each row. */
+  readonly #changes: Change[] = []
+  #byKey: Map<RowKey, Change> | undefined
   readonly #ranges: DeleteRangeFact[] = []
   readonly #needs: RowKey[] = []
   #lookedAt: RowKey | undefined
@@ -39,7 +45,7 @@ export class Draft {
    * The row, null if there is none, undefined if it must be loaded first (then the draft remembers to ask).
    */
   get(key: RowKey): Current | null | undefined {
-    const change = this.#changes.get(key)
+    const change = this.#changeOf(key)
     if (change !== undefined) {
       return change.value === null ? null : { version: this.#version, value: change.value }
     }
@@ -75,27 +81,28 @@ export class Draft {
 
   /** Forgets what was drafted: a refusal changes nothing. */
   reset(): void {
-    this.#changes.clear()
+    this.#changes.length = 0
+    this.#byKey = undefined
     this.#ranges.length = 0
   }
 
   /** Bytes that the facts take in an entry. */
   factBytes(): number {
     let bytes = 0
-    for (const [key, { value }] of this.#changes) bytes += rowFactBytes(key, value)
+    for (const { key, value } of this.#changes) bytes += rowFactBytes(key, value)
     for (const range of this.#ranges) bytes += factBytes(range)
     return bytes
   }
 
   facts(): Fact[] {
     const facts: Fact[] = []
-    for (const [key, { value, before }] of this.#changes) {
+    for (const { key, value, before } of this.#changes) {
       const prev0 = before?.hash0 ?? 0
       const prev1 = before?.hash1 ?? 0
       if (value !== null) facts.push({ op: 'put', key, value, prev0, prev1 })
       else if (before !== null) facts.push({ op: 'delete', key, prev0, prev1 })
     }
-    facts.push(...this.#ranges)
+    for (const range of this.#ranges) facts.push(range)
     return facts
   }
 
@@ -109,13 +116,28 @@ export class Draft {
   }
 
   #change(key: RowKey, value: Buffer | null): void {
-    const change = this.#changes.get(key)
-    if (change !== undefined) {
-      this.#changes.set(key, { value, before: change.before })
+    const known = this.#changeOf(key)
+    if (known !== undefined) {
+      known.value = value
       return
     }
     const before = this.#look(key)
-    if (before === undefined) this.#needs.push(key)
-    else this.#changes.set(key, { value, before })
+    if (before === undefined) {
+      this.#needs.push(key)
+      return
+    }
+    const change = { key, value, before }
+    this.#changes.push(change)
+    this.#byKey?.set(key, change)
+  }
+
+  #changeOf(key: RowKey): Change | undefined {
+    const changes = this.#changes
+    if (changes.length > listedMax) {
+      this.#byKey ??= new Map(changes.map(change => [change.key, change]))
+      return this.#byKey.get(key)
+    }
+    for (const change of changes) if (change.key === key) return change
+    return undefined
   }
 }

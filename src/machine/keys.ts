@@ -66,8 +66,23 @@ export function claimPrefix(constraint: ConstraintId): RowKey {
   return `c${uint32Text(constraint)}`
 }
 
+/** The key that `replyKey` made last: a write asks for its reply, and then keeps it. */
+const lastReply = { slot: -1, session: -1, epoch: -1, sequence: -1, key: '' }
+
 /** A kept reply. Caller-numbered sessions keep theirs under epoch 0, for all epochs. */
 export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): RowKey {
+  const last = lastReply
+  const isLast = last.sequence === sequence && last.slot === slot
+  if (isLast && last.session === session && last.epoch === epoch) return last.key
+  last.slot = slot
+  last.session = session
+  last.epoch = epoch
+  last.sequence = sequence
+  last.key = makeReplyKey(slot, session, epoch, sequence)
+  return last.key
+}
+
+function makeReplyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, sequence: Sequence): RowKey {
   const s = Math.floor(session / 2 ** 32)
   const n = Math.floor(sequence / 2 ** 32)
   // One call makes a flat string; a concatenated one would be flattened again for every lookup.
@@ -91,6 +106,12 @@ export function replyKey(slot: SlotId, session: SessionId, epoch: SessionEpoch, 
     (sequence >>> 8) & 255,
     sequence & 255,
   )
+}
+
+/** The epoch in the key of a kept reply. */
+export function replyEpoch(key: RowKey): SessionEpoch {
+  const high = key.charCodeAt(8) * 256 + key.charCodeAt(9)
+  return high * 65536 + key.charCodeAt(10) * 256 + key.charCodeAt(11)
 }
 
 /** What all kept replies of a session in a slot begin with. */

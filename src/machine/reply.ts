@@ -55,7 +55,8 @@ export function packReply(reply: Reply): Buffer {
 export function encodeReply(reply: Reply, hash: Buffer, lowWater: Sequence): Buffer {
   const packed = packReply(reply)
   const bytes = Buffer.allocUnsafe(requestHashBytes + 6 + packed.length)
-  hash.copy(bytes, 0, 0, requestHashBytes)
+  if (hash.length === requestHashBytes) bytes.set(hash, 0)
+  else hash.copy(bytes, 0, 0, requestHashBytes)
   bytes.writeUIntLE(lowWater, requestHashBytes, 6)
   bytes.set(packed, requestHashBytes + 6)
   return bytes

@@ -100,6 +100,7 @@ export function keepReply(draft: Draft, mark: SessionMark, reply: Reply): void {
   const { slot, session, lowWater } = mark
   const epoch = keptEpoch(mark)
   draft.put(replyKey(slot, session, epoch, mark.sequence), encodeReply(reply, mark.hash, lowWater))
+  if (draft.view.keptReplies(slot, session) < staleRepliesMax) return
   const from = replyKey(slot, session, epoch, 0)
   const to = replyKey(slot, session, epoch, lowWater)
   if (draft.view.staleReplies(slot, session, from, to) < staleRepliesMax) return

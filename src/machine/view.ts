@@ -43,6 +43,8 @@ export interface View {
    * here.
    */
   lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence
+  /** How many applied replies are kept for one session in one slot: no range has more. */
+  keptReplies(slot: SlotId, session: SessionId): number
   /** How many applied replies of that range no proposal in flight drops: a hint, cheaper than the sum. */
   staleReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): number
   /** Sum over the kept replies of one session in one slot with from <= key < to. */

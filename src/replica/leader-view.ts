@@ -5,22 +5,30 @@
 import type { LogIndex, Sequence, SessionEpoch, SessionId, SlotId } from '../base/ids.js'
 import type { Fact } from '../codec/facts.js'
 import type { Row, RowKey } from '../codec/row.js'
-import { replyKey } from '../machine/keys.js'
+import { replyEpoch, replyKey } from '../machine/keys.js'
 import { lowWaterOf } from '../machine/reply.js'
 import type { KeptReply, RangeSum, View } from '../machine/view.js'
 import type { Loaded } from '../state/loaded.js'
 import { isPartitionRow } from '../state/partition-rows.js'
 import type { State } from '../state/state.js'
-import type { Overlay, PendingReplies } from './overlay.js'
+import { isReply, type Overlay, type PendingReplies, windowNumber, windowOf } from './overlay.js'
 
 /** Remembered lowWaters beyond which all are forgotten and found again. */
 const lowWatersMax = 100_000
+
+const none: { readonly keys: readonly RowKey[]; readonly rows: readonly Row[] } = { keys: [], rows: [] }
+
+interface KnownLowWater {
+  readonly epoch: SessionEpoch
+  sequence: Sequence
+}
 
 /** The view of one leader; set `loaded` before each decision. */
 export class LeaderView implements View {
   readonly #overlay: Overlay
   readonly #state: State
-  readonly #lowWaters = new Map<string, Sequence>()
+  /** Of the epoch that was asked for last, by slot and session. */
+  readonly #lowWaters = new Map<number, KnownLowWater>()
   #loaded: readonly Loaded[] = []
 
   constructor(overlay: Overlay, state: State) {
@@ -66,16 +74,20 @@ export class LeaderView implements View {
   }
 
   lowWater(slot: SlotId, session: SessionId, epoch: SessionEpoch): Sequence {
-    const prefix = epochOf(replyKey(slot, session, epoch, 0))
-    const known = this.#lowWaters.get(prefix)
-    if (known !== undefined) return known
-    let highest = 0
-    for (const [key, row] of this.#rows(slot, session)) {
-      if (key.startsWith(prefix)) highest = Math.max(highest, lowWaterOf(row))
-    }
+    const number = windowNumber(slot, session)
+    const known = this.#lowWaters.get(number)
+    if (known?.epoch === epoch) return known.sequence
+    let sequence = 0
+    this.#eachRow(slot, session, undefined, (key, row) => {
+      if (replyEpoch(key) === epoch) sequence = Math.max(sequence, lowWaterOf(row))
+    })
     if (this.#lowWaters.size >= lowWatersMax) this.#lowWaters.clear()
-    this.#lowWaters.set(prefix, highest)
-    return highest
+    this.#lowWaters.set(number, { epoch, sequence })
+    return sequence
+  }
+
+  keptReplies(slot: SlotId, session: SessionId): number {
+    return this.#state.windows.get(slot, session)?.size ?? 0
   }
 
   staleReplies(slot: SlotId, session: SessionId, from: RowKey, to: RowKey): number {
@@ -89,12 +101,12 @@ export class LeaderView implements View {
     let count = 0
     let sum0 = 0
     let sum1 = 0
-    for (const [key, row] of this.#rows(slot, session, to)) {
-      if (key < from || key >= to) continue
+    this.#eachRow(slot, session, to, (key, row) => {
+      if (key < from || key >= to) return
       count += 1
       sum0 = (sum0 + row.hash0) >>> 0
       sum1 = (sum1 + row.hash1) >>> 0
-    }
+    })
     return { count, sum0, sum1 }
   }
 
@@ -104,10 +116,9 @@ export class LeaderView implements View {
     for (const fact of facts) {
       if (fact.op !== 'put') continue
       const row = rows[at++]
-      if (row === undefined || !fact.key.startsWith('s')) continue
-      const prefix = epochOf(fact.key)
-      const known = this.#lowWaters.get(prefix)
-      if (known !== undefined) this.#lowWaters.set(prefix, Math.max(known, lowWaterOf(row)))
+      if (row === undefined || !isReply(fact.key)) continue
+      const known = this.#lowWaters.get(windowOf(fact.key))
+      if (known?.epoch === replyEpoch(fact.key)) known.sequence = Math.max(known.sequence, lowWaterOf(row))
     }
   }
 
@@ -116,28 +127,30 @@ export class LeaderView implements View {
     this.#lowWaters.clear()
   }
 
-  /** Kept replies, applied and in flight, less those that proposals in flight drop. */
-  *#rows(slot: SlotId, session: SessionId, to?: RowKey): Iterable<[RowKey, Row]> {
+  /** Kept replies, applied (below `to`) and in flight, less those that proposals in flight drop. */
+  #eachRow(
+    slot: SlotId,
+    session: SessionId,
+    to: RowKey | undefined,
+    each: (key: RowKey, row: Row) => void,
+  ): void {
     const pending = this.#overlay.replies(slot, session)
     const window = this.#state.windows.get(slot, session)
-    for (const [place, key] of (window?.keys ?? []).entries()) {
+    const { keys, rows } = window ?? none
+    for (let place = 0; place < keys.length; place++) {
+      const key = keys[place] as RowKey
       if (to !== undefined && key >= to) break
-      const row = window?.rows[place]
       const hidden = pending !== undefined && (pending.rows.has(key) || isDropped(pending, key, 0))
-      if (row !== undefined && !hidden) yield [key, row]
+      if (!hidden) each(key, rows[place] as Row)
     }
-    for (const [key, { row, index }] of pending?.rows ?? []) {
-      if (pending === undefined || !isDropped(pending, key, index)) yield [key, row]
-    }
+    pending?.rows.forEach(({ row, index }, key) => {
+      if (!isDropped(pending, key, index)) each(key, row)
+    })
   }
-}
-
-/** What all replies of one epoch of a session in a slot begin with. */
-function epochOf(key: RowKey): string {
-  return key.slice(0, 12)
 }
 
 /** True if a range proposed after `index` removes the key. */
 function isDropped(pending: PendingReplies, key: RowKey, index: LogIndex): boolean {
+  if (pending.ranges.length === 0) return false
   return pending.ranges.some(range => range.index > index && key >= range.fact.from && key < range.fact.to)
 }

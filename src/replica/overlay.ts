@@ -16,7 +16,7 @@ import {
   type Version,
 } from '../base/ids.js'
 import type { DeleteRangeFact, Fact } from '../codec/facts.js'
-import { makeRow, type Row, type RowKey } from '../codec/row.js'
+import { makeRow, type Row, type RowKey, rowKinds } from '../codec/row.js'
 import { uint48FromText } from '../machine/keys.js'
 
 /** A proposal in flight, with its rows as they will stand in the state. */
@@ -29,6 +29,8 @@ export interface InFlight {
   readonly rows: readonly Row[]
 }
 
+const replyKind = rowKinds.reply.charCodeAt(0)
+
 interface Pending {
   readonly row: Row | null
   readonly index: LogIndex
@@ -40,12 +42,21 @@ export interface PendingReplies {
   readonly ranges: { readonly fact: DeleteRangeFact; readonly index: LogIndex }[]
 }
 
-/** Kind, slot and session of a reply key as one number. */
-function windowOf(key: RowKey): number {
+/** Windows without a reply in flight that are kept for the next: a busy session has one per slot. */
+const emptyWindowsMax = 1024
+
+/** True for the key of a kept reply. */
+export function isReply(key: RowKey): boolean {
+  return key.charCodeAt(0) === replyKind
+}
+
+/** Slot and session of a reply key as one number. */
+export function windowOf(key: RowKey): number {
   return windowNumber(key.charCodeAt(1), uint48FromText(key, 2))
 }
 
-function windowNumber(slot: SlotId, session: SessionId): number {
+/** Slot and session as one number. */
+export function windowNumber(slot: SlotId, session: SessionId): number {
   return session * slotCount + slot
 }
 
@@ -84,7 +95,7 @@ export class Overlay {
       else {
         const row = makeRow(fact.key, version, fact.value)
         rows.push(row)
-        if (fact.key.startsWith('s')) this.#window(fact.key).rows.set(fact.key, { row, index })
+        if (isReply(fact.key)) this.#window(fact.key).rows.set(fact.key, { row, index })
         else this.#rows.set(fact.key, { row, index })
       }
     }
@@ -108,7 +119,7 @@ export class Overlay {
   forget(entry: InFlight): void {
     for (const fact of entry.facts) {
       if (fact.op === 'deleteRange') this.#forgetRange(fact, entry.index)
-      else if (fact.key.startsWith('s')) this.#forgetReply(fact.key, entry.index)
+      else if (isReply(fact.key)) this.#forgetReply(fact.key, entry.index)
       else if (this.#rows.get(fact.key)?.index === entry.index) this.#rows.delete(fact.key)
     }
   }
@@ -147,7 +158,8 @@ export class Overlay {
   }
 
   #dropEmpty(key: RowKey, window: PendingReplies): void {
-    if (window.rows.size === 0 && window.ranges.length === 0) {
+    const isEmpty = window.rows.size === 0 && window.ranges.length === 0
+    if (isEmpty && this.#replies.size > emptyWindowsMax) {
       this.#replies.delete(windowOf(key))
     }
   }

@@ -72,7 +72,10 @@ export class Asking {
    * what `finish` makes of the answer, rejects if the request was refused.
    */
   ask<R>(command: Command, bytes: number, request: Request<R>, options: CallOptions): Promise<R> {
-    return this.askLater(request, options, queued => queued.send(command, bytes))
+    return new Promise((resolve, reject) => {
+      const call = new Call(this, this.#replica, this.#deadlines, request, options, resolve, reject)
+      call.send(command, bytes)
+    })
   }
 
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */

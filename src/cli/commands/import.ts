@@ -32,7 +32,10 @@ import { countOf, neededText, textOf } from '../words.js'
 /** Bytes of `--name`: with collection and digest it must fit the name of a session. */
 const nameBytesMax = limits.sessionNameBytesMax - limits.nameBytesMax - 64 - 2
 
-/** An answer may wait for a disk that is full or busy; a shorter wait would only end the import. */
+/**
+ * An answer may wait for a disk that is full or busy; a shorter wait would only end the import. Given to the
+ * store, not to each insert: calls with the store's own deadline share one timer.
+ */
 const deadlineMs = 10 * 60_000
 
 /**
@@ -76,7 +79,8 @@ export const command: Command = {
       const report = reportName(given, wanted.file, identity)
       const openMs = clock.monotonicMs()
       const job = { ...wanted, facts, identity, report, terminal, given, clock, startMs, openMs }
-      return await withPresentStore(given, terminal, store => importInto(store, input, job))
+      const work = (store: Store): Promise<ExitCode> => importInto(store, input, job)
+      return await withPresentStore(given, terminal, work, { deadlineMs })
     } finally {
       await input.close()
     }
@@ -169,8 +173,7 @@ function importerFor(
   return new Importer({
     session: {
       lowWater: session.lowWater,
-      insert: (document, sequence) =>
-        target.insert(document as Record<string, unknown>, { sequence, deadlineMs }),
+      insert: (document, sequence) => target.insert(document as Record<string, unknown>, { sequence }),
       release: through => session.release(through),
     },
     report,
@@ -187,7 +190,7 @@ function importerFor(
  */
 async function markEnd(session: Session, collection: string, sequence: number): Promise<void> {
   try {
-    const options = { sequence, ifVersion: null, deadlineMs }
+    const options = { sequence, ifVersion: null }
     await session.collection(collection).delete('end of import', options)
   } catch (error) {
     if (!(error instanceof SillokError) || error.code !== 'CONFLICT') throw error

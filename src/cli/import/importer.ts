@@ -106,17 +106,22 @@ export class Importer {
     const { isStopped, answered } = this.#options
     const first = this.#released + 1
     for await (const batch of batches) {
-      for (const raw of batch) {
-        if (raw.row < first) {
-          answered?.(1)
-          continue
-        }
-        if (!this.#hasRoom(raw)) await this.#until(() => this.#hasFailed || this.#hasRoom(raw))
+      const known = Math.min(batch.length, Math.max(0, first - (batch[0]?.row ?? first)))
+      if (known > 0) answered?.(known)
+      for (let i = known; i < batch.length; i++) {
+        const raw = batch[i] as RawRow
+        if (!this.#hasRoom(raw)) await this.#until(() => this.#hasFailed || this.#hasAmpleRoom(raw))
         if (this.#hasFailed || isStopped?.()) return false
         this.#send(raw)
       }
     }
     return true
+  }
+
+  /** Answers come many at a time: sending goes on when some rows may follow, not for each by itself. */
+  #hasAmpleRoom(raw: RawRow): boolean {
+    const { concurrency } = this.#options
+    return this.#flyingCount <= concurrency - Math.ceil(concurrency / 8) && this.#hasRoom(raw)
   }
 
   #hasRoom({ row, bytes }: RawRow): boolean {
@@ -159,19 +164,24 @@ export class Importer {
 
   #answer(row: number, answer: Answer): void {
     this.#options.answered?.(1)
-    this.#answers.set(row, answer)
-    for (let next = this.#take(); next !== undefined; next = this.#take()) {
-      if (next !== 'inserted') this.#unsaved.push(next)
-    }
+    if (row === this.#known + 1) this.#know(answer)
+    else this.#answers.set(row, answer)
+    for (let next = this.#take(); next !== undefined; next = this.#take()) this.#know(next)
     this.#save()
+  }
+
+  /** The answer of the next row. */
+  #know(answer: Answer): void {
+    this.#known += 1
+    if (answer !== 'inserted') this.#unsaved.push(answer)
   }
 
   /** The answer of the first row that was not known so far, if it is there. */
   #take(): Answer | undefined {
-    const answer = this.#answers.get(this.#known + 1)
-    if (answer === undefined) return undefined
-    this.#known += 1
-    this.#answers.delete(this.#known)
+    if (this.#answers.size === 0) return undefined
+    const row = this.#known + 1
+    const answer = this.#answers.get(row)
+    if (answer !== undefined) this.#answers.delete(row)
     return answer
   }
 

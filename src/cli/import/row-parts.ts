@@ -25,6 +25,7 @@ export function trimmed(cut: CutRow): CutRow | undefined {
   let end = bytes.length
   while (start < end && isBlank(bytes[start])) start++
   while (end > start && isBlank(bytes[end - 1])) end--
+  if (start === 0 && end === bytes.length && end > 0) return cut
   return start === end ? undefined : { bytes: bytes.subarray(start, end), offset: offset + start }
 }
 

@@ -9,7 +9,7 @@
  * and nothing after it.
  */
 
-import { isBlank, RowParts, trimmed } from './row-parts.js'
+import { type CutRow, isBlank, RowParts, trimmed } from './row-parts.js'
 
 /** One row as it stands in the input. Blank lines are no rows. */
 export interface RawRow {
@@ -89,6 +89,10 @@ export function lateSplitter(choose: (held: Buffer, start: number) => Splitter |
   }
 }
 
+function numbered({ bytes, offset, fault }: CutRow, row: number, place: number): RawRow {
+  return fault === undefined ? { row, place, offset, bytes } : { row, place, offset, bytes, fault }
+}
+
 class LineSplitter implements Splitter {
   readonly #parts: RowParts
   #skip: number
@@ -127,7 +131,7 @@ class LineSplitter implements Splitter {
 
   #take(last: Buffer, start: number, rows: RawRow[]): void {
     const taken = trimmed(this.#parts.take(last, this.#offset + start))
-    if (taken !== undefined) rows.push({ row: ++this.#row, place: this.#line, ...taken })
+    if (taken !== undefined) rows.push(numbered(taken, ++this.#row, this.#line))
   }
 }
 
@@ -219,7 +223,7 @@ class ArraySplitter implements Splitter {
     const taken = trimmed(this.#parts.take(last, offset))
     if (taken !== undefined) {
       this.#row += 1
-      rows.push({ row: this.#row, place: this.#row, ...taken })
+      rows.push(numbered(taken, this.#row, this.#row))
     } else if (!this.#ended || this.#afterComma) rows.push(this.#faulty(offset, 'an element is missing'))
   }
 

@@ -1,7 +1,9 @@
-/** The check of LevelDB's tables: the checksum, and what it finds in a damaged file. */
+/** The check of LevelDB's tables: the checksum (and ours), and what it finds in a damaged file. */
 import fs from 'node:fs'
 import { join } from 'node:path'
+import zlib from 'node:zlib'
 import t from 'tap'
+import { crc32, crc32Parts } from '../../../src/base/checksum.js'
 import { Random } from '../../../src/base/random.js'
 import { loadCrc32c, maskCrc32c } from '../../../src/env/crc32c.js'
 import { LevelKeyValueStores } from '../../../src/env/level-key-value.js'
@@ -52,6 +54,16 @@ t.test('crc32c gives the published check values, at any length and offset', asyn
   for (let length = 0; length < 70; length++) {
     const bytes = random.bytes(length + 3).subarray(3)
     t.equal(crc32c(bytes), bitwise(bytes), `length ${length}`)
+  }
+})
+
+t.test('crc32 is that of zlib, at any length and offset, going on from any sum', async t => {
+  for (let length = 0; length < 300; length++) {
+    const bytes = random.bytes(length + 3).subarray(3)
+    const seed = random.below(2 ** 32)
+    t.equal(crc32(bytes, seed), zlib.crc32(bytes, seed), `length ${length}, seed ${seed}`)
+    const cut = random.below(length + 1)
+    t.equal(crc32Parts(bytes.subarray(0, cut), bytes.subarray(cut)), zlib.crc32(bytes), `cut at ${cut}`)
   }
 })
 

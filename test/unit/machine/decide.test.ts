@@ -1,4 +1,5 @@
 /** decide against an independent oracle, over random commands; what it logs converges, digests agree. */
+import assert from 'node:assert'
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
@@ -389,6 +390,29 @@ t.test('what meta brings counts once, in order, and a session is not opened behi
   t.match(rows.run(late), { type: 'answer', reply: { code: 'UNAVAILABLE' } })
   t.strictSame(digestOf(rows.rows), before)
   t.equal(rows.run({ ...late, session: 4, metaIndex: 5 }).type, 'entry')
+})
+
+t.test('a row is one fact, its last form, however often a batch of any size names it', async t => {
+  for (let count = 1; count <= 20; count++) {
+    const put = (n: number, a: number): Step => ({
+      op: 'put',
+      document: { id: `d${n}`, a },
+      ifVersion: undefined,
+    })
+    const round = (a: number): Step[] => Array.from({ length: count }, (_, n) => put(n, a))
+    const rows = begin()
+    const decision = rows.decide(command([...round(0), ...round(1), put(0, 2)], undefined))
+    assert(decision.type === 'entry', decision.type)
+    const values = decision.facts.flatMap(fact => (fact.op === 'put' ? [fact.value] : []))
+    const found = values.map(value => decodeDocument(documentBytes(value)))
+    t.same(
+      found,
+      Array.from({ length: count }, (_, n) => ({ id: `d${n}`, a: n === 0 ? 2 : 1 })),
+      `${count} documents`,
+    )
+    const existed = [...round(0).map(() => false), ...round(1).map(() => true), true]
+    t.same(decision.reply, { ok: true, version: rows.index + 1, value: { existed } })
+  }
 })
 
 t.test('an entry has room for the kept reply of a batch, or the batch is refused', async t => {

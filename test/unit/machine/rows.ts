@@ -78,6 +78,11 @@ export class Rows implements View {
     return Math.max(0, ...kept.map(([, row]) => lowWaterOf(row)))
   }
 
+  keptReplies(slot: number, session: number): number {
+    const prefix = replyPrefix(slot, session)
+    return [...this.rows.keys()].filter(key => key.startsWith(prefix)).length
+  }
+
   staleReplies(slot: number, session: number, from: RowKey, to: RowKey): number {
     return this.sumReplies(slot, session, from, to).count
   }
