@@ -31,6 +31,8 @@ export interface RetentionsParts {
   /** Undefined before they are opened. */
   readonly indexes: () => readonly NamedIndexStatus[] | undefined
   readonly failed: (error: unknown) => void
+  /** Told of each failed try that is repeated later. */
+  readonly retried: (partition: PartitionId, error: unknown) => void
 }
 
 /** All partitions: call `look` now and then. */
@@ -42,14 +44,15 @@ export class Retentions {
 
   constructor(parts: RetentionsParts) {
     this.#parts = parts
-    const { env, wal, limits, clusterEpoch, failed } = parts
+    const { env, wal, limits, clusterEpoch, failed, retried: told } = parts
     const gate = new Gate(1)
     for (const [partition, { segments, state, snapshots, record }] of parts.replicas) {
       const own = { partition, segments, state, snapshots, record, read: parts.read(partition) }
       const places = (): readonly PinPlace[] | undefined => this.#places(partition)
       const behind = (): void => parts.feed.logCursor()
       const node = { clock: env.clock, wal, limits, clusterEpoch, gate, failed }
-      this.#all.set(partition, new Retention({ ...own, ...node, places, behind }))
+      const retried = (error: unknown): void => told(partition, error)
+      this.#all.set(partition, new Retention({ ...own, ...node, places, behind, retried }))
     }
   }
 

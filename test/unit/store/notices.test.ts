@@ -11,6 +11,7 @@ import { type IndexType, type Logger, open, type StoreEvent } from '../../../src
 import { documentKey } from '../../../src/machine/keys.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { State } from '../../../src/state/state.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from './code-of.js'
@@ -215,6 +216,59 @@ t.test('a damaged row that is read is told once, however often it is read', t =>
     t.equal(new Set(reasons).size, reasons.length, 'each reason once')
     t.ok(reasons.length <= 2)
     t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', repaired: false })
+    await store.close()
+  }),
+)
+
+t.test('a damaged document holds up the constraints of its collection only, which is told', t =>
+  inWorld(t, async ({ machine, pass }) => {
+    const first = await Store.open(machine.environment, 'data')
+    for (const name of ['a', 'b']) {
+      await first.define(name, { key: 'id' })
+      for (let id = 0; id < 20; id++) await first.collection(name).put({ id, n: id })
+    }
+    await first.close()
+    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    const told = listening(t)
+    const store = await Store.open(machine.restart(), 'data')
+    told.to(store)
+    const scans = t.capture(State.prototype, 'scan', State.prototype.scan)
+    for (const name of ['a', 'b']) {
+      await store.define(name, { key: 'id', unique: { byN: { fields: ['n'] } } })
+    }
+    await pass(20_000)
+    const [a, b] = store.status().constraints
+    t.match(a, { collection: 'a', state: 'guard', reason: /fails its check/ })
+    t.match(b, { collection: 'b', state: 'enforced', reason: undefined })
+    t.strictSame(told.names(), ['damage'])
+    t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', reason: /fails its check/ })
+    t.ok(scans().length < 100, 'it is not tried again all the time')
+    t.equal(await codeOf(store.enforced('a', 'byN')), 'DAMAGED')
+    await store.define('a', { key: 'id' }, { drop: true })
+    await pass(5000)
+    t.strictSame(
+      store.status().constraints.map(({ collection }) => collection),
+      ['b'],
+    )
+    await store.close()
+  }),
+)
+
+t.test('rows that fit no snapshot are told, though nobody reads them', t =>
+  inWorld(t, async ({ machine, pass }) => {
+    const first = await Store.open(machine.environment, 'data')
+    await first.define('a', { key: 'id' })
+    for (let id = 0; id < 20; id++) await first.collection('a').put({ id })
+    await first.close()
+    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    const told = listening(t)
+    const limits = { snapshotLogBytesMin: 100, snapshotRetryMs: 1000 } as object
+    const store = await Store.open(machine.restart(), 'data', {}, limits)
+    told.to(store)
+    await pass(5000)
+    t.strictSame(told.names(), ['damage'])
+    t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', repaired: false })
+    t.match(store.status().partitions[1]?.retention, { snapshot: 0, snapshotFailure: /fails its check/ })
     await store.close()
   }),
 )
