@@ -83,9 +83,11 @@ export class Retentions {
   #indexes(): PinPlace[] | undefined {
     const indexes = this.#parts.indexes()
     const places: PinPlace[] = []
-    for (const { collection, name, state, position } of indexes ?? []) {
+    for (const { collection, name, state, position: own, next } of indexes ?? []) {
       const owner = `${collection}.${name}`
-      if (state === 'opening') return undefined
+      if (state === 'opening' || next?.state === 'opening') return undefined
+      // The making that is to take its place needs what it has not taken yet, too.
+      const position = Math.min(own, next?.position || own)
       if (position > 0) this.#indexPlaces.set(owner, position)
       const known = this.#indexPlaces.get(owner)
       if (known !== undefined && state !== 'unknown') places.push({ kind: 'index', owner, position: known })
