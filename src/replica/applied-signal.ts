@@ -45,7 +45,9 @@ export class AppliedSignal {
     for (const { reject } of this.#waiters) reject(error)
   }
 
-  /** Resolves when more than that is applied, or with `wake`. Rejects with ABORTED when the signal says stop. */
+  /**
+   * Resolves when more than that is applied, or with `wake`. Rejects with ABORTED when the signal says stop.
+   */
   async beyond(index: LogIndex, signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     if (signal?.aborted) throw aborted(signal)

@@ -1,7 +1,8 @@
 /**
  * One simulated machine on which constraints come, change and go while documents are written, and whose
- * process is crashed again and again, also while it recovers; states and snapshots are lost in between. After each crash the rows of claims and
- * violations must be those that the documents say, wherever builds and drops are; and a build goes on.
+ * process is crashed again and again, also while it recovers; states and snapshots are lost in between. After
+ * each crash the rows of claims and violations must be those that the documents say, wherever builds and
+ * drops are; and a build goes on.
  */
 import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'

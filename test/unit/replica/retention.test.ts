@@ -257,6 +257,18 @@ t.test('an index that the log has gone on without is built again from the state'
   t.strictSame((await verify('index')).faults, [])
 })
 
+t.test('constraints of documents that only a snapshot has are verified by it', async t => {
+  const store = await openIn('constraint')
+  await store.define('old', { key: 'id' })
+  for (const id of [1, 2, 3]) await store.collection('old').put({ id, n: id >> 1 })
+  await store.define('old', { key: 'id', unique: { n: { fields: ['n'] } } })
+  await t.rejects(store.enforced('old', 'n'), { code: 'UNIQUE_TAKEN' })
+  await store.define('items', { key: 'id' })
+  await fillUntil(store, () => retentionOf(store).firstIndex > 40, 'a trimmed log')
+  await store.close()
+  t.strictSame((await verify('constraint')).faults, [])
+})
+
 t.test('a making that is to take the place of an index holds the log as far as it is', async t => {
   let gate = Promise.resolve()
   let calls = 0
