@@ -254,6 +254,47 @@ t.test('a damaged document holds up the constraints of its collection only, whic
   }),
 )
 
+t.test('a parked document that cannot be read any more costs the index nothing else', t =>
+  inWorld(t, async ({ machine, pass }) => {
+    let isMended = false
+    const picky: IndexType<object, object, string> = {
+      type: 'picky',
+      version: 1,
+      configure: () => ({}),
+      open: () => ({
+        async apply(changes, _, ops) {
+          for (const { key } of changes) {
+            if (key === 7 && !isMended) throw new Error('seven')
+            ops.put(Buffer.from(String(key)), Buffer.alloc(0))
+          }
+        },
+        async *query(_, rows) {
+          for await (const page of rows.scan({})) yield page.map(([key]) => key.toString())
+        },
+      }),
+    }
+    const types = new IndexTypes([picky])
+    const definition = { key: 'id', indexes: { p: { type: 'picky', onError: 'park' } } } as const
+    const first = await Store.open(machine.environment, 'data', {}, {}, types)
+    await first.define('a', definition)
+    for (let id = 0; id < 10; id++) await first.collection('a').put({ id })
+    await first.collection('a').query('p', {}).next()
+    await first.close()
+    isMended = true
+    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    const store = await Store.open(machine.restart(), 'data', {}, {}, types)
+    await pass(2000)
+    await store.collection('a').put({ id: 10 })
+    const found: string[] = []
+    for await (const key of store.collection('a').query<string>('p', {})) found.push(key)
+    t.strictSame(found, ['0', '1', '10', '2', '3', '4', '5', '6', '8', '9'])
+    t.match(store.status().indexes, [{ state: 'live', parked: 1, rebuilds: 0 }])
+    t.equal(await codeOf(store.retryParked('a', 'p')), 'DAMAGED')
+    t.match(store.status().indexes, [{ state: 'live', parked: 1, rebuilds: 0 }])
+    await store.close()
+  }),
+)
+
 t.test('rows that fit no snapshot are told, though nobody reads them', t =>
   inWorld(t, async ({ machine, pass }) => {
     const first = await Store.open(machine.environment, 'data')
