@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { CollectionId } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
+import { builtStatus } from '../../../src/cli/settled-status.js'
 import { keyBytes } from '../../../src/codec/row.js'
 import { type IndexType, type Logger, open, type StoreEvent } from '../../../src/index.js'
 import { documentKey } from '../../../src/machine/keys.js'
@@ -244,6 +245,12 @@ t.test('a damaged document holds up the constraints of its collection only, whic
     t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', reason: /fails its check/ })
     t.ok(scans().length < 100, 'it is not tried again all the time')
     t.equal(await codeOf(store.enforced('a', 'byN')), 'DAMAGED')
+    const waited = await builtStatus(store, machine.environment.clock)
+    t.match(
+      waited.constraints,
+      [{ reason: /fails its check/ }, {}],
+      'the command line does not wait for ever',
+    )
     await store.define('a', { key: 'id' }, { drop: true })
     await pass(5000)
     t.strictSame(
