@@ -6,11 +6,13 @@ import type { Clock } from '../env/clock.js'
 import type { Store } from '../store/store.js'
 import type { StoreStatus } from '../store/store-status.js'
 
-/** The status once no constraint is being built or dropped any more. */
+/** The status once no constraint is being built or dropped any more, but for those that cannot go on. */
 export async function builtStatus(store: Pick<Store, 'status'>, clock: Clock): Promise<StoreStatus> {
   for (;;) {
     const status = store.status()
-    const isOver = status.constraints.every(({ state }) => state === 'enforced' || state === 'violated')
+    const isOver = status.constraints.every(
+      ({ state, reason }) => state === 'enforced' || state === 'violated' || reason !== undefined,
+    )
     if (isOver || status.state !== 'open') return status
     await pause(clock)
   }

@@ -76,6 +76,16 @@ export function factBytes(fact: Fact): number {
   return rowFactBytes(fact.key, fact.op === 'put' ? fact.value : null)
 }
 
+/** Bytes of an entry with these facts, at most. */
+export function entryBytes(facts: readonly Fact[]): number {
+  let bytes = entryHeadBytes + bodyHeadBytesMax
+  for (const fact of facts) bytes += factBytes(fact)
+  return bytes
+}
+
+/** Log time and count. */
+const bodyHeadBytesMax = 6 + 5
+
 /** Bytes that the change of one row takes in a body: to this value, or null if it goes. */
 export function rowFactBytes(key: RowKey, value: Buffer | null): number {
   return 1 + sized(key.length) + 8 + (value === null ? 0 : sized(value.length))

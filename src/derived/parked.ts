@@ -54,7 +54,7 @@ const retriesPerRead = 100
 
 /**
  * The parked changes, some at a time, with the documents as of a moment at which no later changes of them
- * are.
+ * are. Rejects with ParkedUnread if these cannot be read.
  */
 export async function* parkedChanges(
   parked: ParkedKeys,
@@ -64,11 +64,18 @@ export async function* parkedChanges(
   const all = [...parked].map(([name, { version }]) => ({ keyBytes: Buffer.from(name, 'latin1'), version }))
   for (let at = 0; at < all.length; at += retriesPerRead) {
     const some = all.slice(at, at + retriesPerRead)
-    const found = await documents.getMany(
-      collection,
-      some.map(({ keyBytes }) => keyBytes),
-    )
+    const keys = some.map(({ keyBytes }) => keyBytes)
+    const found = await documents.getMany(collection, keys).catch((error: unknown) => {
+      throw new ParkedUnread(error)
+    })
     yield some.map((change, i) => ({ ...change, document: found[i]?.document }))
+  }
+}
+
+/** The documents cannot be read: no fault of the index. */
+export class ParkedUnread extends Error {
+  constructor(cause: unknown) {
+    super('parked documents cannot be read', { cause })
   }
 }
 

@@ -27,7 +27,7 @@ import type { IndexState, IndexStatus, ParkedRetry } from './index-status.js'
 import type { BuildProgress, DocumentChange, IndexBatch, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
 import type { Pace } from './pace.js'
-import { parkedChanges } from './parked.js'
+import { ParkedUnread, parkedChanges } from './parked.js'
 import { restMs } from './rest.js'
 import type { DocumentView, IndexSource, SourceChange } from './source.js'
 
@@ -375,8 +375,13 @@ export class IndexRunner {
       this.#isRetryDue = false
       for (const { resolve } of waiters) resolve({ tried, parked: store.parked.size })
     } catch (error) {
-      for (const waiter of waiters) this.#asks.retries.add(waiter)
-      throw error
+      if (!(error instanceof ParkedUnread) || !isSillokError(error.cause)) {
+        for (const waiter of waiters) this.#asks.retries.add(waiter)
+        throw error
+      }
+      // They stay parked, until somebody asks again.
+      this.#isRetryDue = false
+      for (const { reject } of waiters) reject(error.cause)
     } finally {
       documents.release()
     }

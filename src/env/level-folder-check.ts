@@ -155,8 +155,8 @@ async function checkLogs(
 ): Promise<string[]> {
   const used = names.filter(name => /^\d+\.log$/.test(name) && Number.parseInt(name, 10) >= logNumber)
   const newest = `${fileStem(logNumber)}.log`
-  // It was left before anything was written: the first MANIFEST names no log.
-  const isNew = logNumber === 0 && !names.some(name => isTableName(name) || name.endsWith('.log'))
+  // It was left while it was made: the first MANIFEST names no log, and the first log is still empty.
+  const isNew = logNumber === 0 && !names.some(isTableName) && (await areEmpty(disk, folder, used))
   if (!used.includes(newest) && !isNew)
     findings.fault(joinPath(folder, newest), '', 'is missing: the MANIFEST names it')
   for (const name of used) {
@@ -169,6 +169,11 @@ async function checkLogs(
     })
   }
   return used
+}
+
+async function areEmpty(disk: Disk, folder: string, names: readonly string[]): Promise<boolean> {
+  for (const name of names) if ((await disk.sizeOf(joinPath(folder, name))) !== 0) return false
+  return true
 }
 
 async function readCounted(disk: Disk, path: string, findings: Findings): Promise<Buffer> {

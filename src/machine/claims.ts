@@ -2,7 +2,8 @@
  * Claims: a row per unique value in use, which names the document that holds it.
  *
  *   key     c | u32be constraint | the normalised values as a tuple
- *   value   u16 n | key of the holder, encoded | u16 n | rule | raw values as a tuple
+ *   value   u16 n | key of the holder, encoded | u16 n | rule | raw values as a tuple; the normalised ones
+ *           if the raw ones would be longer than 1 KiB: entries of builds must be bounded
  *
  * A document that lacks a field of the constraint, or has null there, claims nothing, unless the constraint
  * says that nulls are equal; nor does one that does not meet the constraint's conditions. With `each` there
@@ -25,6 +26,7 @@ import { isWhere } from './where.js'
 export interface Claim {
   readonly constraint: ConstraintSchema
   readonly value: Buffer
+  /** The values as given; as `value` has them, if these would be long. */
   readonly raw: Buffer
   readonly key: RowKey
 }
@@ -115,8 +117,12 @@ export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]
     throw new SillokError('TOO_LARGE', `value of constraint ${constraint.name}: ${size}`)
   }
   const written = normal === raw ? value : encodeTuple(raw)
-  return { constraint, value, raw: written, key: claimKeyOf(constraint.id, value) }
+  const kept = written.length > rawBytesMax ? value : written
+  return { constraint, value, raw: kept, key: claimKeyOf(constraint.id, value) }
 }
+
+/** Values are kept as they were given up to so many bytes. */
+const rawBytesMax = 1024
 
 const normalizers = new WeakMap<readonly NormalizeStep[], Normalizer>()
 

@@ -7,8 +7,9 @@
  * the rule when they were written. Where the build is, and how many violations there are, stands in one row,
  * so a build that is killed goes on where it was, and a command that comes twice finds that it is stale.
  */
-import { assert } from '../base/assert.js'
+import { assert, must } from '../base/assert.js'
 import type { ConstraintId, Version } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 import { encodeTuple } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import { keyBytes, type RowKey } from '../codec/row.js'
@@ -60,6 +61,12 @@ export function decideBackfill(backfill: Backfill, view: View, context: DecideCo
     if (bytes >= context.limits.buildEntryBytes) break
   }
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  // Other documents' rows change too, and may be longer than was foreseen.
+  if (seen > 1 && draft.factBytes() > limits.factsPerEntryBytesMax) {
+    const first = keys.slice(0, seen >> 1)
+    const through = keyBytes(must(first.at(-1), 'a key').slice(documentPrefixBytes))
+    return decideBackfill({ ...backfill, keys: first, through, isLast: false }, view, context)
+  }
   const isWhole = seen === keys.length
   const last = keys[seen - 1]
   const through = isWhole || last === undefined ? backfill.through : keyBytes(last.slice(documentPrefixBytes))

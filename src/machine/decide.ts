@@ -5,7 +5,9 @@
  * decides is recorded as facts, which every replica takes without asking again (see evolve.ts).
  */
 import { unreachable } from '../base/assert.js'
-import { isSillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import { entryBytes, type Fact } from '../codec/facts.js'
 import type { Command, Decision } from './command.js'
 import { decideBackfill, decideDropClaims, decideJudge } from './decide-build.js'
 import { decideDefine, decideRebuildIndex, decideRetire } from './decide-define.js'
@@ -20,11 +22,22 @@ import type { DecideContext, View } from './view.js'
 /** What to do about the command. A value that no constraint can take is a refusal like any other. */
 export function decide(command: Command, view: View, context: DecideContext): Decision {
   try {
-    return dispatch(command, view, context)
+    const decision = dispatch(command, view, context)
+    // A write looks by itself, before it keeps its reply.
+    if (command.type !== 'write' && decision.type === 'entry') checkEntry(decision.facts)
+    return decision
   } catch (error) {
     if (!isSillokError(error) || error.outcome !== 'not-applied') throw error
     return { type: 'answer', reply: refuse(error.code, error.message, error.details) }
   }
+}
+
+/** Throws TOO_LARGE. */
+function checkEntry(facts: readonly Fact[]): void {
+  const bytes = entryBytes(facts)
+  if (bytes <= limits.entryBytesMax) return
+  const what = `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`
+  throw new SillokError('TOO_LARGE', what, { details: { bytes } })
 }
 
 function dispatch(command: Command, view: View, context: DecideContext): Decision {

@@ -34,13 +34,20 @@ export class AppliedSignal {
     for (const waiter of this.#waiters) if (waiter.index < index) waiter.resolve()
   }
 
+  /** Something else is to be seen: who waits looks again, though nothing more is applied. */
+  wake(): void {
+    for (const { resolve } of this.#waiters) resolve()
+  }
+
   /** Nothing more will be applied: who waits gets this error, and who asks later. */
   fail(error: SillokError): void {
     this.#failure ??= error
     for (const { reject } of this.#waiters) reject(error)
   }
 
-  /** Resolves when more than that is applied. Rejects with ABORTED when the signal says stop. */
+  /**
+   * Resolves when more than that is applied, or with `wake`. Rejects with ABORTED when the signal says stop.
+   */
   async beyond(index: LogIndex, signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     if (signal?.aborted) throw aborted(signal)

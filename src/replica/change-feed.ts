@@ -9,10 +9,13 @@
 import type { Entry } from '../base/entry.js'
 import { logTruncated } from '../base/errors.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
-import { keyBytes } from '../codec/row.js'
+import { keyBytes, type RowKey } from '../codec/row.js'
 import type { FeedPosition } from '../machine/command.js'
 import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefixBytes } from '../machine/keys.js'
+import type { AppliedSignal } from './applied-signal.js'
+import type { ReadEntries } from './index-source.js'
+import type { OpenedReplica } from './open-replica.js'
 
 /** What became of one document. */
 export interface DocumentChange {
@@ -39,6 +42,25 @@ export interface FeedSource {
   read(from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]>
   /** Resolves when more than that is applied. Rejects when the store stops, or the signal says stop. */
   beyond(index: LogIndex, signal: AbortSignal | undefined): Promise<void>
+}
+
+/** The log of an open partition, as it is followed. */
+export function followed(
+  { replica, segments }: Pick<OpenedReplica, 'replica' | 'segments'>,
+  read: ReadEntries,
+  signal: AppliedSignal,
+): FeedSource {
+  return {
+    get firstIndex() {
+      return segments.firstIndex
+    },
+    get applied() {
+      return replica.applied
+    },
+    versionAt: index => replica.versionAt(index),
+    read,
+    beyond: (index, stop) => signal.beyond(index, stop),
+  }
 }
 
 /** One reader's way through the log. */
@@ -82,6 +104,20 @@ export class ChangeFeed {
   async more(signal: AbortSignal | undefined): Promise<void> {
     await this.#source.beyond(this.#at.index - 1, signal)
   }
+}
+
+/** What these entries gave the row in the end; undefined if nothing. */
+export async function writtenIn(
+  pieces: AsyncIterable<readonly Entry[]>,
+  key: RowKey,
+): Promise<Buffer | undefined> {
+  let value: Buffer | undefined
+  for await (const entries of pieces) {
+    for (const fact of entries.flatMap(documentFacts)) {
+      if (fact.op === 'put' && fact.key === key) value = fact.value
+    }
+  }
+  return value
 }
 
 /** What the entry does to documents, in its order. */

@@ -10,8 +10,10 @@
  *
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
- * While others write it rests after each entry (`derived/rest.ts`).
+ * What cannot go on, say because a document's row is damaged, keeps none of the others: it is told, and tried
+ * again now and then. While others write it rests after each entry (`derived/rest.ts`).
  */
+import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { keyBytes, keyText, type RowKey } from '../codec/row.js'
@@ -31,10 +33,14 @@ import {
 } from '../machine/keys.js'
 import { schemaOfRow } from '../machine/schema.js'
 import type { ScanPage } from '../state/scan.js'
+import { isClosing } from './meta-feed.js'
 import type { Replica } from './replica.js'
 
 /** Rows that are looked up at a time. */
 const pageRows = 1000
+
+/** From a failure to the next try. */
+const retryMs = 5000
 
 /** Between whom. */
 export interface ConstraintBuildsOptions {
@@ -44,6 +50,8 @@ export interface ConstraintBuildsOptions {
   readonly limits: Limits
   /** Takes on the work, whose failure may be one of the store. */
   readonly background: (work: Promise<void>) => void
+  /** Told of each failed try of a build or drop. */
+  readonly failed: (error: SillokError) => void
 }
 
 /** Documents that were there, and are still to be looked at. */
@@ -60,6 +68,8 @@ export class ConstraintBuilds {
   readonly #sender = {}
   /** Changes of schemas and of states that the last look has seen. */
   #seen = -1
+  #retryAtMs = 0
+  readonly #failures = new Map<ConstraintId, SillokError>()
   #isRunning = false
   #isStopped = false
   #rest: { readonly timer: Timer; readonly over: () => void } | undefined
@@ -70,12 +80,19 @@ export class ConstraintBuilds {
 
   /** More is applied, or what failed may be tried again: goes to work if there is some. */
   notify(): void {
-    if (this.#isRunning || this.#isStopped || this.#changes() === this.#seen) return
+    if (this.#isRunning || this.#isStopped) return
+    const isRetry = this.#failures.size > 0 && this.#options.clock.monotonicMs() >= this.#retryAtMs
+    if (this.#changes() === this.#seen && !isRetry) return
     this.#isRunning = true
     const work = this.#run().finally(() => {
       this.#isRunning = false
     })
     this.#options.background(work)
+  }
+
+  /** Those that cannot go on, and why. */
+  get failures(): ReadonlyMap<ConstraintId, SillokError> {
+    return this.#failures
   }
 
   /** Proposes nothing more. */
@@ -90,21 +107,38 @@ export class ConstraintBuilds {
     return state.partitionChanges(constraintPrefix) + state.partitionChanges(schemaPrefix)
   }
 
-  /** Until there is nothing to do. What was seen counts only then: after a failure all is looked at again. */
+  /**
+   * Until there is nothing to do but for what fails. What was seen counts only then: after a failure of the
+   * rest all is looked at again.
+   */
   async #run(): Promise<void> {
     await this.#options.data.readable()
     for (let seen = this.#changes(); !this.#isStopped; seen = this.#changes()) {
       for (const [key, row] of this.#options.data.state.partitionRows(constraintPrefix)) {
         const { state } = decodeConstraintState(row.value)
         const id = keyBytes(key).readUInt32BE(constraintPrefix.length)
-        if (state === 'guard' || state === 'backfill') await this.#build(id)
+        if (state === 'guard' || state === 'backfill') await this.#attempt(id, () => this.#build(id))
         else if (state === 'validate') await this.#propose({ type: 'judge', constraint: id })
-        else if (state === 'dropping') await this.#drop(id)
+        else if (state === 'dropping') await this.#attempt(id, () => this.#drop(id))
       }
       await this.#retire()
       if (this.#changes() !== seen) continue
       this.#seen = seen
+      this.#retryAtMs = this.#options.clock.monotonicMs() + retryMs
       return
+    }
+  }
+
+  /** What is refused keeps nobody else. */
+  async #attempt(id: ConstraintId, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+      this.#failures.delete(id)
+    } catch (error) {
+      const isRefused = error instanceof SillokError && error.outcome === 'not-applied'
+      if (!isRefused || isClosing(error)) throw error
+      this.#failures.set(id, error)
+      this.#options.failed(error)
     }
   }
 

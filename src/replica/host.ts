@@ -6,7 +6,7 @@
  */
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import {
   type LogIndex,
   metaPartition,
@@ -22,22 +22,21 @@ import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment, FolderLock } from '../env/environment.js'
 import type { FeedPosition } from '../machine/command.js'
-import { documentFacts } from '../machine/documents.js'
 import { schemaPrefix } from '../machine/keys.js'
 import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { AppliedSignal } from './applied-signal.js'
-import { ChangeFeed } from './change-feed.js'
+import { ChangeFeed, followed, writtenIn } from './change-feed.js'
 import { ConstraintBuilds } from './constraint-builds.js'
 import { asFailure, isLackOfSpace } from './failure.js'
 import { originOf, refuseForeign, takeIdentity } from './identity.js'
-import { ReplicaIndexSource } from './index-source.js'
+import { type ReadEntries, ReplicaIndexSource } from './index-source.js'
 import { type IndexEvent, Indexes, type NamedIndexStatus } from './indexes.js'
 import { isClosing, MetaFeed } from './meta-feed.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
-import { type PartitionStatus, partitionStatus } from './partition-status.js'
+import { type PartitionStatus, partitionStatus, stateOfPartition } from './partition-status.js'
 import type { Replica } from './replica.js'
 import { RequestExpiry } from './request-expiry.js'
 import { Retentions } from './retentions.js'
@@ -57,6 +56,8 @@ export interface HostOptions {
   readonly diskFull?: (full: boolean) => void
   /** Told what happens to indexes. */
   readonly indexTold?: (event: IndexEvent) => void
+  /** Told when stored bytes fail their check in work of the store's own: which part, and how. */
+  readonly damaged?: (part: string, reason: string) => void
   /** Called at every tick, with the time from one to the next. */
   readonly ticked?: (periodMs: number) => void
   /** The kinds of indexes that can be at work. */
@@ -154,19 +155,8 @@ export class Host {
 
   /** The changes of documents behind that position, and those to come. */
   changes(from: FeedPosition): ChangeFeed {
-    const { replica, segments } = this.#opened(dataPartition)
-    const source = {
-      get firstIndex() {
-        return segments.firstIndex
-      },
-      get applied() {
-        return replica.applied
-      },
-      versionAt: (index: LogIndex) => replica.versionAt(index),
-      read: (first: LogIndex, through: LogIndex) => this.#committed(dataPartition, first, through),
-      beyond: (index: LogIndex, signal: AbortSignal | undefined) => this.#appliedSignal.beyond(index, signal),
-    }
-    return new ChangeFeed(source, from)
+    const read: ReadEntries = (first, through) => this.#committed(dataPartition, first, through)
+    return new ChangeFeed(followed(this.#opened(dataPartition), read, this.#appliedSignal), from)
   }
 
   /** Resolves when more than that is applied in the data partition; see `AppliedSignal`. */
@@ -180,13 +170,12 @@ export class Host {
    */
   async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
     const index = version % versionsPerEpoch
-    let value: Buffer | undefined
-    for await (const entries of this.#committed(dataPartition, index, index)) {
-      for (const fact of entries.flatMap(documentFacts)) {
-        if (fact.op === 'put' && fact.key === key) value = fact.value
-      }
-    }
-    return value
+    return await writtenIn(this.#committed(dataPartition, index, index), key)
+  }
+
+  /** Constraints whose build or drop cannot go on, and why. */
+  get failingBuilds(): ConstraintBuilds['failures'] {
+    return this.#builds?.failures ?? new Map()
   }
 
   /** Why the host stopped by itself, if it did. */
@@ -269,6 +258,7 @@ export class Host {
       data: this.data,
       limits: this.#limits,
       background: work => this.#inBackground(work),
+      failed: error => this.#noteDamage(dataPartition, error),
     })
     this.#builds.notify()
     this.#openRetentions(this.#wal, identity.clusterEpoch)
@@ -333,6 +323,7 @@ export class Host {
       read: partition => (from, through) => this.#committed(partition, from, through),
       indexes: () => this.#indexes?.status(),
       failed: error => this.#fail(asFailure(error)),
+      retried: (partition, error) => this.#noteDamage(partition, error),
     })
   }
 
@@ -422,16 +413,26 @@ export class Host {
   }
 
   #expire(): void {
-    this.#inBackground(this.sessions.expire())
+    this.#inBackground(this.sessions.expire(), metaPartition)
     this.#inBackground(must(this.#requestExpiry, 'the expiry of request ids').expire())
   }
 
-  #inBackground(work: Promise<void>): void {
+  #inBackground(work: Promise<void>, partition = dataPartition): void {
     work.catch((error: unknown) => {
+      this.#noteDamage(partition, error)
       // Refused, say on a full disk: the next look finds the same.
       const refused = error instanceof SillokError && error.outcome === 'not-applied'
       if (!refused && !isClosing(error)) this.#fail(asFailure(error))
     })
+  }
+
+  /** Tells of damage, also those who wait for what it holds up. */
+  #noteDamage(partition: PartitionId, error: unknown): void {
+    this.#appliedSignal.wake()
+    if (!isSillokError(error, 'DAMAGED')) return
+    const { file } = error.details
+    const part = typeof file === 'string' ? `log of partition ${partition}` : stateOfPartition(partition)
+    this.#options.damaged?.(part, error.message)
   }
 
   #every(ms: number, call: () => void): void {

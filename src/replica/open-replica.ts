@@ -220,7 +220,7 @@ async function openState(
     failed: error => options.failed(asFailure(error)),
   })
   if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
-  snapshots.distrust(badSnapshots ?? [])
+  await snapshots.distrust(badSnapshots ?? [])
   return state
 }
 

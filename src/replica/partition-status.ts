@@ -16,6 +16,11 @@ export interface PartitionStatus extends ReturnType<Replica['status']> {
   readonly retention: RetentionStatus | undefined
 }
 
+/** As it is named in notices. */
+export function stateOfPartition(partition: PartitionId): string {
+  return `state of partition ${partition}`
+}
+
 /** The status of an open partition. */
 export function partitionStatus(
   { replica, segments, state }: OpenedReplica,

@@ -14,7 +14,7 @@
  * One snapshot at a time on a node, in the background. On a full disk it is given up and tried again later.
  */
 import { must } from '../base/assert.js'
-import { isSillokError } from '../base/errors.js'
+import { isSillokError, messageOf } from '../base/errors.js'
 import type { LogIndex, PartitionId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { Clock } from '../env/clock.js'
@@ -50,6 +50,8 @@ export interface RetentionParts {
   readonly places: () => readonly PinPlace[] | undefined
   /** Called when the log could be given up but for a partition that has not logged how far it is. */
   readonly behind: () => void
+  /** Called with each failure that is tried again later. */
+  readonly retried: (error: unknown) => void
   /** Called when the disk fails. */
   readonly failed: (error: unknown) => void
 }
@@ -65,6 +67,8 @@ export interface RetentionStatus {
   readonly snapshotBytes: number
   /** Why the last try to make one failed; undefined if it did not. */
   readonly snapshotFailure: string | undefined
+  /** Why the log could not be trimmed at the last look; undefined if it could, or nothing was to go. */
+  readonly trimFailure: string | undefined
   /** Who holds the log, or was left behind by it, the lowest position first. */
   readonly pins: readonly Pin[]
 }
@@ -80,6 +84,7 @@ export class Retention {
   #retryMs = Number.NEGATIVE_INFINITY
   #lookMs = Number.NEGATIVE_INFINITY
   #failure: string | undefined
+  #trimFailure: string | undefined
   #stopped = false
   /** Ends the waits of what is under way. */
   #stop: () => void = () => {}
@@ -117,6 +122,7 @@ export class Retention {
       snapshot: newest?.index ?? 0,
       snapshotBytes: newest?.bytes ?? 0,
       snapshotFailure: this.#failure,
+      trimFailure: this.#trimFailure,
       pins: this.#pins.look(places() ?? [], this.#floor()),
     }
   }
@@ -148,7 +154,7 @@ export class Retention {
       })
       this.#failure = undefined
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error)
+      this.#failure = messageOf(error)
       this.#retryMs = clock.monotonicMs() + limits.snapshotRetryMs
       this.#failed(error)
     }
@@ -207,7 +213,9 @@ export class Retention {
       await wal.record(partition, [truncationRegister({ index: through, term })])
       if (this.#stopped) return
       await segments.trim(through)
+      this.#trimFailure = undefined
     } catch (error) {
+      this.#trimFailure = messageOf(error)
       this.#failed(error)
     }
   }
@@ -229,6 +237,7 @@ export class Retention {
    */
   #failed(error: unknown): void {
     const isPassing = isSillokError(error, 'DISK_FULL') || isSillokError(error, 'DAMAGED') || isClosing(error)
-    if (!isPassing) this.#parts.failed(error)
+    if (isPassing) this.#parts.retried(error)
+    else this.#parts.failed(error)
   }
 }

@@ -31,6 +31,8 @@ export interface RetentionsParts {
   /** Undefined before they are opened. */
   readonly indexes: () => readonly NamedIndexStatus[] | undefined
   readonly failed: (error: unknown) => void
+  /** Told of each failed try that is repeated later. */
+  readonly retried: (partition: PartitionId, error: unknown) => void
 }
 
 /** All partitions: call `look` now and then. */
@@ -42,14 +44,15 @@ export class Retentions {
 
   constructor(parts: RetentionsParts) {
     this.#parts = parts
-    const { env, wal, limits, clusterEpoch, failed } = parts
+    const { env, wal, limits, clusterEpoch, failed, retried: told } = parts
     const gate = new Gate(1)
     for (const [partition, { segments, state, snapshots, record }] of parts.replicas) {
       const own = { partition, segments, state, snapshots, record, read: parts.read(partition) }
       const places = (): readonly PinPlace[] | undefined => this.#places(partition)
       const behind = (): void => parts.feed.logCursor()
       const node = { clock: env.clock, wal, limits, clusterEpoch, gate, failed }
-      this.#all.set(partition, new Retention({ ...own, ...node, places, behind }))
+      const retried = (error: unknown): void => told(partition, error)
+      this.#all.set(partition, new Retention({ ...own, ...node, places, behind, retried }))
     }
   }
 
@@ -80,9 +83,11 @@ export class Retentions {
   #indexes(): PinPlace[] | undefined {
     const indexes = this.#parts.indexes()
     const places: PinPlace[] = []
-    for (const { collection, name, state, position } of indexes ?? []) {
+    for (const { collection, name, state, position: own, next } of indexes ?? []) {
       const owner = `${collection}.${name}`
-      if (state === 'opening') return undefined
+      if (state === 'opening' || next?.state === 'opening') return undefined
+      // The making that is to take its place needs what it has not taken yet, too.
+      const position = Math.min(own, next?.position || own)
       if (position > 0) this.#indexPlaces.set(owner, position)
       const known = this.#indexPlaces.get(owner)
       if (known !== undefined && state !== 'unknown') places.push({ kind: 'index', owner, position: known })

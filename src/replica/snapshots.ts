@@ -78,10 +78,15 @@ export class Snapshots {
     return this.#missing
   }
 
-  /** Files that proved bad count no more: others are made in their place. */
-  distrust(paths: readonly string[]): void {
+  /**
+   * Files that proved bad count no more, also after a crash: others are made in their place. The next opening
+   * removes them.
+   */
+  async distrust(paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return
     this.#missing = [...this.#missing, ...paths]
     this.#kept = this.#kept.filter(record => !paths.includes(this.#path(record)))
+    await this.#options.record(encodeSnapshots(this.#kept))
   }
 
   /** The files that count and are there, the newest first. */

@@ -1,6 +1,7 @@
 /**
  * Holds the claims of constraints that were built online against the documents: their rows need not list
- * them, so what each document claims is computed again from its newest form, as the log has it.
+ * them, so what each document claims is computed again from its newest form, as the log, or the snapshot
+ * that it continues, has it.
  *
  * A document holds each value that it has, or is a violation of it; one that a build has not reached may be
  * neither. Nothing else has a claim or is a violation. The violations of a value are one list in both
@@ -8,7 +9,7 @@
  */
 import type { Entry } from '../base/entry.js'
 import { decodeDocument } from '../codec/document.js'
-import { keyBytes, keyText, type RowKey } from '../codec/row.js'
+import { keyBytes, keyText, type RowKey, readRow, rowKinds } from '../codec/row.js'
 import { tryClaims } from '../machine/change-claims.js'
 import { decodeClaim } from '../machine/claims.js'
 import type { ConstraintSchema } from '../machine/constraint-schema.js'
@@ -23,7 +24,10 @@ import {
   violationPrefix,
 } from '../machine/keys.js'
 import { decodeHead, decodeLink, noValue } from '../machine/violations.js'
+import type { StoredRow } from '../state/snapshot-reader.js'
 import { type LogModel, versionOf } from './log-model.js'
+
+const documentKind = rowKinds.document.charCodeAt(0)
 
 /** A constraint that was built online. */
 interface Built {
@@ -73,12 +77,24 @@ export class BuiltClaims {
   /** Compares the documents whose newest form the entry has. */
   look(entry: Entry): void {
     for (const fact of documentFacts(entry)) {
-      const built = this.#built.get(keyBytes(fact.key.slice(0, documentPrefixBytes)).readUInt32BE(1))
-      const isNewest = this.#model.rows.get(fact.key)?.version === versionOf(entry.index)
-      if (built === undefined || fact.op !== 'put' || !isNewest) continue
-      const document = decodeDocument(documentBytes(fact.value))
-      for (const one of built) this.#compare(one, fact.key, document, versionOf(entry.index))
+      if (fact.op === 'put') this.#lookAt(fact.key, fact.value, versionOf(entry.index))
     }
+  }
+
+  /** Compares the documents whose newest form is among these rows of a snapshot. */
+  lookAtBase(rows: readonly StoredRow[]): void {
+    for (const [key, stored] of rows) {
+      if (key[0] !== documentKind) continue
+      const row = readRow(key, stored)
+      if (row !== undefined) this.#lookAt(keyText(key), row.value, row.version)
+    }
+  }
+
+  #lookAt(key: RowKey, value: Buffer, version: number): void {
+    const built = this.#built.get(keyBytes(key.slice(0, documentPrefixBytes)).readUInt32BE(1))
+    if (built === undefined || this.#model.rows.get(key)?.version !== version) return
+    const document = decodeDocument(documentBytes(value))
+    for (const one of built) this.#compare(one, key, document, version)
   }
 
   /** Tells of what belongs to no document. */

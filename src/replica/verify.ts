@@ -296,6 +296,7 @@ class Verification {
         findings.fault(joinPath(folder, 'segments'), atKey(keyBytes(key)), what)
       })
       if (built.isEmpty) return model
+      for await (const rows of baseRows(this.#options.env.disk, base)) built.lookAtBase(rows)
       for await (const entries of this.#entries(subject, segments)) {
         for (const entry of entries) built.look(entry)
       }

@@ -4,7 +4,7 @@
  *
  * While another rule of one name is built, the older one answers; from its enforcement on the newer one does.
  */
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
 import { type DocumentKey, decodeKey, decodeTuple } from '../base/tuple.js'
 import { keyBytes, keyText, type Row, type RowKey } from '../codec/row.js'
@@ -49,6 +49,8 @@ export interface ConstraintStatus {
   readonly violations: number
   /** Unique values that these are about: so many documents hold one that others have too. */
   readonly values: number
+  /** Why its build or drop cannot go on; undefined if it can. It is tried again by itself. */
+  readonly reason: string | undefined
 }
 
 function stateOf(state: State, id: ConstraintId): ConstraintState | undefined {
@@ -57,8 +59,11 @@ function stateOf(state: State, id: ConstraintId): ConstraintState | undefined {
 }
 
 /** All constraints, by collection and number; those that are being dropped last. */
-export function constraintStatuses(schemas: Iterable<CollectionSchema>, state: State): ConstraintStatus[] {
-  const all: ConstraintStatus[] = []
+export function constraintStatuses(
+  schemas: Iterable<CollectionSchema>,
+  { data: { state }, failingBuilds }: Pick<Host, 'data' | 'failingBuilds'>,
+): ConstraintStatus[] {
+  const all: Omit<ConstraintStatus, 'reason'>[] = []
   for (const { name: collection, unique } of schemas) {
     for (const { id, name } of unique) all.push(statusOf(id, collection, name, stateOf(state, id)))
   }
@@ -68,7 +73,7 @@ export function constraintStatuses(schemas: Iterable<CollectionSchema>, state: S
     const built = decodeConstraintState(row.value)
     if (!known.has(id)) all.push(statusOf(id, built.of, built.name, built))
   }
-  return all
+  return all.map(one => ({ ...one, reason: failingBuilds.get(one.id)?.message }))
 }
 
 function statusOf(
@@ -76,7 +81,7 @@ function statusOf(
   collection: string,
   name: string,
   built: ConstraintState | undefined,
-): ConstraintStatus {
+): Omit<ConstraintStatus, 'reason'> {
   const { state = 'enforced', documents = 0, after = null, violations = 0, values = 0 } = built ?? {}
   const builtThrough = after === null ? undefined : decodeKey(after)
   return { collection, name, id, state, documents, builtThrough, violations, values }
@@ -158,6 +163,8 @@ async function enforced(
       const message = `${schema().name}.${name} is violated: ${what}; db.violations lists them`
       throw new SillokError('UNIQUE_TAKEN', message, { details: { constraint: name, violations, values } })
     }
+    const failure = host.failingBuilds.get(id)
+    if (isSillokError(failure, 'DAMAGED')) throw failure
     await host.beyond(applied, signal)
   }
 }

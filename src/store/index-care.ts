@@ -7,6 +7,7 @@ import type { Host } from '../replica/host.js'
 import type { OpenedIndex } from '../replica/indexes.js'
 import type { Asking } from './asking.js'
 import { checkCall, checkCollectionName, checkIndexName, optionNames } from './check-options.js'
+import { wasReplaced } from './index-moments.js'
 import type { CallOptions } from './options.js'
 
 /** The care of the indexes of one store. */
@@ -45,12 +46,23 @@ export class IndexCare {
     checkIndexName(name)
     const schema = this.#schemaOf(collection)
     const find = async (): Promise<T> => {
-      const opened = await this.#host.indexes.answering(schema.id, name, true)
-      if (opened !== undefined) return await work(opened)
-      const names = schema.indexes.map(one => one.name).join(', ') || 'none'
-      const message = `collection ${schema.name} has no index ${name} at work here; it has ${names}`
-      throw new SillokError('NOT_FOUND', message)
+      for (let replaced: unknown; ; ) {
+        const opened = await this.#host.indexes.answering(schema.id, name, true)
+        if (opened === undefined) throw replaced ?? missing(schema, name)
+        try {
+          return await work(opened)
+        } catch (error) {
+          if (!wasReplaced(error, opened)) throw error
+          replaced = error
+        }
+      }
     }
     return await this.#asking.until(find, options, !isRead)
   }
+}
+
+function missing(schema: CollectionSchema, name: string): SillokError {
+  const names = schema.indexes.map(one => one.name).join(', ') || 'none'
+  const message = `collection ${schema.name} has no index ${name} at work here; it has ${names}`
+  return new SillokError('NOT_FOUND', message)
 }

@@ -43,6 +43,11 @@ export interface Answering {
 /** How often a question goes on after rows were found damaged. */
 const damagesMax = 3
 
+/** It was replaced while it was asked, and so failed: then the one in its place answers, if there is one. */
+export function wasReplaced(error: unknown, { runner }: OpenedIndex): boolean {
+  return isSillokError(error, 'NOT_FOUND') && runner.state === 'closed'
+}
+
 /** Gives moments of the indexes of one store. */
 export class IndexMoments {
   readonly #parts: IndexMomentsParts
@@ -78,9 +83,7 @@ export class IndexMoments {
         try {
           return { opened, moment: await wait.moment }
         } catch (error) {
-          // It may have been replaced just now: then the one in its place answers.
-          const isReplaced = isSillokError(error, 'NOT_FOUND') && opened.runner.state === 'closed'
-          if (!isReplaced) throw error
+          if (!wasReplaced(error, opened)) throw error
           replaced = error
         }
       }

@@ -239,7 +239,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Resolves when the constraint is enforced: no two documents share a value of it. Rejects with UNIQUE_TAKEN
    * (details: constraint, violations, values) when it is violated, NOT_FOUND when there is none of that name,
-   * also if it is dropped meanwhile; with TIMED_OUT after `deadlineMs` (30 s): the build goes on.
+   * also if it is dropped meanwhile, DAMAGED when a stored row keeps it from being built; with TIMED_OUT
+   * after `deadlineMs` (30 s): the build goes on.
    */
   async enforced(collection: string, constraint: string, options: CallOptions = noOptions): Promise<void> {
     checkCall(options, optionNames.call)
@@ -361,7 +362,6 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const failure = this.#host?.failure
     const host = this.#host?.status()
     const schemas = this.#schemas.all()
-    const state = this.#host?.data.state
     return {
       folder: this.folder,
       state: failure !== undefined ? 'failed' : this.#closing !== undefined ? 'closed' : 'open',
@@ -371,7 +371,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       wal: host?.wal,
       partitions: host?.partitions ?? [],
       indexes: host?.indexes ?? [],
-      constraints: state === undefined ? [] : constraintStatuses(schemas.values(), state),
+      constraints: this.#host === undefined ? [] : constraintStatuses(schemas.values(), this.#host),
     }
   }
 

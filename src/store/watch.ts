@@ -10,6 +10,7 @@ import type { Clock } from '../env/clock.js'
 import type { HostOptions } from '../replica/host.js'
 import type { IndexEvent, NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
+import { stateOfPartition } from '../replica/partition-status.js'
 import type { Notices } from './notices.js'
 
 /** What is watched, and who is told. */
@@ -23,7 +24,7 @@ export interface WatchParts {
 const looksApartMs = 1000
 
 /** What a host tells. */
-type HostListeners = Pick<HostOptions, 'failed' | 'rebuilt' | 'diskFull' | 'indexTold' | 'ticked'>
+type HostListeners = Pick<HostOptions, 'failed' | 'rebuilt' | 'damaged' | 'diskFull' | 'indexTold' | 'ticked'>
 
 /** The watch over one store. */
 export class Watch {
@@ -55,15 +56,15 @@ export class Watch {
         const [part = '', ...why] = reason.split(': ')
         notices.damage({ part, reason: why.join(': '), repaired: true })
       },
+      damaged: (part, reason) => this.damaged(reason, part),
       diskFull: full => this.diskFull(full),
       indexTold: event => this.index(event),
       ticked: periodMs => this.ticked(periodMs),
     }
   }
 
-  /** Rows of the documents' partition fail their check. */
-  damaged(reason: string): void {
-    const part = `state of partition ${dataPartition}`
+  /** Stored bytes fail their check: rows of the documents' partition, if nothing else is named. */
+  damaged(reason: string, part = stateOfPartition(dataPartition)): void {
     this.#parts.notices.damage({ part, reason, repaired: false })
   }
 

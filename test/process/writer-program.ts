@@ -116,6 +116,8 @@ async function live(options: WriterOptions): Promise<void> {
     options.limits,
   )
   tell({ type: 'opened', ms: performance.now() - beganMs })
+  const { firstIndex = 1 } = store.status().partitions[1]?.retention ?? {}
+  tell({ type: 'figure', name: 'firstIndex', value: firstIndex })
   await store.define('items', { ...itemDefinition, indexes: itemIndexes })
   await store.define('rows', rowDefinition)
   await checkStore(store, options.expected, tell)

@@ -1,7 +1,8 @@
 /**
  * One simulated machine on which constraints come, change and go while documents are written, and whose
- * process is crashed again and again, also while it recovers. After each crash the rows of claims and
- * violations must be those that the documents say, wherever builds and drops are; and a build goes on.
+ * process is crashed again and again, also while it recovers; states and snapshots are lost in between. After
+ * each crash the rows of claims and violations must be those that the documents say, wherever builds and
+ * drops are; and a build goes on.
  */
 import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
@@ -12,7 +13,8 @@ import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
 import { allFaultsOf, type Rule, randomThing, ruleDefinitions } from '../unit/machine/build-oracle.js'
-import { smallLimits } from './small-limits.js'
+import { Losses } from './losses.js'
+import { retentionLimits, smallLimits } from './small-limits.js'
 
 /** What happened in a world. */
 export interface ConstraintReport {
@@ -46,6 +48,7 @@ export class ConstraintWorld {
   readonly #machine: SimMachine
   /** How far each build was seen to be: it never goes back. */
   readonly #seen = new Map<number, number>()
+  readonly #losses: Losses
   #crashed: () => void = () => {}
 
   constructor(seed: string) {
@@ -57,6 +60,7 @@ export class ConstraintWorld {
       latency: this.#random.chance(0.5) ? 'none' : 'random',
       onCrash: () => this.#crashed(),
     })
+    this.#losses = new Losses(this.#random.split('losses'))
   }
 
   /** Lives so often, then ends all builds. Throws what was found wrong, naming seed and life. */
@@ -74,6 +78,7 @@ export class ConstraintWorld {
 
   async #live(isLast: boolean): Promise<void> {
     const env = this.#machine.restart()
+    await this.#losses.lose(env, this.#machine.disk)
     const crash = new Promise<'crashed'>(resolve => {
       this.#crashed = () => resolve('crashed')
     })
@@ -101,6 +106,7 @@ export class ConstraintWorld {
   #limits(): Partial<typeof limits> {
     const small = {
       ...smallLimits(this.#random),
+      ...retentionLimits(this.#random),
       buildEntryDocuments: this.#random.pick([1, 2, 5]),
       buildEntryBytes: this.#random.pick([50, 2000]),
     }

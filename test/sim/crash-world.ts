@@ -5,7 +5,6 @@
  */
 import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
-import type { Environment } from '../../src/env/environment.js'
 import { isSillokError } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
@@ -14,7 +13,8 @@ import { Store } from '../../src/store/store.js'
 import { checkIndexes } from '../index-check.js'
 import { CrashModel } from './crash-model.js'
 import { ImportClient } from './import-client.js'
-import { smallLimits } from './small-limits.js'
+import { Losses } from './losses.js'
+import { retentionLimits, smallLimits } from './small-limits.js'
 
 export interface WorldOptions {
   readonly seed: string
@@ -84,8 +84,7 @@ export class CrashWorld {
   readonly #machine: SimMachine
   readonly #model = new CrashModel()
   readonly #importer: ImportClient
-  /** Snapshot files that were damaged: one of two at a time. */
-  readonly #harmed = new Set<string>()
+  readonly #losses: Losses
   #crashed: () => void = () => {}
 
   constructor(options: WorldOptions) {
@@ -99,6 +98,7 @@ export class CrashWorld {
       ...(options.ignoreSync === true && { ignoreSync: true }),
       onCrash: () => this.#crashed(),
     })
+    this.#losses = new Losses(this.#random.split('losses'))
   }
 
   /** Lives and dies as often as asked for, then closes. Throws what was found wrong, naming seed and life. */
@@ -119,7 +119,7 @@ export class CrashWorld {
   /** From open to crash, or to a clean close. */
   async #live(last: boolean): Promise<void> {
     const env = this.#machine.restart()
-    await this.#lose(env)
+    await this.#losses.lose(env, this.#machine.disk)
     let opened = false
     const crash = new Promise<'crashed'>(resolve => {
       this.#crashed = () => resolve('crashed')
@@ -152,35 +152,11 @@ export class CrashWorld {
     }
   }
 
-  /** State and snapshots are copies: their loss costs nothing, as long as a snapshot is left. */
-  async #lose({ disk }: Environment): Promise<void> {
-    const folder = `data/partitions/${this.#random.pick(['0-1', '1-1'])}`
-    if (this.#random.chance(0.2)) {
-      await disk.remove(`${folder}/state`)
-      if ((await disk.list(folder)).length > 0) await disk.syncFolder(folder)
-    }
-    if (!this.#random.chance(0.2)) return
-    const files = (await disk.list(`${folder}/snapshots`)).filter(name => name.endsWith('.snap'))
-    if (files.length < 2 || files.some(name => this.#harmed.has(`${folder}/snapshots/${name}`))) return
-    const path = `${folder}/snapshots/${this.#random.pick(files)}`
-    this.#harmed.add(path)
-    const size = (await disk.sizeOf(path)) ?? 0
-    if (this.#random.chance(0.5)) await disk.remove(path)
-    else if (size > 0) this.#machine.disk.flip(path, this.#random.below(size * 8))
-  }
-
   /** Small limits, so that rotation, seals, flushes and checkpoints happen all the time. */
   #limits(): Partial<typeof limits> {
     const small = {
       ...smallLimits(this.#random),
-      snapshotLogBytesMin: this.#random.pick([1000, 8000]),
-      snapshotLogRatio: this.#random.pick([0, 0.5]),
-      snapshotFrameBytes: this.#random.pick([300, 5000]),
-      snapshotRetryMs: 20,
-      retainBytes: this.#random.pick([0, 0, 20_000]),
-      pinBytes: this.#random.pick([0, 3000, 1e9]),
-      trimPauseMs: this.#random.pick([1, 200]),
-      flushBatchBytesMax: this.#random.pick([300, 5000]),
+      ...retentionLimits(this.#random),
       indexBatchChanges: this.#random.pick([1, 10, 1000]),
       indexBatchMs: this.#random.pick([0, 1, 50]),
       indexChunkDocuments: this.#random.pick([1, 7, 1000]),

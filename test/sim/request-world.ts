@@ -9,6 +9,8 @@ import { isSillokError } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
+import { Losses } from './losses.js'
+import { retentionLimits } from './small-limits.js'
 
 export interface RequestWorldOptions {
   readonly seed: string
@@ -57,6 +59,7 @@ export class RequestWorld {
   readonly #clock = new SimClock()
   readonly #machine: SimMachine
   readonly #requests: Request[] = []
+  readonly #losses: Losses
   #lost: Request[] = []
   #crashed: () => void = () => {}
   #serial = 0
@@ -70,6 +73,7 @@ export class RequestWorld {
       latency: this.#random.chance(0.5) ? 'none' : 'random',
       onCrash: () => this.#crashed(),
     })
+    this.#losses = new Losses(this.#random.split('losses'))
   }
 
   async run(): Promise<RequestReport> {
@@ -87,6 +91,7 @@ export class RequestWorld {
   /** Clears up what the lives before left open, sends new requests, and dies on the way or after them. */
   async #live(last: boolean): Promise<void> {
     const env = this.#machine.restart()
+    await this.#losses.lose(env, this.#machine.disk)
     const crash = new Promise<void>(resolve => {
       this.#crashed = resolve
     })
@@ -229,7 +234,9 @@ export class RequestWorld {
       memtableBytesMax: this.#random.pick([500, 4000]),
       checkpointEntriesMax: this.#random.pick([20, 100]),
       checkpointPauseMs: this.#random.pick([1, 50]),
-      flushBatchBytesMax: this.#random.pick([300, 5000]),
+      ...retentionLimits(this.#random),
+      // At the end the whole log says what took effect.
+      retainBytes: 1e9,
     }
     return small as unknown as Partial<typeof limits>
   }

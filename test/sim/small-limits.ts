@@ -13,3 +13,17 @@ export function smallLimits(random: Random): Record<string, number> {
     checkpointPauseMs: random.pick([1, 50]),
   }
 }
+
+/** Snapshots come often, and of the log little is kept. */
+export function retentionLimits(random: Random): Record<string, number> {
+  return {
+    snapshotLogBytesMin: random.pick([1000, 8000]),
+    snapshotLogRatio: random.pick([0, 0.5]),
+    snapshotFrameBytes: random.pick([300, 5000]),
+    snapshotRetryMs: 20,
+    retainBytes: random.pick([0, 0, 20_000]),
+    pinBytes: random.pick([0, 3000, 1e9]),
+    trimPauseMs: random.pick([1, 200]),
+    flushBatchBytesMax: random.pick([300, 5000]),
+  }
+}

@@ -15,6 +15,7 @@ import { ResumeWorld } from '../process/resume-world.js'
 import { fillRing } from '../process/ring.js'
 import { damageAcknowledged, tearLast } from '../process/torn-forms.js'
 import { VerifyWorld, verifyKilled } from '../process/verify-world.js'
+import { WholeWorld } from '../sim/whole-world.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -127,6 +128,16 @@ async function verify({ seed, count = 300 }: Asked): Promise<object> {
   }
 }
 
+/** Crashes of the world of everything at once. */
+async function whole({ seed, count = 300, endMs }: Asked): Promise<object> {
+  const total: Record<string, number> = {}
+  for (let world = 0; (total['crashed'] ?? 0) < count && Date.now() < endMs; world++) {
+    const report = await new WholeWorld(`${seed}.${world}`).run(20)
+    for (const [name, times] of Object.entries(report)) total[name] = (total[name] ?? 0) + times
+  }
+  return total
+}
+
 const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   kills,
   damage,
@@ -139,6 +150,7 @@ const verbs: Readonly<Record<string, (asked: Asked) => Promise<object>>> = {
   ring,
   open,
   verify,
+  whole,
 }
 
 async function main(): Promise<void> {

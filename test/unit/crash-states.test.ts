@@ -1,10 +1,20 @@
 /** What a crash can leave by `src/FORMATS.md` opens; what none can leave is refused or put aside. */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { loadCrc32c, maskCrc32c } from '../../src/env/crc32c.js'
 import { realEnvironment } from '../../src/env/real-environment.js'
 import { verifyStore } from '../../src/replica/verify.js'
 import { block, documentCount, type Folders, makeFolders, openStore } from '../docs/sample-folders.js'
@@ -194,6 +204,57 @@ async function refuses(t: Test, from: string, dir: string, loss: Loss): Promise<
   t.match(told.join(), loss.missing, 'verifying names it')
   t.same(contentOf(dir), before, `${dir}: verifying writes nothing`)
 }
+
+/** The first MANIFEST of a LevelDB folder: one edit, which names no log. */
+async function firstManifest(): Promise<Buffer> {
+  const comparator = Buffer.from('leveldb.BytewiseComparator')
+  const edit = Buffer.concat([
+    Buffer.from([1, comparator.length]),
+    comparator,
+    Buffer.from([2, 0, 3, 2, 4, 0]),
+  ])
+  const head = Buffer.alloc(7)
+  const crc32c = await loadCrc32c()
+  head.writeUInt32LE(maskCrc32c(crc32c(Buffer.concat([Buffer.from([1]), edit]))), 0)
+  head.writeUInt16LE(edit.length, 4)
+  head[6] = 1
+  return Buffer.concat([head, edit])
+}
+
+async function faultsOf(dir: string): Promise<string[]> {
+  const env = realEnvironment()
+  const scratch = join(root, 'scratch')
+  const { faults } = await verifyStore({ env, folder: dir, scratch, indexTypes: new Map() })
+  await env.disk.close()
+  return faults.map(({ file, what }) => `${file} ${what}`)
+}
+
+t.test(
+  "a store of LevelDB's that a kill left while it was made is sound, until rows are in its log",
+  async t => {
+    for (const [log, faults] of [
+      [undefined, []],
+      ['', []],
+      ['row', [/0-1\/state\/000000\.log is missing/]],
+    ] as const) {
+      const dir = join(root, `begun ${log}`)
+      cpSync(small.killed, dir, { recursive: true })
+      const state = join(dir, 'partitions/0-1/state')
+      rmSync(state, { recursive: true })
+      mkdirSync(state)
+      writeFileSync(join(state, 'MANIFEST-000001'), await firstManifest())
+      writeFileSync(join(state, 'CURRENT'), 'MANIFEST-000001\n')
+      if (log !== undefined) writeFileSync(join(state, '000003.log'), log)
+      const found = await faultsOf(dir)
+      t.equal(found.length, faults.length, `a log of ${log}: ${found.join()}`)
+      t.match(found, faults)
+      const { store, close } = await openStore(dir)
+      t.equal(await store.collection('people').count(), 1)
+      await close()
+      t.strictSame(await faultsOf(dir), [])
+    }
+  },
+)
 
 t.test('a store that lost its log is refused, by name, and nothing is written', async t => {
   for (const [name, loss] of Object.entries(losses)) {

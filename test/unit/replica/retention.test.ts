@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Limits } from '../../../src/base/limits.js'
 import { RealClock } from '../../../src/env/real-clock.js'
 import { realEnvironment } from '../../../src/env/real-environment.js'
-import { open } from '../../../src/index.js'
+import { type Definition, type IndexType, open } from '../../../src/index.js'
 import { inspectStore } from '../../../src/replica/inspect.js'
 import { type PinPlace, Pins } from '../../../src/replica/pins.js'
 import { type VerifyReport, verifyStore } from '../../../src/replica/verify.js'
@@ -152,10 +152,15 @@ t.test('a trimmed log and its snapshots give the same state, indexes and answers
     const { faults } = await verify('main')
     t.match(faults, [{ file: /snapshots\/.*\.snap$/, at: /^byte/ }])
     rmSync(partition('main', 'state'), { recursive: true })
-    const again = await openIn('main')
+    const before = await openIn('main')
     t.match(reasons, [new RegExp(`${path.basename(newest)} at byte .*made from`)])
-    t.equal(await contentOf(again), content)
     const bad = Number(path.basename(newest, '.snap'))
+    t.ok(retentionOf(before).snapshot < bad)
+    await before.close()
+    const again = await openIn('main')
+    t.strictSame(reasons, [])
+    t.ok(retentionOf(again).snapshot < bad, 'one that proved bad never counts again')
+    t.equal(await contentOf(again), content)
     await fillUntil(again, () => retentionOf(again).snapshot > bad, 'another')
     await again.close()
   })
@@ -250,6 +255,59 @@ t.test('an index that the log has gone on without is built again from the state'
   t.match(status, { state: 'live', rebuilds: 1, reason: /its position is \d+, the log goes from/ })
   await store.close()
   t.strictSame((await verify('index')).faults, [])
+})
+
+t.test('constraints of documents that only a snapshot has are verified by it', async t => {
+  const store = await openIn('constraint')
+  await store.define('old', { key: 'id' })
+  for (const id of [1, 2, 3]) await store.collection('old').put({ id, n: id >> 1 })
+  await store.define('old', { key: 'id', unique: { n: { fields: ['n'] } } })
+  await t.rejects(store.enforced('old', 'n'), { code: 'UNIQUE_TAKEN' })
+  await store.define('items', { key: 'id' })
+  await fillUntil(store, () => retentionOf(store).firstIndex > 40, 'a trimmed log')
+  await store.close()
+  t.strictSame((await verify('constraint')).faults, [])
+})
+
+t.test('a making that is to take the place of an index holds the log as far as it is', async t => {
+  let gate = Promise.resolve()
+  let calls = 0
+  const slow: IndexType<{ readonly tag: number }, object, string> = {
+    type: 'slow',
+    version: 1,
+    configure: ({ tag }) => ({ tag: Number(tag) }),
+    open: ({ tag }) => ({
+      apply: async () => {
+        if (tag === 2 && ++calls > 1) await gate
+      },
+      async *query() {
+        yield []
+      },
+    }),
+  }
+  const types = new IndexTypes([slow])
+  const store = await openIn('making', { indexChunkDocuments: 10, pinBytes: 1e9 }, types)
+  const tagged = (tag: number): Promise<void> =>
+    store.define('items', { key: 'id', indexes: { one: { type: 'slow', tag } } } as Definition)
+  await tagged(1)
+  await fillUntil(store, () => retentionOf(store).firstIndex > 10, 'a trimmed log')
+  let open = (): void => {}
+  gate = new Promise(resolve => {
+    open = resolve
+  })
+  await tagged(2)
+  const next = () => store.status().indexes[0]?.next
+  await fillUntil(store, () => (next()?.position ?? 0) > 0, 'a begun build')
+  const { snapshot } = retentionOf(store)
+  const position = next()?.position ?? 0
+  await fillUntil(store, () => retentionOf(store).snapshot > snapshot + 400, 'more snapshots')
+  t.ok(retentionOf(store).firstIndex <= position + 1)
+  t.match(retentionOf(store).pins, [{ kind: 'index', owner: 'items.one', position }])
+  open()
+  await fillUntil(store, () => next() === undefined, 'the end of the build')
+  t.match(store.status().indexes, [{ state: 'live', rebuilds: 0 }])
+  await fillUntil(store, () => retentionOf(store).firstIndex > position, 'the log goes on')
+  await store.close()
 })
 
 t.test("meta's log goes too, once the data partition has logged how far it is", async t => {

@@ -59,7 +59,7 @@ export class SnapshotWorld {
       limits: { flushBatchBytesMax: 100 + this.random.below(2000) },
       ...(this.checkpoint === undefined ? {} : { checkpoint: this.checkpoint }),
     })
-    this.#snapshots.distrust(badSnapshots ?? [])
+    await this.#snapshots.distrust(badSnapshots ?? [])
     if (replayFrom <= this.truncated) throw new Error(`entry ${replayFrom} is needed and gone`)
     this.rebuilt = rebuilt
     this.replayed = this.log.length - replayFrom + 1

@@ -6,9 +6,12 @@ import type { Disk } from '../../../src/env/disk.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimDisk } from '../../../src/sim/sim-disk.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
+import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { markKeys, markRow } from '../../../src/state/flush.js'
 import { readSnapshot } from '../../../src/state/snapshot-reader.js'
 import { decodeSnapshots, encodeSnapshots, snapshotName } from '../../../src/state/snapshot-record.js'
 import type { HeldState } from '../../../src/state/snapshot-writer.js'
+import { State } from '../../../src/state/state.js'
 import { differences } from './compare.js'
 import { folders, headOf, loseState, SnapshotWorld } from './snapshot-world.js'
 
@@ -80,6 +83,49 @@ t.test('a crash at any operation of a rebuild from a snapshot is followed by ano
     }
     t.ok(crashes > 15, `${crashes} crashes`)
   })
+})
+
+t.test('what an interrupted rebuild left is gone, durably, before the next one begins', async t => {
+  const clock = new SimClock()
+  const { disk, keyValue } = new SimMachine({ clock, random: new Random(seed), latency: 'none' }).environment
+  const steps: string[] = []
+  const looked: Disk = new Proxy(disk, {
+    get: (own, name) => {
+      const what = Reflect.get(own, name) as unknown
+      if (typeof what !== 'function') return what
+      return (...args: unknown[]) => {
+        if (name === 'remove' || name === 'syncFolder') steps.push(`${name} ${String(args[0])}`)
+        return (what as (...given: unknown[]) => unknown).apply(own, args)
+      }
+    },
+  })
+  await clock.run(
+    (async () => {
+      await disk.makeFolder('node')
+      const begun = await keyValue.open(folders.state, { writeBufferBytes: 3000 })
+      const batch = begun.batch()
+      batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, 5))
+      await batch.write({ sync: true })
+      await begun.close()
+      const { state, rebuilt } = await State.open({
+        disk: looked,
+        keyValue: {
+          ...keyValue,
+          open: (folder, options) => {
+            steps.push('open')
+            return keyValue.open(folder, options)
+          },
+        },
+        clock: new SimClock().process(),
+        folder: folders.state,
+        writeBufferBytes: 3000,
+        logLastIndex: 9,
+      })
+      t.match(rebuilt, /interrupted/)
+      t.strictSame(steps, ['open', `remove ${folders.state}`, 'syncFolder node', 'open'])
+      await state.close()
+    })(),
+  )
 })
 
 t.test('the first checkpoint after a rebuild counts when it is recorded, and not before', async t => {
@@ -231,14 +277,17 @@ t.test('without a snapshot that holds, a log that lost its head is refused by na
       await loseState(disk)
       for (const { path } of files) world.machine.disk.flip(path, 4000)
     }
-    await world.restart('all', harm)
-    t.equal(world.replayed, 40, 'the log has everything: it alone gives the state')
-    t.strictSame(await differences(world.state, world.model), [])
     world.truncated = 20
-    await t.rejects(world.restart('all', loseState), { code: 'DAMAGED', message: /log begins at entry 21/ })
+    await t.rejects(world.restart('all', harm), { code: 'DAMAGED', message: /log begins at entry 21/ })
     for (const { path } of files) world.machine.disk.flip(path, 4000)
     await world.restart('all')
     t.strictSame(await differences(world.state, world.model), [], 'what was put back is used')
+    world.truncated = 0
+    await world.restart('all', harm)
+    t.equal(world.replayed, 40, 'the log has everything: it alone gives the state')
+    t.strictSame(await differences(world.state, world.model), [])
+    await world.restart('all')
+    t.strictSame(world.snapshots.files, [], 'what proved bad is gone')
   })
 })
 

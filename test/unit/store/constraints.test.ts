@@ -155,6 +155,28 @@ t.test(
   },
 )
 
+t.test('values that were written at length hold up no build, and stop no store', async t => {
+  const store = await world(t)
+  const users = store.collection<User>('users')
+  const emails = Array.from({ length: 200 }, (_, i) => `${i}`)
+  for (const id of ['a', 'b', 'c', 'd']) {
+    await users.insert({ id, org: `${' '.repeat(300_000)}x`, emails, email: `${' '.repeat(500_000)}y` })
+  }
+  await define(store, {
+    each: { fields: ['org', 'emails'], normalize: ['trim'], each: 'emails' },
+    one: { fields: ['email'], normalize: ['trim'] },
+  })
+  await settled(store, '1 each violated, 2 one violated')
+  t.match(store.status().constraints, [{ violations: 600, reason: undefined }, { violations: 3 }])
+  const { violations } = await store.violations('users', 'one')
+  t.match(violations, [{ values: ['y'] }, { values: ['y'] }, { values: ['y'] }])
+  for (const id of ['a', 'b', 'c']) await users.delete(id)
+  await settled(store, '1 each enforced, 2 one enforced')
+  await users.put({ id: 'd', org: `${' '.repeat(300_000)}x`, emails })
+  const taken = users.put({ id: 'e', org: 'x', emails: ['7'] })
+  t.equal(await codeOf(taken), 'UNIQUE_TAKEN')
+})
+
 t.test('a new rule takes the place of the old one when it is enforced, not before', async t => {
   const store = await world(t, { email: { fields: ['email'] } })
   const users = store.collection<User>('users')

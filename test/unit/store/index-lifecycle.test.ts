@@ -8,6 +8,7 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { search } from '../../../src/derived/search/search.js'
 import { secondary } from '../../../src/derived/secondary/secondary.js'
+import { memoryEnvironment } from '../../../src/env/memory-environment.js'
 import { realEnvironment } from '../../../src/env/real-environment.js'
 import {
   type IndexChange,
@@ -15,10 +16,10 @@ import {
   type IndexType,
   type NamedIndexStatus,
   open,
-  type Store,
 } from '../../../src/index.js'
 import { type VerifyReport, verifyStore } from '../../../src/replica/verify.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
+import { Store } from '../../../src/store/store.js'
 import { codeOf } from './code-of.js'
 
 interface Item {
@@ -291,6 +292,30 @@ t.test('of several new configurations the one that answers and the newest are ke
   await store.define('items', definition({ tag: 'six' }))
   await store.define('items', definition({ tag: 'seven' }))
   t.equal(await answers(store), 'x/a=seven', 'what was not built itself is not waited for')
+  await store.close()
+})
+
+t.test('what waits for an index that is replaced meanwhile is done with the one in its place', async t => {
+  const kind = new Words()
+  const store = await Store.open(memoryEnvironment(), 'memory', {}, {}, new IndexTypes([kind.type]))
+  await store.define('items', definition({ onError: 'park' }))
+  const items = store.collection<Item>('items')
+  await items.put({ id: 'a', word: 'x' })
+  t.equal(await answers(store), 'x/a=one')
+  kind.hold('one')
+  await items.put({ id: 'b', word: 'y' })
+  // Until the old one is in the midst of its batch.
+  await new Promise(resolve => setTimeout(resolve, 100))
+  kind.hold('two')
+  await store.define('items', definition({ onError: 'park', tag: 'two' }))
+  const retried = store.retryParked('items', 'w')
+  const parked = store.parked('items', 'w')
+  await new Promise(resolve => setTimeout(resolve, 20))
+  kind.letGo('two')
+  t.strictSame(await retried, { tried: 0, parked: 0 })
+  t.strictSame(await parked, [])
+  kind.letGo('one')
+  t.equal(await answers(store), 'x/a=two y/b=two')
   await store.close()
 })
 

@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { CollectionId } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
+import { builtStatus } from '../../../src/cli/settled-status.js'
 import { keyBytes } from '../../../src/codec/row.js'
 import { type IndexType, type Logger, open, type StoreEvent } from '../../../src/index.js'
 import { documentKey } from '../../../src/machine/keys.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { State } from '../../../src/state/state.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from './code-of.js'
@@ -220,6 +222,106 @@ t.test('a damaged row that is read is told once, however often it is read', t =>
     t.equal(new Set(reasons).size, reasons.length, 'each reason once')
     t.ok(reasons.length <= 2)
     t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', repaired: false })
+    await store.close()
+  }),
+)
+
+t.test('a damaged document holds up the constraints of its collection only, which is told', t =>
+  inWorld(t, async ({ machine, pass }) => {
+    const first = await Store.open(machine.environment, 'data')
+    for (const name of ['a', 'b']) {
+      await first.define(name, { key: 'id' })
+      for (let id = 0; id < 20; id++) await first.collection(name).put({ id, n: id })
+    }
+    await first.close()
+    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    const told = listening(t)
+    const store = await Store.open(machine.restart(), 'data')
+    told.to(store)
+    const scans = t.capture(State.prototype, 'scan', State.prototype.scan)
+    for (const name of ['a', 'b']) {
+      await store.define(name, { key: 'id', unique: { byN: { fields: ['n'] } } })
+    }
+    await pass(20_000)
+    const [a, b] = store.status().constraints
+    t.match(a, { collection: 'a', state: 'guard', reason: /fails its check/ })
+    t.match(b, { collection: 'b', state: 'enforced', reason: undefined })
+    t.strictSame(told.names(), ['damage'])
+    t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', reason: /fails its check/ })
+    t.ok(scans().length < 100, 'it is not tried again all the time')
+    t.equal(await codeOf(store.enforced('a', 'byN')), 'DAMAGED')
+    const waited = await builtStatus(store, machine.environment.clock)
+    t.match(
+      waited.constraints,
+      [{ reason: /fails its check/ }, {}],
+      'the command line does not wait for ever',
+    )
+    await store.define('a', { key: 'id' }, { drop: true })
+    await pass(5000)
+    t.strictSame(
+      store.status().constraints.map(({ collection }) => collection),
+      ['b'],
+    )
+    await store.close()
+  }),
+)
+
+t.test('a parked document that cannot be read any more costs the index nothing else', t =>
+  inWorld(t, async ({ machine, pass }) => {
+    let isMended = false
+    const picky: IndexType<object, object, string> = {
+      type: 'picky',
+      version: 1,
+      configure: () => ({}),
+      open: () => ({
+        async apply(changes, _, ops) {
+          for (const { key } of changes) {
+            if (key === 7 && !isMended) throw new Error('seven')
+            ops.put(Buffer.from(String(key)), Buffer.alloc(0))
+          }
+        },
+        async *query(_, rows) {
+          for await (const page of rows.scan({})) yield page.map(([key]) => key.toString())
+        },
+      }),
+    }
+    const types = new IndexTypes([picky])
+    const definition = { key: 'id', indexes: { p: { type: 'picky', onError: 'park' } } } as const
+    const first = await Store.open(machine.environment, 'data', {}, {}, types)
+    await first.define('a', definition)
+    for (let id = 0; id < 10; id++) await first.collection('a').put({ id })
+    await first.collection('a').query('p', {}).next()
+    await first.close()
+    isMended = true
+    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    const store = await Store.open(machine.restart(), 'data', {}, {}, types)
+    await pass(2000)
+    await store.collection('a').put({ id: 10 })
+    const found: string[] = []
+    for await (const key of store.collection('a').query<string>('p', {})) found.push(key)
+    t.strictSame(found, ['0', '1', '10', '2', '3', '4', '5', '6', '8', '9'])
+    t.match(store.status().indexes, [{ state: 'live', parked: 1, rebuilds: 0 }])
+    t.equal(await codeOf(store.retryParked('a', 'p')), 'DAMAGED')
+    t.match(store.status().indexes, [{ state: 'live', parked: 1, rebuilds: 0 }])
+    await store.close()
+  }),
+)
+
+t.test('rows that fit no snapshot are told, though nobody reads them', t =>
+  inWorld(t, async ({ machine, pass }) => {
+    const first = await Store.open(machine.environment, 'data')
+    await first.define('a', { key: 'id' })
+    for (let id = 0; id < 20; id++) await first.collection('a').put({ id })
+    await first.close()
+    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    const told = listening(t)
+    const limits = { snapshotLogBytesMin: 100, snapshotRetryMs: 1000 } as object
+    const store = await Store.open(machine.restart(), 'data', {}, limits)
+    told.to(store)
+    await pass(5000)
+    t.strictSame(told.names(), ['damage'])
+    t.match(told.notices[0]?.['notice'], { part: 'state of partition 1', repaired: false })
+    t.match(store.status().partitions[1]?.retention, { snapshot: 0, snapshotFailure: /fails its check/ })
     await store.close()
   }),
 )
