@@ -474,6 +474,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       state,
       locks: this.#locks,
       requests: this.#open(this.#requests),
+      clock: this.#env.clock,
       validation,
     })
     return this.#open(this.#batches).take(collection, validation)

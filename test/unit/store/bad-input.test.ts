@@ -26,6 +26,17 @@ t.afterEach(async t => {
   if (found?.id !== id) throw new Error(`the store does not work any more after: ${t.name}`)
 })
 
+t.test('a document that gives another key each time it is asked is refused', async t => {
+  let asked = 0
+  const moving = {
+    get id() {
+      return `k${asked++}`
+    },
+  }
+  await refused(t, () => things.put(moving), 'INVALID', /another value each time/, 'put')
+  t.equal(await things.count({ prefix: 'k' }), 0)
+})
+
 t.test('a key is a non-empty, well-formed text of at most 1 KiB, or a safe integer', async t => {
   const keys: [unknown, Code, RegExp][] = [
     ['', 'INVALID', /key is not empty/],

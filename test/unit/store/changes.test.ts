@@ -193,7 +193,10 @@ t.test('a position that no change has had yet is refused: it would pass over wha
   t.throws(() => store.changes({ from: next }), { code: 'EPOCH_CHANGED' })
   t.equal(await codeOf(feed.acknowledge(next)), 'EPOCH_CHANGED')
   for (const wrong of [undefined, null, 5, Symbol('x'), [one?.position]]) {
-    await t.rejects(feed.acknowledge(wrong as unknown as string), { code: 'INVALID', message: /not a position/ })
+    await t.rejects(feed.acknowledge(wrong as unknown as string), {
+      code: 'INVALID',
+      message: /not a position/,
+    })
   }
 })
 
