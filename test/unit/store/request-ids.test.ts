@@ -1,7 +1,14 @@
 /** Request ids: every verb takes effect once under its id, whoever sends it again, also after a restart. */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
-import { type Collection, isSillokError, limits, open, type Store } from '../../../src/index.js'
+import {
+  type Collection,
+  isSillokError,
+  limits,
+  open,
+  type SillokError,
+  type Store,
+} from '../../../src/index.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store as StoreClass } from '../../../src/store/store.js'
@@ -467,4 +474,30 @@ t.test('who was refused on the way does not know what became of an earlier attem
     rows.update(1, () => ({ id: 1 }), { requestId: 'a' }),
     { code: 'CLOSED', outcome: 'unknown' },
   )
+  const steps = [{ put: { id: 1 }, in: 'rows' }]
+  await t.rejects(store.batch(steps, { requestId: 'a' }), { code: 'CLOSED', outcome: 'unknown' })
+  await t.rejects(store.batch(steps), { code: 'CLOSED', outcome: 'not-applied' })
+})
+
+t.test('an index that cannot hold a document says nothing about an attempt before it was there', async t => {
+  const { store, rows } = await world(t)
+  const document = { id: 1, long: 'x'.repeat(5000) }
+  const session = await store.session({ numbering: 'caller' })
+  const ways: Record<string, () => Promise<unknown>> = {
+    put: () => rows.put(document, { requestId: 'p' }),
+    batch: () => store.batch([{ put: document, in: 'rows' }], { requestId: 'b' }),
+    update: () => rows.update(1, () => document, { requestId: 'u' }),
+    numbered: () => session.collection('rows').put(document, { sequence: 1 }),
+  }
+  for (const way of Object.values(ways)) await way()
+  const text = { type: 'search', fields: ['text'], filters: ['long'], onError: 'park' } as const
+  await store.define('rows', { ...definition, indexes: { text } })
+  for (const [name, way] of Object.entries(ways)) {
+    const told = await way().then(
+      () => 'first answer',
+      (error: SillokError) => `${error.code} ${error.outcome} ${String(error.details['index'])}`,
+    )
+    t.equal(told, name === 'update' ? 'first answer' : 'TOO_LARGE unknown text', name)
+  }
+  await t.rejects(rows.put(document), { code: 'TOO_LARGE', outcome: 'not-applied' })
 })
