@@ -18,7 +18,7 @@ export type InsertResult =
 
 /** Rows that are in flight at a time. */
 const insertsInFlight = 1024
-/** Rows that are taken in one turn of the event loop: those that are refused at once wait for nothing else. */
+/** Rows that are taken in one turn of the event loop: for what is refused at once nothing else is waited. */
 const rowsPerTurn = 1024
 
 /** Inserts all; rejects with what the documents' own iterator throws, or INVALID before anything is sent. */

@@ -180,7 +180,7 @@ export interface CollectionOptions<S> {
    * A schema (Standard Schema, version 1: zod, valibot, arktype and others) to which every document is shown
    * before it is written through this object; what the schema gives is stored. VALIDATION_FAILED otherwise,
    * with `details.issues`. A retry under a request id or sequence is the same request only if the schema
-   * gives the same document again. Do not change a document while an async schema looks at it.
+   * gives the same document again. Do not change documents while an async schema looks at one of the call.
    */
   readonly validate: S
 }

@@ -4,7 +4,7 @@
  */
 import { isPlainObject } from '../codec/value.js'
 
-/** No value that a question may hold is nested deeper; what is deeper stays as it is, and is refused later. */
+/** What is nested deeper stays as it is: no value that a question may hold is. */
 const depthMax = 16
 
 /** A copy of plain objects, arrays, dates and bytes; everything else as it is. */

@@ -478,26 +478,3 @@ t.test('who was refused on the way does not know what became of an earlier attem
   await t.rejects(store.batch(steps, { requestId: 'a' }), { code: 'CLOSED', outcome: 'unknown' })
   await t.rejects(store.batch(steps), { code: 'CLOSED', outcome: 'not-applied' })
 })
-
-t.test('an index that cannot hold a document says nothing about an attempt before it was there', async t => {
-  const { store, rows } = await world(t)
-  const document = { id: 1, long: 'x'.repeat(5000) }
-  const session = await store.session({ numbering: 'caller' })
-  const ways: Record<string, () => Promise<unknown>> = {
-    put: () => rows.put(document, { requestId: 'p' }),
-    batch: () => store.batch([{ put: document, in: 'rows' }], { requestId: 'b' }),
-    update: () => rows.update(1, () => document, { requestId: 'u' }),
-    numbered: () => session.collection('rows').put(document, { sequence: 1 }),
-  }
-  for (const way of Object.values(ways)) await way()
-  const text = { type: 'search', fields: ['text'], filters: ['long'], onError: 'park' } as const
-  await store.define('rows', { ...definition, indexes: { text } })
-  for (const [name, way] of Object.entries(ways)) {
-    const told = await way().then(
-      () => 'first answer',
-      (error: SillokError) => `${error.code} ${error.outcome} ${String(error.details['index'])}`,
-    )
-    t.equal(told, name === 'update' ? 'first answer' : 'TOO_LARGE unknown text', name)
-  }
-  await t.rejects(rows.put(document), { code: 'TOO_LARGE', outcome: 'not-applied' })
-})
