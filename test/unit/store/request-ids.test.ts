@@ -1,14 +1,7 @@
 /** Request ids: every verb takes effect once under its id, whoever sends it again, also after a restart. */
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
-import {
-  type Collection,
-  isSillokError,
-  limits,
-  open,
-  type SillokError,
-  type Store,
-} from '../../../src/index.js'
+import { type Collection, isSillokError, limits, open, type Store } from '../../../src/index.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store as StoreClass } from '../../../src/store/store.js'
