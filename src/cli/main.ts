@@ -49,7 +49,7 @@ const usages = commands.map(({ command }) => command.usage)
 export async function run(
   words: readonly string[],
   out: Sink = streamSink(process.stdout),
-  err: Sink = streamSink(process.stderr),
+  err: Sink = streamSink(process.stderr, false),
 ): Promise<number> {
   let chosen: { command: Command; given: Arguments } | undefined
   let verb: string | undefined
@@ -70,11 +70,13 @@ export async function run(
       if (failure) throw wrongLine({ message: failure.message, positionals: given._, words, usages })
       help = text
     })
+    let exit: number = exitCodes.ok
     if (help !== '') await out.write(`${help}\n`)
     else if (chosen !== undefined) {
-      return await chosen.command.run(chosen.given, terminalFor(chosen.given, out, err))
+      exit = await chosen.command.run(chosen.given, terminalFor(chosen.given, out, err))
     }
-    return exitCodes.ok
+    await out.written?.()
+    return exit
   } catch (error) {
     const isForPrograms = !err.isTerminal && wantsJson(chosen?.given)
     const help = verb === undefined ? 'sillok --help lists the verbs' : `sillok ${verb} --help`

@@ -5,6 +5,8 @@
  * JSON forms are the same on every terminal and of one shape from release to release. Memory stays bounded:
  * of a long result only the first rows, from which a table takes its widths, are held.
  */
+import { type SillokError, withUnknownOutcome } from '../base/errors.js'
+import { systemError } from '../env/system-errors.js'
 import { headLine, layOut, rowLine, toJson } from './table.js'
 import { UsageError } from './usage.js'
 
@@ -25,8 +27,13 @@ export interface Sink {
   readonly width: number
   /** The reader went away: what is written goes nowhere. */
   readonly isGone?: boolean
-  /** Resolves when more may be written. */
+  /** Resolves when more may be written. Rejects if the output failed in another way than by its reader. */
   write(text: string): Promise<void>
+  /**
+   * Resolves when all that was written is with the system, or its reader is known to be gone. Rejects as
+   * `write`. Without it everything is, once `write` has resolved.
+   */
+  written?(): Promise<void>
 }
 
 /** Rows from which a table takes its columns and widths. */
@@ -100,14 +107,18 @@ async function printTable(rows: Iterable<Fields> | AsyncIterable<Fields>, sink: 
 
 /**
  * The sink over a stream of the process. A reader that went away (`| head`) ends the writing without an
- * error.
+ * error; so does everything else if nobody `mustHear`. A failure leaves the outcome of a verb unknown: what
+ * could not be told may be done.
  */
-export function streamSink(stream: NodeJS.WriteStream): Sink {
+export function streamSink(stream: NodeJS.WriteStream, mustHear = true): Sink {
   let gone = false
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    gone = true
-  })
+  let failure: SillokError | undefined
+  const note = (error: NodeJS.ErrnoException | null | undefined): void => {
+    if (!error || gone || failure !== undefined) return
+    if (!mustHear || error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') gone = true
+    else failure = withUnknownOutcome(systemError(error, 'write', 'standard output'))
+  }
+  stream.on('error', note)
   return {
     isTerminal: stream.isTTY === true,
     get isGone() {
@@ -117,6 +128,7 @@ export function streamSink(stream: NodeJS.WriteStream): Sink {
       return stream.isTTY ? stream.columns || 80 : Infinity
     },
     write(text) {
+      if (failure !== undefined) return Promise.reject(failure)
       if (gone || stream.write(text)) return Promise.resolve()
       return new Promise(resolve => {
         const go = () => {
@@ -124,6 +136,17 @@ export function streamSink(stream: NodeJS.WriteStream): Sink {
           resolve()
         }
         stream.once('drain', go).once('close', go).once('error', go)
+      })
+    },
+    written() {
+      return new Promise((resolve, reject) => {
+        const end = (error?: Error | null): void => {
+          note(error)
+          if (failure === undefined) resolve()
+          else reject(failure)
+        }
+        if (gone) end()
+        else stream.write('', end)
       })
     },
   }

@@ -8,6 +8,7 @@
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
+import { isPlainObject } from '../codec/value.js'
 import { type NormalizeStep, parseSteps, ruleName } from './normalize.js'
 import { checkWhere, compileWhere, type Where, type WhereDefinition, whereVersion } from './where.js'
 
@@ -136,7 +137,7 @@ export function checkFields(
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && isPlainObject(value)
 }
 
 function show(value: unknown): string {

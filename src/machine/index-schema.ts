@@ -11,6 +11,7 @@ import { SillokError } from '../base/errors.js'
 import type { IndexId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { packStrict } from '../codec/msgpack.js'
+import { isPlainObject } from '../codec/value.js'
 
 /**
  * An index as written: its kind (`secondary`: SecondaryDefinition; `search`: SearchDefinition; or one that
@@ -129,7 +130,7 @@ export function checkIndexes(
   checkName: (what: string, name: unknown) => void,
 ): void {
   if (value === undefined) return
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || !isPlainObject(value)) {
     throw new SillokError('INVALID', `${where}: indexes must be an object by name`)
   }
   const entries = Object.entries(value)

@@ -9,6 +9,7 @@ import { limits } from '../base/limits.js'
 import { isWellFormed } from '../base/text.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import type { Row } from '../codec/row.js'
+import { refusedFieldName } from '../codec/value.js'
 import {
   type ConstraintSchema,
   checkConstraints,
@@ -58,6 +59,8 @@ function checkName(what: string, name: unknown): void {
   if (Buffer.byteLength(name as string) > limits.nameBytesMax) {
     throw invalid(`${what}: its name is longer than ${limits.nameBytesMax} bytes`)
   }
+  // No field of a document has it, and objects by name lose it.
+  if (name === refusedFieldName) throw invalid(`${what} must have a name other than ${refusedFieldName}`)
 }
 
 function show(value: unknown): string {

@@ -2,7 +2,8 @@
  * Decides about named subscriptions to changes: who holds one, and how far its holder is.
  *
  * A subscription has one holder. Whoever takes hold of it raises its epoch; what an older holder acknowledges
- * is refused, so its position never goes back and never passes what the present holder has dealt with.
+ * is refused, so its position never goes back and never passes what the present holder has dealt with. An
+ * epoch is the version of the entry that gave it: it is not given again either when the name was forgotten.
  */
 import { limits } from '../base/limits.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
@@ -42,8 +43,8 @@ export function decideSubscribe({ name, start }: Subscribe, view: View, context:
     const message = `there are ${count} named feeds of changes, and no more are allowed`
     return { type: 'answer', reply: refuse('TOO_MANY_SUBSCRIPTIONS', message, { limit: count }) }
   }
-  const before = row === null ? { epoch: 0, ...start } : decodeSubscription(row.value)
-  const value = { ...before, epoch: before.epoch + 1 }
+  const { index, count: done } = row === null ? start : decodeSubscription(row.value)
+  const value = { epoch: context.version, index, count: done }
   draft.put(subscriptionKey(name), encodeSubscription(value))
   if (row === null) draft.put(subscriptionCountKey, packStrict(count + 1))
   return entryOf(draft, context, value)

@@ -19,9 +19,18 @@ import { decodeSubscription } from '../machine/subscriptions.js'
 import type { DocumentChange } from '../replica/change-feed.js'
 import type { Host } from '../replica/host.js'
 import type { Asking } from './asking.js'
-import { checkCall, checkChanges, checkSignal, invalid, noOptions, optionNames } from './check-options.js'
+import {
+  checkCall,
+  checkChanges,
+  checkSignal,
+  invalid,
+  noOptions,
+  optionNames,
+  show,
+} from './check-options.js'
 import type { CallOptions, Change, ChangesOptions } from './options.js'
 import { piecesUntilAborted } from './until-aborted.js'
+import { onAbort } from './wait.js'
 
 /** What a feed reads from. */
 export interface ChangesParts {
@@ -29,6 +38,9 @@ export interface ChangesParts {
   readonly asking: Asking
   readonly schemas: () => Iterable<CollectionSchema>
 }
+
+/** Store, entry, and changes of it. */
+const positionForm = /^([0-9a-f]{12})\.(\d{1,15})\.(\d{1,9})$/
 
 /**
  * The changes that were asked for. Read them once, by `for await` or by `batches`. The log is read piece by
@@ -73,16 +85,23 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const { collection, follow, signal } = this.#options
     const only = collection === undefined ? undefined : this.#collectionId(collection)
     const feed = this.#parts.host.changes(await this.#begin())
-    for (;;) {
-      for await (const piece of piecesUntilAborted(() => feed.pieces(), { signal }, 'the reading')) {
+    // Of its own: many feeds may have one signal, which complains of many listeners.
+    const stop = new AbortController()
+    const unlisten = signal && onAbort(signal, reason => stop.abort(reason))
+    try {
+      for (;;) {
+        for await (const piece of piecesUntilAborted(() => feed.pieces(), { signal }, 'the reading')) {
+          this.#checkHolder()
+          const changes = piece.filter(one => only === undefined || one.collection === only)
+          if (changes.length > 0) yield changes.map(change => this.#change(change))
+          checkSignal(this.#options, 'the reading')
+        }
+        if (follow === false) return
+        await feed.more(stop.signal)
         this.#checkHolder()
-        const changes = piece.filter(one => only === undefined || one.collection === only)
-        if (changes.length > 0) yield changes.map(change => this.#change(change))
-        checkSignal(this.#options, 'the reading')
       }
-      if (follow === false) return
-      await feed.more(signal)
-      this.#checkHolder()
+    } finally {
+      unlisten?.()
     }
   }
 
@@ -168,11 +187,11 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   }
 
   #decode(position: string): FeedPosition {
-    const found = /^([0-9a-f]{12})\.(\d{1,15})\.(\d{1,9})$/.exec(position)
-    if (found === null) throw invalid(`not a position of a feed: ${JSON.stringify(position).slice(0, 80)}`)
+    const found = typeof position === 'string' ? positionForm.exec(position) : null
+    if (found === null) throw invalid(`not a position of a feed: ${show(position)}`)
     const [index, count] = [Number(found[2]), Number(found[3])]
     const { applied } = this.#parts.host.data
-    if (found[1] === this.#store && index <= applied + 1) return { index, count }
+    if (found[1] === this.#store && index <= applied) return { index, count }
     const why = found[1] === this.#store ? `the log ends at entry ${applied}` : 'it is of another store'
     throw new SillokError('EPOCH_CHANGED', `the position ${position} says nothing here: ${why}`)
   }

@@ -8,6 +8,7 @@ import type { DocumentKey } from '../base/tuple.js'
 import { decodeDocument } from '../codec/document.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { SecondaryQuery } from '../derived/secondary/query.js'
+import type { Clock } from '../env/clock.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import { documentBytes } from '../machine/documents.js'
 import { documentPrefix } from '../machine/keys.js'
@@ -75,6 +76,7 @@ export interface CollectionParts {
   readonly state: State
   readonly locks: KeyLocks
   readonly requests: Requests
+  readonly clock: Clock
   /** Shows documents to a schema before they are written; undefined: there is none. */
   readonly validation?: Validation | undefined
 }
@@ -133,7 +135,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
    */
   async insertMany(documents: Iterable<In>, options: InsertManyOptions = noOptions): Promise<InsertResult[]> {
     this.#refuseNumbered('insertMany')
-    return await insertMany(documents, options, (document, own) => this.insert(document, own))
+    const { clock } = this.#parts
+    return await insertMany(documents, options, clock, (document, own) => this.insert(document, own))
   }
 
   /**
@@ -382,10 +385,12 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
     finish: (done: Done) => R,
   ): Promise<R> {
     const { writer, validation } = this.#parts
-    const operations = (stored: object): Operation[] => [
-      this.#documentOperation(op, stored, op === 'put' ? options.ifVersion : undefined),
+    const operations = (stored: object, { ifVersion }: WriteOptions): Operation[] => [
+      this.#documentOperation(op, stored, op === 'put' ? ifVersion : undefined),
     ]
-    if (validation === undefined) return writeBy(writer, () => operations(document), options, allowed, finish)
+    if (validation === undefined) {
+      return writeBy(writer, () => operations(document, options), options, allowed, finish)
+    }
     const check = (): object | Promise<object> => validation.pass(document)
     return writeChecked(this.#parts, check, operations, options, allowed, finish)
   }

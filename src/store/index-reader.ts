@@ -19,6 +19,7 @@ import type { OpenedIndex } from '../replica/indexes.js'
 import { checkSignal, invalid } from './check-options.js'
 import { documentsOf, type IndexMoments, Tries } from './index-moments.js'
 import type { FindOptions, FoundPage, PageOptions } from './options.js'
+import { ownCopy } from './own-copy.js'
 import { piecesUntilAborted } from './until-aborted.js'
 
 /** A document that answers. */
@@ -57,18 +58,20 @@ export class IndexReader {
     options: FindOptions,
   ): AsyncGenerator<T, void, undefined> {
     checkQuery(query)
-    for await (const { document } of this.#hits<T>(schema, name, query, options)) yield document
+    const asked = ownCopy(query)
+    for await (const { document } of this.#hits<T>(schema, name, asked, options)) yield document
   }
 
   /** One page, and the cursor of the next. */
   async findPage<T>(
     schema: CollectionSchema,
     name: string,
-    query: SecondaryQuery,
+    given: SecondaryQuery,
     options: PageOptions,
   ): Promise<FoundPage<T>> {
     const { cursor, limit = 100 } = options
-    checkQuery(query)
+    checkQuery(given)
+    const query = ownCopy(given)
     if (query.limit !== undefined) throw invalid('findPage: limit stands in the options, not in the query')
     if (query.after !== undefined && cursor !== undefined)
       throw invalid('findPage: cursor or after, not both')

@@ -10,8 +10,8 @@ import { invalid, show } from './check-options.js'
 /** Kinds by name. */
 export class IndexTypes {
   readonly byName: ReadonlyMap<string, IndexType>
-  /** The indexes of a schema that look at documents. */
-  readonly #checking = new WeakMap<CollectionSchema, readonly DerivedIndex[]>()
+  /** The indexes of a schema that look at documents, by name. */
+  readonly #checking = new WeakMap<CollectionSchema, Map<string, DerivedIndex>>()
 
   /** Throws INVALID for what is no kind, and for two of one name. */
   constructor(own: readonly IndexType[] = []) {
@@ -41,14 +41,26 @@ export class IndexTypes {
     return { ...definition, indexes }
   }
 
-  /** Throws what an index of the collection says against the document, and which one it is. */
+  /** Throws what an index of the collection says against the document; `details.index` names it. */
   check(schema: CollectionSchema, document: KeyedDocument): void {
     let checking = this.#checking.get(schema)
     if (checking === undefined) {
-      checking = schema.indexes.flatMap(one => this.#opened(one) ?? []).filter(({ check }) => check)
+      checking = new Map()
+      for (const one of schema.indexes) {
+        const index = this.#opened(one)
+        if (index?.check !== undefined) checking.set(one.name, index)
+      }
       this.#checking.set(schema, checking)
     }
-    for (const index of checking) index.check?.(document)
+    for (const [name, index] of checking) {
+      try {
+        index.check?.(document)
+      } catch (error) {
+        if (!(error instanceof SillokError)) throw error
+        const { code, message, outcome, details, cause } = error
+        throw new SillokError(code, message, { outcome, details: { ...details, index: name }, cause })
+      }
+    }
   }
 
   /** Undefined if it cannot be opened: that is told to who asks it. */

@@ -6,7 +6,8 @@
  */
 import { isSillokError, type SillokError } from '../base/errors.js'
 import { rowRequestId } from '../base/request-id.js'
-import { checkCall, invalid, optionNames, show } from './check-options.js'
+import type { Clock } from '../env/clock.js'
+import { checkCall, invalid, noOptions, optionNames, show } from './check-options.js'
 import type { InsertManyOptions, RequestOptions, Written } from './options.js'
 import { unlessAnswered } from './requests.js'
 
@@ -17,30 +18,43 @@ export type InsertResult =
 
 /** Rows that are in flight at a time. */
 const insertsInFlight = 1024
+/** Rows that are taken in one turn of the event loop: for what is refused at once nothing else is waited. */
+const rowsPerTurn = 1024
 
 /** Inserts all; rejects with what the documents' own iterator throws, or INVALID before anything is sent. */
 export async function insertMany<T>(
   documents: Iterable<T>,
   options: InsertManyOptions,
+  clock: Pick<Clock, 'soon'>,
   insert: (document: T, options: RequestOptions) => Promise<Written>,
 ): Promise<InsertResult[]> {
   checkOptions(options)
   if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
     throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
   }
-  const { requestId } = options
+  // As they are now: rows are sent later too, and the object is the caller's.
+  const { requestId, deadlineMs, signal } = options
+  const common = options === noOptions ? noOptions : { deadlineMs, signal }
   const results: InsertResult[] = []
   const rows = documents[Symbol.iterator]()
   let next = 0
   let failure: { readonly error: unknown } | undefined
+  /** Until it comes no row is taken. */
+  let turn: Promise<void> | undefined
+  const begin = (): void => {
+    turn = undefined
+  }
   const lane = async (): Promise<void> => {
     try {
       while (failure === undefined) {
+        while (turn !== undefined) await turn
+        if (failure !== undefined) return
         const row = rows.next()
         if (row.done === true) return
         const place = next++
+        if (next % rowsPerTurn === 0) turn = new Promise<void>(resolve => clock.soon(resolve)).then(begin)
         const own =
-          requestId === undefined ? options : { ...options, requestId: rowRequestId(requestId, place) }
+          requestId === undefined ? common : { ...common, requestId: rowRequestId(requestId, place) }
         results[place] = await resultOf(insert(row.value, own))
       }
     } catch (error) {

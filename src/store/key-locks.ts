@@ -17,20 +17,21 @@ export class KeyLocks {
   }
 
   /**
-   * Runs the task when those before it on the same key have ended, however they ended. Rejects with
-   * OVERLOADED when `limits.waitingUpdatesMax` tasks have not ended.
+   * Runs the task when those before it on the same key have ended, however they ended, or are given up: a
+   * task may be foreign code that never ends. Rejects with OVERLOADED when `limits.waitingUpdatesMax` tasks
+   * have not ended, those counted that are given up.
    */
-  async run<R>(key: string, task: () => Promise<R>): Promise<R> {
+  async run<R>(key: string, task: () => Promise<R>, givenUp: Promise<void>): Promise<R> {
     this.#room.enter()
     const before = this.#tails.get(key) ?? Promise.resolve()
     const result = before.then(task)
-    const tail = result.then(
-      () => {},
-      () => {},
+    const ended = result.then(
+      () => this.#room.leave(),
+      () => this.#room.leave(),
     )
+    const tail = before.then(() => Promise.race([ended, givenUp]))
     this.#tails.set(key, tail)
     void tail.then(() => {
-      this.#room.leave()
       if (this.#tails.get(key) === tail) this.#tails.delete(key)
     })
     return result

@@ -95,6 +95,7 @@ function checkOpen(options: unknown): void {
   if (memory !== true && (typeof dir !== 'string' || dir === '')) {
     throw invalid(dir === undefined ? needs : `${needs}: dir is ${show(dir)}`)
   }
+  if (typeof dir === 'string' && dir.includes('\0')) throw invalid(`${needs}: dir is ${show(dir)}`)
   if (indexTypes !== undefined && !Array.isArray(indexTypes)) {
     throw invalid(`indexTypes must be a list of index types, not ${show(indexTypes)}`)
   }

@@ -26,11 +26,14 @@ export class Operations {
     document: object,
     ifVersion: number | null | undefined,
   ): Operation {
+    const given = keyIn(document, schema)
     const bytes = encodeDocument(document)
-    const key = (document as Record<string, unknown>)[schema.key] as DocumentKey | null | undefined
+    const key = keyIn(document, schema)
     if (key === undefined || key === null) {
       throw invalid(`a document of ${schema.name} needs its key in the field ${schema.key}`)
     }
+    // A getter: the key of the row would not be the one in the document.
+    if (key !== given) throw invalid(`the field ${schema.key} gives another value each time it is asked`)
     const rowKey = documentKey(schema.id, key)
     this.#indexTypes.check(schema, { key, document: document as Record<string, unknown> })
     const operation = { op, collection: schema.id, key: rowKey, document: bytes }
@@ -47,6 +50,10 @@ export class Operations {
     const operation = { op, collection: schema.id, key: rowOfKey(schema, key) }
     return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
   }
+}
+
+function keyIn(document: object, { key }: CollectionSchema): DocumentKey | null | undefined {
+  return (document as Readonly<Record<string, DocumentKey | null | undefined>> | undefined)?.[key]
 }
 
 /** The row of the document under that key. Throws INVALID or TOO_LARGE for what is no key. */

@@ -183,7 +183,7 @@ export interface CollectionOptions<S> {
    * reads are not checked. An async one is waited for within the deadline; the write takes its place among
    * others when it has answered. A retry under a request id or sequence is the same request only if the
    * schema gives the same document again (no times and no chance in it); the outcome of one that it refuses
-   * is unknown. Do not change a document while an async schema looks at it.
+   * is unknown. Do not change documents while an async schema looks at one of the call.
    */
   readonly validate: S
 }

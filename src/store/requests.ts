@@ -96,9 +96,13 @@ const ofTheAttempt: ReadonlySet<string> = new Set<Code>([
   'VALIDATION_FAILED',
 ])
 
-/** The error of a call with a request id: with an unknown outcome unless it is the answer to the request. */
+/**
+ * The error of a call with a request id: with an unknown outcome unless it is the answer to the request. What
+ * an index of now refuses (`details.index`) may have been written before there was that index.
+ */
 export function unlessAnswered(error: unknown): unknown {
-  return isSillokError(error) && ofTheAttempt.has(error.code) ? withUnknownOutcome(error) : error
+  if (!isSillokError(error)) return error
+  return ofTheAttempt.has(error.code) || 'index' in error.details ? withUnknownOutcome(error) : error
 }
 
 function errorOf({ code, message, details }: Pick<SillokError, 'code' | 'message' | 'details'>): SillokError {

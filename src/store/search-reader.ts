@@ -21,6 +21,7 @@ import type { Clock } from '../env/clock.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import { checkSignal, noOptions } from './check-options.js'
 import { documentsOf, type HitDocument, type IndexMoments, Tries } from './index-moments.js'
+import { ownCopy } from './own-copy.js'
 import type { FoundDocument, SearchOptions, SearchPage } from './search-types.js'
 import { untilAborted } from './until-aborted.js'
 
@@ -66,7 +67,8 @@ export class SearchReader {
     text: string,
     options: SearchOptions,
   ): Promise<SearchPage<T>> {
-    const { limit = pageHits, cursor, match, prefix, where, highlight = false } = options
+    const { limit = pageHits, cursor, match, prefix, highlight = false } = options
+    const where = ownCopy(options.where)
     const config = this.#configOf(schema, name)
     const asked: SearchQuery = {
       text,

@@ -64,7 +64,7 @@ import type {
   Written,
 } from './options.js'
 import { Reader } from './reader.js'
-import { Requests } from './requests.js'
+import { Requests, unlessAnswered } from './requests.js'
 import { Schemas } from './schemas.js'
 import type { Session } from './session.js'
 import { Sessions } from './sessions.js'
@@ -305,8 +305,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * `limits.batchCommandsMax` steps, `limits.batchCommandBytesMax` bytes, or `limits.entryBytesMax` of log.
    */
   async batch(steps: readonly BatchStep[], options: RequestOptions = noOptions): Promise<Written> {
-    const writer = this.#open(this.#writer)
-    return await this.#open(this.#batches).write(writer, steps, options, optionNames.request)
+    try {
+      const writer = this.#open(this.#writer)
+      return await this.#open(this.#batches).write(writer, steps, options, optionNames.request)
+    } catch (error) {
+      throw options?.requestId === undefined ? error : unlessAnswered(error)
+    }
   }
 
   /**
@@ -477,6 +481,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       state,
       locks: this.#locks,
       requests: this.#open(this.#requests),
+      clock: this.#env.clock,
       validation,
     })
     return this.#open(this.#batches).take(collection, validation)

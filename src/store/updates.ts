@@ -2,7 +2,8 @@
  * Read, compute and put, if the document has not changed meanwhile.
  *
  * Between any two steps deadline or signal may end the wait: then nothing more is computed or sent. Updates
- * of one store to one key take turns, so they spend no tries on each other.
+ * of one store to one key take turns, so they spend no tries on each other; one that nobody waits for any
+ * more gives its turn away, for what it computes may never end.
  */
 import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
@@ -43,13 +44,22 @@ export async function update<T, In>(
   request: RequestMark | undefined,
 ): Promise<Versioned<T> | undefined> {
   const { asking, locks } = parts
-  const work = (waiting: Waiting): Promise<Versioned<T> | undefined> =>
-    locks.run(document.rowKey, () =>
+  let giveUp = (): void => {}
+  const givenUp = new Promise<void>(resolve => {
+    giveUp = resolve
+  })
+  const work = (waiting: Waiting): Promise<Versioned<T> | undefined> => {
+    const task = (): Promise<Versioned<T> | undefined> =>
       request === undefined
         ? updatePlainly(parts, document, options, waiting)
-        : updateOnce(parts, document, options, waiting, request),
-    )
-  return await asking.until(work, options)
+        : updateOnce(parts, document, options, waiting, request)
+    return locks.run(document.rowKey, task, givenUp)
+  }
+  try {
+    return await asking.until(work, options)
+  } finally {
+    giveUp()
+  }
 }
 
 /** Ends early, with undefined, when nobody waits any more. */

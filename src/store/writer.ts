@@ -85,7 +85,7 @@ export function writeBy<R>(
 export function writeChecked<C, R>(
   { writer, asking }: { readonly writer: Writer; readonly asking: Asking },
   check: () => C | Promise<C>,
-  operations: (checked: C) => readonly Operation[],
+  operations: (checked: C, options: WriteOptions) => readonly Operation[],
   options: WriteOptions,
   allowed: OptionNames,
   finish: (done: Done) => R,
@@ -100,20 +100,28 @@ export function writeChecked<C, R>(
   }
   if (!(checking instanceof Promise)) {
     const checked = checking
-    return writeBy(writer, () => operations(checked), options, allowed, finish)
+    return writeBy(writer, () => operations(checked, options), options, allowed, finish)
   }
   const later = checking
+  const own = copied(options)
   let wasSent = false
   const work = async (waiting: Waiting): Promise<R> => {
     const checked = await later
     if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
     waiting.sent = true
     wasSent = true
-    return await writeBy(writer, () => operations(checked), options, allowed, finish)
+    return await writeBy(writer, () => operations(checked, own), own, allowed, finish)
   }
-  return asking.until(work, options, false).catch((error: unknown) => {
-    throw wasSent ? error : refusalOf(error, writer, options)
+  return asking.until(work, own, false).catch((error: unknown) => {
+    throw wasSent ? error : refusalOf(error, writer, own)
   })
+}
+
+/** The options as they are now: their object is the caller's, who may use it for the next write. */
+function copied(options: WriteOptions): WriteOptions {
+  const own: Record<string, unknown> = {}
+  for (const name in options) own[name] = options[name as keyof WriteOptions]
+  return own
 }
 
 /** Why the call is not even begun, if so. */

@@ -2,7 +2,7 @@
  * The command line as processes: standard streams, two at one folder, signals, and imports that are killed.
  */
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -127,6 +127,18 @@ t.test('a reader that goes away ends a verb in order, and bash completes by its 
     const { stdout, stderr } = inBash(`sillok ${verb} | head -n 1; echo "ended \${PIPESTATUS[0]}"`)
     t.match(stdout, /^(\{.*|\[)\nended 0\n$/, verb)
     t.equal(stderr, '', verb)
+  }
+  t.match(inBash('sillok tail users --name mail | head -n 1').stdout, /^\{"position"/)
+  const again = inBash('sillok tail users --name mail | wc -l').stdout
+  t.equal(again.trim(), '5000', 'what no reader got is not dealt with')
+  t.equal(inBash('sillok tail users --name mail | wc -l').stdout.trim(), '0', 'what one got is')
+  if (existsSync('/dev/full')) {
+    for (const verb of ['scan users', 'count users', 'tail users --name full']) {
+      const full = inBash(`sillok ${verb} > /dev/full`)
+      t.match(full, { status: 3, stderr: /^DISK_FULL: no space left to write standard output/ }, verb)
+      t.match(full.stderr, /outcome: unknown/)
+    }
+    t.equal(inBash('sillok count nobody 2> /dev/full').status, 5)
   }
   const { stdout, stderr } = inBash(`source <(sillok completion bash)
     for words in "sillok fin" "sillok find us" "sillok find users by"; do

@@ -212,6 +212,7 @@ async function oldSession(
       state: host.data.state,
       locks: new KeyLocks(),
       requests: undefined as never,
+      clock: env.clock,
     })
   const own = { batches: undefined as never, closed: () => {} }
   const parts = { asking, directory: host.sessions, handle, lowWater, collection, ...own }

@@ -102,19 +102,20 @@ function optionsOf(given: Arguments): SearchOptions {
 
 function whereOf(words: readonly string[]): SearchFilter | undefined {
   if (words.length === 0) return undefined
-  const where: Record<string, SearchFilter[string]> = {}
+  const where = new Map<string, SearchFilter[string]>()
   for (const word of words) {
-    for (const [field, condition] of Object.entries(conditionsOf(word))) {
-      if (Object.hasOwn(where, field)) throw new UsageError(`--where names ${field} twice`)
-      where[field] = condition
+    for (const [field, condition] of conditionsOf(word)) {
+      if (where.has(field)) throw new UsageError(`--where names ${field} twice`)
+      where.set(field, condition)
     }
   }
-  return where
+  // Own fields all of them, also one named `__proto__`, which is refused as any other that is no filter.
+  return Object.fromEntries(where)
 }
 
-function conditionsOf(word: string): SearchFilter {
-  if (word.startsWith('{')) return parseJson(word, '--where') as SearchFilter
+function conditionsOf(word: string): [field: string, condition: SearchFilter[string]][] {
+  if (word.startsWith('{')) return Object.entries(parseJson(word, '--where') as SearchFilter)
   const at = word.indexOf('=')
-  if (at > 0) return { [word.slice(0, at)]: lookupValue(word.slice(at + 1)) }
+  if (at > 0) return [[word.slice(0, at), lookupValue(word.slice(at + 1))]]
   throw new UsageError(`--where is FIELD=VALUE or an object of JSON, not ${word}`)
 }

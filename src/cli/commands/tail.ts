@@ -47,9 +47,11 @@ async function tail(store: Store, given: Arguments, { out }: Terminal): Promise<
   try {
     for await (const batch of changes.batches()) {
       for (const change of batch) await out.write(`${toJson(fieldsOf(change))}\n`)
+      await out.written?.()
+      // What nobody could read any more is told to the next run.
+      if (out.isGone === true) break
       const last = batch.at(-1)
       if (name !== undefined && last !== undefined) await changes.acknowledge(last.position)
-      if (out.isGone === true) break
     }
     return exitCodes.ok
   } catch (error) {

@@ -14,7 +14,7 @@ import { type CharacterClass, classes } from './characters.js'
 import { isStopWord } from './english.js'
 import { type FoldedText, foldText } from './folded-text.js'
 import type { MarkedRange } from './fragments.js'
-import { type QuestionRun, questionRuns, typedCharacter } from './question.js'
+import { type QuestionRun, questionRuns, typedCharacter, typedForms } from './question.js'
 import { eachRun } from './script-runs.js'
 
 /** A run of the text. */
@@ -31,7 +31,6 @@ type RangeTaker = (from: number, to: number) => void
 
 /** The last character that is being typed: what stands before it, and what it may become. */
 interface Typed {
-  readonly is: CharacterClass
   readonly head: string
   readonly least: string
   /** Undefined: only itself. */
@@ -55,7 +54,10 @@ export class Highlighter {
   readonly #pieces = new Map<string, string[]>()
   /** By class: characters that ranking keeps alone of a run. */
   readonly #alone = new Set<string>()
-  readonly #typed: Typed[] = []
+  /** By class and first unit: what ends with a character that is being typed. */
+  readonly #typed = new Map<string, Typed[]>()
+  /** By class: such characters alone, as `typedName` names them. */
+  readonly #typedAlone = new Set<string>()
   /** By the last unit of the first run: phrases of several runs, or of one word. */
   readonly #phrases = new Map<string, (readonly QuestionRun[])[]>()
 
@@ -102,7 +104,9 @@ export class Highlighter {
     if (isPrefix) {
       const last = characters[characters.length - 1] as string
       const [least, above] = typedCharacter(last)
-      this.#typed.push({ is, head: text.slice(0, -last.length), least, above })
+      const head = text.slice(0, -last.length)
+      if (head === '') this.#typedAlone.add(is + typedName(least, above))
+      else add(this.#typed, is + head.charAt(0), { head, least, above })
       return
     }
     const ranked = rankedLength(text, characters.length, is === classes.hangul, touches)
@@ -147,7 +151,21 @@ export class Highlighter {
         }
       }
     }
-    for (const typed of this.#typed) if (typed.is === is) markTyped(typed, run, take)
+    if (this.#typedAlone.size > 0) this.#markTypedAlone(run, take)
+    if (this.#typed.size > 0) {
+      for (let at = 0; at < text.length; at++) {
+        for (const typed of this.#typed.get(is + text.charAt(at)) ?? []) markTyped(typed, run, at, take)
+      }
+    }
+  }
+
+  #markTypedAlone({ is, text, from }: TextRun, take: RangeTaker): void {
+    for (let at = 0; at < text.length; ) {
+      const next = characterAt(text, at)
+      const isAsked = typedForms(next).some(form => this.#typedAlone.has(is + typedName(...form)))
+      if (isAsked) take(from + at, from + at + next.length)
+      at += next.length
+    }
   }
 
   #markAlone({ is, text, from, touches }: TextRun, take: RangeTaker): void {
@@ -181,15 +199,21 @@ function isWordClass(is: CharacterClass): boolean {
   return is === classes.latin || is === classes.other
 }
 
-/** Pieces whose last character is what is typed so far, or what it may become. */
-function markTyped({ head, least, above }: Typed, run: TextRun, take: RangeTaker): void {
-  for (let at = run.text.indexOf(head); at >= 0; at = run.text.indexOf(head, at + 1)) {
-    const place = at + head.length
-    if (place >= run.text.length) return
-    const next = String.fromCodePoint(run.text.codePointAt(place) ?? 0)
-    if (next === least || (above !== undefined && next >= least && next < above)) {
-      take(run.from + at, run.from + place + next.length)
-    }
+function typedName(least: string, above: string | undefined): string {
+  return above === undefined ? least : least + above
+}
+
+function characterAt(text: string, at: number): string {
+  return String.fromCodePoint(text.codePointAt(at) ?? 0)
+}
+
+/** A piece whose last character is what is typed so far, or what it may become. */
+function markTyped({ head, least, above }: Typed, run: TextRun, at: number, take: RangeTaker): void {
+  const place = at + head.length
+  if (place >= run.text.length || !run.text.startsWith(head, at)) return
+  const next = characterAt(run.text, place)
+  if (next === least || (above !== undefined && next >= least && next < above)) {
+    take(run.from + at, run.from + place + next.length)
   }
 }
 

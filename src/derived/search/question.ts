@@ -269,6 +269,16 @@ export function typedCharacter(character: string): [from: string, before: string
   return [character, undefined]
 }
 
+/** As which a character may have been typed so far: what `typedCharacter` gives for each. */
+export function typedForms(character: string): (readonly [from: string, before: string | undefined])[] {
+  const forms: [string, string | undefined][] = [[character, undefined]]
+  const at = character.charCodeAt(0) - firstSyllable
+  if (at < 0 || at > lastSyllable - firstSyllable) return forms
+  forms.push(typedCharacter(String.fromCharCode(firstSyllable + at - (at % perVowel))))
+  forms.push(typedCharacter(initials.charAt(Math.floor(at / perInitial))))
+  return forms
+}
+
 /** The runs side by side, the last one also as the beginning of a longer run. */
 function phraseClause(runs: readonly QuestionRun[]): Clause {
   const terms: PlacedTerm[] = []

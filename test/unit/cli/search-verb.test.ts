@@ -60,6 +60,7 @@ t.test('a search prints hits, their marks, and how the next page is asked for', 
     [['--where', 'year=1', '--where', 'year=2'], 2, /--where names year twice/],
     [['--where', '{"year"'], 1, /^INVALID: --where: not JSON/],
     [['--where', 'title=x'], 1, /^INVALID: .*"title" is no filter; the index has year, by/],
+    [['--where', '__proto__=x'], 1, /"__proto__" is no filter/],
     [['--limit', '0'], 2, /--limit is a whole number from 1/],
     [['--limit', '1001'], 1, /limit must be a whole number from 1 to 1000/],
   ]

@@ -10,7 +10,7 @@ import { foldText } from '../../../src/derived/search/folded-text.js'
 import { fragmentHtml, fragmentsOf } from '../../../src/derived/search/fragments.js'
 import { Highlighter, type HighlighterOptions } from '../../../src/derived/search/highlight.js'
 import { stemLength } from '../../../src/derived/search/korean.js'
-import { parseQuestion } from '../../../src/derived/search/question.js'
+import { parseQuestion, typedCharacter } from '../../../src/derived/search/question.js'
 import { search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
 import { generate, unicodeDataFile } from '../../fixtures/generate-word-characters.js'
@@ -393,6 +393,27 @@ t.test('looking for marks takes time by the text, not by the text times the ques
   const startMs = performance.now()
   t.equal(new Highlighter(`${question.slice(0, 3000)} flow`).ranges(text).length, 400)
   t.ok(performance.now() - startMs < 2000)
+  const typed = syllables.map(one => `${one}*`).join(' ')
+  const typedMs = performance.now()
+  t.ok(new Highlighter(typed.slice(0, 4000)).ranges(text).length > 0)
+  t.ok(performance.now() - typedMs < 2000, 'nor where each word is being typed')
+})
+
+t.test('marked is what a character that is being typed may become, alone and behind others', async t => {
+  const text = '가각갛개거까ㄱ깋나힣하京都𠀀𠀁カ'
+  for (const character of ['가', '각', 'ㄱ', 'ㅎ', '하', '힣', 'ㅏ', '京', '𠀀', 'カ']) {
+    const [least, above] = typedCharacter(character)
+    const isAsked = (one: string): boolean =>
+      one === least || (above !== undefined && one >= least && one < above)
+    const bare = [...text].filter(isAsked).join('')
+    const found = marked(`${character}*`, text).matchAll(/(?<=<mark>)[^<]+/g)
+    t.equal([...found].join(''), bare, `${character}*`)
+    for (const one of text) {
+      const isMarked = marked(`서${character}*`, `x 서${one}`).includes('<mark>')
+      const isOne = !/[京都𠀀𠀁カ]/u.test(one + character)
+      if (isOne) t.equal(isMarked, isAsked(one), `서${character}* in 서${one}`)
+    }
+  }
 })
 
 const unescapes: Record<string, string> = {

@@ -26,6 +26,17 @@ t.afterEach(async t => {
   if (found?.id !== id) throw new Error(`the store does not work any more after: ${t.name}`)
 })
 
+t.test('a document that gives another key each time it is asked is refused', async t => {
+  let asked = 0
+  const moving = {
+    get id() {
+      return `k${asked++}`
+    },
+  }
+  await refused(t, () => things.put(moving), 'INVALID', /another value each time/, 'put')
+  t.equal(await things.count({ prefix: 'k' }), 0)
+})
+
 t.test('a key is a non-empty, well-formed text of at most 1 KiB, or a safe integer', async t => {
   const keys: [unknown, Code, RegExp][] = [
     ['', 'INVALID', /key is not empty/],
@@ -279,6 +290,10 @@ t.test('a definition names what it does not know', async t => {
     ['a\0b', { key: 'id' }, /collection must have a name/],
     ['x'.repeat(129), { key: 'id' }, /longer than 128 bytes/],
     ['d', undefined, /must be an object/],
+    ['d', { key: '__proto__' }, /a name other than __proto__/],
+    ['d', { key: 'id', indexes: JSON.parse('{"__proto__":{"type":"search"}}') }, /other than __proto__/],
+    ['d', { key: 'id', indexes: new Map() }, /indexes must be an object by name/],
+    ['d', { key: 'id', unique: new Map() }, /unique must be an object by name/],
     ['d', {}, /key must have a name/],
     ['d', { key: 'id', index: {} }, /unknown "index"; allowed: key, unique, indexes/],
     ['d', { key: 'id', unique: [] }, /unique must be an object/],
@@ -383,7 +398,15 @@ t.test('session options are checked', async t => {
 })
 
 t.test('open needs to know where', async t => {
-  for (const options of [undefined, {}, { dir: '' }, { dir: 5 }, { memory: false }, 'here']) {
+  for (const options of [
+    undefined,
+    {},
+    { dir: '' },
+    { dir: 'a\0b' },
+    { dir: 5 },
+    { memory: false },
+    'here',
+  ]) {
     await refused(
       t,
       () => open(options as never),

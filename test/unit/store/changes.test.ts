@@ -166,6 +166,56 @@ t.test('of two holders of a name the older one is fenced, reading or not', async
   t.equal(await codeOf(newer.acknowledge(one.position)), 'NOT_FOUND')
 })
 
+t.test('who held a name before it was forgotten moves nothing of its next holder', async t => {
+  const store = await world(t)
+  for (let id = 1; id <= 3; id++) await store.collection<Item>('a').put({ id })
+  const older = store.changes<Item>({ name: 'mail', from: 'start' })
+  const reading = older[Symbol.asyncIterator]()
+  const one = (await reading.next()).value as Change<Item>
+  t.equal(await store.forgetChanges('mail'), true)
+  const newer = store.changes<Item>({ name: 'mail', from: 'start' })
+  t.equal(short(await take(newer, 1)), 'a1p')
+  t.equal(await codeOf(older.acknowledge(one.position)), 'FENCED')
+  t.equal(short(await take(store.changes<Item>({ name: 'mail' }), 3)), 'a1p a2p a3p', 'nothing is dealt with')
+  await reading.return?.()
+})
+
+t.test('a position that no change has had yet is refused: it would pass over what comes', async t => {
+  const store = await world(t)
+  const a = store.collection<Item>('a')
+  await a.put({ id: 1 })
+  const feed = store.changes<Item>({ name: 'mail', from: 'start' })
+  const [one] = await take(feed, 1)
+  const [store12 = '', index = ''] = String(one?.position).split('.')
+  const { applied } = store.status().partitions[1] ?? { applied: 0 }
+  t.ok(Number(index) <= applied)
+  const next = `${store12}.${applied + 1}.1`
+  t.throws(() => store.changes({ from: next }), { code: 'EPOCH_CHANGED' })
+  t.equal(await codeOf(feed.acknowledge(next)), 'EPOCH_CHANGED')
+  for (const wrong of [undefined, null, 5, Symbol('x'), [one?.position]]) {
+    await t.rejects(feed.acknowledge(wrong as unknown as string), {
+      code: 'INVALID',
+      message: /not a position/,
+    })
+  }
+})
+
+t.test('many feeds may have one signal', async t => {
+  const store = await world(t)
+  const warnings: Error[] = []
+  const warn = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warn)
+  t.teardown(() => process.off('warning', warn))
+  const stop = new AbortController()
+  const { signal } = stop
+  const feeds = Array.from({ length: 20 }, () => codeOf(take(store.changes({ signal }), 1e6)))
+  for (let id = 0; id < 3; id++) await store.collection<Item>('a').put({ id })
+  await new Promise(resolve => setImmediate(resolve))
+  stop.abort()
+  t.strictSame(new Set(await Promise.all(feeds)), new Set(['ABORTED']))
+  t.strictSame(warnings, [])
+})
+
 t.test('a position of another store, or of a log that was longer, is refused', async t => {
   const [store, other] = [await world(t), await world(t)]
   for (let id = 0; id < 5; id++) await store.collection<Item>('a').put({ id })

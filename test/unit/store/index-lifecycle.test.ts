@@ -16,6 +16,7 @@ import {
   type IndexType,
   type NamedIndexStatus,
   open,
+  type SillokError,
 } from '../../../src/index.js'
 import { type VerifyReport, verifyStore } from '../../../src/replica/verify.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
@@ -390,4 +391,31 @@ t.test('what find answers fits the question, though the index holds an older for
   const whole = await items.findPage('byTag', { eq: ['t1'] })
   t.equal(whole.documents.length, 2)
   t.notOk('parked' in whole)
+})
+
+t.test('an index that cannot hold a document says nothing about an attempt before it was there', async t => {
+  const store = await open({ memory: true })
+  t.teardown(() => store.close())
+  const definition = { key: 'id' } as const
+  await store.define('rows', definition)
+  const rows = store.collection('rows')
+  const document = { id: 1, long: 'x'.repeat(5000) }
+  const session = await store.session({ numbering: 'caller' })
+  const ways: Record<string, () => Promise<unknown>> = {
+    put: () => rows.put(document, { requestId: 'p' }),
+    batch: () => store.batch([{ put: document, in: 'rows' }], { requestId: 'b' }),
+    update: () => rows.update(1, () => document, { requestId: 'u' }),
+    numbered: () => session.collection('rows').put(document, { sequence: 1 }),
+  }
+  for (const way of Object.values(ways)) await way()
+  const text = { type: 'search', fields: ['text'], filters: ['long'], onError: 'park' } as const
+  await store.define('rows', { ...definition, indexes: { text } })
+  for (const [name, way] of Object.entries(ways)) {
+    const told = await way().then(
+      () => 'first answer',
+      (error: SillokError) => `${error.code} ${error.outcome} ${String(error.details['index'])}`,
+    )
+    t.equal(told, name === 'update' ? 'first answer' : 'TOO_LARGE unknown text', name)
+  }
+  await t.rejects(rows.put(document), { code: 'TOO_LARGE', outcome: 'not-applied' })
 })

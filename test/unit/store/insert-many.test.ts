@@ -173,6 +173,34 @@ t.test('when the documents fail, nothing is in flight any more', async t => {
   await store.close()
 })
 
+t.test('rows that are refused at once leave turns to the rest of the process', async t => {
+  const store = await open({ memory: true })
+  t.teardown(() => store.close())
+  await store.define('rows', { key: 'id' })
+  const rows = store.collection('rows')
+  let turns = 0
+  let isOver = false
+  const count = (): void => {
+    turns += 1
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  const results = await rows.insertMany(Array.from({ length: 20_480 }, () => ({ name: 'x' }) as never))
+  isOver = true
+  t.ok(results.length === 20_480 && results.every(one => !one.ok))
+  t.ok(turns >= 10, `${turns} turns`)
+})
+
+t.test('options count as they were at the call, also for rows that are taken later', async t => {
+  const store = await open({ memory: true })
+  t.teardown(() => store.close())
+  await store.define('rows', { key: 'id' })
+  const options: { requestId?: string } = {}
+  const inserting = store.collection('rows').insertMany(rowsOf(3000), options)
+  options.requestId = 'of another call'
+  t.ok((await inserting).every(({ ok }) => ok))
+})
+
 t.test('the id of a row is as old as the id of the call, and as long as an id may be', t => {
   const made = `rq_${'0'.repeat(11)}5${'ab'.repeat(10)}`
   t.match(rowRequestId(made, 3), /^rq_0{11}5[0-9a-f]{20}$/)

@@ -467,4 +467,7 @@ t.test('who was refused on the way does not know what became of an earlier attem
     rows.update(1, () => ({ id: 1 }), { requestId: 'a' }),
     { code: 'CLOSED', outcome: 'unknown' },
   )
+  const steps = [{ put: { id: 1 }, in: 'rows' }]
+  await t.rejects(store.batch(steps, { requestId: 'a' }), { code: 'CLOSED', outcome: 'unknown' })
+  await t.rejects(store.batch(steps), { code: 'CLOSED', outcome: 'not-applied' })
 })

@@ -179,6 +179,25 @@ t.test('pages go on where they ended, and a cursor fits its question only', asyn
   await store.close()
 })
 
+t.test('what is asked is what was asked at the call', async t => {
+  const { own } = await world(t)
+  for (const year of [2020, 2021]) await own.put({ id: `y${year}`, title: 'a word', year })
+  const where = { year: [2020] }
+  const searching = own.search('text', 'word', { where })
+  where.year[0] = 2021
+  t.strictSame(
+    (await searching).hits.map(({ key }) => key),
+    ['y2020'],
+  )
+  const query = { eq: [2020] as [number] }
+  const finding = own.findPage('byYear', query)
+  query.eq[0] = 2021
+  t.strictSame(
+    (await finding).documents.map(({ id }) => id),
+    ['y2020'],
+  )
+})
+
 t.test('what cannot be searched for is refused by its name', async t => {
   const { store, own } = await world(t)
   await own.put({ id: 'a', title: 'flow' })

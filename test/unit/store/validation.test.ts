@@ -204,6 +204,35 @@ t.test('a schema that never answers ends by deadline, signal or close, and nothi
   t.strictSame([(await closed).code, (await closed).outcome], ['CLOSED', 'not-applied'])
 })
 
+t.test('options count as they were at the call, whatever an async schema waits for', async t => {
+  const store = await world(t)
+  const slow = schemaOf(async value => {
+    await new Promise(resolve => setTimeout(resolve, 1))
+    return { value }
+  })
+  const users = store.collection('users', { validate: slow })
+  const { version } = await users.put({ id: 'a', n: 0 })
+  const conditional: { ifVersion?: number } = { ifVersion: version - 1 }
+  const refused = errorOf(users.put({ id: 'a', n: 1 }, conditional))
+  delete conditional.ifVersion
+  t.equal((await refused).code, 'CONFLICT')
+  const named = { requestId: 'one' }
+  const first = users.put({ id: 'b' }, named)
+  named.requestId = 'two'
+  await first
+  const { state } = await store.outcome('one', { collection: 'users', key: 'b' })
+  t.equal(state, 'committed')
+  const session = await store.session({ numbering: 'caller' })
+  const own = session.collection('users', { validate: slow })
+  const numbered = { sequence: 1 }
+  const both = [own.put({ id: 'c' }, numbered)]
+  numbered.sequence = 2
+  both.push(own.put({ id: 'd' }, numbered))
+  await Promise.all(both)
+  await session.batch([{ put: { id: 'e' }, in: own }], { sequence: 3 })
+  t.equal(await users.count(), 5)
+})
+
 t.test('the signal of a write that an async schema has passed leaves the outcome unknown', async t => {
   const store = await world(t)
   const stop = new AbortController()
