@@ -222,12 +222,11 @@ export class SegmentLog {
 
   /**
    * The last entry of the newest segment that may be given up if only entries up to `through` may; the newest
-   * sealed one always stays. Below `firstIndex` if none may.
+   * one that is recorded as sealed always stays: an opening looks for it. Below `firstIndex` if none may.
    */
   trimmable(through: LogIndex): LogIndex {
-    const { sealed } = this.#writer
     let last = this.#firstIndex - 1
-    for (const { lastIndex } of sealed.slice(0, -1)) if (lastIndex <= through) last = lastIndex
+    for (const { lastIndex } of this.#writer.recorded.slice(0, -1)) if (lastIndex <= through) last = lastIndex
     return last
   }
 
@@ -237,9 +236,12 @@ export class SegmentLog {
    * the files are removed; a crash on the way leaves some, which the next opening removes.
    */
   async trim(through: LogIndex): Promise<void> {
-    const { sealed } = this.#writer
+    const { sealed, recorded } = this.#writer
     const count = sealed.findIndex(({ lastIndex }) => lastIndex === through) + 1
-    assert(count > 0 && count < sealed.length, () => `no sealed segment but the newest ends at ${through}`)
+    assert(
+      count > 0 && count < recorded.length,
+      () => `no recorded segment but the newest ends at ${through}`,
+    )
     const gone = sealed.splice(0, count)
     this.#firstIndex = through + 1
     for (const segment of gone) {

@@ -101,6 +101,11 @@ export class SegmentWriter {
     this.#syncedIndex = syncedIndex
   }
 
+  /** The sealed segments that are recorded: all, but for a newest one. */
+  get recorded(): readonly SealedSegment[] {
+    return this.#unrecorded ? this.sealed.slice(0, -1) : this.sealed
+  }
+
   /** The last entry that was appended. */
   get lastIndex(): LogIndex {
     return this.#writtenIndex + this.#pending.length

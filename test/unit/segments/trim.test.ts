@@ -1,5 +1,6 @@
 /** Giving up the head of the log: after any crash it begins at the old place or at the new one. */
 import t from 'tap'
+import { assert } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
 import { recordedIndex } from '../../../src/segments/marks.js'
@@ -103,6 +104,32 @@ t.test('a log without its head is damage unless that was recorded', async t => {
   await t.rejects(openLog(disk, { marks }, { cutBytes: 900 }), { code: 'DAMAGED' })
   const before = { marks: { ...marks, truncated: (truncated ?? 0) - 1 } }
   await t.rejects(openLog(disk, before, { cutBytes: 900 }), { code: 'DAMAGED' })
+})
+
+t.test('the newest segment that is recorded as sealed stays until a newer one is recorded', async t => {
+  const disk = makeDisk('unrecorded')
+  const record: Record = { marks: {} }
+  const log = await openLog(disk, record, { cutBytes: 900 })
+  await feed(log, entries, new Random(seed))
+  const [before, newest] = log.sealed.slice(-2)
+  await log.close()
+  assert(before !== undefined && newest !== undefined, 'too few segments')
+  // As after a crash between the sync of a seal and its record.
+  const { firstIndex, lastIndex, sha256 } = before as typeof before & { sha256: Buffer }
+  record.marks = { sealed: { firstIndex, lastIndex, sha256 } }
+  const again = await openLog(disk, record, { cutBytes: 900 })
+  t.equal(again.sealed.at(-1)?.lastIndex, newest.lastIndex, 'the unrecorded one is kept')
+  await trim(disk, record, again, entries.length)
+  t.equal(again.sealed[0]?.lastIndex, lastIndex)
+  disk.crash('all')
+  const crashed = disk.restart()
+  const third = await openLog(crashed, record, { cutBytes: 900 })
+  t.equal(third.firstIndex, firstIndex)
+  third.append(entries.slice(newest.lastIndex))
+  await third.sync()
+  await trim(crashed, record, third, entries.length)
+  t.equal(third.firstIndex, newest.firstIndex, 'recorded now')
+  await third.close()
 })
 
 t.test('who reads what is given up meanwhile gets it, or is told, and never anything else', async t => {
