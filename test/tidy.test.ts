@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { type Code, errorTable } from '../src/base/errors.js'
 import { limits } from '../src/base/limits.js'
 import { exitCodeFor } from '../src/cli/failure.js'
+import { listFiles, projectRoot } from './tidy/files.js'
 import {
   checkBlindEvolve,
   checkCircles,
@@ -35,7 +36,7 @@ import {
   checkNames,
   checkSizes,
 } from './tidy/shape.js'
-import { listFiles, parseSource, projectRoot, readSources, type Source } from './tidy/source.js'
+import { parseSource, readSources, type Source } from './tidy/source.js'
 
 const all = readSources(['src', 'test', 'bench'])
 const inSrc = all.filter(source => source.path.startsWith('src/'))
