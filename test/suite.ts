@@ -1,6 +1,6 @@
 /**
  * `npm test -- [arguments of tap]`: the test files that `.taprc` names, or those that are given, under tap.
- * Each test process first loads `unrecorded.ts`, which spares the time of tap's own record; `npx tap` alone
+ * Each test process first loads `preload.ts`, which spares most of the time of tap itself; `npx tap` alone
  * gives the same results, later. The exit code is tap's own.
  */
 import { spawnSync } from 'node:child_process'
@@ -17,7 +17,7 @@ export function runTap(node: string, words: readonly string[]): number {
   }
   const program = path.join(tapRoot, manifest.bin.tap)
   const own = process.env['NODE_OPTIONS'] ?? ''
-  const first = `--import=${new URL('./unrecorded.js', import.meta.url).href}`
+  const first = `--import=${new URL('./preload.js', import.meta.url).href}`
   const testEnv = [`NODE_OPTIONS=${first} ${own}`.trim(), `SILLOK_TEST_NODE_OPTIONS=${own}`]
   const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env['PATH'] ?? ''}` }
   const run = spawnSync(node, [program, ...testEnv.map(one => `--test-env=${one}`), ...words], {
