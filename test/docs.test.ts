@@ -5,7 +5,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { type Block, commandLines, findBlocks, installInto, runBlock } from './docs/blocks.js'
-import { projectRoot } from './tidy/source.js'
+import { projectRoot } from './tidy/files.js'
 
 const fence = '```'
 

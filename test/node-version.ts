@@ -10,10 +10,11 @@
  * a caller can tell "not run" from "failed".
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
-import { listFiles, projectRoot } from './tidy/source.js'
+import { runTap } from './suite.js'
+import { listFiles } from './tidy/files.js'
 
 /** What is asked of the registry for each supported major version, oldest first. */
 const supported: Readonly<Record<string, string>> = { 20: '20.19', 22: '22', 24: '24', 26: '26' }
@@ -112,18 +113,6 @@ function quickFiles(): string[] {
     const files = part.endsWith('.js') ? [place] : listFiles([place])
     return files.filter(file => file.endsWith('.test.js'))
   })
-}
-
-/** tap under that binary, which its test files and their children then run under too. */
-function runTap(binary: string, words: readonly string[]): number {
-  const tapRoot = path.join(projectRoot, 'node_modules', 'tap')
-  const manifest = JSON.parse(readFileSync(path.join(tapRoot, 'package.json'), 'utf8')) as {
-    bin: { tap: string }
-  }
-  const env = { ...process.env, PATH: `${path.dirname(binary)}${path.delimiter}${process.env['PATH'] ?? ''}` }
-  const program = path.join(tapRoot, manifest.bin.tap)
-  const run = spawnSync(binary, [program, ...words], { cwd: projectRoot, stdio: 'inherit', env })
-  return run.status ?? 1
 }
 
 const [asked, ...rest] = process.argv.slice(2)

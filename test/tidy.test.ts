@@ -3,13 +3,14 @@
  * level, and the README against the code. Each rule is first tried on files that break it, so that it can
  * fail.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { type Code, errorTable } from '../src/base/errors.js'
 import { limits } from '../src/base/limits.js'
 import { exitCodeFor } from '../src/cli/failure.js'
+import { listFiles, projectRoot } from './tidy/files.js'
 import {
   checkBlindEvolve,
   checkCircles,
@@ -35,7 +36,7 @@ import {
   checkNames,
   checkSizes,
 } from './tidy/shape.js'
-import { listFiles, parseSource, projectRoot, readSources, type Source } from './tidy/source.js'
+import { parseSource, readSources, type Source } from './tidy/source.js'
 
 const all = readSources(['src', 'test', 'bench'])
 const inSrc = all.filter(source => source.path.startsWith('src/'))
@@ -377,6 +378,21 @@ t.test('the README says what the code does: error codes, verbs, limits', async t
   t.same(checkErrorTable(readme, rows), [])
   t.same(checkVerbs(readme, verbsOfCommandLine()), [])
   t.same(checkLimits(readme, limits), [])
+})
+
+t.test('an error that nobody catches fails its test file', async t => {
+  const preload = `--import=${new URL('./preload.js', import.meta.url).href}`
+  const env = { ...process.env, TAP: '1' }
+  const run = (text: string): SpawnSyncReturns<string> => {
+    const script = `import t from 'tap'\nt.test('a', async () => { ${text} })\nt.test('b', async () => {})`
+    const words = [preload, '--input-type=module', '-']
+    return spawnSync(process.execPath, words, { cwd: projectRoot, env, input: script, encoding: 'utf8' })
+  }
+  const wait = 'await new Promise(done => setTimeout(done, 20))'
+  const rejected = `void Promise.reject(new Error('planted')); ${wait}`
+  const thrown = `setTimeout(() => { throw new Error('planted') }, 1); ${wait}`
+  t.match(run(wait), { status: 0, stdout: /^# \{ total: 2, pass: 2 \}$/m })
+  for (const text of [rejected, thrown]) t.match(run(text), { status: 1, stdout: /^ *not ok .*planted$/m })
 })
 
 function verbsOfCommandLine(): string[] {

@@ -23,10 +23,11 @@ export class MemoryBytes {
   read(offset: number, length: number): Buffer {
     const end = Math.min(this.#size, offset + length)
     if (end <= offset) return Buffer.alloc(0)
-    const bytes = Buffer.allocUnsafe(end - offset)
+    // Holes need no copying, and of fresh zeros the system makes only those that are looked at.
+    const count = end - offset
+    const bytes = this.#hasHole(offset, end) ? Buffer.alloc(count) : Buffer.allocUnsafe(count)
     this.#each(offset, end, (number, from, to, at) => {
-      const chunk = this.#chunks[number] ?? zeros
-      chunk.copy(bytes, at, from, to)
+      this.#chunks[number]?.copy(bytes, at, from, to)
     })
     return bytes
   }
@@ -70,6 +71,13 @@ export class MemoryBytes {
     copy.#size = this.#size
     this.#own.clear()
     return copy
+  }
+
+  #hasHole(start: number, end: number): boolean {
+    for (let number = Math.floor(start / chunkBytes); number * chunkBytes < end; number++) {
+      if (this.#chunks[number] === undefined) return true
+    }
+    return false
   }
 
   #writable(number: number): Buffer {

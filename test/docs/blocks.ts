@@ -115,11 +115,26 @@ function runScript(text: string, block: Block, folder: string): Result {
   return { outcome: failed ? 'failed' : 'ran', output, skipped: [] }
 }
 
+/** Declarations that were parsed for an earlier block: all blocks are compiled with the same options. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
+/** The compiler's door to the files; those outside of the folder do not change, and are parsed once. */
+function hostFor(folder: string, options: ts.CompilerOptions): ts.CompilerHost {
+  const host = ts.createCompilerHost(options)
+  const parse = host.getSourceFile.bind(host)
+  host.getSourceFile = (file, ...rest) => {
+    if (file.startsWith(`${folder}${path.sep}`)) return parse(file, ...rest)
+    if (!parsed.has(file)) parsed.set(file, parse(file, ...rest))
+    return parsed.get(file)
+  }
+  return host
+}
+
 /** Checks the types as a strict project would, then runs what comes out. */
 function runTypeScript(block: Block, folder: string, projectRoot: string): Result {
   const file = path.join(folder, `block-${block.line}.mts`)
   writeFileSync(file, block.text)
-  const program = ts.createProgram([file], {
+  const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
     lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
     module: ts.ModuleKind.NodeNext,
@@ -128,7 +143,8 @@ function runTypeScript(block: Block, folder: string, projectRoot: string): Resul
     skipLibCheck: true,
     types: ['node'],
     typeRoots: [path.join(projectRoot, 'node_modules', '@types')],
-  })
+  }
+  const program = ts.createProgram([file], options, hostFor(folder, options))
   let script = ''
   const emitted = program.emit(program.getSourceFile(file), (_name, text) => {
     script = text

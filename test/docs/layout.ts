@@ -1,7 +1,7 @@
 /** The tables of `src/FORMATS.md`, as tests read them: fields by offset and size, numbers by name. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { projectRoot } from '../tidy/source.js'
+import { projectRoot } from '../tidy/files.js'
 
 const page = readFileSync(path.join(projectRoot, 'src/FORMATS.md'), 'utf8')
 

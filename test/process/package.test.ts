@@ -19,7 +19,7 @@ import path from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
 import { findBlocks, runBlock } from '../docs/blocks.js'
-import { listFiles, projectRoot } from '../tidy/source.js'
+import { listFiles, projectRoot } from '../tidy/files.js'
 
 /** More than that is a mistake in `files`: the package had 1.1 MB when this was written. */
 const tarballBytesMax = 1_500_000

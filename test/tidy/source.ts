@@ -4,10 +4,10 @@
  * Paths are relative to the project's root with `/` between their parts. A rule is a function from sources to
  * complaints, so that it can be tried on a planted file as well as on the project.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { listFiles, projectRoot } from './files.js'
 
 /** One dependency of a file. */
 export interface Import {
@@ -28,35 +28,11 @@ export interface Source {
   readonly imports: readonly Import[]
 }
 
-/** Root of the project, from the compiled place of this file. */
-export const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
-
 /** All TypeScript files under these folders of the project. */
 export function readSources(folders: readonly string[], root = projectRoot): Source[] {
   return listFiles(folders, root)
     .filter(file => file.endsWith('.ts'))
     .map(file => parseSource(file, readFileSync(path.join(root, file), 'utf8')))
-}
-
-/** Paths of all files under these folders, sorted; a missing folder has none. */
-export function listFiles(folders: readonly string[], root = projectRoot): string[] {
-  const found: string[] = []
-  for (const folder of folders) {
-    let entries: string[] = []
-    try {
-      entries = readdirSync(path.join(root, folder), {
-        recursive: true,
-        encoding: 'utf8',
-        withFileTypes: true,
-      })
-        .filter(entry => entry.isFile())
-        .map(entry => path.join(entry.parentPath, entry.name))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-    for (const entry of entries) found.push(path.relative(root, entry).split(path.sep).join('/'))
-  }
-  return found.filter(file => !file.includes('node_modules/')).sort()
 }
 
 /** Parses one file. */

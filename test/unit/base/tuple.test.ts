@@ -12,6 +12,7 @@ import {
   type TupleValue,
   tuplePrefixEnd,
 } from '../../../src/base/tuple.js'
+import { anyCodePoint } from '../code-point.js'
 
 const { SEED } = process.env
 const seed = Number(SEED ?? Date.now() % 2 ** 31)
@@ -25,7 +26,7 @@ const number = fc.oneof(
   fc.constantFrom(0, -0, 1, -1, 0.5, -0.5, 5e-324, -5e-324, Number.MAX_VALUE, -Number.MAX_VALUE, 255, 256),
 )
 const text = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.string({ unit: anyCodePoint, maxLength: 6 }),
   fc.string({
     unit: fc.constantFrom('a', 'b', '\0', '\x01', 'ÿ', '가', '\uffff', '\u{10000}'),
     maxLength: 5,

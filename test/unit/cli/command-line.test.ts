@@ -4,7 +4,7 @@ import path from 'node:path'
 import t from 'tap'
 import { run } from '../../../src/cli/main.js'
 import { nearName } from '../../../src/cli/near-name.js'
-import { projectRoot } from '../../tidy/source.js'
+import { projectRoot } from '../../tidy/files.js'
 import { shell } from './shell.js'
 
 t.test('a verb is a file in commands, and one line of main.ts', async t => {

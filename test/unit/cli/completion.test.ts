@@ -5,7 +5,7 @@ import path from 'node:path'
 import t from 'tap'
 import { run } from '../../../src/cli/main.js'
 import { open } from '../../../src/index.js'
-import { listFiles } from '../../tidy/source.js'
+import { listFiles } from '../../tidy/files.js'
 import { shell } from './shell.js'
 
 async function completions(...words: string[]): Promise<string[]> {

@@ -9,6 +9,7 @@ import { Random } from '../../../src/base/random.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
 import { packStrict, unpackStrict } from '../../../src/codec/msgpack.js'
 import type { ValueLimits } from '../../../src/codec/value.js'
+import { anyCodePoint } from '../code-point.js'
 
 const { SEED } = process.env
 const seed = Number(SEED ?? Date.now() % 2 ** 31)
@@ -59,7 +60,7 @@ const { value } = fc.letrec<{ value: unknown }>(tie => ({
     fc.integer(),
     fc.maxSafeInteger(),
     fc.double({ noNaN: true, noDefaultInfinity: true }),
-    fc.string({ unit: 'binary', maxLength: 70 }),
+    fc.string({ unit: anyCodePoint, maxLength: 70 }),
     fc.string({ unit: 'grapheme', maxLength: 20 }),
     fc.string({ minLength: 28, maxLength: 300 }),
     fc.date({ noInvalidDate: true }),

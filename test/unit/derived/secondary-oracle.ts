@@ -22,6 +22,7 @@ function rank(value: TupleValue): number {
 }
 
 export function orderValues(a: TupleValue, b: TupleValue): number {
+  if (a === b) return 0
   if (rank(a) !== rank(b)) return rank(a) - rank(b)
   if (typeof a === 'string') return orderLists(codePoints(a), codePoints(b as string))
   if (a instanceof Uint8Array) return orderLists([...a], [...(b as Uint8Array)])
@@ -31,8 +32,15 @@ export function orderValues(a: TupleValue, b: TupleValue): number {
   return 0
 }
 
-function codePoints(text: string): number[] {
-  return [...text].map(character => character.codePointAt(0) ?? 0)
+const pointsOfTexts = new Map<string, readonly number[]>()
+
+/** Kept for each text: the same few are compared again and again. */
+function codePoints(text: string): readonly number[] {
+  const known = pointsOfTexts.get(text)
+  if (known !== undefined) return known
+  const points = [...text].map(character => character.codePointAt(0) ?? 0)
+  pointsOfTexts.set(text, points)
+  return points
 }
 
 export function orderLists(a: readonly TupleValue[], b: readonly TupleValue[]): number {
