@@ -56,6 +56,16 @@ export interface Operation {
 /** What the answer to a write says: per operation, whether the document was there before. */
 export interface WriteValue {
   readonly existed: readonly boolean[]
+  /** Of a write whose operations stand each by itself: those that were refused, by their places. */
+  readonly refused?: readonly RefusedOperation[]
+}
+
+/** Why one operation of several had no effect. */
+export interface RefusedOperation {
+  readonly at: number
+  readonly code: Code
+  readonly message: string
+  readonly details: ErrorDetails
 }
 
 /** What ties a command to a session. */
@@ -94,6 +104,8 @@ export interface RequestMark extends RequestName {
 export interface Write {
   readonly type: 'write'
   readonly operations: readonly Operation[]
+  /** Each operation stands by itself: one that is refused leaves the others; each sees those before it. */
+  readonly isEach?: boolean
   readonly mark: SessionMark | undefined
   readonly request?: RequestMark
 }

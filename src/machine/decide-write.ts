@@ -1,7 +1,8 @@
 /**
  * Decides document operations: existence, versions, unique values. One operation or an atomic batch.
  *
- * Either every operation of the command is drafted, or the whole command is refused and nothing is.
+ * Either every operation of the command is drafted, or the whole command is refused and nothing is; unless
+ * its operations stand each by itself: then a refusal is part of the answer.
  */
 import { assert } from '../base/assert.js'
 import { entryHeadBytes } from '../base/entry.js'
@@ -10,12 +11,12 @@ import { limits } from '../base/limits.js'
 import { decodeKey } from '../base/tuple.js'
 import { changeClaims } from './change-claims.js'
 import type { Claim } from './claims.js'
-import type { Decision, Operation, RequestMark, Write, WriteValue } from './command.js'
+import type { Decision, Operation, RefusedOperation, RequestMark, Write, WriteValue } from './command.js'
 import { encodeDocumentRow } from './documents.js'
 import { type Current, Draft } from './draft.js'
 import { documentPrefixBytes, schemaKey } from './keys.js'
 import { claimsOfOperation } from './read-set.js'
-import { constantValue, type Refused, type Reply, refuse } from './reply.js'
+import { constantValue, packReply, type Refused, type Reply, refuse } from './reply.js'
 import { checkRequest, keepRequest } from './requests.js'
 import { type CollectionSchema, schemaOfRow } from './schema.js'
 import { checkMark, keepReply } from './sessions.js'
@@ -32,21 +33,39 @@ export function decideWrite(write: Write, view: View, context: DecideContext): D
     const checked = checkMark(draft, write.mark)
     if (checked !== undefined) return checked
   }
+  const made = write.isEach === true ? decideEach(draft, write) : decideAll(draft, write)
+  if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
+  let reply: Reply = 'ok' in made ? made : { ok: true, version: context.version, value: made }
+  if (reply.ok) reply = checkSize(draft, write, reply) ?? reply
+  if (!reply.ok) draft.reset()
+  return finish(draft, write, reply, context)
+}
+
+/** All operations, or the first refusal. */
+function decideAll(draft: Draft, { operations }: Write): WriteValue | Refused {
   const existed: boolean[] = []
-  let refused: Refused | undefined
-  for (const operation of write.operations) {
+  for (const operation of operations) {
     const result = decideOperation(draft, operation)
     if (typeof result === 'boolean') existed.push(result)
-    else if (result !== undefined) {
-      refused ??= result
-      break
-    }
+    else if (result !== undefined) return result
   }
-  if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
-  refused ??= checkSize(draft, write)
-  const reply: Reply = refused ?? { ok: true, version: context.version, value: writeValue(existed) }
-  if (refused !== undefined) draft.reset()
-  return finish(draft, write, reply, context)
+  return writeValue(existed)
+}
+
+/** Those operations that are not refused, in their order: each sees what those before it left. */
+function decideEach(draft: Draft, { operations }: Write): WriteValue {
+  const existed: boolean[] = []
+  const refused: RefusedOperation[] = []
+  for (const [at, operation] of operations.entries()) {
+    draft.mark()
+    const result = decideOperation(draft, operation)
+    existed.push(result === true)
+    if (result === undefined || typeof result === 'boolean') continue
+    draft.back()
+    const { code, message, details } = result
+    refused.push({ at, code, message, details })
+  }
+  return refused.length === 0 ? writeValue(existed) : { existed, refused }
 }
 
 /**
@@ -80,9 +99,14 @@ function writeValue(existed: readonly boolean[]): WriteValue {
 }
 
 /** A kept reply holds a byte for each operation; the one of a request id stands beside the session's. */
-function checkSize(draft: Draft, { mark, request, operations }: Write): Refused | undefined {
+function checkSize(
+  draft: Draft,
+  { mark, request, operations, isEach }: Write,
+  reply: Reply,
+): Refused | undefined {
   const kept = (mark === undefined ? 0 : 1) + (request === undefined ? 0 : 1)
-  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes() + kept * operations.length
+  const replyBytes = isEach === true ? packReply(reply).length : operations.length
+  const bytes = entryHeadBytes + limits.keyBytesMax + draft.factBytes() + kept * replyBytes
   if (bytes <= limits.entryBytesMax) return undefined
   return refuse('TOO_LARGE', `the change takes ${bytes} bytes of log, ${limits.entryBytesMax} allowed`)
 }

@@ -33,6 +33,9 @@ export class Draft {
   #byKey: Map<RowKey, Change> | undefined
   readonly #ranges: DeleteRangeFact[] = []
   readonly #needs: RowKey[] = []
+  /** How many changes there were at the mark; what was changed again since, as it was, the newest last. */
+  #marked = 0
+  #undo: { readonly change: Change; readonly value: Buffer | null }[] | undefined
   #lookedAt: RowKey | undefined
   #found: Row | null | undefined
 
@@ -72,6 +75,19 @@ export class Draft {
   /** Removes kept replies by a range. */
   deleteRange(fact: DeleteRangeFact): void {
     this.#ranges.push(fact)
+  }
+
+  /** Where `back` goes back to; the newest mark counts. Ranges are not undone. */
+  mark(): void {
+    this.#marked = this.#changes.length
+    this.#undo = []
+  }
+
+  /** Undoes the changes since the mark. */
+  back(): void {
+    for (const { change, value } of (this.#undo ?? []).reverse()) change.value = value
+    this.#undo = []
+    for (const { key } of this.#changes.splice(this.#marked)) this.#byKey?.delete(key)
   }
 
   /** Keys that must be loaded before this decision can be made. */
@@ -118,6 +134,7 @@ export class Draft {
   #change(key: RowKey, value: Buffer | null): void {
     const known = this.#changeOf(key)
     if (known !== undefined) {
+      this.#undo?.push({ change: known, value: known.value })
       known.value = value
       return
     }

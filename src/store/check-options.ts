@@ -14,6 +14,7 @@ import type {
   CollectionOptions,
   DefineOptions,
   FindOptions,
+  InsertManyOptions,
   InsertOptions,
   PageOptions,
   ReadOptions,
@@ -46,6 +47,7 @@ const bounds = { gte: true, gt: true, lt: true, lte: true, prefix: true } as con
 export const optionNames = {
   call: names<CallOptions>(call),
   request: names<RequestOptions>({ ...call, requestId: true }),
+  rows: names<InsertManyOptions>({ ...call, requestId: true, sequence: true }),
   insert: names<InsertOptions>({ ...call, sequence: true, requestId: true }),
   write: names<WriteOptions>({ ...call, ifVersion: true, sequence: true, requestId: true }),
   read: names<ReadOptions>(read),

@@ -35,6 +35,7 @@ import type { FindQuery, IndexName } from './find-types.js'
 import { holderOf } from './holder.js'
 import type { IndexReader } from './index-reader.js'
 import { type InsertResult, insertMany } from './insert-many.js'
+import { insertRows } from './insert-rows.js'
 import type { KeyLocks } from './key-locks.js'
 import { type Operations, rowOfKey } from './operations.js'
 import type {
@@ -130,12 +131,17 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
   /**
    * Inserts all, each on its own: one result per document, in order, also for those that were refused. The
    * deadline holds for each row. With a `requestId` the whole call may be sent again, and each row takes
-   * effect once. Rejects with INVALID in a caller-numbered session, where each insert needs its own number;
-   * with what the documents' iterator throws, when nothing is in flight any more.
+   * effect once. In a caller-numbered session it is one request, with its `sequence`, of at most
+   * `batchCommandsMax` rows and `batchCommandBytesMax`: it rejects as insert does, and the rows have one
+   * version. Rejects with what the documents' iterator throws, when nothing is in flight any more.
    */
   async insertMany(documents: Iterable<In>, options: InsertManyOptions = noOptions): Promise<InsertResult[]> {
-    this.#refuseNumbered('insertMany')
-    const { clock } = this.#parts
+    const { clock, writer } = this.#parts
+    if (writer.numbering === 'caller') {
+      const passed = (document: unknown): T | Promise<T> => this.#passed(document as In)
+      const operation = (document: object): Operation => this.#documentOperation('insert', document)
+      return await insertRows({ writer, passed, operation }, documents, options)
+    }
     return await insertMany(documents, options, clock, (document, own) => this.insert(document, own))
   }
 
@@ -190,7 +196,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
   ): Promise<Versioned<T> | undefined> {
     checkCall(options, optionNames.request)
     if (typeof change !== 'function') throw invalid(`update: change must be a function, not ${show(change)}`)
-    this.#refuseNumbered('update')
+    this.#refuseNumbered()
     const rowKey = this.#rowKey(key)
     const { requestId } = options
     const request = requestId === undefined ? undefined : updateMark(requestId, rowKey)
@@ -361,12 +367,11 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
   }
 
   /** Throws INVALID where each request needs a number of its own. */
-  #refuseNumbered(method: string): void {
+  #refuseNumbered(): void {
     if (this.#parts.writer.numbering !== 'caller') return
-    const instead = method === 'update' ? 'read, and put with ifVersion and sequence' : 'insert with sequence'
     throw invalid(
-      `${method} is not possible in a caller-numbered session: it sends requests of its own, which have no ` +
-        `number; ${instead}`,
+      'update is not possible in a caller-numbered session: it sends requests of its own, which have no ' +
+        'number; read, and put with ifVersion and sequence',
     )
   }
 

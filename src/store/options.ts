@@ -172,6 +172,11 @@ export interface InsertManyOptions extends CallOptions {
    * answer, the others take effect now. See `RequestOptions.requestId`.
    */
   readonly requestId?: string | undefined
+  /**
+   * In a caller-numbered session, and only there: the number of the call, which is one request then. See
+   * `InsertOptions.sequence`.
+   */
+  readonly sequence?: number | undefined
 }
 
 /** What a collection object is made with. */

@@ -9,10 +9,13 @@ import { type RowKey, slotOfRow } from '../codec/row.js'
 import type { Operation, RequestMark } from '../machine/command.js'
 import { requestHashBytes } from '../machine/reply.js'
 
-/** The hash of these operations in their order; of a request with an id another one than without. */
-export function requestHash(operations: readonly Operation[], id?: string): Buffer {
+/**
+ * The hash of these operations in their order; of a request with an id another one than without, and of
+ * operations that stand each by itself another one than of a batch.
+ */
+export function requestHash(operations: readonly Operation[], id?: string, isEach = false): Buffer {
   const heads: string[] = []
-  const name = id === undefined ? '' : `request ${id}\n`
+  const name = `${id === undefined ? '' : `request ${id}\n`}${isEach ? 'each\n' : ''}`
   let size = Buffer.byteLength(name)
   for (const { op, collection, key, document, ifVersion } of operations) {
     const condition = ifVersion === undefined ? '' : String(ifVersion)

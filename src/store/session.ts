@@ -175,17 +175,10 @@ export class Session implements Writer, AsyncDisposable {
     const refused = this.#refusal(options, mayBeRetry)
     if (refused !== undefined) return Promise.reject(refused)
     const { asking } = this.#parts
-    const bytes = weigh(operations)
     if (this.numbering === 'caller') {
-      const command = this.#mark(operations, options.sequence ?? 0, request)
-      if (this.#isReused(command.mark)) {
-        const message = `sequence ${options.sequence} of session ${this.id} was another request`
-        const reused = new SillokError('SEQUENCE_REUSED', message)
-        // Under its id the request may have been sent with another number.
-        return Promise.reject(request === undefined ? reused : withUnknownOutcome(reused))
-      }
-      return asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
+      return this.#send(this.#mark(operations, options.sequence ?? 0, request), options, finish)
     }
+    const bytes = weigh(operations)
     if (this.#queue.size > 0 && this.#isFull(bytes)) {
       const overloaded = new SillokError('OVERLOADED', `${this.#queue.size} writes wait in the session`)
       return Promise.reject(mayBeRetry ? withUnknownOutcome(overloaded) : overloaded)
@@ -198,6 +191,37 @@ export class Session implements Writer, AsyncDisposable {
       this.#queuedBytes += bytes
       this.#sendQueued()
     })
+  }
+
+  /**
+   * For collections: rows of which each stands by itself, in a caller-numbered session. The options are
+   * checked.
+   * @internal
+   */
+  writeEach<R>(
+    operations: readonly Operation[],
+    options: WriteOptions,
+    finish: (done: Done) => R,
+  ): Promise<R> {
+    const refused = this.#refusal(options, true)
+    if (refused !== undefined) return Promise.reject(refused)
+    return this.#send(this.#mark(operations, options.sequence ?? 0, undefined, true), options, finish)
+  }
+
+  /** Sends a request that the caller numbered. */
+  #send<R>(
+    command: Write & { readonly mark: SessionMark },
+    options: WriteOptions,
+    finish: (done: Done) => R,
+  ): Promise<R> {
+    if (this.#isReused(command.mark)) {
+      const message = `sequence ${options.sequence} of session ${this.id} was another request`
+      const reused = new SillokError('SEQUENCE_REUSED', message)
+      // Under its id the request may have been sent with another number.
+      return Promise.reject(command.request === undefined ? reused : withUnknownOutcome(reused))
+    }
+    const bytes = weigh(command.operations)
+    return this.#parts.asking.ask(command, bytes, { sender: this, finish, mayBeRetry: true }, options)
   }
 
   #isFull(bytes: number): boolean {
@@ -236,6 +260,7 @@ export class Session implements Writer, AsyncDisposable {
     operations: readonly Operation[],
     sequence: Sequence,
     request: RequestMark | undefined,
+    isEach = false,
   ): Write & { readonly mark: SessionMark } {
     const { session, epoch } = this.#parts.handle
     const { numbering } = this
@@ -247,8 +272,9 @@ export class Session implements Writer, AsyncDisposable {
       lowWater: this.#lowWater,
       numbering,
       slot,
-      hash: requestHash(operations, request?.id),
+      hash: requestHash(operations, request?.id, isEach),
     }
+    if (isEach) return { type: 'write', operations, mark, isEach }
     return request === undefined
       ? { type: 'write', operations, mark }
       : { type: 'write', operations, mark, request }

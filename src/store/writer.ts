@@ -25,6 +25,12 @@ export interface Writer {
     finish: (done: Done) => R,
     request: RequestMark | undefined,
   ): Promise<R>
+  /** Where the caller numbers the requests: operations that stand each by itself, under one number. */
+  writeEach?<R>(
+    operations: readonly Operation[],
+    options: WriteOptions,
+    finish: (done: Done) => R,
+  ): Promise<R>
 }
 
 /** Writes of the store itself: without a request id, a retry by the caller is a new request. */
@@ -134,7 +140,7 @@ function earlyRefusal(writer: Writer, options: WriteOptions, allowed: OptionName
  * What refuses this attempt says nothing about an earlier one of the same request; what is no request was
  * never one.
  */
-function refusalOf(error: unknown, writer: Writer, options: WriteOptions): unknown {
+export function refusalOf(error: unknown, writer: Writer, options: WriteOptions): unknown {
   return mayBeRetry(writer, options) ? unlessAnswered(error) : error
 }
 

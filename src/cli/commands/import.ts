@@ -21,6 +21,7 @@ import { Importer } from '../import/importer.js'
 import { type InputFacts, InputFile } from '../import/input-file.js'
 import type { InputFormat } from '../import/input-format.js'
 import { type Report, ReportFile } from '../import/rejection-report.js'
+import { groupLimits } from '../import/row-groups.js'
 import { printOne } from '../output.js'
 import { grouped } from '../progress.js'
 import { watchSignals } from '../signals.js'
@@ -62,7 +63,7 @@ export const command: Command = {
       .option('concurrency', {
         type: 'string',
         requiresArg: true,
-        describe: `rows that are sent and not answered yet (512, at most ${limits.sessionWindow})`,
+        describe: `rows that are sent and not answered yet, in groups (512, at most ${limits.sessionWindow})`,
       })
       .option('progress-lines', { type: 'boolean', hidden: true })
       .example('$0 import users users.ndjson', '')
@@ -173,12 +174,14 @@ function importerFor(
   return new Importer({
     session: {
       lowWater: session.lowWater,
-      insert: (document, sequence) => target.insert(document as Record<string, unknown>, { sequence }),
+      insert: (documents, sequence) =>
+        target.insertMany(documents as readonly Record<string, unknown>[], { sequence }),
       release: through => session.release(through),
     },
     report,
     read: job.facts.read,
     concurrency: job.concurrency,
+    groups: groupLimits,
     answered,
     isStopped,
   })

@@ -1,30 +1,36 @@
 /**
  * Writes the rows of an input, each exactly once, over as many crashes as it takes.
  *
- * Row k has sequence k in a caller-numbered session, so what was executed before a crash is answered from its
- * kept reply. Rows are sent in order and the store decides them in order: of two rows with one unique value
- * the first wins, whatever happened in between. The session's lowWater moves past a row only when its answer
- * is known, and the line of the report, if it was rejected, is synced.
+ * Rows go in groups, each of them one request whose sequence in a caller-numbered session is the number of
+ * its first row; so what was executed before a crash is answered from its kept reply. Where a group ends
+ * depends on the input and on where the group begins, on nothing else, and the session's lowWater stands
+ * between two groups: so a group that is sent again is the same. Groups are sent in order, and the store
+ * decides them and the rows in them in order: of two rows with one unique value the first wins, whatever
+ * happened in between. lowWater moves past a group only when its answer is known, and the lines of the
+ * report, for the rows that were rejected, are synced.
  *
  *   crash after                  lowWater in the log     on resume
- *   answer                       not past the row        sent again, same answer, line written
- *   line written or torn         not past the row        line cut off, sent again, written again
- *   line synced                  not past the row        the same
- *   release                      maybe past the row      the same, or the line stays and the row is not sent
- *   last row                     not past the last       the last rows are sent again, then the end mark
+ *   answer                       not past the group      sent again, same answers, lines written
+ *   lines written or torn        not past the group      lines cut off, sent again, written again
+ *   lines synced                 not past the group      the same
+ *   release                      maybe past the group    the same, or the lines stay and it is not sent
+ *   last group                   not past the last       the last groups are sent again, then the end mark
  *   end mark                     past the last           nothing is sent
  */
 import { assert } from '../../base/assert.js'
-import { type Code, isSillokError, type SillokError } from '../../base/errors.js'
+import type { Code, SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
+import type { InsertResult } from '../../store/insert-many.js'
 import type { RowReader } from './input-format.js'
 import type { Rejection, Report } from './rejection-report.js'
+import { type GroupLimits, type RowGroup, RowGroups } from './row-groups.js'
 import type { RawRow } from './row-splitter.js'
 
 /** What the importer needs of a session, caller-numbered, and of its collection. */
 export interface ImportSession {
   readonly lowWater: number
-  insert(document: object, sequence: number): Promise<unknown>
+  /** Inserts each by itself, all under the number: a result for each document. */
+  insert(documents: readonly object[], sequence: number): Promise<readonly InsertResult[]>
   release(through: number): void
 }
 
@@ -33,11 +39,12 @@ export interface ImportOptions {
   readonly session: ImportSession
   readonly report: Report
   readonly read: RowReader
-  /** Rows in flight at most. */
+  /** Rows in flight at most, but for one group. */
   readonly concurrency: number
+  readonly groups: GroupLimits
   /** Told of every row that has its answer, also those of earlier runs. */
   readonly answered?: (rows: number) => void
-  /** Asked before each row: true ends the sending. */
+  /** Asked before each group: true ends the sending. */
   readonly isStopped?: () => boolean
 }
 
@@ -47,14 +54,17 @@ const rowCodes: ReadonlySet<Code> = new Set(['INVALID', 'TOO_LARGE', 'EXISTS', '
 /** Bytes of rows in flight at most; the store refuses over 64 MiB. */
 const flyingBytesMax = 16 * 1024 * 1024
 
-/** What came of a row. */
-type Answer = Rejection | 'inserted'
+/** What came of a group: the rows that were not inserted, in order. */
+interface Answered {
+  readonly group: RowGroup
+  readonly rejected: readonly Rejection[]
+}
 
 /** Imports the rows of one input. Use once. */
 export class Importer {
   readonly #options: ImportOptions
-  /** Answers of rows over the first gap, by row. */
-  readonly #answers = new Map<number, Answer>()
+  /** Groups that were answered before those in front of them, by their first row. */
+  readonly #answers = new Map<number, Answered>()
   readonly #unsaved: Rejection[] = []
   /** All rows up to here have their answer. */
   #known: number
@@ -104,85 +114,103 @@ export class Importer {
 
   async #sendAll(batches: AsyncIterable<readonly RawRow[]>): Promise<boolean> {
     const { isStopped, answered } = this.#options
-    const first = this.#released + 1
+    const groups = new RowGroups(this.#released + 1, this.#options.groups)
     for await (const batch of batches) {
-      const known = Math.min(batch.length, Math.max(0, first - (batch[0]?.row ?? first)))
+      const known = groups.skip(batch)
       if (known > 0) answered?.(known)
-      for (let i = known; i < batch.length; i++) {
-        const raw = batch[i] as RawRow
-        if (!this.#hasRoom(raw)) await this.#until(() => this.#hasFailed || this.#hasAmpleRoom(raw))
-        if (this.#hasFailed || isStopped?.()) return false
-        this.#send(raw)
+      for (const group of groups.push(batch, known)) {
+        if (!(await this.#mayGo(group)) || isStopped?.()) return false
+        this.#send(group)
       }
     }
+    const last = groups.end()
+    if (last === undefined) return true
+    if (!(await this.#mayGo(last)) || isStopped?.()) return false
+    this.#send(last)
     return true
   }
 
-  /** Answers come many at a time: sending goes on when some rows may follow, not for each by itself. */
-  #hasAmpleRoom(raw: RawRow): boolean {
-    const { concurrency } = this.#options
-    return this.#flyingCount <= concurrency - Math.ceil(concurrency / 8) && this.#hasRoom(raw)
+  /** Resolves when there is room: false if nothing may be sent any more. */
+  async #mayGo(group: RowGroup): Promise<boolean> {
+    if (!this.#hasRoom(group)) await this.#until(() => this.#hasFailed || this.#hasRoom(group))
+    return !this.#hasFailed
   }
 
-  #hasRoom({ row, bytes }: RawRow): boolean {
+  #hasRoom({ first, rows, bytes }: RowGroup): boolean {
+    if (first + rows.length - 1 > this.#released + limits.sessionWindow) return false
+    if (this.#flyingCount === 0) return true
     return (
-      this.#flyingCount < this.#options.concurrency &&
-      row <= this.#released + limits.sessionWindow &&
-      (this.#flyingCount === 0 || this.#flyingBytes + bytes.length <= flyingBytesMax)
+      this.#flyingCount + rows.length <= this.#options.concurrency &&
+      this.#flyingBytes + bytes <= flyingBytesMax
     )
   }
 
-  #send(raw: RawRow): void {
-    const { session } = this.#options
-    const { row, offset, bytes } = raw
-    this.#sent += 1
-    const read = this.#options.read(raw)
-    if ('fault' in read) {
-      this.#answer(row, { row, offset, code: 'INVALID', message: read.fault, unreadable: true })
+  #send(group: RowGroup): void {
+    const rejected: Rejection[] = []
+    const sent: RawRow[] = []
+    const documents: object[] = []
+    for (const raw of group.rows) {
+      const { row, offset } = raw
+      const read = this.#options.read(raw)
+      if ('fault' in read) {
+        rejected.push({ row, offset, code: 'INVALID', message: read.fault, unreadable: true })
+      } else {
+        sent.push(raw)
+        documents.push(read.document)
+      }
+    }
+    this.#sent += group.rows.length
+    if (sent.length === 0) {
+      this.#answer({ group, rejected })
       return
     }
-    this.#flyingCount += 1
-    this.#flyingBytes += bytes.length
-    session.insert(read.document, row).then(
-      () => this.#land(raw, 'inserted'),
+    this.#flyingCount += group.rows.length
+    this.#flyingBytes += group.bytes
+    this.#options.session.insert(documents, group.first).then(
+      results => this.#land(group, rejected, sent, results),
       (error: unknown) => {
-        if (isSillokError(error) && rowCodes.has(error.code)) this.#land(raw, rejection(raw, error))
-        else {
-          this.#fail(error)
-          this.#land(raw, undefined)
-        }
+        this.#fail(error)
+        this.#landed(group)
       },
     )
   }
 
-  #land({ row, bytes }: RawRow, answer: Answer | undefined): void {
-    this.#flyingCount -= 1
-    this.#flyingBytes -= bytes.length
-    if (answer !== undefined) this.#answer(row, answer)
+  #land(
+    group: RowGroup,
+    unreadable: readonly Rejection[],
+    sent: readonly RawRow[],
+    results: readonly InsertResult[],
+  ): void {
+    this.#landed(group)
+    const rejected = [...unreadable]
+    for (const [n, result] of results.entries()) {
+      if (result.ok) continue
+      if (!rowCodes.has(result.error.code)) {
+        this.#fail(result.error)
+        return
+      }
+      rejected.push(rejection(sent[n] as RawRow, result.error))
+    }
+    this.#answer({ group, rejected: rejected.sort((one, other) => one.row - other.row) })
+  }
+
+  #landed(group: RowGroup): void {
+    this.#flyingCount -= group.rows.length
+    this.#flyingBytes -= group.bytes
     this.#wake?.()
   }
 
-  #answer(row: number, answer: Answer): void {
-    this.#options.answered?.(1)
-    if (row === this.#known + 1) this.#know(answer)
-    else this.#answers.set(row, answer)
-    for (let next = this.#take(); next !== undefined; next = this.#take()) this.#know(next)
+  #answer(answer: Answered): void {
+    this.#options.answered?.(answer.group.rows.length)
+    this.#answers.set(answer.group.first, answer)
+    for (;;) {
+      const next = this.#answers.get(this.#known + 1)
+      if (next === undefined) break
+      this.#answers.delete(next.group.first)
+      this.#known += next.group.rows.length
+      this.#unsaved.push(...next.rejected)
+    }
     this.#save()
-  }
-
-  /** The answer of the next row. */
-  #know(answer: Answer): void {
-    this.#known += 1
-    if (answer !== 'inserted') this.#unsaved.push(answer)
-  }
-
-  /** The answer of the first row that was not known so far, if it is there. */
-  #take(): Answer | undefined {
-    if (this.#answers.size === 0) return undefined
-    const row = this.#known + 1
-    const answer = this.#answers.get(row)
-    if (answer !== undefined) this.#answers.delete(row)
-    return answer
   }
 
   /** Releases what is known; before that, its lines of the report become durable. One writing at a time. */

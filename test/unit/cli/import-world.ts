@@ -36,6 +36,8 @@ export function batchesOf(bytes: Buffer): AsyncIterable<readonly RawRow[]> {
 export class ImportWorld {
   /** How often each row took effect; its answer is kept for ever here. */
   readonly executed = new Map<number, number>()
+  /** What was sent under each number that was executed. */
+  readonly #kept = new Map<number, string>()
   readonly #random: Random
   readonly #mutant: Mutant
   #lowWater = 1
@@ -75,6 +77,7 @@ export class ImportWorld {
       report: this.#openReport(),
       read: raw => readRow(raw, 'line'),
       concurrency: 8,
+      groups: { rowsMax: 3, bytesMax: 40 },
     })
     return Promise.race([importer.run(batchesOf(inputOf(rows))), ended])
   }
@@ -122,11 +125,19 @@ export class ImportWorld {
     }
   }
 
-  async #commit(life: number, sequence: number, sentLowWater: number): Promise<void> {
+  async #commit(
+    life: number,
+    sequence: number,
+    rows: readonly number[],
+    sentLowWater: number,
+  ): Promise<void> {
     await this.#step(life)
-    if (this.executed.has(sequence) && sequence >= this.#lowWater) return
+    const kept = this.#kept.get(sequence)
+    if (kept !== undefined && kept !== rows.join()) throw new SillokError('SEQUENCE_REUSED', `${sequence}`)
+    if (kept !== undefined && sequence >= this.#lowWater) return
     if (sequence < this.#lowWater) throw new SillokError('ALREADY_ACKNOWLEDGED', `${sequence}`)
-    this.executed.set(sequence, (this.executed.get(sequence) ?? 0) + 1)
+    this.#kept.set(sequence, rows.join())
+    for (const row of rows) this.executed.set(row, (this.executed.get(row) ?? 0) + 1)
     this.#lowWater = Math.max(this.#lowWater, sentLowWater)
   }
 
@@ -142,13 +153,17 @@ export class ImportWorld {
       release: through => {
         lowWater = through + 1
       },
-      insert: async (_document, sequence) => {
+      insert: async (documents, sequence) => {
         const sentLowWater = lowWater
-        log = log.then(() => this.#commit(life, sequence, sentLowWater))
+        const rows = (documents as readonly { id: number }[]).map(({ id }) => id)
+        log = log.then(() => this.#commit(life, sequence, rows, sentLowWater))
         await log
         await this.#step(life)
-        if (sequence % 7 === 0)
-          throw new SillokError('UNIQUE_TAKEN', 'held', { details: { holder: sequence - 1 } })
+        return rows.map(row => {
+          if (row % 7 !== 0) return { ok: true, version: 1 }
+          const details = { holder: row - 1 }
+          return { ok: false, error: new SillokError('UNIQUE_TAKEN', 'held', { details }) }
+        })
       },
     }
   }

@@ -8,13 +8,13 @@ import { encodeKey } from '../../../src/base/tuple.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
 import { encodeFacts } from '../../../src/codec/facts.js'
 import { keyText, type Row, type RowKey, slotOfRow } from '../../../src/codec/row.js'
-import type { Command, Decision, Write } from '../../../src/machine/command.js'
+import type { Command, Decision, Write, WriteValue } from '../../../src/machine/command.js'
 import { documentBytes } from '../../../src/machine/documents.js'
 import { documentKey, documentPrefix, schemaKey, uint48FromText } from '../../../src/machine/keys.js'
 import { lowWaterOf } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import { type Expected, type Mark, Oracle, type Place, type Step } from './oracle.js'
-import { addFacts, apply, digestOf, Rows } from './rows.js'
+import { addFacts, apply, digestOf, Rows, rowText } from './rows.js'
 
 const { SEED } = process.env
 const seed = Number(SEED ?? Date.now() % 2 ** 31)
@@ -82,6 +82,20 @@ const step = fc.record({
   op: fc.constantFrom('insert', 'put', 'put', 'delete', 'check'),
   document: place,
   condition: fc.constantFrom('none', 'none', 'none', 'absent', 'right', 'wrong'),
+})
+/** Of more documents and values, so that a batch changes more rows than are looked through. */
+const wideStep = fc.record({
+  op: fc.constantFrom('insert', 'insert', 'put', 'delete', 'check'),
+  document: fc.record(
+    {
+      id: fc.constantFrom(...'pqrstuvwxyz'),
+      tag: fc.constantFrom(...'abcdefgh'),
+      a: fc.nat(3),
+      b: fc.nat(3),
+    },
+    { requiredKeys: ['id'] },
+  ),
+  condition: fc.constantFrom('none', 'none', 'none', 'absent'),
 })
 const mark = fc.record({
   session: fc.constantFrom(11, 12),
@@ -248,7 +262,7 @@ class Pair {
       if (row !== undefined) mixed.set(key, row)
     }
     for (const { index, facts } of this.rows.log) apply(mixed, index, facts)
-    equal([...mixed].map(text).sort(), [...this.rows.rows].map(text).sort())
+    equal([...mixed].map(rowText).sort(), [...this.rows.rows].map(rowText).sort())
   }
 }
 
@@ -274,10 +288,6 @@ function countReplies(rows: ReadonlyMap<RowKey, Row>): { kept: number; stale: nu
 
 function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
   return a[0] < b[0] ? -1 : 1
-}
-
-function text([key, { value, version, hash0, hash1 }]: readonly [RowKey, Row]): string {
-  return `${Buffer.from(key, 'latin1').toString('hex')} ${value.toString('hex')} ${version} ${hash0} ${hash1}`
 }
 
 function equal(found: unknown, wanted: unknown): void {
@@ -319,6 +329,54 @@ t.test(
     }
   },
 )
+
+t.test('operations that stand each by themselves do what they would do one after the other', t => {
+  let refusals = 0
+  const each = (steps: readonly Step[]): Write => ({ ...command(steps, undefined), isEach: true })
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 6 }),
+      fc.array(wideStep, { minLength: 1, maxLength: 30, size: 'max' }),
+      fc.nat(1000),
+      (before, drawn, salt) => {
+        const [together, apart] = [begin(), begin()]
+        for (const raw of before) {
+          const write = (): Write => command([{ ...(raw as Parsed), ifVersion: undefined }], undefined)
+          together.run(write())
+          apart.run(write())
+        }
+        const steps = drawn.map(raw => {
+          const { op, document, condition } = raw as Parsed
+          return { op, document, ifVersion: op !== 'insert' && condition === 'absent' ? null : undefined }
+        })
+        const sums = digestOf(together.rows)
+        const isHidden = (key: RowKey): boolean =>
+          ((createHash('md5').update(key).digest()[0] ?? 0) + salt) % 3 > 0
+        const { decision } = together.decideInRounds(each(steps), isHidden)
+        equal(decision, together.run(each(steps)))
+        if (decision.type === 'entry') addFacts(sums, together.index, decision.facts)
+        const reply = decision.type === 'entry' || decision.type === 'answer' ? decision.reply : undefined
+        assert(reply?.ok)
+        const value = reply.value as WriteValue
+        const expected = steps.map(one => {
+          const single = apart.run(command([one], undefined))
+          assert(single.type === 'entry' || single.type === 'answer')
+          return single.reply
+        })
+        equal(
+          value.existed.map((existed, at) => value.refused?.find(one => one.at === at)?.code ?? existed),
+          expected.map(one => (one.ok ? (one.value as WriteValue).existed[0] : one.code)),
+        )
+        refusals += value.refused?.length ?? 0
+        equal(together.contents(), apart.contents())
+        equal([...sums], [...digestOf(together.rows)])
+      },
+    ),
+    { seed, numRuns: 500, endOnFailure: false },
+  )
+  t.ok(refusals > 100, `${refusals} refusals`)
+  t.end()
+})
 
 t.test('stale replies go by ranges, some at a time; a late copy of one that is still there is refused', t => {
   const rows = begin()

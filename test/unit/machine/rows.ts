@@ -44,6 +44,11 @@ function add(sums: Uint32Array, slot: number, one: number, two: number): void {
   sums[2 * slot + 1] = (sums[2 * slot + 1] ?? 0) + two
 }
 
+/** A row with all that it holds. */
+export function rowText([key, { value, version, hash0, hash1 }]: readonly [RowKey, Row]): string {
+  return `${Buffer.from(key, 'latin1').toString('hex')} ${value.toString('hex')} ${version} ${hash0} ${hash1}`
+}
+
 export class Rows implements View {
   readonly rows = new Map<RowKey, Row>()
   readonly log: { readonly index: number; readonly facts: readonly Fact[] }[] = []
@@ -96,6 +101,15 @@ export class Rows implements View {
       add(sums, 0, hash0, hash1)
     }
     return { count, sum0: sums[0] ?? 0, sum1: sums[1] ?? 0 }
+  }
+
+  /** Documents and claims, without their versions. */
+  contents(): string[] {
+    const kinds = new Set(['d', 'c'])
+    return [...this.rows]
+      .filter(([key]) => kinds.has(key.charAt(0)))
+      .map(([key, row]) => rowText([key, { ...row, version: 0, hash0: 0, hash1: 0 }]))
+      .sort()
   }
 
   /** Decides with all rows in memory. */
