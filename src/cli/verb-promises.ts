@@ -22,10 +22,11 @@ import or export was stopped by a signal, after its store was closed in order.
 /** Of `import`. */
 export const ofImport = paragraphs(`
 Rows go in groups of up to 32, each a request of a session that is named after --name, the collection and
-the SHA-256 of the file, with the number of its first row; each row is inserted or refused by itself. Kill it, pull the plug, press Ctrl-C: the same command goes on where it was, no row is applied
-twice, and of two rows with one unique value the first wins whatever happened in between. Run again after
-its end it sends nothing. An import is remembered for seven days in which the store is open; later its rows
-are EXISTS. Another layout or other types of CSV are another import.
+the SHA-256 of the file, with the number of its first row; each row is inserted or refused by itself.
+Kill it, pull the plug, press Ctrl-C: the same command goes on where it was, no row is applied twice, and
+of two rows with one unique value the first wins whatever happened in between. Run again after its end it
+sends nothing. An import is remembered for seven days in which the store is open; later its rows are
+EXISTS. Another layout or other types of CSV are another import.
 
 Rows that the store refuses, that are no JSON or UTF-8, that name a field twice in one object, or that hold
 a whole number which JavaScript would round, do not stop it. Each is a line of the report: row, offset in
