@@ -32,29 +32,33 @@ const actions: readonly (readonly [weight: number, action: Action])[] = [
   [30, run => run.busy('applies')?.applySome(1 + run.random.below(4))],
   [5, run => run.busy('needs')?.loadOne(run.random.chance(0.1))],
   [20, run => run.proposes()],
+  [2, run => run.calms()],
   [10, (run, node) => run.group.read(node)],
   [6, run => run.changes()],
-  [1, (_, node) => node.raft?.campaign()],
+  [2, (_, node) => node.raft?.campaign()],
   [1, (run, node) => node.raft?.transferLeader(run.random.pick(run.ids))],
   [1, (_, node) => node.raft?.forgetLeader()],
   [1, (run, node) => node.raft?.reportUnreachable(run.random.pick(run.ids))],
   [2, (run, node) => node.raft && node.compact(run.random.below(5))],
   [5, (run, node) => run.crashesOrStarts(node)],
-  [2, (run, node) => run.cutsOrHeals(node)],
+  [3, (run, node) => run.cutsOrHeals(node)],
 ]
-const weights = actions.reduce((sum, [weight]) => sum + weight, 0)
-
 class Run {
   readonly random: Random
   readonly group: SimulatedGroup
   readonly ids: readonly number[]
+  /** How often each action happens in this run: schedules are to differ. */
+  readonly #weights: readonly number[]
+  readonly #weightSum: number
   #proposed = 0
   changed = 0
 
   constructor(seed: string) {
     this.random = new Random(seed)
     const { random } = this
-    const count = 3 + random.below(5)
+    this.#weights = actions.map(([weight]) => weight * random.pick([0.2, 1, 1, 5]))
+    this.#weightSum = this.#weights.reduce((sum, weight) => sum + weight, 0)
+    const count = random.chance(0.5) ? 3 : 3 + random.below(5)
     this.ids = Array.from({ length: count }, (_, place) => place + 1)
     const voters = this.ids.filter(id => id <= 3 || random.chance(0.5))
     const learners = this.ids.filter(id => !voters.includes(id) && random.chance(0.3))
@@ -72,13 +76,12 @@ class Run {
 
   step(): void {
     const node = this.group.node(this.random.pick(this.ids))
-    let draw = this.random.below(weights)
-    for (const [weight, action] of actions) {
-      if (draw < weight) {
-        action(this, node)
-        break
-      }
+    let draw = this.random.fraction() * this.#weightSum
+    for (const [place, weight] of this.#weights.entries()) {
       draw -= weight
+      if (draw >= 0) continue
+      actions[place]?.[1](this, node)
+      break
     }
     node.pump()
   }
@@ -101,6 +104,17 @@ class Run {
     const place = random.chance(0.7) ? random.below(Math.min(length, 5)) : random.below(length)
     group.deliver(place, random.chance(0.05))
     if (length > 300) group.drop(random.below(length))
+  }
+
+  /** For some ticks all that can happen does, but for what is cut off or down. */
+  calms(): void {
+    const { random, group } = this
+    for (let ticks = random.below(15); ticks >= 0; ticks--) {
+      if (random.chance(0.3)) this.proposes()
+      for (const node of group.all) node.raft?.tick()
+      if (random.chance(0.7)) group.settle()
+      if (random.chance(0.1)) group.read(random.pick(group.all))
+    }
   }
 
   proposes(): void {
@@ -137,14 +151,19 @@ class Run {
     else if (this.random.chance(0.3)) this.group.crash(node, this.random.below(node.appends.length + 1))
   }
 
+  /** Cuts single links of a replica, or the group in two; or heals. */
   cutsOrHeals({ id }: SimulatedNode): void {
-    const { cut } = this.group
-    if (cut.size > 0) cut.clear()
-    else if (this.random.chance(0.5)) return
-    else {
-      for (const other of this.ids) {
-        if (this.random.chance(0.5)) cut.add(`${id}>${other}`)
-        if (this.random.chance(0.5)) cut.add(`${other}>${id}`)
+    const { group, random, ids } = this
+    const { cut } = group
+    if (cut.size > 0) {
+      cut.clear()
+      return
+    }
+    const isSplit = random.chance(0.5)
+    const side = new Set(isSplit ? ids.filter(() => random.chance(0.5)) : [id])
+    for (const from of ids) {
+      for (const to of ids) {
+        if (side.has(from) !== side.has(to) && (isSplit || random.chance(0.6))) cut.add(`${from}>${to}`)
       }
     }
   }
