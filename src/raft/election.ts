@@ -20,6 +20,8 @@ import { replicateToAll } from './replication.js'
 /** Begins an election, with a pre-vote first if that is the way here. Answers whether it may. */
 export function beginElection(core: Core): boolean {
   if (!mayBegin(core)) return false
+  // A leader may be reading on this replica's word that it elects nobody else, itself included.
+  if (core.options.leaseReads && core.keepsLease) return false
   if (core.options.preVote && !core.isSoleVoter) askForPreVotes(core)
   else askForVotes(core, false)
   return true

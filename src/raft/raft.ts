@@ -129,16 +129,16 @@ export class Raft {
     else {
       dropOldReads(core)
       if (core.elapsedTicks >= core.patienceTicks && core.mayCampaign) {
-        core.elapsedTicks = 0
-        this.campaign()
+        if (!this.campaign()) core.elapsedTicks = 0
       }
     }
     checkInvariants(core)
   }
 
   /**
-   * Starts an election, unless this replica leads, has no vote, recovers, or still has to apply a committed
-   * change of the configuration. Its own vote counts when it is durable. Answers whether it began one.
+   * Starts an election, unless this replica leads, has no vote, recovers, still has to apply a committed
+   * change of the configuration, or (with `leaseReads`) has promised its leader not to. Its own vote counts
+   * when it is durable. Answers whether it began one.
    */
   campaign(): boolean {
     return beginElection(this.#core)

@@ -51,21 +51,40 @@ export const membership: readonly Rule[] = [
     change(leader, { type: 'simple', steps: add(5) })
   }),
 
+  rule('thesis 4.1', 'who has not applied a committed change of the configuration does not campaign', () => {
+    const group = six()
+    const leader = lead(group, 1)
+    change(leader, { type: 'simple', steps: add(4) })
+    settleWithoutApplying(group)
+    group.crash(leader)
+    const next = group.node(2)
+    next.alive.forgetLeader()
+    group.node(3).alive.forgetLeader()
+    group.tick(0)
+    next.applies = []
+    assert.equal(next.alive.campaign(), false, 'a committed change waits to be applied')
+  }),
+
   rule(
     'thesis 4.1',
-    'a new leader changes nothing before it has applied all that it found in its log',
+    'a new leader proposes no change before it has applied all that it found in its log',
     () => {
       const group = six()
-      const leader = lead(group, 1)
-      change(leader, { type: 'simple', steps: add(4) })
+      const old = lead(group, 1)
+      isolate(group, 1)
+      change(old, { type: 'simple', steps: add(4) })
+      group.settle()
+      group.cut.clear()
+      group.network = []
+      for (const id of [2, 3]) group.node(id).alive.forgetLeader()
+      old.crash()
+      old.start()
+      old.alive.campaign()
+      old.pump()
       settleWithoutApplying(group)
-      group.crash(leader)
-      const next = group.node(2)
-      next.alive.forgetLeader()
-      group.node(3).alive.forgetLeader()
-      group.tick(0)
-      next.applies = []
-      assert.equal(next.alive.campaign(), false, 'a committed change waits to be applied')
+      assert.equal(old.alive.role, 'leader')
+      const proposed = old.alive.proposeConfiguration({ type: 'simple', steps: add(5) })
+      assert.ok('dropped' in proposed && proposed.dropped === 'changePending')
     },
   ),
 

@@ -4,6 +4,24 @@ import { type Mutant, mutant } from '../sim/raft/mutants.js'
 /** A bug and the beginning of the rule that it breaks. */
 export const ruleMutants: readonly (readonly [mutant: Mutant, rule: string])[] = [
   [
+    mutant(
+      'as a new leader forgets changes that are on their way',
+      'role',
+      'this.pendingConfiguration = lastIndex',
+      'this.pendingConfiguration = 0',
+    ),
+    'a new leader proposes no change',
+  ],
+  [
+    mutant(
+      'elects itself against its own word',
+      'election',
+      'core.options.leaseReads && core.keepsLease',
+      'false',
+    ),
+    'who has promised a lease',
+  ],
+  [
     mutant('counts entries of an old term', 'replication', 'index < leader.termStart || ', ''),
     'an entry of an older term is not counted',
   ],
@@ -18,7 +36,7 @@ export const ruleMutants: readonly (readonly [mutant: Mutant, rule: string])[] =
       '&& !core.log.hasUnappliedConfiguration',
       '',
     ),
-    'a new leader changes nothing before',
+    'who has not applied a committed change',
   ],
   [
     mutant('believes a stale append completion', 'raft', 'if (term === this.#core.term)', ''),

@@ -158,6 +158,14 @@ export const reading: readonly Rule[] = [
     },
   ),
 
+  rule('thesis 6.4.1', 'who has promised a lease does not elect itself before it ends either', () => {
+    const group = groupOf(3, { leaseReads: true })
+    group.tick(40)
+    const { leader } = group
+    assert.ok(leader !== undefined)
+    for (const node of group.all) if (node !== leader) assert.equal(node.alive.campaign(), false)
+  }),
+
   rule('thesis 6.4.1', 'who may campaign by the word of the leader ends its lease for the term', () => {
     const group = groupOf(3, { leaseReads: true })
     group.tick(40)

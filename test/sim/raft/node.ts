@@ -108,13 +108,15 @@ export class SimulatedNode {
     if (raft === undefined) return
     while (raft.hasReady()) {
       const ready = raft.ready()
+      const peers: PeerMessage[] = []
       for (const message of ready.messages) {
         if (message.type === 'storageAppend') this.appends.push(message)
         else if (message.type === 'storageApply') this.applies.push(message)
         else if (message.type === 'needEntries') this.needs.push(message)
-        else this.#watcher.sent(message)
+        else peers.push(message)
       }
       this.#watcher.ready(this, ready)
+      for (const message of peers) this.#watcher.sent(message)
     }
     this.check()
   }
