@@ -30,7 +30,7 @@ export class Outbox {
 
   get isEmpty(): boolean {
     const { peers, responses, needs, readStates, alarms } = this
-    return [peers, responses, needs, readStates, alarms].every(list => list.length === 0)
+    return peers.length + responses.length + needs.length + readStates.length + alarms.length === 0
   }
 }
 

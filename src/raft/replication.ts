@@ -66,8 +66,8 @@ export function takeLoaded(core: Core, leader: Leader, { request, entries }: Ent
   if (progress === undefined || progress.loading !== request.from) return
   progress.loading = 0
   if (entries === 'failed') progress.pause()
+  else if (progress.next !== request.from || progress.isPaused) sendAll(core, progress)
   else if (entries === 'compacted') sendSnapshot(core, progress)
-  else if (progress.next !== request.from || progress.isPaused) sendAppend(core, progress, false)
   else {
     const previousTerm = core.log.term(progress.next - 1)
     if (previousTerm === undefined) sendSnapshot(core, progress)
@@ -147,6 +147,7 @@ function sendSnapshot(core: Core, progress: Progress): boolean {
   if (!progress.recentlyActive) return false
   const snapshot = core.log.snapshot()
   if (snapshot === undefined || snapshot.index + 1 < core.log.firstIndex) return false
+  if (snapshot.index <= progress.match) return false
   progress.becomeSnapshot(snapshot.index)
   core.send(progress.replica, { type: 'installSnapshot', snapshot })
   return true

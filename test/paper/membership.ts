@@ -88,6 +88,19 @@ export const membership: readonly Rule[] = [
     },
   ),
 
+  rule(
+    'testing',
+    'unchecked, a change that cannot follow the configuration does nothing when applied',
+    () => {
+      const group = groupWith([1, 2, 3, 4, 5], simpleConfiguration([1, 2, 3]), { checkChanges: false })
+      const leader = lead(group, 1)
+      change(leader, { type: 'jointExplicit', steps: add(4) })
+      change(leader, { type: 'simple', steps: add(5) })
+      group.settle()
+      for (const node of group.all.slice(0, 4)) assert.deepEqual(node.configuration.voters, [1, 2, 3, 4])
+    },
+  ),
+
   rule('thesis 4.1', 'a change may name the configuration that it follows', () => {
     const group = six()
     const leader = lead(group, 1)
