@@ -1,5 +1,6 @@
 /** Quorums and configurations, each against an oracle that tries every set. */
 import t from 'tap'
+import { encodeEntry, entryHeadBytes, sealEntry } from '../../../src/base/entry.js'
 import { Random } from '../../../src/base/random.js'
 import {
   type ChangeStep,
@@ -12,6 +13,7 @@ import {
   simpleChange,
   simpleConfiguration,
 } from '../../../src/raft/configuration.js'
+import { decodeChange, encodeChange } from '../../../src/raft/configuration-entry.js'
 import { quorumReached, quorumVote } from '../../../src/raft/quorum.js'
 
 const seed = process.env['SEED'] ?? '1'
@@ -182,4 +184,32 @@ t.test('a change that may not be says why', async t => {
     () => simpleChange(three, [add(4), { type: 'addLearner', replica: 5 }]),
     'one voter, one learner',
   )
+})
+
+t.test('a change comes back from its entry as it was, whatever stands before it', async t => {
+  const random = new Random(`${seed} entries`)
+  const head = { partition: 1, index: 7, term: 3, kind: 1 }
+  for (let i = 0; i < 200; i++) {
+    const type = random.pick(['simple', 'joint', 'jointExplicit', 'leave'] as const)
+    const change = type === 'leave' ? { type } : { type, steps: steps(random, random.below(6)) }
+    const prefix = Buffer.concat([Buffer.alloc(entryHeadBytes), random.bytes(random.below(9))])
+    t.strictSame(decodeChange(sealEntry(encodeChange(prefix, change), head)), change)
+  }
+  const large = { type: 'addVoter', replica: Number.MAX_SAFE_INTEGER } as const
+  const bytes = encodeChange(Buffer.alloc(entryHeadBytes), { type: 'simple', steps: [large] })
+  t.strictSame(decodeChange(sealEntry(bytes, head)), { type: 'simple', steps: [large] })
+  for (const body of [
+    '',
+    '00',
+    '0000',
+    'ff0100',
+    '0900',
+    '030000000000000000000a00',
+    '000700000000000000000a00',
+  ]) {
+    const entry = encodeEntry(head, Buffer.from(body, 'hex'))
+    t.throws(() => decodeChange(entry), { message: /entry 7 holds no change/ }, body)
+  }
+  const many = Array.from({ length: 1001 }, () => large)
+  t.throws(() => encodeChange(Buffer.alloc(32), { type: 'joint', steps: many }), { code: 'TOO_LARGE' })
 })
