@@ -1,166 +1,147 @@
 /**
  * The Raft protocol of one replica as a pure state machine: no clock, no I/O, no promise; chance comes in.
  *
- * This release runs groups with one voter: a replica that elects itself through the same durable vote,
- * appends through the same storage messages and commits by the same rule as a group of many, with a quorum of
- * one. A configuration with other voters is refused.
+ * Step messages into it, tick it, propose to it, then take a Ready and carry it out. The same start, the same
+ * inputs and the same chance give the same output, byte for byte. What arrives from other replicas never
+ * makes it throw, unless an invariant is broken: then it must not go on.
  *
- * Invariants (asserted): applied <= applying <= commit <= stable <= last with one voter; term, commit and
- * applied never fall; a leader appends only; entries of older terms are committed only through one of its own
- * (paper 5.4.2). Source: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm";
- * Ongaro's thesis 3.4 to 3.8, 6.4.
+ * The semantics: pre-vote, check quorum, storage writes as messages, changes of the configuration when they
+ * are applied, joint consensus, learners, reads by index. Three things are its own. Proposals are not
+ * forwarded to the leader and not replaced by empty entries when refused: the caller learns why. Appends and
+ * rounds of reads that one turn caused leave together, with the next Ready. A sole voter holds no pre-vote.
+ *
+ * Source: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm"; Ongaro's thesis 3, 4,
+ * 6.4, 9.6, 10.2.
  */
-import { assert } from '../base/assert.js'
-import { type Entry, entryKinds, sealEntry } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
-import type { LogIndex, PartitionId, ReplicaId, Term } from '../base/ids.js'
-import type { Random } from '../base/random.js'
+import { unreachable } from '../base/assert.js'
+import type { Entry } from '../base/entry.js'
+import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
+import type { Configuration, ConfigurationChange } from './configuration.js'
+import { Core } from './core.js'
+import { answerVoteRequest, beginElection, beginTransferredElection, countVote } from './election.js'
+import { takeAppend, takeHeartbeat, takeSnapshot } from './following.js'
+import { beginReadRound, hearsQuorum, sendHeartbeats, takeHeartbeatAnswer } from './heartbeat.js'
+import { checkInvariants, invariants } from './invariants.js'
+import {
+  appendChange,
+  applyChange,
+  type ChangeRefusal,
+  changeBytes,
+  leaveJointIfDue,
+  whyNot,
+} from './membership.js'
 import type {
   HardState,
   Inbound,
   Outbound,
-  ReadState,
+  PeerMessage,
   Ready,
+  RoleName,
   SoftState,
+  StorageAppend,
+  StorageAppended,
   StorageResponse,
 } from './messages.js'
+import { completeOptions, type RaftOptions } from './options.js'
+import { askToRead, askToReadByLease, dropOldReads, takeReadAnswer, takeReadRequest } from './reading.js'
+import { beginTransfer, replicateToAll, takeAppended, takeLoaded, takeRejection } from './replication.js'
+import type { Leader } from './role.js'
+import { type RaftStatus, statusOf } from './status.js'
 
-/** What a replica starts with. */
-export interface RaftOptions {
-  readonly partition: PartitionId
-  readonly replica: ReplicaId
-  readonly voters: readonly ReplicaId[]
-  readonly random: Random
-  /**
-   * Ticks without a leader before a follower campaigns: a random number from this to twice this, less one.
-   */
-  readonly electionTicks: number
-  /** Bytes of entries that may be proposed and not yet committed. */
-  readonly uncommittedBytesMax: number
-  /** What stands in the log and the state when this replica starts. */
-  readonly start: {
-    readonly hardState: HardState
-    readonly lastIndex: LogIndex
-    readonly lastTerm: Term
-    readonly applied: LogIndex
-  }
-  /** Makes the body of the first entry of a term, with room for the entry's head before it. */
-  readonly emptyEntry: () => Buffer
-}
+export type { RaftOptions, RaftStart } from './options.js'
+export type { RaftStatus } from './status.js'
+
+/** Why a proposal was not taken; nothing was done. */
+export type ProposalRefusal =
+  | 'notLeader'
+  /** What was proposed and is not committed fills its limit. */
+  | 'uncommittedFull'
+  /** The leadership is being handed over. */
+  | 'transferring'
 
 /** Where a proposal stands; or why it was dropped, without any effect. */
 export type Proposed =
   | { readonly index: LogIndex; readonly term: Term; readonly entry: Entry }
-  | { readonly dropped: 'notLeader' | 'uncommittedFull' }
+  | { readonly dropped: ProposalRefusal }
 
-/** Where the replica stands. */
-export interface RaftStatus {
-  readonly role: SoftState['role']
-  readonly term: Term
-  readonly commit: LogIndex
-  readonly applied: LogIndex
-  readonly lastIndex: LogIndex
-}
+/** Where a change of the configuration stands; or why it was dropped, in words too. */
+export type ProposedChange =
+  | { readonly index: LogIndex; readonly term: Term; readonly entry: Entry }
+  | { readonly dropped: ProposalRefusal | ChangeRefusal; readonly reason: string }
 
 /** One replica of a group: step it, tick it, propose to it, and carry out each Ready. */
 export class Raft {
-  readonly #options: RaftOptions
-  #role: SoftState['role'] = 'follower'
-  #term: Term
-  #vote: ReplicaId
-  #lastIndex: LogIndex
-  #lastTerm: Term
-  /** Durable here: entries up to this one. */
-  #stable: LogIndex
-  #commit: LogIndex
-  /** Handed out for application. */
-  #applying: LogIndex
-  #applied: LogIndex
-  /** First index of this leader's own term: nothing before it is committed by counting, no read answered. */
-  #termStart: LogIndex = 0
-  #elapsedTicks = 0
-  #electionTicks: number
-  #uncommittedBytes = 0
-  #tokens = 0
-  readonly #sizes: { index: LogIndex; bytes: number }[] = []
-  #unhanded: Entry[] = []
-  #responses: StorageResponse[] = []
+  readonly #core: Core
   #hardStateHanded: HardState
   #softHanded: SoftState
-  readonly #waitingReads: number[] = []
-  #readStates: ReadState[] = []
 
   constructor(options: RaftOptions) {
-    const { start, voters, replica } = options
-    if (voters.length !== 1 || voters[0] !== replica) {
-      throw new SillokError('INVALID', `this release runs groups of one voter, not of [${voters.join(', ')}]`)
-    }
-    assert(start.hardState.commit <= start.lastIndex, () => `commit beyond the log: ${JSON.stringify(start)}`)
-    assert(start.applied <= start.lastIndex, () => `applied beyond the log: ${JSON.stringify(start)}`)
-    assert(start.lastTerm <= start.hardState.term, () => `log ahead of the term: ${JSON.stringify(start)}`)
-    this.#options = options
-    this.#term = start.hardState.term
-    this.#vote = start.hardState.vote
-    this.#lastIndex = start.lastIndex
-    this.#lastTerm = start.lastTerm
-    this.#stable = start.lastIndex
-    this.#commit = Math.max(start.hardState.commit, start.applied)
-    this.#applying = start.applied
-    this.#applied = start.applied
-    this.#hardStateHanded = start.hardState
-    this.#softHanded = { role: 'follower', term: this.#term }
-    this.#electionTicks = this.#drawElectionTicks()
+    this.#core = new Core(completeOptions(options))
+    this.#hardStateHanded = options.start.hardState
+    this.#softHanded = this.#soft()
   }
 
-  get role(): SoftState['role'] {
-    return this.#role
+  get role(): RoleName {
+    return this.#core.role.name
   }
 
   get term(): Term {
-    return this.#term
+    return this.#core.term
+  }
+
+  /** Who leads the term, as far as known; 0 for nobody. */
+  get leader(): ReplicaId {
+    return this.#core.leader
   }
 
   /** The index that the next proposal gets, if this replica leads. */
   get nextIndex(): LogIndex {
-    return this.#lastIndex + 1
+    return this.#core.log.lastIndex + 1
   }
 
   /** True once everything up to this leader's first entry of its term is applied: only then may it decide. */
   get canDecide(): boolean {
-    return this.#role === 'leader' && this.#applied >= this.#termStart
+    const { role, log } = this.#core
+    return role.name === 'leader' && log.applied >= role.termStart
   }
 
+  /** Where the replica stands, with every member's progress if it leads. */
   status(): RaftStatus {
-    return {
-      role: this.#role,
-      term: this.#term,
-      commit: this.#commit,
-      applied: this.#applied,
-      lastIndex: this.#lastIndex,
-    }
+    return statusOf(this.#core)
+  }
+
+  /** Throws unless every invariant holds: takes time with the length of the log, for tests. */
+  check(): void {
+    checkInvariants(this.#core, invariants)
   }
 
   /** Hard state as it should stand in the log when the replica closes. */
   hardState(): HardState {
-    return { term: this.#term, vote: this.#vote, commit: this.#commit }
+    return this.#core.hardState
   }
 
   /** One unit of time. */
   tick(): void {
-    if (this.#role === 'leader') return
-    this.#elapsedTicks += 1
-    if (this.#elapsedTicks >= this.#electionTicks) this.campaign()
+    const core = this.#core
+    core.ticks += 1
+    core.elapsedTicks += 1
+    if (core.role.name === 'leader') this.#tickLeader(core.role)
+    else {
+      dropOldReads(core)
+      if (core.elapsedTicks >= core.patienceTicks && core.mayCampaign) {
+        if (!this.campaign()) core.elapsedTicks = 0
+      }
+    }
+    checkInvariants(core)
   }
 
-  /** Starts an election, unless this replica leads. The vote counts when it is durable. */
-  campaign(): void {
-    if (this.#role === 'leader') return
-    this.#role = 'candidate'
-    this.#term += 1
-    this.#vote = this.#options.replica
-    this.#elapsedTicks = 0
-    this.#electionTicks = this.#drawElectionTicks()
-    this.#responses.push({ type: 'voteStored', term: this.#term })
+  /**
+   * Starts an election, unless this replica leads, has no vote, recovers, still has to apply a committed
+   * change of the configuration, or (with `leaseReads`) has promised its leader not to. Its own vote counts
+   * when it is durable. Answers whether it began one.
+   */
+  campaign(): boolean {
+    return beginElection(this.#core)
   }
 
   /**
@@ -168,67 +149,284 @@ export class Raft {
    * when the call returns, not durable, not committed: wait for (index, term) to be applied.
    */
   propose(bytes: Buffer, kind: number): Proposed {
-    if (this.#role !== 'leader') return { dropped: 'notLeader' }
-    const full = this.#uncommittedBytes + bytes.length > this.#options.uncommittedBytesMax
-    if (full && this.#uncommittedBytes > 0) return { dropped: 'uncommittedFull' }
-    const entry = this.#append(bytes, kind)
+    const leader = this.#leaderFor(bytes.length)
+    if (typeof leader === 'string') return { dropped: leader }
+    const entry = this.#core.appendOwn(leader, bytes, kind)
     return { index: entry.index, term: entry.term, entry }
   }
 
-  /** Asks for a read index. The token comes back in a Ready, once this leader has committed in its term. */
-  readIndex(): number | undefined {
-    if (this.#role !== 'leader') return undefined
-    const token = ++this.#tokens
-    this.#waitingReads.push(token)
-    this.#answerReads()
-    return token
+  /**
+   * Appends a change of the configuration, if it may follow the present one and no other is on its way;
+   * with `ifIndex` only while the configuration is the one that this entry made.
+   */
+  proposeConfiguration(change: ConfigurationChange, ifIndex?: LogIndex): ProposedChange {
+    const leader = this.#leaderFor(changeBytes(change))
+    if (typeof leader === 'string') return { dropped: leader, reason: leader }
+    const refusal = whyNot(this.#core, leader, change, ifIndex)
+    if (refusal !== undefined) return refusal
+    const entry = appendChange(this.#core, leader, change)
+    return { index: entry.index, term: entry.term, entry }
   }
 
+  /**
+   * Makes the change of a committed entry count, in the turn in which the entry is applied and before
+   * `storageApplied` names it. Answers the configuration.
+   */
+  applyConfiguration(entry: Entry): Configuration {
+    const configuration = applyChange(this.#core, entry)
+    checkInvariants(this.#core)
+    return configuration
+  }
+
+  /**
+   * Asks for a read index. The token comes back in a Ready, with the index once a quorum has confirmed the
+   * leader and it has committed in its term, or without one if the read was dropped. Undefined, and nothing
+   * asked, if no leader is known or too many reads wait. `lease` answers by the leader's lease
+   * (`leaseReads`): undefined where there is none.
+   */
+  readIndex(by: 'round' | 'lease' = 'round'): number | undefined {
+    return by === 'lease' ? askToReadByLease(this.#core) : askToRead(this.#core)
+  }
+
+  /**
+   * Hands leadership to another voter: this leader takes no proposals meanwhile and gives up after an
+   * election timeout. A follower asks its leader to. Nothing happens if it cannot be.
+   */
+  transferLeader(to: ReplicaId): void {
+    const { role, leader } = this.#core
+    if (role.name === 'leader') beginTransfer(this.#core, role, to)
+    else if (leader !== 0) this.#core.send(leader, { type: 'transferRequest', transferee: to })
+  }
+
+  /** A follower believes that its leader is gone: it may vote for another at once. */
+  forgetLeader(): void {
+    const { role, leader, options } = this.#core
+    // Under a lease somebody may be reading on the word that this replica elects nobody else.
+    if (role.name === 'follower' && leader !== 0 && !options.leaseReads) this.#core.forgetLeader()
+  }
+
+  /** The last messages to the member were probably lost: what comes next asks first. */
+  reportUnreachable(member: ReplicaId): void {
+    const { role } = this.#core
+    const progress = role.name === 'leader' ? role.progress.get(member) : undefined
+    if (progress?.state === 'replicate') progress.becomeProbe()
+  }
+
+  /** The snapshot to the member has arrived there, or has not. */
+  reportSnapshot(member: ReplicaId, arrived: boolean): void {
+    const { role } = this.#core
+    const progress = role.name === 'leader' ? role.progress.get(member) : undefined
+    if (progress?.state !== 'snapshot') return
+    if (!arrived) progress.snapshotFailed()
+    progress.becomeProbe()
+    // It acknowledges when it is installed; if that gets lost, a heartbeat's answer lets the next probe go.
+    progress.pause()
+  }
+
+  /** Takes a message of another replica, or a response of the own storage. */
   step(message: Inbound): void {
-    if (message.type === 'storageApplied') this.#stepApplied(message.index)
-    else if (message.term !== this.#term) return
-    else if (message.type === 'voteStored') this.#becomeLeader()
-    else this.#stepAppended(message.index)
+    switch (message.type) {
+      case 'storageAppended':
+        this.#stepAppended(message)
+        break
+      case 'storageApplied':
+        this.#stepApplied(message.index)
+        break
+      case 'entriesLoaded': {
+        const { role, term } = this.#core
+        if (role.name === 'leader' && message.request.term === term) takeLoaded(this.#core, role, message)
+        break
+      }
+      default:
+        if (this.#admits(message)) this.#stepPeer(message)
+    }
+    checkInvariants(this.#core)
   }
 
   hasReady(): boolean {
+    const { outbox, log, role, options } = this.#core
     return (
-      this.#unhanded.length > 0 ||
+      !outbox.isEmpty ||
+      log.hasUnhanded ||
       this.#mustStoreHardState() ||
-      this.#applicable() > this.#applying ||
-      this.#readStates.length > 0 ||
+      Math.min(log.applicable, log.applied + options.applyingCountMax) > log.applying ||
+      (role.name === 'leader' && (role.appendsDue || role.reads.isDue)) ||
       this.#softChanged()
     )
   }
 
   /** Takes what there is to do. Each thing is handed out once. */
   ready(): Ready {
-    const messages: Outbound[] = []
-    if (this.#unhanded.length > 0 || this.#mustStoreHardState()) messages.push(this.#storageAppend())
-    const through = this.#applicable()
-    if (through > this.#applying) {
-      messages.push({ type: 'storageApply', from: this.#applying + 1, through })
-      this.#applying = through
+    const core = this.#core
+    const { role, outbox } = core
+    if (role.name === 'leader') {
+      if (role.reads.isDue) beginReadRound(core, role)
+      if (role.appendsDue) replicateToAll(core, role)
     }
-    const soft = this.#softChanged() ? { role: this.#role, term: this.#term } : undefined
+    const soft = this.#softChanged() ? this.#soft() : undefined
     if (soft !== undefined) this.#softHanded = soft
-    const readStates = this.#readStates
-    if (readStates.length > 0) this.#readStates = []
-    return { messages, readStates, soft }
+    const messages: Outbound[] = outbox.peers
+    outbox.peers = []
+    if (core.log.hasUnhanded || outbox.responses.length > 0 || this.#mustStoreHardState()) {
+      messages.push(this.#storageAppend())
+    }
+    const range = core.log.apply(core.options.applyingCountMax)
+    if (range !== undefined) messages.push({ type: 'storageApply', ...range })
+    messages.push(...outbox.needs)
+    outbox.needs = []
+    const { readStates, alarms } = outbox
+    outbox.readStates = []
+    outbox.alarms = []
+    return { messages, readStates, soft, alarms }
   }
 
-  #storageAppend(): Outbound {
+  #tickLeader(leader: Leader): void {
+    const core = this.#core
+    const { checkQuorum, electionTicks, heartbeatTicks, leaseReads } = core.options
+    leader.ticks += 1
+    leader.heartbeatElapsed += 1
+    if (core.elapsedTicks >= electionTicks) {
+      core.elapsedTicks = 0
+      // Whom leadership was to go to has not taken it in time.
+      leader.transferee = 0
+      if (checkQuorum && !hearsQuorum(core, leader)) {
+        core.becomeFollower(core.term, 0)
+        return
+      }
+    }
+    if (leader.heartbeatElapsed < heartbeatTicks) return
+    if (leaseReads) beginReadRound(core, leader)
+    else sendHeartbeats(core, leader)
+  }
+
+  #leaderFor(bytes: number): Leader | ProposalRefusal {
+    const { role, options } = this.#core
+    if (role.name !== 'leader') return 'notLeader'
+    if (role.transferee !== 0) return 'transferring'
+    const full = role.uncommittedBytes + bytes > options.uncommittedBytesMax
+    return full && role.uncommittedBytes > 0 ? 'uncommittedFull' : role
+  }
+
+  /** Compares the terms; answers whether the message counts for this replica's term. */
+  #admits(message: PeerMessage): boolean {
+    const core = this.#core
+    const { type, from, term } = message
+    if (term > core.term) {
+      if (type === 'voteRequest' && !message.transfer && core.keepsLease) return false
+      // A pre-vote raises nobody's term: neither the request nor its granted answer.
+      if (type === 'voteRequest' && message.pre) return true
+      if (type === 'voteAnswer' && message.pre && message.granted) return true
+      const isLeader = type === 'append' || type === 'heartbeat' || type === 'installSnapshot'
+      core.becomeFollower(term, isLeader ? from : 0)
+      return true
+    }
+    if (term === core.term) return true
+    const { checkQuorum, preVote } = core.options
+    if ((checkQuorum || preVote) && (type === 'append' || type === 'heartbeat')) {
+      // An old leader that hears nobody's newer term would go on for ever: this one tells it.
+      core.send(from, { type: 'appended', index: 0 })
+    } else if (type === 'voteRequest' && message.pre) {
+      // Not dropped: the asker is behind and would block others that way.
+      const { committed } = core.log
+      core.send(from, { type: 'voteAnswer', pre: true, granted: false, committed })
+    }
+    return false
+  }
+
+  #stepPeer(message: PeerMessage): void {
+    const core = this.#core
+    switch (message.type) {
+      case 'voteRequest':
+        answerVoteRequest(core, message)
+        break
+      case 'voteAnswer':
+        countVote(core, message)
+        break
+      case 'append':
+      case 'heartbeat':
+      case 'installSnapshot':
+        this.#hearLeader(message)
+        break
+      case 'readAnswer':
+        takeReadAnswer(core, message)
+        break
+      case 'campaignNow':
+        if (core.role.name === 'follower') beginTransferredElection(core)
+        break
+      case 'appended':
+      case 'appendRejected':
+      case 'heartbeatAnswer':
+      case 'readRequest':
+      case 'transferRequest':
+        if (core.role.name === 'leader') this.#stepLeader(core.role, message)
+        break
+      default:
+        unreachable(message)
+    }
+  }
+
+  #hearLeader(message: Extract<PeerMessage, { type: 'append' | 'heartbeat' | 'installSnapshot' }>): void {
+    const core = this.#core
+    // Two leaders of a term cannot be: a leader hears nobody else's append in its own.
+    if (core.role.name === 'leader') return
+    if (core.role.name !== 'follower' || core.leader !== message.from)
+      core.becomeFollower(core.term, message.from)
+    core.elapsedTicks = 0
+    if (message.type === 'append') takeAppend(core, message)
+    else if (message.type === 'heartbeat') takeHeartbeat(core, message)
+    else takeSnapshot(core, message)
+  }
+
+  #stepLeader(
+    leader: Leader,
+    message: Extract<
+      PeerMessage,
+      { type: 'appended' | 'appendRejected' | 'heartbeatAnswer' | 'readRequest' | 'transferRequest' }
+    >,
+  ): void {
+    const core = this.#core
+    if (message.type === 'appended') takeAppended(core, leader, message)
+    else if (message.type === 'appendRejected') takeRejection(core, leader, message)
+    else if (message.type === 'heartbeatAnswer') takeHeartbeatAnswer(core, leader, message)
+    else if (message.type === 'readRequest') takeReadRequest(core, leader, message)
+    else beginTransfer(core, leader, message.transferee)
+  }
+
+  #stepAppended({ term, index, entryTerm, snapshotIndex }: StorageAppended): void {
+    const { log } = this.#core
+    if (snapshotIndex !== undefined) log.installed(snapshotIndex)
+    // Attested in an older term: the entry may have been replaced and written again since (ABA).
+    if (term === this.#core.term) log.stored(index, entryTerm)
+    this.#core.lookWhetherRecovered()
+  }
+
+  #stepApplied(index: LogIndex): void {
+    const { log } = this.#core
+    if (log.isReplaced(index) && index <= log.applied) return
+    log.appliedTo(index)
+    leaveJointIfDue(this.#core)
+  }
+
+  #storageAppend(): StorageAppend {
+    const core = this.#core
+    const { log, outbox, term } = core
     const handed = this.#hardStateHanded
-    const changed = handed.term !== this.#term || handed.vote !== this.#vote || handed.commit !== this.#commit
-    const hardState = changed ? this.hardState() : undefined
-    if (hardState !== undefined) this.#hardStateHanded = hardState
-    const entries = this.#unhanded
-    this.#unhanded = []
-    const responses = this.#responses
-    this.#responses = []
+    const now = core.hardState
+    const isChanged = handed.term !== now.term || handed.vote !== now.vote || handed.commit !== now.commit
+    if (isChanged) this.#hardStateHanded = now
+    const { entries, snapshot } = log.hand()
+    const responses: StorageResponse[] = []
+    if (log.isUnstable) {
+      const { lastIndex: index, lastTerm: entryTerm } = log
+      responses.push({ type: 'storageAppended', term, index, entryTerm, snapshotIndex: snapshot?.index })
+    }
+    responses.push(...outbox.responses)
+    outbox.responses = []
     const last = entries.at(-1)
-    if (last !== undefined) responses.push({ type: 'storageAppended', term: this.#term, index: last.index })
-    return { type: 'storageAppend', hardState, entries, responses }
+    if (core.role.name === 'leader' && last !== undefined) {
+      responses.push({ type: 'appended', from: core.id, to: core.id, term, index: last.index })
+    }
+    return { type: 'storageAppend', hardState: isChanged ? now : undefined, snapshot, entries, responses }
   }
 
   /**
@@ -236,75 +434,17 @@ export class Raft {
    * company.
    */
   #mustStoreHardState(): boolean {
-    return this.#hardStateHanded.term !== this.#term || this.#hardStateHanded.vote !== this.#vote
+    return this.#hardStateHanded.term !== this.#core.term || this.#hardStateHanded.vote !== this.#core.vote
+  }
+
+  #soft(): SoftState {
+    const { role, term, leader } = this.#core
+    return { role: role.name, term, leader }
   }
 
   #softChanged(): boolean {
-    return this.#softHanded.role !== this.#role || this.#softHanded.term !== this.#term
-  }
-
-  /** Committed and durable here: only such entries are applied. */
-  #applicable(): LogIndex {
-    return Math.min(this.#commit, this.#stable)
-  }
-
-  #becomeLeader(): void {
-    if (this.#role !== 'candidate') return
-    this.#role = 'leader'
-    const entry = this.#append(this.#options.emptyEntry(), entryKinds.empty)
-    this.#termStart = entry.index
-  }
-
-  #append(bytes: Buffer, kind: number): Entry {
-    assert(this.#lastTerm <= this.#term, () => `append in term ${this.#term} after ${this.#lastTerm}`)
-    const index = this.#lastIndex + 1
-    const entry = sealEntry(bytes, { partition: this.#options.partition, index, term: this.#term, kind })
-    this.#lastIndex = index
-    this.#lastTerm = this.#term
-    this.#unhanded.push(entry)
-    this.#uncommittedBytes += bytes.length
-    this.#sizes.push({ index, bytes: bytes.length })
-    return entry
-  }
-
-  #stepAppended(index: LogIndex): void {
-    assert(index <= this.#lastIndex, () => `durable ${index} beyond the last entry ${this.#lastIndex}`)
-    if (index <= this.#stable) return
-    this.#stable = index
-    // Only an entry of the own term is committed by counting; what precedes it comes with it (paper 5.4.2).
-    if (this.#role === 'leader' && index >= this.#termStart) this.#commitTo(index)
-  }
-
-  #commitTo(index: LogIndex): void {
-    assert(index >= this.#commit, () => `commit falls from ${this.#commit} to ${index}`)
-    this.#commit = index
-    let done = 0
-    for (const size of this.#sizes) {
-      if (size.index > index) break
-      this.#uncommittedBytes -= size.bytes
-      done += 1
-    }
-    this.#sizes.splice(0, done)
-    this.#answerReads()
-  }
-
-  #stepApplied(index: LogIndex): void {
-    assert(index <= this.#applying, () => `applied ${index} beyond what was handed out, ${this.#applying}`)
-    assert(index >= this.#applied, () => `applied falls from ${this.#applied} to ${index}`)
-    this.#applied = index
-  }
-
-  /**
-   * A quorum of one confirms itself; before the first commit of its term a leader may not know the commit
-   * index.
-   */
-  #answerReads(): void {
-    if (this.#role !== 'leader' || this.#commit < this.#termStart) return
-    for (const token of this.#waitingReads) this.#readStates.push({ token, index: this.#commit })
-    this.#waitingReads.length = 0
-  }
-
-  #drawElectionTicks(): number {
-    return this.#options.electionTicks + this.#options.random.below(this.#options.electionTicks)
+    const { role, term, leader } = this.#core
+    const handed = this.#softHanded
+    return handed.role !== role.name || handed.term !== term || handed.leader !== leader
   }
 }

@@ -11,6 +11,7 @@ import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '
 import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
+import { simpleConfiguration } from '../raft/configuration.js'
 import type { Mark } from '../segments/marks.js'
 import { SegmentLog } from '../segments/segment-log.js'
 import type { Gate } from '../state/gate.js'
@@ -31,6 +32,7 @@ import { asFailure } from './failure.js'
 import { marksOf } from './marks-of.js'
 import { Replica } from './replica.js'
 import { Snapshots } from './snapshots.js'
+import { SoleLog } from './sole-log.js'
 
 /** What a replica is put together from. */
 export interface OpenReplicaOptions {
@@ -157,9 +159,13 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
     raft: {
       random: env.random.split(`raft ${partition}`),
       electionTicks,
-      voters: [replicaId],
       uncommittedBytesMax: options.limits.uncommittedBytesMax,
-      start: { hardState: { ...hardState, commit }, lastIndex, lastTerm, applied: state.applied },
+      start: {
+        hardState: { ...hardState, commit },
+        log: new SoleLog(segments, wal.tail(partition), { index: lastIndex, term: lastTerm }),
+        applied: state.applied,
+        configuration: simpleConfiguration([replicaId]),
+      },
     },
     openSession: options.openSession,
     applied: options.applied,

@@ -38,12 +38,16 @@ export class ReadBarrier {
     } else this.#rounds.set(token, reads)
   }
 
-  /** A round is confirmed. */
-  confirmed(state: ReadState, applied: LogIndex): void {
-    const reads = this.#rounds.get(state.token) ?? []
-    this.#rounds.delete(state.token)
-    for (const read of reads) {
-      this.#waiting.push({ atLeast: Math.max(read.atLeast, state.index), passed: read.passed })
+  /** A round is confirmed, or was dropped: then its reads join the one that begins next. */
+  confirmed({ token, index }: ReadState, applied: LogIndex): void {
+    const reads = this.#rounds.get(token) ?? []
+    this.#rounds.delete(token)
+    if (index === undefined) {
+      this.#asking.unshift(...reads)
+      return
+    }
+    for (const { atLeast, passed } of reads) {
+      this.#waiting.push({ atLeast: Math.max(atLeast, index), passed })
     }
     this.applied(applied)
   }

@@ -7,7 +7,7 @@
  * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
  * flight are forgotten before anything else happens: no decision may rest on what another leader overwrites.
  */
-import { must } from '../base/assert.js'
+import { assert, must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import {
@@ -29,7 +29,7 @@ import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
 import type { Outbound, StorageAppend } from '../raft/messages.js'
-import { Raft, type RaftOptions } from '../raft/raft.js'
+import { Raft, type RaftOptions, type RaftStatus } from '../raft/raft.js'
 import type { SegmentLog } from '../segments/segment-log.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
@@ -60,13 +60,21 @@ export interface ReplicaOptions {
   readonly record: (bytes: Buffer) => Promise<void>
   readonly slotEpoch: number
   readonly limits: Limits
-  readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax' | 'start' | 'voters'>
+  readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax' | 'start'>
   /** Opens a session that this partition does not know; resolves when the command may be tried again. */
   readonly openSession: (session: number) => Promise<void>
   /** Called after entries were applied. */
   readonly applied: () => void
   /** Called once when the replica cannot go on. */
   readonly failed: (error: SillokError) => void
+}
+
+/** Where a replica stands. */
+export interface ReplicaStatus
+  extends Pick<RaftStatus, 'role' | 'term' | 'commit' | 'applied' | 'lastIndex'> {
+  /** Commands that wait for their turn. */
+  readonly waiting: number
+  readonly logTime: LogTime
 }
 
 /** One partition on this node: submit commands, wait for reads, tick, close. */
@@ -95,6 +103,10 @@ export class Replica implements Decider {
   #failure: SillokError | undefined
 
   constructor(options: ReplicaOptions) {
+    const { voters } = options.raft.start.configuration
+    if (voters.length !== 1 || voters[0] !== options.replica) {
+      throw new SillokError('INVALID', `this release runs groups of one voter, not of [${voters.join(', ')}]`)
+    }
     this.#options = options
     this.partition = options.partition
     this.state = options.state
@@ -121,8 +133,10 @@ export class Replica implements Decider {
     return this.state.applied
   }
 
-  status(): ReturnType<Raft['status']> & { waiting: number; logTime: number } {
-    return { ...this.#raft.status(), waiting: this.#admission.waitingCount, logTime: this.#time.stamp() }
+  status(): ReplicaStatus {
+    const { role, term, commit, applied, lastIndex } = this.#raft.status()
+    const { waitingCount: waiting } = this.#admission
+    return { role, term, commit, applied, lastIndex, waiting, logTime: this.#time.stamp() }
   }
 
   /** The log time now; it goes on only while this replica leads. */
@@ -211,6 +225,7 @@ export class Replica implements Decider {
       }
       for (const message of ready.messages) this.#send(message)
       for (const read of ready.readStates) this.#reads.confirmed(read, this.state.applied)
+      if (ready.readStates.some(read => read.index === undefined)) this.#beginReads()
     }
     this.#pumping = false
   }
@@ -362,6 +377,7 @@ export class Replica implements Decider {
   #send(message: Outbound): void {
     if (message.type === 'storageAppend') this.#append(message)
     else {
+      assert(message.type === 'storageApply', () => `a group of one says ${message.type} to somebody`)
       this.#target = message.through
       this.#apply()
     }

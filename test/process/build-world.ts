@@ -78,13 +78,16 @@ export async function killBuild(kills: number, writesPerSecond: number): Promise
   }
 }
 
+/** For the first answer of an index that is built while others write. */
+const deadlineMs = 300_000
+
 /** Resolves when the first question is answered. */
 function defineIndex(type: 'secondary' | 'search'): (store: Store) => Promise<void> {
   const definition = type === 'search' ? { type, fields: ['name'] } : { type, fields: ['country', 'name'] }
   return async store => {
     await store.define('places', { key: 'id', indexes: { made: definition } })
     const places = store.collection('places')
-    if (type === 'search') await places.search('made', 'seoul', { limit: 1 })
-    else for await (const _ of places.find('made', { limit: 1 }));
+    if (type === 'search') await places.search('made', 'seoul', { limit: 1, deadlineMs })
+    else for await (const _ of places.find('made', { limit: 1 }, { deadlineMs }));
   }
 }

@@ -5,6 +5,9 @@ import { Random } from '../../../src/base/random.js'
 import { Raft } from '../../../src/raft/raft.js'
 import { Driven } from './transcript.js'
 
+const stable = (term: number, index: number, entryTerm: number) =>
+  ({ type: 'storageAppended', term, index, entryTerm, snapshotIndex: undefined }) as const
+
 t.test('vote and entries count only after the log has stored them', async t => {
   const one = new Driven()
   t.strictSame(one.take(), [], 'nothing to do at the start')
@@ -12,14 +15,14 @@ t.test('vote and entries count only after the log has stored them', async t => {
   t.strictSame(one.take(), ['candidate of term 1', 'store term 1 vote 1 commit 0, -> vote 1'])
   t.equal(one.raft.role, 'candidate', 'a vote that is not durable elects nobody')
   t.equal(one.propose(1), 'notLeader')
-  t.strictSame(one.stored(), ['leader of term 1', 'store entries 1/1, -> 1/1'])
+  t.strictSame(one.stored(), ['leader of term 1', 'store entries 1/1, -> stable 1/1, -> own 1'])
   t.equal(one.raft.canDecide, false, 'the first entry of the term is not applied')
   t.strictSame(one.stored(), ['apply 1..1'])
   t.equal(one.raft.canDecide, false, 'handed out for application is not applied')
   t.strictSame(one.applied(1), [])
   t.equal(one.raft.canDecide, true)
   t.equal(one.propose(8), '2 in term 1')
-  t.strictSame(one.take(), ['store term 1 vote 1 commit 1, entries 2/1, -> 2/1'])
+  t.strictSame(one.take(), ['store term 1 vote 1 commit 1, entries 2/1, -> stable 2/1, -> own 2'])
   t.equal(one.raft.status().commit, 1, 'an entry that is not durable is not committed')
   t.strictSame(one.stored(), ['apply 2..2'])
 })
@@ -27,10 +30,10 @@ t.test('vote and entries count only after the log has stored them', async t => {
 t.test('appends in flight at once are each acknowledged by their own response', async t => {
   const one = new Driven().lead()
   one.propose(1)
-  t.strictSame(one.take(), ['store term 1 vote 1 commit 1, entries 2/1, -> 2/1'])
+  t.strictSame(one.take(), ['store term 1 vote 1 commit 1, entries 2/1, -> stable 2/1, -> own 2'])
   one.propose(1)
   one.propose(1)
-  t.strictSame(one.take(), ['store entries 3/1 4/1, -> 4/1'])
+  t.strictSame(one.take(), ['store entries 3/1 4/1, -> stable 4/1, -> own 4'])
   t.strictSame(one.stored(), ['apply 2..2'])
   t.strictSame(one.stored(), ['apply 3..4'])
   t.strictSame(one.applied(3), [])
@@ -47,9 +50,9 @@ t.test('a response of an older term is ignored', async t => {
   for (const response of old) one.raft.step(response)
   t.strictSame(one.take(), [])
   t.equal(one.raft.role, 'candidate', 'the vote of term 1 elects nobody in term 2')
-  one.raft.step({ type: 'storageAppended', term: 1, index: 99 })
+  one.raft.step(stable(1, 99, 1))
   t.strictSame(one.take(), [], 'nor does an append of another term count')
-  t.strictSame(one.stored(), ['leader of term 2', 'store entries 1/2, -> 1/2'])
+  t.strictSame(one.stored(), ['leader of term 2', 'store entries 1/2, -> stable 1/2, -> own 1'])
 })
 
 t.test('nothing is committed before the first entry of the own term', async t => {
@@ -58,8 +61,8 @@ t.test('nothing is committed before the first entry of the own term', async t =>
   t.strictSame(one.take(), ['apply 3..4'], 'only what was known to be committed')
   one.raft.campaign()
   t.strictSame(one.take(), ['candidate of term 4', 'store term 4 vote 1 commit 4, -> vote 4'])
-  t.strictSame(one.stored(), ['leader of term 4', 'store entries 10/4, -> 10/4'])
-  one.raft.step({ type: 'storageAppended', term: 4, index: 9 })
+  t.strictSame(one.stored(), ['leader of term 4', 'store entries 10/4, -> stable 10/4, -> own 10'])
+  one.raft.step(stable(4, 9, 3))
   t.strictSame(one.take(), [], 'durable entries of older terms are not committed by counting')
   t.equal(one.raft.status().commit, 4)
   t.strictSame(one.stored(), ['apply 5..10'], 'they come with the first one of this term')
@@ -94,7 +97,7 @@ t.test('a commit index alone never forces a write, a term or a vote does at once
   t.equal(one.raft.status().commit, 2)
   t.equal(one.raft.hasReady(), false, 'the new commit index waits for company')
   one.propose(1)
-  t.strictSame(one.take(), ['store term 1 vote 1 commit 2, entries 3/1, -> 3/1'])
+  t.strictSame(one.take(), ['store term 1 vote 1 commit 2, entries 3/1, -> stable 3/1, -> own 3'])
   const restarted = new Driven({
     start: { hardState: { term: 7, vote: 0, commit: 0 }, lastIndex: 0, lastTerm: 0, applied: 0 },
   })
@@ -159,11 +162,14 @@ t.test('what can never be is an error, not a guess', async t => {
   t.throws(make({ lastIndex: 1 }), { name: 'InvariantError' }, 'commit beyond the log')
   t.throws(make({ applied: 6 }), { name: 'InvariantError' }, 'applied beyond the log')
   t.throws(make({ lastTerm: 2 }), { name: 'InvariantError' }, 'a log ahead of the term')
-  t.throws(() => new Driven({ voters: [1, 2] }), { code: 'INVALID', message: /one voter/ })
-  t.throws(() => new Driven({ voters: [2] }), { code: 'INVALID' })
+  t.throws(() => new Driven({ electionTicks: 0 }), { code: 'INVALID', message: /electionTicks is 0/ })
+  t.throws(() => new Driven({ leaseReads: true, checkQuorum: false }), {
+    code: 'INVALID',
+    message: /checkQuorum/,
+  })
   const one = new Driven().lead()
-  t.throws(() => one.raft.step({ type: 'storageAppended', term: 1, index: 2 }), {
-    message: /durable 2 beyond/,
+  t.throws(() => one.raft.step({ type: 'appended', from: 1, to: 1, term: 1, index: 2 }), {
+    message: /acknowledges 2/,
   })
   t.throws(() => one.applied(2), { message: /applied 2 beyond/ })
   one.propose(1)
