@@ -12,7 +12,7 @@ export {
   type Retry,
   SillokError,
 } from './base/errors.js'
-export type { BatchSequence, LogIndex, PartitionId, Sequence, Term, Version } from './base/ids.js'
+export type { BatchSequence, LogIndex, LogTime, PartitionId, Sequence, Term, Version } from './base/ids.js'
 export { limits } from './base/limits.js'
 export { rowRequestId } from './base/request-id.js'
 export { type DocumentKey, decodeTuple, encodeKey, encodeTuple, type TupleValue } from './base/tuple.js'
@@ -43,6 +43,7 @@ export type { IndexDefinition } from './machine/index-schema.js'
 export type { NormalizeStep } from './machine/normalize.js'
 export type { Definition } from './machine/schema.js'
 export type { WhereCondition, WhereDefinition } from './machine/where.js'
+export type { RoleName } from './raft/messages.js'
 export type { NamedIndexStatus } from './replica/indexes.js'
 export type { PartitionStatus } from './replica/partition-status.js'
 export type { Pin, PinKind, PinPlace } from './replica/pins.js'

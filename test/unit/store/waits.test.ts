@@ -116,7 +116,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'close',
   ],
   Collection: [],
-  Session: ['collection', 'lowWater', 'release', 'write'],
+  Session: ['collection', 'lowWater', 'release', 'write', 'writeEach'],
   Changes: [],
 }
 
