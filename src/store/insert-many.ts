@@ -29,9 +29,7 @@ export async function insertMany<T>(
   insert: (document: T, options: RequestOptions) => Promise<Written>,
 ): Promise<InsertResult[]> {
   checkOptions(options)
-  if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
-    throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
-  }
+  checkDocuments(documents)
   // As they are now: rows are sent later too, and the object is the caller's.
   const { requestId, deadlineMs, signal } = options
   const common = options === noOptions ? noOptions : { deadlineMs, signal }
@@ -75,6 +73,12 @@ function checkOptions(options: InsertManyOptions): void {
     throw options?.requestId === undefined ? error : unlessAnswered(error)
   }
   if (options.requestId !== undefined) rowRequestId(options.requestId, 0)
+}
+
+/** Throws INVALID for what cannot be gone through. */
+export function checkDocuments(documents: Iterable<unknown>): void {
+  if (typeof documents === 'object' && typeof documents?.[Symbol.iterator] === 'function') return
+  throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
 }
 
 async function resultOf(inserting: Promise<Written>): Promise<InsertResult> {

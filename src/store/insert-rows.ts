@@ -8,8 +8,8 @@ import { limits } from '../base/limits.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import { operationBytes } from './asking.js'
-import { checkCall, invalid, optionNames, show } from './check-options.js'
-import type { InsertResult } from './insert-many.js'
+import { checkCall, invalid, optionNames } from './check-options.js'
+import { checkDocuments, type InsertResult } from './insert-many.js'
 import type { InsertManyOptions } from './options.js'
 import { refusalOf, type Writer } from './writer.js'
 
@@ -36,9 +36,7 @@ export async function insertRows(
   const { sequence, deadlineMs, signal, requestId } = options
   if (requestId !== undefined)
     throw invalid('insertMany: in a caller-numbered session rows have no request id')
-  if (typeof documents !== 'object' || typeof documents?.[Symbol.iterator] !== 'function') {
-    throw invalid(`insertMany: the documents must be a list, or iterable, not ${show(documents)}`)
-  }
+  checkDocuments(documents)
   const own = { sequence, deadlineMs, signal }
   const results: InsertResult[] = []
   const places: number[] = []

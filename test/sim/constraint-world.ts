@@ -7,13 +7,12 @@
 import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
 import type { Row, RowKey } from '../../src/codec/row.js'
+import type { Environment } from '../../src/env/environment.js'
 import { isSillokError } from '../../src/index.js'
 import { Host } from '../../src/replica/host.js'
-import { SimClock } from '../../src/sim/sim-clock.js'
-import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
 import { allFaultsOf, type Rule, randomThing, ruleDefinitions } from '../unit/machine/build-oracle.js'
-import { Losses } from './losses.js'
+import { Mortal } from './mortal.js'
 import { retentionLimits, smallLimits } from './small-limits.js'
 
 /** What happened in a world. */
@@ -42,55 +41,36 @@ export class ConstraintWorld {
     enforced: 0,
     violated: 0,
   }
-  readonly #seed: string
   readonly #random: Random
-  readonly #clock = new SimClock()
-  readonly #machine: SimMachine
+  readonly #mortal: Mortal
   /** How far each build was seen to be: it never goes back. */
   readonly #seen = new Map<number, number>()
-  readonly #losses: Losses
-  #crashed: () => void = () => {}
 
   constructor(seed: string) {
-    this.#seed = seed
     this.#random = new Random(seed)
-    this.#machine = new SimMachine({
-      clock: this.#clock,
-      random: this.#random.split('machine'),
-      latency: this.#random.chance(0.5) ? 'none' : 'random',
-      onCrash: () => this.#crashed(),
-    })
-    this.#losses = new Losses(this.#random.split('losses'))
+    this.#mortal = new Mortal({ seed, random: this.#random })
   }
 
   /** Lives so often, then ends all builds. Throws what was found wrong, naming seed and life. */
   async run(lives: number): Promise<ConstraintReport> {
-    for (let life = 1; life <= lives; life++) {
-      try {
-        await this.#clock.run(this.#live(life === lives))
-      } catch (error) {
-        const what = error instanceof Error ? error.message : String(error)
-        throw new Error(`seed ${this.#seed}, life ${life}: ${what}`, { cause: error })
-      }
-    }
+    await this.#mortal.run(
+      life => life === lives,
+      (env, isLast) => this.#live(env, isLast),
+    )
     return this.report
   }
 
-  async #live(isLast: boolean): Promise<void> {
-    const env = this.#machine.restart()
-    await this.#losses.lose(env, this.#machine.disk)
-    const crash = new Promise<'crashed'>(resolve => {
-      this.#crashed = () => resolve('crashed')
-    })
+  async #live(env: Environment, isLast: boolean): Promise<void> {
+    const { machine } = this.#mortal
     const isEarly = this.#random.chance(0.2)
     const operations = 1 + this.#random.below(this.#random.pick([30, 150, 400]))
     const mode = this.#random.pick(['all', 'none', 'any', 'any'] as const)
-    if (!isLast && isEarly) this.#machine.crashAt(operations, mode)
+    if (!isLast && isEarly) machine.crashAt(operations, mode)
     const life = async (): Promise<'closed'> => {
       const own = this.#limits()
       await this.#look(env, own)
       const store = await Store.open(env, 'data', {}, own)
-      if (!isLast && !isEarly) this.#machine.crashAt(operations, mode)
+      if (!isLast && !isEarly) machine.crashAt(operations, mode)
       await store.define('things', { key: 'id' }, { drop: this.#random.chance(0.1) }).catch(unlessInvalid)
       await this.#work(store)
       if (isLast) await this.#end(store)
@@ -99,7 +79,7 @@ export class ConstraintWorld {
       if (isLast) await this.#look(env, own)
       return 'closed'
     }
-    if ((await Promise.race([life(), crash])) === 'closed') this.report.closes += 1
+    if ((await this.#mortal.orCrash(life)) === 'closed') this.report.closes += 1
     else this.report.crashes += 1
   }
 
@@ -114,7 +94,7 @@ export class ConstraintWorld {
   }
 
   /** All rows at one moment, against the documents among them. */
-  async #look(env: SimMachine['environment'], own: Partial<typeof limits>): Promise<void> {
+  async #look(env: Environment, own: Partial<typeof limits>): Promise<void> {
     const host = await Host.open({ env, folder: 'data', limits: own })
     const rows = new Map<RowKey, Row>()
     const scan = host.data.state.scan({})
@@ -154,7 +134,7 @@ export class ConstraintWorld {
       )
       await store.define('things', { key: 'id', unique }, { drop: true })
       await new Promise<void>(resolve => {
-        this.#machine.environment.clock.after(this.#random.below(50), resolve)
+        this.#mortal.machine.environment.clock.after(this.#random.below(50), resolve)
       })
     }
   }
@@ -194,7 +174,7 @@ export class ConstraintWorld {
       if (isOver && isRetired) return constraints.filter(({ state }) => state === 'violated').length
       if (tries > 5000) throw new Error(`never over: ${JSON.stringify(constraints)}`)
       await new Promise<void>(resolve => {
-        this.#machine.environment.clock.after(10, resolve)
+        this.#mortal.machine.environment.clock.after(10, resolve)
       })
     }
   }

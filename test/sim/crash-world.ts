@@ -5,15 +5,14 @@
  */
 import type { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
+import type { Environment } from '../../src/env/environment.js'
 import { isSillokError } from '../../src/index.js'
-import { SimClock } from '../../src/sim/sim-clock.js'
-import { SimMachine } from '../../src/sim/sim-machine.js'
 import type { Collection } from '../../src/store/collection.js'
 import { Store } from '../../src/store/store.js'
 import { checkIndexes } from '../index-check.js'
 import { CrashModel } from './crash-model.js'
 import { ImportClient } from './import-client.js'
-import { Losses } from './losses.js'
+import { Mortal } from './mortal.js'
 import { retentionLimits, smallLimits } from './small-limits.js'
 
 export interface WorldOptions {
@@ -80,54 +79,34 @@ export class CrashWorld {
   readonly report = emptyReport()
   readonly #options: WorldOptions
   readonly #random: Random
-  readonly #clock = new SimClock()
-  readonly #machine: SimMachine
+  readonly #mortal: Mortal
   readonly #model = new CrashModel()
   readonly #importer: ImportClient
-  readonly #losses: Losses
-  #crashed: () => void = () => {}
 
   constructor(options: WorldOptions) {
     this.#options = options
     this.#random = new Random(options.seed)
     this.#importer = new ImportClient(this.#random.split('import'), this.report)
-    this.#machine = new SimMachine({
-      clock: this.#clock,
-      random: this.#random.split('machine'),
-      latency: this.#random.chance(0.5) ? 'none' : 'random',
-      ...(options.ignoreSync === true && { ignoreSync: true }),
-      onCrash: () => this.#crashed(),
-    })
-    this.#losses = new Losses(this.#random.split('losses'))
+    this.#mortal = new Mortal({ ...options, random: this.#random })
   }
 
   /** Lives and dies as often as asked for, then closes. Throws what was found wrong, naming seed and life. */
   async run(): Promise<WorldReport> {
-    for (let life = 1; life <= this.#options.lives; life++) {
-      try {
-        await this.#clock.run(this.#live(life === this.#options.lives))
-      } catch (error) {
-        const where = `seed ${this.#options.seed}, life ${life} at ${this.#clock.monotonicMs()} ms`
-        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, {
-          cause: error,
-        })
-      }
-    }
+    await this.#mortal.run(
+      life => life === this.#options.lives,
+      (env, last) => this.#live(env, last),
+    )
     return this.report
   }
 
   /** From open to crash, or to a clean close. */
-  async #live(last: boolean): Promise<void> {
-    const env = this.#machine.restart()
-    await this.#losses.lose(env, this.#machine.disk)
+  async #live(env: Environment, last: boolean): Promise<void> {
+    const { machine } = this.#mortal
     let opened = false
-    const crash = new Promise<'crashed'>(resolve => {
-      this.#crashed = () => resolve('crashed')
-    })
     const mode = this.#random.pick(['all', 'none', 'any', 'any'] as const)
     const early = this.#random.chance(0.3)
     const operations = 1 + this.#random.below(this.#random.pick([20, 200, 800]))
-    if (!last && early) this.#machine.crashAt(operations, mode)
+    if (!last && early) machine.crashAt(operations, mode)
     const rebuilt = (reason: string): void => {
       this.report.rebuilt += 1
       if (process.env['SIM_TRACE']) console.log(`${this.#options.seed}: ${reason}`)
@@ -137,14 +116,14 @@ export class CrashWorld {
       const store = await Store.open(env, 'data', { rebuilt }, this.#limits())
       opened = true
       this.#tellRetention(store)
-      if (!last && !early) this.#machine.crashAt(operations, mode)
+      if (!last && !early) machine.crashAt(operations, mode)
       await store.define('places', definition)
       await this.#check(store)
       await this.#work(store)
       await store.close()
       return 'closed'
     }
-    const end = await Promise.race([life(), crash])
+    const end = await this.#mortal.orCrash(life)
     if (end === 'closed') this.report.cleanCloses += 1
     else {
       this.report.crashes += 1
@@ -235,7 +214,7 @@ export class CrashWorld {
   }
 
   async #client(store: Store, client: number): Promise<void> {
-    const { clock } = this.#machine.environment
+    const { clock } = this.#mortal.machine.environment
     const random = this.#random.split(`client ${client} at ${this.report.acknowledged}`)
     const session = random.chance(0.5) ? await store.session({ name: `client ${client}` }) : undefined
     const places = (session ?? store).collection<Place>('places')

@@ -5,16 +5,15 @@
  */
 import { limits } from '../../src/base/limits.js'
 import { Random } from '../../src/base/random.js'
+import type { Environment } from '../../src/env/environment.js'
 import { isSillokError } from '../../src/index.js'
-import { SimClock } from '../../src/sim/sim-clock.js'
-import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
-import { Losses } from './losses.js'
+import { Mortal } from './mortal.js'
 import { retentionLimits } from './small-limits.js'
 
 export interface RequestWorldOptions {
   readonly seed: string
-  /** Lost answers after which the world ends. */
+  /** The world ends when so many answers were given and forgotten, and a tenth as many requests cut off. */
   readonly lost: number
 }
 
@@ -56,64 +55,48 @@ export class RequestWorld {
   readonly report: RequestReport = { crashes: 0, forgotten: 0, cutOff: 0, outcomes: {} }
   readonly #options: RequestWorldOptions
   readonly #random: Random
-  readonly #clock = new SimClock()
-  readonly #machine: SimMachine
+  readonly #mortal: Mortal
   readonly #requests: Request[] = []
-  readonly #losses: Losses
   #lost: Request[] = []
-  #crashed: () => void = () => {}
   #serial = 0
 
   constructor(options: RequestWorldOptions) {
     this.#options = options
     this.#random = new Random(options.seed)
-    this.#machine = new SimMachine({
-      clock: this.#clock,
-      random: this.#random.split('machine'),
-      latency: this.#random.chance(0.5) ? 'none' : 'random',
-      onCrash: () => this.#crashed(),
-    })
-    this.#losses = new Losses(this.#random.split('losses'))
+    this.#mortal = new Mortal({ ...options, random: this.#random })
   }
 
   async run(): Promise<RequestReport> {
-    const { seed, lost } = this.#options
-    try {
-      while (this.report.forgotten + this.report.cutOff < lost) await this.#clock.run(this.#live(false))
-      await this.#clock.run(this.#live(true))
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      throw new Error(`seed ${seed}, after ${this.report.crashes} crashes: ${message}`, { cause: error })
-    }
+    const { lost } = this.#options
+    await this.#mortal.run(
+      () => this.report.forgotten >= lost && this.report.cutOff >= lost / 10,
+      (env, last) => this.#live(env, last),
+    )
     return this.report
   }
 
   /** Clears up what the lives before left open, sends new requests, and dies on the way or after them. */
-  async #live(last: boolean): Promise<void> {
-    const env = this.#machine.restart()
-    await this.#losses.lose(env, this.#machine.disk)
-    const crash = new Promise<void>(resolve => {
-      this.#crashed = resolve
-    })
+  async #live(env: Environment, last: boolean): Promise<void> {
+    const { machine } = this.#mortal
     const life = async (): Promise<void> => {
       const store = await Store.open(env, 'data', {}, this.#limits())
       await store.define('rows', definition)
       // Also while it clears up what the life before left.
-      if (!last && this.#random.chance(0.3)) this.#machine.crashAt(1 + this.#random.below(100), 'any')
+      if (!last && this.#random.chance(0.3)) machine.crashAt(1 + this.#random.below(100), 'any')
       await Promise.all(this.#lost.map(request => this.#clearUp(store, request)))
       this.#lost = []
       if (last) await this.#checkLog(store)
       if (last) return await store.close()
       const mode = this.#random.pick(['all', 'none', 'any'] as const)
-      if (this.#random.chance(0.6)) this.#machine.crashAt(1 + this.#random.below(40), mode)
+      if (this.#random.chance(0.6)) machine.crashAt(1 + this.#random.below(20), mode)
       const requests = Array.from({ length: requestsPerLife }, () => this.#make(store))
       // Lost until it is cleared up: also if the process dies before it was sent.
       this.#lost = requests
       await Promise.all(requests.map(request => this.#forget(store, request)))
-      this.#machine.crash(mode)
+      machine.crash(mode)
     }
     const before = this.#lost
-    await Promise.race([life(), crash])
+    await this.#mortal.orCrash(life)
     if (last) return
     this.report.crashes += 1
     // A crash while clearing up leaves the rest for the next life; what was told is remembered.

@@ -13,7 +13,7 @@ t.test(
     t.comment(`seed ${seed}, ${lost} answers`)
     const { crashes, forgotten, cutOff, outcomes } = await new RequestWorld({ seed, lost }).run()
     t.comment(JSON.stringify({ crashes, forgotten, cutOff, outcomes }))
-    t.ok(forgotten > lost / 20 && cutOff > lost / 20, 'after the commit, and before it')
+    t.ok(forgotten >= lost && cutOff >= lost / 10, 'after the commit, and before it')
     for (const state of ['committed', 'refused', 'fenced']) t.ok(outcomes[state], state)
   },
 )

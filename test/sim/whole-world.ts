@@ -15,8 +15,6 @@ import {
   type SillokError,
 } from '../../src/index.js'
 import { Host } from '../../src/replica/host.js'
-import { SimClock } from '../../src/sim/sim-clock.js'
-import { SimMachine } from '../../src/sim/sim-machine.js'
 import { IndexTypes } from '../../src/store/index-types.js'
 import { Store } from '../../src/store/store.js'
 import { checkIndexes } from '../index-check.js'
@@ -30,7 +28,7 @@ import {
 import { CrashModel } from './crash-model.js'
 import { emptyReport } from './crash-world.js'
 import { ImportClient } from './import-client.js'
-import { Losses } from './losses.js'
+import { Mortal } from './mortal.js'
 import { retentionLimits, smallLimits } from './small-limits.js'
 
 /** What happened in a world. */
@@ -46,43 +44,29 @@ export class WholeWorld {
   readonly report: WholeReport = {}
   readonly #seed: string
   readonly #random: Random
-  readonly #clock = new SimClock()
-  readonly #machine: SimMachine
+  readonly #mortal: Mortal
   readonly #model = new CrashModel()
   readonly #importer: ImportClient
-  readonly #losses: Losses
   /** Documents as the named feed told of them up to what was acknowledged. */
   #told = new Map<string, number>()
   #isMended = false
   #isClosing = false
   #isLast = false
   #hasPicky = true
-  #crashed: () => void = () => {}
 
   constructor(seed: string) {
     this.#seed = seed
     this.#random = new Random(seed)
     this.#importer = new ImportClient(this.#random.split('import'), emptyReport())
-    this.#machine = new SimMachine({
-      clock: this.#clock,
-      random: this.#random.split('machine'),
-      latency: this.#random.chance(0.5) ? 'none' : 'random',
-      onCrash: () => this.#crashed(),
-    })
-    this.#losses = new Losses(this.#random.split('losses'))
+    this.#mortal = new Mortal({ seed, random: this.#random })
   }
 
   /** Lives so often, then lets all of it settle. Throws what was found wrong, naming seed and life. */
   async run(lives: number): Promise<WholeReport> {
-    for (let life = 1; life <= lives; life++) {
-      try {
-        await this.#clock.run(this.#live(life === lives))
-      } catch (error) {
-        const what = error instanceof Error ? error.message : String(error)
-        const where = `seed ${this.#seed}, life ${life} at ${this.#clock.monotonicMs()} ms`
-        throw new Error(`${where}: ${what}`, { cause: error })
-      }
-    }
+    await this.#mortal.run(
+      life => life === lives,
+      (env, isLast) => this.#live(env, isLast),
+    )
     return this.report
   }
 
@@ -90,17 +74,13 @@ export class WholeWorld {
     this.report[what] = (this.report[what] ?? 0) + more
   }
 
-  async #live(isLast: boolean): Promise<void> {
-    const env = this.#machine.restart()
-    await this.#losses.lose(env, this.#machine.disk)
-    const crash = new Promise<'crashed'>(resolve => {
-      this.#crashed = () => resolve('crashed')
-    })
+  async #live(env: Environment, isLast: boolean): Promise<void> {
+    const { machine } = this.#mortal
     const random = this.#random
     const isEarly = random.chance(0.2)
     const operations = 1 + random.below(random.pick([50, 400, 1500, 4000]))
     const mode = random.pick(['all', 'none', 'any', 'any'] as const)
-    if (!isLast && isEarly) this.#machine.crashAt(operations, mode)
+    if (!isLast && isEarly) machine.crashAt(operations, mode)
     this.#isMended = isLast || random.chance(0.5)
     this.#isClosing = false
     this.#isLast = isLast
@@ -117,7 +97,7 @@ export class WholeWorld {
       }
       const types = new IndexTypes(this.#hasPicky ? [this.#pickyType()] : [])
       const store = await Store.open(env, 'data', { rebuilt, failed }, own, types)
-      if (!isLast && !isEarly && random.chance(0.8)) this.#machine.crashAt(operations, mode)
+      if (!isLast && !isEarly && random.chance(0.8)) machine.crashAt(operations, mode)
       await store.define('places', { key: 'id', unique: { tag: { fields: ['tag'] } } })
       if (this.#hasPicky && !isDefined(store)) await this.#defineThings(store)
       if (!isDefined(store)) return await store.close().then(() => 'closed' as const)
@@ -136,13 +116,13 @@ export class WholeWorld {
       if (isLast) await this.#look(env, own)
       return 'closed'
     }
-    const end = await Promise.race([life(), crash])
+    const end = await this.#mortal.orCrash(life)
     this.#count(end)
   }
 
   #wait(ms: number): Promise<void> {
     return new Promise(resolve => {
-      this.#machine.environment.clock.after(ms, resolve)
+      this.#mortal.machine.environment.clock.after(ms, resolve)
     })
   }
 
@@ -302,7 +282,7 @@ export class WholeWorld {
       else await store.rebuildIndex('things', random.pick(['byWord', 'picky']))
       if (!this.#isLast && random.chance(0.4)) {
         const mode = random.pick(['all', 'none', 'any', 'any'] as const)
-        this.#machine.crashAt(1 + random.below(random.pick([10, 100])), mode)
+        this.#mortal.machine.crashAt(1 + random.below(random.pick([10, 100])), mode)
       }
       if (random.chance(0.5)) await this.#wait(random.below(200))
       const [one] = store.status().constraints.filter(({ collection }) => collection === 'things')
@@ -334,7 +314,7 @@ export class WholeWorld {
 
   /** The named feed tells of each change once it is not acknowledged, in order. */
   async #read(store: Store, isWhole: boolean): Promise<void> {
-    const random = this.#random.split(`feed ${this.#clock.monotonicMs()}`)
+    const random = this.#random.split(`feed ${this.#mortal.clock.monotonicMs()}`)
     const name = 'all'
     try {
       const feed = store.changes<Wordy>({ name, from: 'start', collection: 'things', follow: false })

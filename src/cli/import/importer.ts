@@ -113,27 +113,23 @@ export class Importer {
   }
 
   async #sendAll(batches: AsyncIterable<readonly RawRow[]>): Promise<boolean> {
-    const { isStopped, answered } = this.#options
+    const { answered } = this.#options
     const groups = new RowGroups(this.#released + 1, this.#options.groups)
     for await (const batch of batches) {
       const known = groups.skip(batch)
       if (known > 0) answered?.(known)
-      for (const group of groups.push(batch, known)) {
-        if (!(await this.#mayGo(group)) || isStopped?.()) return false
-        this.#send(group)
-      }
+      for (const group of groups.push(batch, known)) if (!(await this.#sendWhenRoom(group))) return false
     }
     const last = groups.end()
-    if (last === undefined) return true
-    if (!(await this.#mayGo(last)) || isStopped?.()) return false
-    this.#send(last)
-    return true
+    return last === undefined || (await this.#sendWhenRoom(last))
   }
 
-  /** Resolves when there is room: false if nothing may be sent any more. */
-  async #mayGo(group: RowGroup): Promise<boolean> {
+  /** Sends the group when there is room for it; false: nothing may be sent any more. */
+  async #sendWhenRoom(group: RowGroup): Promise<boolean> {
     if (!this.#hasRoom(group)) await this.#until(() => this.#hasFailed || this.#hasRoom(group))
-    return !this.#hasFailed
+    if (this.#hasFailed || this.#options.isStopped?.()) return false
+    this.#send(group)
+    return true
   }
 
   #hasRoom({ first, rows, bytes }: RowGroup): boolean {
