@@ -8,10 +8,10 @@ import { limits } from '../base/limits.js'
 import type { Operation, WriteValue } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import { operationBytes } from './asking.js'
-import { checkCall, invalid, optionNames } from './check-options.js'
+import { invalid, optionNames } from './check-options.js'
 import { checkDocuments, type InsertResult } from './insert-many.js'
 import type { InsertManyOptions } from './options.js'
-import { refusalOf, type Writer } from './writer.js'
+import { earlyRefusal, refusalOf, type Writer } from './writer.js'
 
 /** What rows are made with. */
 export interface RowsParts {
@@ -32,12 +32,13 @@ export async function insertRows(
   documents: Iterable<unknown>,
   options: InsertManyOptions,
 ): Promise<InsertResult[]> {
-  checkCall(options, optionNames.rows)
+  const early = earlyRefusal(writer, options, optionNames.rows)
+  if (early !== undefined) throw early
   const { sequence, deadlineMs, signal, requestId } = options
+  const own = { sequence, deadlineMs, signal }
   if (requestId !== undefined)
     throw invalid('insertMany: in a caller-numbered session rows have no request id')
   checkDocuments(documents)
-  const own = { sequence, deadlineMs, signal }
   const results: InsertResult[] = []
   const places: number[] = []
   const operations: Operation[] = []

@@ -131,7 +131,11 @@ function copied(options: WriteOptions): WriteOptions {
 }
 
 /** Why the call is not even begun, if so. */
-function earlyRefusal(writer: Writer, options: WriteOptions, allowed: OptionNames): SillokError | undefined {
+export function earlyRefusal(
+  writer: Writer,
+  options: WriteOptions,
+  allowed: OptionNames,
+): SillokError | undefined {
   const refused = callRefusal(options, allowed)
   return refused && (mayBeRetry(writer, options) ? withUnknownOutcome(refused) : refused)
 }
