@@ -18,6 +18,8 @@ export interface DiskFile {
   size(): Promise<number>
   /** The bytes from offset; fewer than asked for only at the end of the file. */
   read(offset: number, length: number): Promise<Buffer>
+  /** An offset from which on all bytes are zeros: near the first such, or the size. */
+  contentEnd(): Promise<number>
   /**
    * Writes the buffers one after the other from offset, whole (short writes are continued). Not yet durable.
    */

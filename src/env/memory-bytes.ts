@@ -32,6 +32,13 @@ export class MemoryBytes {
     return bytes
   }
 
+  /** Behind the last chunk that was ever written with more than zeros. */
+  get contentEnd(): number {
+    let end = Math.ceil(this.#size / chunkBytes)
+    while (end > 0 && this.#chunks[end - 1] === undefined) end--
+    return Math.min(this.#size, end * chunkBytes)
+  }
+
   /** Puts the bytes at offset; a gap before them reads as zeros. */
   write(bytes: Uint8Array, offset: number): void {
     const end = offset + bytes.length

@@ -21,6 +21,7 @@ export class MemoryDisk implements Disk {
     return {
       size: async () => file.size,
       read: async (offset, length) => file.read(offset, length),
+      contentEnd: async () => file.contentEnd,
       write: async (buffers, offset) => writeAll(file, buffers, offset),
       truncate: async size => file.truncate(size),
       sync: async () => {},

@@ -16,6 +16,9 @@ const ftruncate = promisify(fs.ftruncate)
 const fdatasync = promisify(fs.fdatasync)
 const closeFile = promisify(fs.close)
 
+/** What pieces of a file are compared with. */
+const zeros = Buffer.alloc(1024 * 1024)
+
 /** A file by its descriptor, which `close` gives back; any use after that is refused. */
 export class RealFile implements DiskFile {
   readonly #descriptor: number
@@ -34,16 +37,34 @@ export class RealFile implements DiskFile {
 
   async read(offset: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(length)
+    const count = await this.#fill(buffer, offset)
+    // A short answer must not hold on to a long buffer.
+    return count < length ? Buffer.from(buffer.subarray(0, count)) : buffer
+  }
+
+  async contentEnd(): Promise<number> {
+    let end = await this.size()
+    const piece = Buffer.allocUnsafe(Math.min(end, zeros.length))
+    while (end > 0) {
+      const length = Math.min(end, piece.length)
+      const part = piece.subarray(0, await this.#fill(piece.subarray(0, length), end - length))
+      if (!part.equals(zeros.subarray(0, part.length))) break
+      end -= length
+    }
+    return end
+  }
+
+  /** Reads until the buffer is full or the file ends: how many bytes that were. */
+  async #fill(buffer: Buffer, offset: number): Promise<number> {
     let at = 0
-    while (at < length) {
+    while (at < buffer.length) {
       const { bytesRead } = await this.#attempt('read', () =>
-        read(this.#descriptor, buffer, at, length - at, offset + at),
+        read(this.#descriptor, buffer, at, buffer.length - at, offset + at),
       )
       if (bytesRead === 0) break
       at += bytesRead
     }
-    // A short answer must not hold on to a long buffer.
-    return at < length ? Buffer.from(buffer.subarray(0, at)) : buffer
+    return at
   }
 
   async write(buffers: readonly Uint8Array[], offset: number): Promise<void> {

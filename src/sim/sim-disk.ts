@@ -230,6 +230,7 @@ export class SimDisk implements Disk {
     return {
       size: () => operate({ start: () => file.size }),
       read: (offset, length) => operate({ start: () => file.read(offset, length) }),
+      contentEnd: () => operate({ start: () => file.contentEnd }),
       write: (buffers, offset) => operate({ start: () => this.#write(file, buffers, offset) }),
       truncate: size => operate({ start: () => file.truncate(size) }),
       sync: async () => {

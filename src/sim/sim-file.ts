@@ -34,6 +34,10 @@ export class SimFile {
     return this.#cached.size
   }
 
+  get contentEnd(): number {
+    return this.#cached.contentEnd
+  }
+
   read(offset: number, length: number): Buffer {
     return this.#cached.read(offset, length)
   }

@@ -213,6 +213,18 @@ export function decodeBatch(bytes: Buffer, offset: number, salt?: Buffer): Batch
   }
 }
 
+/** Where the last batch that may begin in these bytes would end, be it whole or not; at least their length. */
+export function claimedEnd(bytes: Buffer): number {
+  let end = bytes.length
+  const from = Math.max(0, end - batchLength(limits.walBatchBytesMax))
+  for (let offset = from - (from % block); offset + batchHeadBytes <= bytes.length; offset += block) {
+    const bodyBytes = bytes.readUInt32LE(offset + 8)
+    if (bytes.readUInt32LE(offset + 4) !== magic || bodyBytes > limits.walBatchBytesMax) continue
+    end = Math.max(end, offset + batchLength(bodyBytes))
+  }
+  return end
+}
+
 /** True if a batch under that salt was begun there, whether it stands whole or not. */
 export function beginsBatch(bytes: Buffer, offset: number, salt: Buffer): boolean {
   if (offset + batchHeadBytes > bytes.length || bytes.readUInt32LE(offset + 4) !== magic) return false

@@ -10,8 +10,8 @@ import { readIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { BatchSequence, FileSequence, LogIndex, PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { type Disk, joinPath, readWhole } from '../env/disk.js'
-import { type Batch, batchFlags, batchRecords, decodeBatch, recordKinds } from './batch.js'
+import { type Disk, joinPath } from '../env/disk.js'
+import { type Batch, batchFlags, batchRecords, claimedEnd, decodeBatch, recordKinds } from './batch.js'
 import { durableNoteName } from './durable-note.js'
 import { registerKinds } from './registers.js'
 import { decodeFileHeader, isWalFileName, namedSequence, openingOffset, walFileName } from './wal-file.js'
@@ -83,10 +83,9 @@ export async function scanFolder(disk: Disk, folder: string): Promise<FolderScan
 /** Reads one file of the folder; writes nothing. DAMAGED if nothing says which file it is. */
 export async function scanFile(disk: Disk, folder: string, name: string): Promise<FileScan> {
   const path = joinPath(folder, name)
-  const bytes = await readWhole(disk, path)
+  const { bytes, sizeBytes } = await readContent(disk, path)
   const header = decodeFileHeader(bytes, path)
   const first = decodeBatch(bytes, openingOffset)
-  const sizeBytes = bytes.length
   const bare = {
     path,
     name,
@@ -104,6 +103,20 @@ export async function scanFile(disk: Disk, folder: string, name: string): Promis
   }
   const { sequence, salt, sizeBytes: madeBytes } = header
   return scanBatches({ ...bare, sequence, salt, madeBytes }, bytes)
+}
+
+/** All but the zeros at the end: a file that is new is mostly zeros, and none of them begins a batch. */
+async function readContent(disk: Disk, path: string): Promise<{ bytes: Buffer; sizeBytes: number }> {
+  const file = await disk.open(path)
+  try {
+    const sizeBytes = await file.size()
+    const bytes = await file.read(0, Math.max(openingOffset, await file.contentEnd()))
+    const end = Math.min(sizeBytes, claimedEnd(bytes))
+    // The last batch may end in zeros.
+    return { bytes: end > bytes.length ? await file.read(0, end) : bytes, sizeBytes }
+  } finally {
+    await file.close()
+  }
 }
 
 function scanBatches(file: Omit<FileScan, 'counts'>, bytes: Buffer): FileScan {

@@ -57,6 +57,23 @@ const fileLaws = (random: Random): [string, Body][] => [
     },
   ],
   [
+    'the end of the content has nothing but zeros behind it',
+    async (t, disk, folder) => {
+      const file = await disk.open(`${folder}/f`, { create: true })
+      t.equal(await file.contentEnd(), 0)
+      await file.write([Buffer.alloc(3 * 2 ** 20 + 5)], 0)
+      t.equal(await file.contentEnd(), 0, 'zeros that were written are zeros')
+      for (const at of [100, 2 ** 20 - 1, 2 ** 20, 3 * 2 ** 20 + 4]) {
+        await file.write([Buffer.from('x')], at)
+        const end = await file.contentEnd()
+        t.ok(end > at && end <= Math.min(at + 2 ** 20, 3 * 2 ** 20 + 5), `${end} after ${at}`)
+      }
+      await file.truncate(50)
+      t.ok((await file.contentEnd()) <= 50)
+      await file.close()
+    },
+  ],
+  [
     'truncate cuts, and extends with zeros',
     async (t, disk, folder) => {
       const file = await disk.open(`${folder}/f`, { create: true })

@@ -34,6 +34,26 @@ t.test('what was acknowledged is there after a crash at any moment, and one afte
   }
 })
 
+t.test('a last batch that ends in zeros is read to its end', async t => {
+  for (const bytes of [1, 4000, 5000, 100_000, 2_500_000]) {
+    const world = new World({ seed, fileBytes: 8 * 1024 * 1024 })
+    await world.run(async () => {
+      await world.open()
+      world.append({ partition: 7, registers: [created] })
+      await world.drain()
+      world.append({ partition: 7, entries: [entryOf(7, 1, 1, Buffer.alloc(bytes))] })
+      await world.drain()
+    })
+    world.disk.crash('none')
+    world.disk = world.disk.restart()
+    await world.run(async () => {
+      await world.open()
+      world.check()
+    })
+    t.equal(world.model.get(7)?.last, 1, `${bytes} zeros`)
+  }
+})
+
 t.test('uncommitted entries survive crashes at any moment, copied or not', async t => {
   for (let round = 0; round < 25; round++) {
     const world = new World({ seed: `${seed}/${round}`, partitions: 2, uncommitted: [7] })
