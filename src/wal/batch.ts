@@ -213,7 +213,7 @@ export function decodeBatch(bytes: Buffer, offset: number, salt?: Buffer): Batch
   }
 }
 
-/** Where the last batch that may begin in these bytes would end, be it whole or not; at least their length. */
+/** Where the last batch that may begin in these bytes would end, whole or not; at least their length. */
 export function claimedEnd(bytes: Buffer): number {
   let end = bytes.length
   const from = Math.max(0, end - batchLength(limits.walBatchBytesMax))

@@ -109,7 +109,10 @@ const damages: Record<string, { from: keyof Folders; leave: (dir: string) => voi
       change(dir, `${segments}/${open}`, bytes => bytes.subarray(0, bytes.length - 1))
     },
   },
-  'a bit of IDENT': { from: 'closed', leave: dir => change(dir, 'IDENT', bytes => bytes.fill('9', 25, 26)) },
+  'a bit of IDENT': {
+    from: 'closed',
+    leave: dir => change(dir, 'IDENT', bytes => bytes.fill((bytes[25] ?? 0) ^ 1, 25, 26)),
+  },
 }
 
 t.test('what no crash can leave is refused as damage', async t => {
