@@ -4,7 +4,7 @@
  */
 import type { CollectionId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
-import type { Pace } from './pace.js'
+import type { Pacing } from './pace.js'
 import type { IndexSource, SourceChunk } from './source.js'
 
 /** What is read, and how fast. */
@@ -12,7 +12,7 @@ export interface BuildReaderOptions {
   readonly source: IndexSource
   readonly collection: CollectionId
   readonly limits: Limits
-  readonly pace: Pace
+  readonly pace: Pacing
 }
 
 /** Changes or documents that take no time worth a turn of their own. */

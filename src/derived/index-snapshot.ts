@@ -11,7 +11,7 @@ import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { KeyRange, KeyValueIterator, KeyValueSnapshot, KeyValueStore } from '../env/key-value.js'
 import type { IndexRange, IndexRow, IndexRows } from './contract.js'
-import type { Pace } from './pace.js'
+import type { Pacing } from './pace.js'
 import { noneParked, type ParkedKeys } from './parked.js'
 import { checkedValue, spaceKey, spaces } from './stored-value.js'
 
@@ -79,11 +79,11 @@ export function indexClosed(cause?: unknown): SillokError {
 /** Rows as of `position`. Close it: an open one pins old rows. */
 export class IndexSnapshot implements IndexRows {
   readonly #view: SharedView
-  readonly #pace: Pace | undefined
+  readonly #pace: Pacing | undefined
   #open = true
 
   /** Holds the view until it is closed. Without a pace long work never pauses. */
-  constructor(view: SharedView, pace?: Pace) {
+  constructor(view: SharedView, pace?: Pacing) {
     view.hold()
     this.#view = view
     this.#pace = pace

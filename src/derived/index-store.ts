@@ -33,7 +33,7 @@ import {
 import { IndexNotes } from './index-notes.js'
 import { IndexSnapshot, indexClosed, SharedView } from './index-snapshot.js'
 import { type OpenedIndex, type OpenIndexOptions, openIndex, rowsFolder } from './open-index.js'
-import type { Pace } from './pace.js'
+import type { Pacing } from './pace.js'
 import { nameOf, openParked, type ParkedDocument, type ParkedKeys, parkedKey } from './parked.js'
 import { PendingBatch, type PendingChange } from './pending-batch.js'
 import { verifyRows } from './verify-rows.js'
@@ -45,7 +45,7 @@ export type { BuildProgress } from './index-marks.js'
 export interface IndexStoreOptions extends OpenIndexOptions {
   readonly limits?: Partial<Limits>
   /** Lets other work go first when its own lasts; without it nothing pauses. */
-  readonly pace?: Pace
+  readonly pace?: Pacing
 }
 
 /** Changes that go into an index together. */
@@ -67,6 +67,8 @@ export interface IndexBatch {
    * The changes are those of parked documents, as they are parked: told again. Others do nothing.
    */
   readonly isRetry?: boolean | undefined
+  /** Instead of the store's own. */
+  readonly pace?: Pacing | undefined
   /** The time now, for the mark that says when the index was built; none without it. */
   readonly wallMs?: number | undefined
 }
@@ -74,7 +76,7 @@ export interface IndexBatch {
 /** Changes or rows between two looks at the clock. */
 const sliceChanges = 128
 /** Changes whose notes are looked up together. */
-const lookedUpChanges = 512
+const lookedUpChanges = 128
 
 /** One open index. Used by one owner: one `write` or `checkpoint` at a time, besides reading. */
 export class IndexStore {
@@ -192,9 +194,9 @@ export class IndexStore {
   }
 
   /** The rows as of the last batch. Close it. */
-  rows(): IndexSnapshot {
+  rows(pace = this.#options.pace): IndexSnapshot {
     if (this.#closed) throw indexClosed()
-    return new IndexSnapshot(this.#view, this.#options.pace)
+    return new IndexSnapshot(this.#view, pace)
   }
 
   /**
@@ -260,14 +262,14 @@ export class IndexStore {
   }
 
   async #write(given: IndexBatch): Promise<void> {
-    const { changes, position, build, isRetry = false, wallMs } = given
+    const { changes, position, build, isRetry = false, wallMs, pace = this.#options.pace } = given
     const { position: before, batch, build: buildBefore } = this.#at
     assert(position >= before, () => `an index goes from ${before} back to ${position}`)
     assert(build.done || !buildBefore.done, 'the build of an index goes back from done')
     const news: PendingChange[] = []
     for (const some of slices(newestChanges(changes), lookedUpChanges)) {
       news.push(...(await this.#notes.news(some, this.#parked, isRetry)))
-      await this.#pause()
+      await pace?.pause()
     }
     const pending = await this.#apply(given, news)
     const parked = this.#parkedAfter(news, position)
@@ -275,7 +277,7 @@ export class IndexStore {
     if (build.done) await this.#notes.sweep(swept)
     for (const some of slices(news, sliceChanges)) {
       pending.leaveNotes(some, !build.done, position)
-      await this.#pause()
+      await pace?.pause()
     }
     const skipped = this.#skipped + skippedMore(news)
     if (skipped !== this.#skipped) {
@@ -296,7 +298,7 @@ export class IndexStore {
           const value = values[at]
           if (value === undefined) write.delete(keys[at] as Buffer)
           else write.put(keys[at] as Buffer, value)
-          if (at % sliceChanges === 0) await this.#pause()
+          if (at % sliceChanges === 0) await pace?.pause()
         }
       }
       await write.write({ sync: true })
@@ -310,17 +312,12 @@ export class IndexStore {
     await this.#renewView()
   }
 
-  async #pause(): Promise<void> {
-    const late = this.#options.pace?.pause()
-    if (late !== undefined) await late
-  }
-
   async #apply(
-    { index, onError = 'stop' }: IndexBatch,
+    { index, onError = 'stop', pace }: IndexBatch,
     news: readonly PendingChange[],
   ): Promise<PendingBatch> {
     const told = news.filter(change => change.isTold)
-    const rows = this.rows()
+    const rows = this.rows(pace)
     this.#blamed = undefined
     try {
       return await applyChanges({ index, rows, limits: this.#limits, onError }, told)

@@ -7,8 +7,16 @@
  */
 import type { Clock } from '../env/clock.js'
 
+/** What long work asks as it goes. */
+export interface Pacing {
+  /** Undefined: go on. Else wait for it, so that other work can go first. */
+  pause(): Promise<void> | undefined
+  /** Resolves in a turn of the event loop of its own. */
+  turn(): Promise<void>
+}
+
 /** Gives turns. */
-export class Pace {
+export class Pace implements Pacing {
   readonly #clock: Pick<Clock, 'monotonicMs' | 'soon'>
   readonly #sliceMs: number
   /** When the slice of this turn began; undefined: nobody looked at the clock in this turn. */
@@ -21,7 +29,6 @@ export class Pace {
     this.#sliceMs = sliceMs
   }
 
-  /** Undefined: go on. Else wait for it, so that other work can go first. */
   pause(): Promise<void> | undefined {
     const now = this.#clock.monotonicMs()
     if (this.#since === undefined) this.#begin(now)
@@ -29,7 +36,6 @@ export class Pace {
     return undefined
   }
 
-  /** Resolves in a turn of the event loop of its own. */
   turn(): Promise<void> {
     this.#turns = this.#turns.then(() => new Promise(resolve => this.#clock.soon(resolve)))
     return this.#turns

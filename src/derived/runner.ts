@@ -17,6 +17,7 @@ import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
+import { BackgroundPace } from './background-pace.js'
 import { BuildReader, decodedPerLook, lightChanges } from './build-reader.js'
 import type { DerivedIndex } from './contract.js'
 import { IndexAsks, type MomentWait, type Waiter } from './index-asks.js'
@@ -26,9 +27,8 @@ import { indexClosed } from './index-snapshot.js'
 import type { IndexState, IndexStatus, ParkedRetry } from './index-status.js'
 import type { BuildProgress, DocumentChange, IndexBatch, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
-import type { Pace } from './pace.js'
+import type { Pacing } from './pace.js'
 import { ParkedUnread, parkedChanges } from './parked.js'
-import { restMs } from './rest.js'
 import type { DocumentView, IndexSource, SourceChange } from './source.js'
 
 /** What a runner works with. */
@@ -49,7 +49,7 @@ export interface RunnerOptions {
   /** Must not throw. Each failed try is told, also for the same reason. */
   readonly told?: IndexTold
   /** Indexes of one log have their work at the same time. */
-  readonly pace: Pace
+  readonly pace: Pacing
 }
 
 /** What is told of an index: its rows are made anew, or it cannot go on; with the reason. */
@@ -70,6 +70,8 @@ export class IndexRunner {
   #failingDocument: DocumentKey | undefined
   /** The next chunk of a build, on its way. */
   readonly #build: BuildReader
+  /** That of a build. */
+  readonly #background: Pacing
   /** The rows were begun anew because of damage, and are not built yet. */
   #isFresh = false
   /** Rows were written since the start. */
@@ -95,7 +97,9 @@ export class IndexRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    this.#build = new BuildReader(options)
+    const { clock, pace, source } = options
+    this.#background = new BackgroundPace(clock, pace, () => source.applied)
+    this.#build = new BuildReader({ ...options, pace: this.#background })
     this.#lag = new IndexLag(options.clock)
   }
 
@@ -322,19 +326,19 @@ export class IndexRunner {
 
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
-    const { source, clock } = this.#options
-    const [beganMs, appliedBefore] = [clock.monotonicMs(), source.applied]
+    const { source } = this.#options
+    const pace = this.#background
     const position = store.isNew ? source.applied : store.position
     const chunk = await this.#build.next(build.after)
-    const { changes, through } = await this.#collect(position, source.applied)
+    const { changes, through } = await this.#collect(position, source.applied, pace)
     const done = chunk.isLast && through >= chunk.index
     changes.push(...chunk.documents)
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
     if (!chunk.isLast) this.#build.readAhead(after)
-    await this.#write(store, changes, through, done ? { done } : { done, after })
+    await this.#write(store, changes, through, done ? { done } : { done, after }, pace)
     this.#documentsRead += chunk.documents.length
     this.#isRead = chunk.isLast && !done
-    if (!done) return await this.#pause(restMs(clock.monotonicMs() - beganMs, source.applied - appliedBefore))
+    if (!done) return
     this.#isFresh = false
     this.#becomeLive()
   }
@@ -411,8 +415,12 @@ export class IndexRunner {
   }
 
   /** Changes of the collection after `from`, one batch of them, and the entry that they reach. */
-  async #collect(from: LogIndex, through: LogIndex): Promise<{ changes: SourceChange[]; through: LogIndex }> {
-    const { source, collection, limits, pace } = this.#options
+  async #collect(
+    from: LogIndex,
+    through: LogIndex,
+    pace = this.#options.pace,
+  ): Promise<{ changes: SourceChange[]; through: LogIndex }> {
+    const { source, collection, limits } = this.#options
     this.#lag.reads(through)
     const changes: SourceChange[] = []
     let reached = from
@@ -436,8 +444,9 @@ export class IndexRunner {
     changes: readonly SourceChange[],
     position: LogIndex,
     build: BuildProgress,
+    pace = this.#options.pace,
   ): Promise<void> {
-    const { clock, source, pace } = this.#options
+    const { clock, source } = this.#options
     this.#batchedMs = clock.monotonicMs()
     if (changes.length > lightChanges) await pace.turn()
     const decoded: DocumentChange[] = []
@@ -446,7 +455,7 @@ export class IndexRunner {
       const late = decoded.length % decodedPerLook === 0 ? pace.pause() : undefined
       if (late !== undefined) await late
     }
-    await this.#writeChanges(store, { changes: decoded, position, build })
+    await this.#writeChanges(store, { changes: decoded, position, build, pace })
     this.#lag.wrote(position, source.applied)
   }
 

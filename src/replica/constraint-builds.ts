@@ -11,14 +11,15 @@
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
  * What cannot go on, say because a document's row is damaged, keeps none of the others: it is told, and tried
- * again now and then. While others write it rests after each entry (`derived/rest.ts`).
+ * again now and then. While others write it rests after each entry (`derived/background-pace.ts`).
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { keyBytes, keyText, type RowKey } from '../codec/row.js'
-import { restMs } from '../derived/rest.js'
-import type { Clock, Timer } from '../env/clock.js'
+import { BackgroundPace } from '../derived/background-pace.js'
+import { Pace } from '../derived/pace.js'
+import type { Clock } from '../env/clock.js'
 import type { Backfill, Command } from '../machine/command.js'
 import { type ConstraintState, decodeConstraintState } from '../machine/constraint-state.js'
 import type { BuildValue } from '../machine/decide-build.js'
@@ -37,7 +38,11 @@ import { isClosing } from './meta-feed.js'
 import type { Replica } from './replica.js'
 
 /** Rows that are looked up at a time. */
-const pageRows = 1000
+const pageRows = 200
+/** An entry looks at so much fewer documents while others write: they wait for it. */
+const fewer = 4
+/** Of the time that an entry takes: the rest of it is the disk's. */
+const workShare = 0.5
 
 /** From a failure to the next try. */
 const retryMs = 5000
@@ -72,10 +77,15 @@ export class ConstraintBuilds {
   readonly #failures = new Map<ConstraintId, SillokError>()
   #isRunning = false
   #isStopped = false
-  #rest: { readonly timer: Timer; readonly over: () => void } | undefined
+  /** Entries that were proposed here: the others are what others write. */
+  #own = 0
+  readonly #pace: BackgroundPace
 
   constructor(options: ConstraintBuildsOptions) {
     this.#options = options
+    const { clock, limits } = options
+    const pace = new Pace(clock, limits.sliceMs)
+    this.#pace = new BackgroundPace(clock, pace, () => options.data.applied - this.#own)
   }
 
   /** More is applied, or what failed may be tried again: goes to work if there is some. */
@@ -98,8 +108,6 @@ export class ConstraintBuilds {
   /** Proposes nothing more. */
   stop(): void {
     this.#isStopped = true
-    this.#rest?.timer.stop()
-    this.#rest?.over()
   }
 
   #changes(): number {
@@ -151,11 +159,12 @@ export class ConstraintBuilds {
   async #build(id: ConstraintId): Promise<void> {
     let ahead: Ahead | undefined
     const made: Backfill['made'] = new Map()
-    const perEntry = this.#options.limits.buildEntryDocuments
+    const { buildEntryDocuments } = this.#options.limits
     while (!this.#isStopped) {
       const known = this.#state(id)
       if (known?.state !== 'guard' && known?.state !== 'backfill') return
       ahead ??= { keys: [], through: known.after, isEnd: false }
+      const perEntry = Math.ceil(buildEntryDocuments / (this.#pace.hasOthers ? fewer : 1))
       while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
         await this.#read(known, ahead)
       }
@@ -233,21 +242,10 @@ export class ConstraintBuilds {
   async #propose(command: Command): Promise<boolean> {
     const { clock, data: replica } = this.#options
     const beganMs = clock.monotonicMs()
-    const before = replica.applied
     const { value } = await replica.call(command, this.#sender)
-    const others = Math.max(0, replica.applied - before - 1)
-    await this.#pause(restMs(clock.monotonicMs() - beganMs, others))
+    this.#own += 1
+    await this.#pace.rest(workShare * (clock.monotonicMs() - beganMs))
     return (value as BuildValue).isStale
-  }
-
-  /** Lets others go on. */
-  #pause(ms: number): Promise<void> {
-    const { clock } = this.#options
-    if (this.#isStopped) return Promise.resolve()
-    if (ms === 0) return new Promise(resolve => clock.soon(resolve))
-    return new Promise(resolve => {
-      this.#rest = { timer: clock.after(ms, resolve, { idle: true }), over: resolve }
-    })
   }
 }
 

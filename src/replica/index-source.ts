@@ -8,6 +8,9 @@ import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefix, documentPrefixBytes, documentRow } from '../machine/keys.js'
 import type { Replica } from './replica.js'
 
+/** Documents that are read in one go: what takes a turn of the event loop. */
+const pageRows = 200
+
 /** Committed entries of the replica, in pieces. */
 export type ReadEntries = (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
 
@@ -50,7 +53,7 @@ export class ReplicaIndexSource implements IndexSource {
     const scan = this.#replica.state.scan({
       gte: after === undefined ? prefix : `${prefix}${keyText(after)}\0`,
       lt: `${prefix}\xff`,
-      pageRows: count,
+      pageRows: Math.min(count, pageRows),
     })
     const documents: SourceChange[] = []
     let bytes = 0

@@ -57,6 +57,8 @@ export interface SecondaryHit {
 }
 
 const cutBytes = limits.indexedValueBytesMax
+/** Changes between two looks at the clock. */
+const changesPerLook = 32
 
 /** The index type. */
 export const secondary: IndexType<SecondaryConfig, SecondaryQuery, SecondaryHit> = {
@@ -109,8 +111,12 @@ class SecondaryIndex implements DerivedIndex<SecondaryQuery, SecondaryHit> {
     if (rows !== undefined) checkedNote(rows, encodeKey(key))
   }
 
-  apply(changes: readonly IndexChange[], _rows: IndexRows, ops: IndexOps): void {
-    for (const change of changes) this.#apply(change, ops)
+  async apply(changes: readonly IndexChange[], rows: IndexRows, ops: IndexOps): Promise<void> {
+    for (const [n, change] of changes.entries()) {
+      this.#apply(change, ops)
+      const late = n % changesPerLook === 0 ? rows.pause() : undefined
+      if (late !== undefined) await late
+    }
   }
 
   query(query: SecondaryQuery, rows: IndexRows): AsyncIterable<readonly SecondaryHit[]> {
