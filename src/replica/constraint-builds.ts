@@ -42,7 +42,7 @@ const pageRows = 200
 /** An entry looks at so much fewer documents while others write: they wait for it. */
 const fewer = 4
 /** Of the time that an entry takes: the rest of it is the disk's. */
-const workShare = 0.5
+const workShare = 0.4
 
 /** From a failure to the next try. */
 const retryMs = 5000

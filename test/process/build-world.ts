@@ -27,7 +27,7 @@ export interface BuildReport {
   readonly killedAt: readonly string[]
   readonly wentOnFrom: readonly string[]
   readonly lastMs: number
-  readonly writesPerSecond: Record<'secondary' | 'search', Foreground>
+  readonly foreground: Record<'secondary' | 'search', Foreground>
 }
 
 /** Kills the build so often, spread over the keys; throws unless it goes on where it was and ends right. */
@@ -35,11 +35,11 @@ export async function killBuild(kills: number, writesPerSecond: number): Promise
   const folder = mkdtempSync(path.join(tmpdir(), 'sillok-build-'))
   try {
     const documents = await fillPlaces(folder)
-    const beside = {
+    const foreground = {
       secondary: await measureForeground(folder, defineIndex('secondary')),
       search: await measureForeground(folder, defineIndex('search')),
     }
-    console.log(JSON.stringify({ writesPerSecond: beside }))
+    console.log(JSON.stringify({ foreground }))
     const killedAt: string[] = []
     const wentOnFrom: string[] = []
     let writes = 0
@@ -68,7 +68,7 @@ export async function killBuild(kills: number, writesPerSecond: number): Promise
           killedAt,
           wentOnFrom,
           lastMs: last.builtMs ?? 0,
-          writesPerSecond: beside,
+          foreground,
         }
       }
       killedAt.push(last.builtThrough ?? '')

@@ -38,7 +38,7 @@ export interface ConstraintReport {
   readonly refused: number
   readonly underLoad: Shared & { readonly builtMs: number }
   /** Without the constraint, while it is built, and when it is built. */
-  readonly writesPerSecond: Foreground
+  readonly foreground: Foreground
 }
 
 /** Throws unless the violations are as known, or as computed again, and no build begins anew. */
@@ -48,9 +48,9 @@ export async function killConstraint(kills: number, rate: number): Promise<Const
     const total = await fillPlaces(folder)
     const quiet = await buildAlone(folder)
     console.log(JSON.stringify({ quiet }))
-    const writesPerSecond = await measureForeground(folder, built)
-    console.log(JSON.stringify({ writesPerSecond }))
-    return { quiet, ...(await buildUnderKills(folder, kills, rate, total)), writesPerSecond }
+    const foreground = await measureForeground(folder, built)
+    console.log(JSON.stringify({ foreground }))
+    return { quiet, ...(await buildUnderKills(folder, kills, rate, total)), foreground }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -36,7 +36,7 @@ t.test('while others write a slice is short, and the rest after it is longer', a
   t.equal(pace.pause(), late, 'who works beside it rests too')
   t.equal(pace.turn(), late)
   t.equal(own.rests.length, 1)
-  t.ok(Math.abs((own.rests[0] ?? 0) - 4.4) < 1e-9, `${own.rests}`)
+  t.ok(Math.abs((own.rests[0] ?? 0) - 5.5) < 1e-9, `${own.rests}`)
   await turn()
   await late
   own.nowMs += 10
