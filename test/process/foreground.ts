@@ -1,6 +1,6 @@
 /**
- * What a build costs those who write meanwhile: those who write as fast as they can, by their writes a second,
- * and those who write a thousand times a second, by how long a write takes.
+ * What a build costs those who write meanwhile: those who write as fast as they can, by their writes a
+ * second, and those who write a thousand times a second, by how long a write takes.
  */
 import { type Place, readPlaces } from '../../src/cli/demo/places.js'
 import { open, type Store } from '../../src/index.js'
