@@ -39,7 +39,7 @@ export class BackgroundPace implements Pacing {
   }
 
   /** True while others write. */
-  get hasOthers(): boolean {
+  othersWrite(): boolean {
     const nowMs = this.#clock.monotonicMs()
     const writes = this.#writes()
     if (writes !== this.#seenWrites) this.#wroteMs = nowMs
@@ -55,7 +55,7 @@ export class BackgroundPace implements Pacing {
       })
     } else this.#workedMs += nowMs - this.#lookedMs
     this.#lookedMs = nowMs
-    if (!this.hasOthers) {
+    if (!this.othersWrite()) {
       this.#workedMs = 0
       return this.#pace.pause()
     }
@@ -70,7 +70,7 @@ export class BackgroundPace implements Pacing {
   /** Resolves when so much work is made up for: at once if nobody else writes. */
   rest(workedMs: number): Promise<void> {
     this.#workedMs = 0
-    if (!this.hasOthers) return Promise.resolve()
+    if (!this.othersWrite()) return Promise.resolve()
     this.#resting ??= new Promise<void>(resolve => {
       this.#clock.after(Math.min(restsPerWork * workedMs, restMsMax), resolve)
     }).then(() => {

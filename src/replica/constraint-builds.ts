@@ -164,7 +164,7 @@ export class ConstraintBuilds {
       const known = this.#state(id)
       if (known?.state !== 'guard' && known?.state !== 'backfill') return
       ahead ??= { keys: [], through: known.after, isEnd: false }
-      const perEntry = Math.ceil(buildEntryDocuments / (this.#pace.hasOthers ? fewer : 1))
+      const perEntry = Math.ceil(buildEntryDocuments / (this.#pace.othersWrite() ? fewer : 1))
       while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
         await this.#read(known, ahead)
       }
