@@ -110,7 +110,8 @@ async function readContent(disk: Disk, path: string): Promise<{ bytes: Buffer; s
   const file = await disk.open(path)
   try {
     const sizeBytes = await file.size()
-    const bytes = await file.read(0, Math.max(openingOffset, await file.contentEnd()))
+    const blocks = Math.ceil((await file.contentEnd()) / limits.walBlockBytes)
+    const bytes = await file.read(0, Math.max(openingOffset, blocks * limits.walBlockBytes))
     const end = Math.min(sizeBytes, claimedEnd(bytes))
     // The last batch may end in zeros.
     return { bytes: end > bytes.length ? await file.read(0, end) : bytes, sizeBytes }
