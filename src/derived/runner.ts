@@ -327,7 +327,9 @@ export class IndexRunner {
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
     const { source } = this.#options
-    const pace = this.#background
+    // Once all documents are read it follows, as it will when it is live: slower than others write, it never
+    // would catch up with them.
+    const pace = this.#isRead ? this.#options.pace : this.#background
     const position = store.isNew ? source.applied : store.position
     const chunk = await this.#build.next(build.after)
     const { changes, through } = await this.#collect(position, source.applied, pace)

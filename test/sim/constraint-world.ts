@@ -54,7 +54,7 @@ export class ConstraintWorld {
   /** Lives so often, then ends all builds. Throws what was found wrong, naming seed and life. */
   async run(lives: number): Promise<ConstraintReport> {
     await this.#mortal.run(
-      life => life === lives,
+      life => life >= lives,
       (env, isLast) => this.#live(env, isLast),
     )
     return this.report

@@ -93,7 +93,7 @@ export class CrashWorld {
   /** Lives and dies as often as asked for, then closes. Throws what was found wrong, naming seed and life. */
   async run(): Promise<WorldReport> {
     await this.#mortal.run(
-      life => life === this.#options.lives,
+      life => life >= this.#options.lives,
       (env, last) => this.#live(env, last),
     )
     return this.report

@@ -64,7 +64,7 @@ export class WholeWorld {
   /** Lives so often, then lets all of it settle. Throws what was found wrong, naming seed and life. */
   async run(lives: number): Promise<WholeReport> {
     await this.#mortal.run(
-      life => life === lives,
+      life => life >= lives,
       (env, isLast) => this.#live(env, isLast),
     )
     return this.report

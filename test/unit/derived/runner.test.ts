@@ -178,6 +178,47 @@ t.test('a build rests while others write, and only then', async t => {
   }
 })
 
+t.test('what comes while a build reads is caught up with without rests, though others write', async t => {
+  const documentMs = 0.05
+  const missed = 5000
+  let applied = 5
+  let workedMs = 0
+  let liveMs = 0
+  const change = (key: number) => ({
+    collection: 1,
+    keyBytes: encodeKey(key),
+    version: key,
+    bytes: 0,
+    document: () => {
+      workedMs += documentMs
+      if (liveMs === 0) applied += 1
+      return {}
+    },
+  })
+  const { clock, runner, source } = world(
+    async () => {
+      applied = Math.max(applied, missed)
+      return { index: missed, documents: [], isLast: true }
+    },
+    {
+      live: () => {
+        liveMs = clock.monotonicMs()
+      },
+      index: { apply() {}, async *query() {} },
+      workedMs: () => workedMs,
+    },
+  )
+  Object.defineProperty(source, 'applied', { get: () => applied })
+  source.changes = async function* (from, through) {
+    for (let index = from; index <= through; index++) yield { through: index, changes: [change(index)] }
+  }
+  runner.start()
+  await clock.runFor(10_000)
+  t.ok(workedMs >= (missed - 5) * documentMs)
+  t.ok(liveMs > 0 && liveMs < workedMs / 2, `${liveMs} ms of rest after ${workedMs} of work`)
+  await clock.run(() => runner.close())
+})
+
 t.test('who gave up waiting holds nothing', async t => {
   let goOn = (): void => {}
   const held = new Promise<void>(resolve => {
