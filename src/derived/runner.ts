@@ -70,7 +70,6 @@ export class IndexRunner {
   #failingDocument: DocumentKey | undefined
   /** The next chunk of a build, on its way. */
   readonly #build: BuildReader
-  /** That of a build. */
   readonly #background: Pacing
   /** The rows were begun anew because of damage, and are not built yet. */
   #isFresh = false
@@ -327,8 +326,7 @@ export class IndexRunner {
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
     const { source } = this.#options
-    // Once all documents are read it follows, as it will when it is live: slower than others write, it never
-    // would catch up with them.
+    // Once all documents are read it must be faster than others write.
     const pace = this.#isRead ? this.#options.pace : this.#background
     const position = store.isNew ? source.applied : store.position
     const chunk = await this.#build.next(build.after)
