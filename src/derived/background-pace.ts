@@ -12,7 +12,7 @@ import type { Pacing } from './pace.js'
 const shortSliceMs = 1
 /** Who wrote within so many milliseconds is writing. */
 const writingMs = 20
-/** A sixth of one processor: writers that take all of it keep more than three quarters. */
+/** A sixth of one processor for the work that it times. */
 const restsPerWork = 5
 /** What took longer waited for a disk that stalls. */
 const restMsMax = 20

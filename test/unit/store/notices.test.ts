@@ -200,13 +200,18 @@ t.test('damage that is found while the store is opened is told to those who list
   }),
 )
 
+/** Twenty documents in a closed store, the stored row of 7 damaged. */
+async function leaveDamagedRow(machine: SimMachine): Promise<void> {
+  const first = await Store.open(machine.environment, 'data')
+  await first.define('a', { key: 'id' })
+  for (let id = 0; id < 20; id++) await first.collection('a').put({ id })
+  await first.close()
+  machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+}
+
 t.test('a damaged row that is read is told once, however often it is read', t =>
   inWorld(t, async ({ machine, pass }) => {
-    const first = await Store.open(machine.environment, 'data')
-    await first.define('a', { key: 'id' })
-    for (let id = 0; id < 20; id++) await first.collection('a').put({ id })
-    await first.close()
-    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    await leaveDamagedRow(machine)
     const told = listening(t)
     const store = await Store.open(machine.restart(), 'data')
     told.to(store)
@@ -309,11 +314,7 @@ t.test('a parked document that cannot be read any more costs the index nothing e
 
 t.test('rows that fit no snapshot are told, though nobody reads them', t =>
   inWorld(t, async ({ machine, pass }) => {
-    const first = await Store.open(machine.environment, 'data')
-    await first.define('a', { key: 'id' })
-    for (let id = 0; id < 20; id++) await first.collection('a').put({ id })
-    await first.close()
-    machine.keyValue.flipValue('data/partitions/1-1/state', keyBytes(documentKey(1 as CollectionId, 7)))
+    await leaveDamagedRow(machine)
     const told = listening(t)
     const limits = { snapshotLogBytesMin: 100, snapshotRetryMs: 1000 } as object
     const store = await Store.open(machine.restart(), 'data', {}, limits)
