@@ -6,7 +6,7 @@
  * does. Who works on several sides at once, say reads ahead, rests with all of them.
  */
 import type { Clock } from '../env/clock.js'
-import type { Pacing } from './pace.js'
+import { Pace, type Pacing } from './pace.js'
 
 /** How long a slice lasts while others write. */
 const shortSliceMs = 1
@@ -17,10 +17,13 @@ const restsPerWork = 5
 /** What took longer waited for a disk that stalls. */
 const restMsMax = 20
 
-/** Gives turns and rests. */
+/** Gives turns and rests. One for all work of this kind on one log: together it takes no more. */
 export class BackgroundPace implements Pacing {
+  /** That of work which somebody waits for. */
+  readonly foreground: Pacing
+  /** Entries of this work itself, from the moment they are on their way: they are among the writes. */
+  ownWrites = 0
   readonly #clock: Pick<Clock, 'monotonicMs' | 'soon' | 'after'>
-  readonly #pace: Pacing
   readonly #writes: () => number
   #seenWrites: number
   #wroteMs = Number.NEGATIVE_INFINITY
@@ -30,10 +33,10 @@ export class BackgroundPace implements Pacing {
   #workedMs = 0
   #resting: Promise<void> | undefined
 
-  /** `pace`: that of other work. `writes`: what others have written so far, as a number that grows. */
-  constructor(clock: Pick<Clock, 'monotonicMs' | 'soon' | 'after'>, pace: Pacing, writes: () => number) {
+  /** `sliceMs`: of work that somebody waits for. `writes`: how many entries were written so far. */
+  constructor(clock: Pick<Clock, 'monotonicMs' | 'soon' | 'after'>, sliceMs: number, writes: () => number) {
     this.#clock = clock
-    this.#pace = pace
+    this.foreground = new Pace(clock, sliceMs)
     this.#writes = writes
     this.#seenWrites = writes()
   }
@@ -41,9 +44,11 @@ export class BackgroundPace implements Pacing {
   /** True while others write. */
   othersWrite(): boolean {
     const nowMs = this.#clock.monotonicMs()
-    const writes = this.#writes()
-    if (writes !== this.#seenWrites) this.#wroteMs = nowMs
-    this.#seenWrites = writes
+    const writes = this.#writes() - this.ownWrites
+    if (writes > this.#seenWrites) {
+      this.#wroteMs = nowMs
+      this.#seenWrites = writes
+    }
     return nowMs - this.#wroteMs < writingMs
   }
 
@@ -57,23 +62,30 @@ export class BackgroundPace implements Pacing {
     this.#lookedMs = nowMs
     if (!this.othersWrite()) {
       this.#workedMs = 0
-      return this.#pace.pause()
+      return this.foreground.pause()
     }
     if (this.#resting !== undefined) return this.#resting
-    return this.#workedMs < shortSliceMs ? undefined : this.rest(this.#workedMs)
+    return this.#workedMs < shortSliceMs ? undefined : this.rest(0)
   }
 
   turn(): Promise<void> {
-    return this.#resting ?? this.#pace.turn()
+    return this.#resting ?? this.foreground.turn()
   }
 
-  /** Resolves when so much work is made up for: at once if nobody else writes. */
+  /**
+   * Rests for what was worked since the last rest, and for so much work done out of sight: not at all
+   * if nobody else writes. What comes while another one rests is made up for by the next rest.
+   */
   rest(workedMs: number): Promise<void> {
+    if (!this.othersWrite()) {
+      this.#workedMs = 0
+      return Promise.resolve()
+    }
+    this.#workedMs += workedMs
+    if (this.#resting !== undefined) return this.#resting
+    const restMs = Math.min(restsPerWork * this.#workedMs, restMsMax)
     this.#workedMs = 0
-    if (!this.othersWrite()) return Promise.resolve()
-    this.#resting ??= new Promise<void>(resolve => {
-      this.#clock.after(Math.min(restsPerWork * workedMs, restMsMax), resolve)
-    }).then(() => {
+    this.#resting = new Promise<void>(resolve => this.#clock.after(restMs, resolve)).then(() => {
       this.#resting = undefined
     })
     return this.#resting

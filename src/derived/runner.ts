@@ -17,7 +17,7 @@ import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
 import type { Clock } from '../env/clock.js'
-import { BackgroundPace } from './background-pace.js'
+import type { BackgroundPace } from './background-pace.js'
 import { BuildReader, decodedPerLook, lightChanges } from './build-reader.js'
 import type { DerivedIndex } from './contract.js'
 import { IndexAsks, type MomentWait, type Waiter } from './index-asks.js'
@@ -27,7 +27,6 @@ import { indexClosed } from './index-snapshot.js'
 import type { IndexState, IndexStatus, ParkedRetry } from './index-status.js'
 import type { BuildProgress, DocumentChange, IndexBatch, IndexStore } from './index-store.js'
 import { Moment } from './moment.js'
-import type { Pacing } from './pace.js'
 import { ParkedUnread, parkedChanges } from './parked.js'
 import type { DocumentView, IndexSource, SourceChange } from './source.js'
 
@@ -48,8 +47,8 @@ export interface RunnerOptions {
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
   /** Must not throw. Each failed try is told, also for the same reason. */
   readonly told?: IndexTold
-  /** Indexes of one log have their work at the same time. */
-  readonly pace: Pacing
+  /** That of all builds on this log, and of all work of its indexes. */
+  readonly pace: BackgroundPace
 }
 
 /** What is told of an index: its rows are made anew, or it cannot go on; with the reason. */
@@ -70,7 +69,6 @@ export class IndexRunner {
   #failingDocument: DocumentKey | undefined
   /** The next chunk of a build, on its way. */
   readonly #build: BuildReader
-  readonly #background: Pacing
   /** The rows were begun anew because of damage, and are not built yet. */
   #isFresh = false
   /** Rows were written since the start. */
@@ -96,9 +94,7 @@ export class IndexRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    const { clock, pace, source } = options
-    this.#background = new BackgroundPace(clock, pace, () => source.applied)
-    this.#build = new BuildReader({ ...options, pace: this.#background })
+    this.#build = new BuildReader(options)
     this.#lag = new IndexLag(options.clock)
   }
 
@@ -327,7 +323,8 @@ export class IndexRunner {
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
     const { source } = this.#options
     // Once all documents are read it must be faster than others write.
-    const pace = this.#isRead ? this.#options.pace : this.#background
+    const { pace: background } = this.#options
+    const pace = this.#isRead ? background.foreground : background
     const position = store.isNew ? source.applied : store.position
     const chunk = await this.#build.next(build.after)
     const { changes, through } = await this.#collect(position, source.applied, pace)
@@ -418,7 +415,7 @@ export class IndexRunner {
   async #collect(
     from: LogIndex,
     through: LogIndex,
-    pace = this.#options.pace,
+    pace = this.#options.pace.foreground,
   ): Promise<{ changes: SourceChange[]; through: LogIndex }> {
     const { source, collection, limits } = this.#options
     this.#lag.reads(through)
@@ -444,7 +441,7 @@ export class IndexRunner {
     changes: readonly SourceChange[],
     position: LogIndex,
     build: BuildProgress,
-    pace = this.#options.pace,
+    pace = this.#options.pace.foreground,
   ): Promise<void> {
     const { clock, source } = this.#options
     this.#batchedMs = clock.monotonicMs()

@@ -17,8 +17,7 @@ import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { keyBytes, keyText, type RowKey } from '../codec/row.js'
-import { BackgroundPace } from '../derived/background-pace.js'
-import { Pace } from '../derived/pace.js'
+import type { BackgroundPace } from '../derived/background-pace.js'
 import type { Clock } from '../env/clock.js'
 import type { Backfill, Command } from '../machine/command.js'
 import { type ConstraintState, decodeConstraintState } from '../machine/constraint-state.js'
@@ -53,6 +52,8 @@ export interface ConstraintBuildsOptions {
   readonly meta: Replica
   readonly data: Replica
   readonly limits: Limits
+  /** That of all builds on the log of `data`. */
+  readonly pace: BackgroundPace
   /** Takes on the work, whose failure may be one of the store. */
   readonly background: (work: Promise<void>) => void
   /** Told of each failed try of a build or drop. */
@@ -77,15 +78,9 @@ export class ConstraintBuilds {
   readonly #failures = new Map<ConstraintId, SillokError>()
   #isRunning = false
   #isStopped = false
-  /** Entries that were proposed here: the others are what others write. */
-  #own = 0
-  readonly #pace: BackgroundPace
 
   constructor(options: ConstraintBuildsOptions) {
     this.#options = options
-    const { clock, limits } = options
-    const pace = new Pace(clock, limits.sliceMs)
-    this.#pace = new BackgroundPace(clock, pace, () => options.data.applied - this.#own)
   }
 
   /** More is applied, or what failed may be tried again: goes to work if there is some. */
@@ -159,12 +154,12 @@ export class ConstraintBuilds {
   async #build(id: ConstraintId): Promise<void> {
     let ahead: Ahead | undefined
     const made: Backfill['made'] = new Map()
-    const { buildEntryDocuments } = this.#options.limits
+    const { limits, pace } = this.#options
     while (!this.#isStopped) {
       const known = this.#state(id)
       if (known?.state !== 'guard' && known?.state !== 'backfill') return
       ahead ??= { keys: [], through: known.after, isEnd: false }
-      const perEntry = Math.ceil(buildEntryDocuments / (this.#pace.othersWrite() ? fewer : 1))
+      const perEntry = Math.ceil(limits.buildEntryDocuments / (pace.othersWrite() ? fewer : 1))
       while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
         await this.#read(known, ahead)
       }
@@ -240,12 +235,19 @@ export class ConstraintBuilds {
 
   /** Resolves when it is applied; true: the log had come further than this knew. */
   async #propose(command: Command): Promise<boolean> {
-    const { clock, data: replica } = this.#options
+    const { clock, data: replica, pace } = this.#options
     const beganMs = clock.monotonicMs()
-    const { value } = await replica.call(command, this.#sender)
-    this.#own += 1
-    await this.#pace.rest(workShare * (clock.monotonicMs() - beganMs))
-    return (value as BuildValue).isStale
+    let isEntry = false
+    pace.ownWrites += 1
+    try {
+      const { value } = await replica.call(command, this.#sender)
+      const { isStale } = value as BuildValue
+      isEntry = !isStale
+      return isStale
+    } finally {
+      if (!isEntry) pace.ownWrites -= 1
+      await pace.rest(workShare * (clock.monotonicMs() - beganMs))
+    }
   }
 }
 

@@ -17,6 +17,7 @@ import {
 } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
+import { BackgroundPace } from '../derived/background-pace.js'
 import type { IndexType } from '../derived/contract.js'
 import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
@@ -251,12 +252,14 @@ export class Host {
     await Promise.all([...this.#replicas.values()].map(({ replica }) => replica.readable()))
     for (const feed of this.#feeds) await feed.through(this.meta.applied)
     this.#origin = originOf(identity)
-    await this.#openIndexes()
+    const pace = new BackgroundPace(env.clock, this.#limits.sliceMs, () => this.data.applied)
+    await this.#openIndexes(pace)
     this.#builds = new ConstraintBuilds({
       clock: env.clock,
       meta: this.meta,
       data: this.data,
       limits: this.#limits,
+      pace,
       background: work => this.#inBackground(work),
       failed: error => this.#noteDamage(dataPartition, error),
     })
@@ -292,7 +295,7 @@ export class Host {
     for (const { replica, last } of this.#replicas.values()) replica.start(last)
   }
 
-  async #openIndexes(): Promise<void> {
+  async #openIndexes(pace: BackgroundPace): Promise<void> {
     const { env, indexTypes, indexTold } = this.#options
     const { replica, segments, folder } = this.#opened(dataPartition)
     const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
@@ -305,6 +308,7 @@ export class Host {
       types: indexTypes ?? new Map(),
       limits: this.#limits,
       gate: this.#flushGate,
+      pace,
       told: indexTold,
     })
     this.#updateIndexes()

@@ -23,11 +23,11 @@ import { type ErrorPolicy, errorPolicies } from '../base/error-policy.js'
 import { messageOf, SillokError } from '../base/errors.js'
 import type { CollectionId, IndexId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
+import type { BackgroundPace } from '../derived/background-pace.js'
 import type { DerivedIndex, IndexType } from '../derived/contract.js'
 import type { IndexStatus } from '../derived/index-status.js'
 import { IndexStore } from '../derived/index-store.js'
 import { madeForAnother } from '../derived/open-index.js'
-import { Pace } from '../derived/pace.js'
 import { IndexRunner, type IndexTold } from '../derived/runner.js'
 import type { IndexSource } from '../derived/source.js'
 import { joinPath } from '../env/disk.js'
@@ -46,6 +46,8 @@ export interface IndexesOptions {
   readonly types: ReadonlyMap<string, IndexType>
   readonly limits: Limits
   readonly gate: { run<T>(task: () => Promise<T>): Promise<T> }
+  /** That of all builds on this log. */
+  readonly pace: BackgroundPace
   /** Must not throw. */
   readonly told?: ((event: IndexEvent) => void) | undefined
 }
@@ -105,13 +107,11 @@ export class Indexes {
   /** All makings at work, those that are to be replaced included. */
   readonly #running = new Map<IndexId, OpenedIndex>()
   #closed = false
-  readonly #pace: Pace
   /** What is being closed and removed. */
   readonly #leaving = new Map<IndexRunner, Promise<void>>()
 
   constructor(options: IndexesOptions) {
     this.#options = options
-    this.#pace = new Pace(options.env.clock, options.limits.sliceMs)
   }
 
   /** Follows the schemas: starts what is new, ends what is gone. */
@@ -289,7 +289,7 @@ export class Indexes {
   }
 
   #start(collection: CollectionSchema, schema: IndexSchema): void {
-    const { env, source, types, origin, limits, gate } = this.#options
+    const { env, source, types, origin, limits, gate, pace } = this.#options
     const { id } = schema
     const random = env.random.split(`index ${id}`)
     const type = types.get(schema.type)
@@ -297,7 +297,6 @@ export class Indexes {
     const index = type.open(schema.config)
     const folder = this.#folderOf(id)
     const identity = indexIdentity(origin, schema, type.version)
-    const pace = this.#pace
     const open = async (isFresh: boolean): Promise<{ store: IndexStore; rebuilt?: string }> => {
       if (isFresh) await env.disk.remove(folder)
       const { disk, keyValue } = env
@@ -310,7 +309,7 @@ export class Indexes {
         identity,
         writeBufferBytes,
         limits,
-        pace,
+        pace: pace.foreground,
       })
     }
     const live = (): void => this.#replace(id)

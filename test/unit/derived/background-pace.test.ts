@@ -1,7 +1,6 @@
 /** The pace of builds, with time and turns of the event loop in the hand of the test. */
 import t from 'tap'
 import { BackgroundPace } from '../../../src/derived/background-pace.js'
-import { Pace } from '../../../src/derived/pace.js'
 
 function world() {
   const own = { nowMs: 0, writes: 0, rests: [] as number[], turns: [] as (() => void)[] }
@@ -21,7 +20,7 @@ function world() {
     for (const call of timers.splice(0)) call()
     await new Promise(resolve => setImmediate(resolve))
   }
-  return { own, turn, pace: new BackgroundPace(clock, new Pace(clock, 5), () => own.writes) }
+  return { own, turn, pace: new BackgroundPace(clock, 5, () => own.writes) }
 }
 
 t.test('while others write a slice is short, and the rest after it is longer', async t => {
@@ -80,4 +79,31 @@ t.test('a rest has an end, however long the work took', async t => {
   const rest = pace.rest(10_000)
   t.strictSame(own.rests, [20])
   await Promise.all([turn(), rest])
+})
+
+t.test('entries of its own are no writes of others', async t => {
+  const { own, turn, pace } = world()
+  own.nowMs = 100
+  pace.ownWrites += 1
+  t.notOk(pace.othersWrite(), 'on its way')
+  own.writes += 1
+  t.notOk(pace.othersWrite(), 'written')
+  pace.ownWrites += 1
+  pace.ownWrites -= 1
+  t.notOk(pace.othersWrite(), 'one that wrote nothing')
+  own.writes += 1
+  t.ok(pace.othersWrite(), 'one of others')
+  await turn()
+})
+
+t.test('what was worked while another one rested is made up for by the next rest', async t => {
+  const { own, turn, pace } = world()
+  own.writes = 1
+  const [one, other] = [pace.rest(1), pace.rest(2)]
+  t.equal(other, one)
+  await turn()
+  await one
+  const late = pace.rest(0)
+  t.strictSame(own.rests, [5, 10])
+  await Promise.all([turn(), late])
 })

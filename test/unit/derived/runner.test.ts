@@ -4,8 +4,8 @@ import { SillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
+import { BackgroundPace } from '../../../src/derived/background-pace.js'
 import { IndexStore } from '../../../src/derived/index-store.js'
-import { Pace } from '../../../src/derived/pace.js'
 import { IndexRunner, type RunnerOptions } from '../../../src/derived/runner.js'
 import type { IndexSource, SourceChunk } from '../../../src/derived/source.js'
 import type { Clock } from '../../../src/env/clock.js'
@@ -54,7 +54,7 @@ function world(
     limits,
     onError: () => 'stop',
     gate: { run: task => task() },
-    pace: new Pace(working, limits.sliceMs),
+    pace: new BackgroundPace(working, limits.sliceMs, () => source.applied),
     open: async isFresh => {
       opened.push(isFresh)
       if (isFresh) await disk.remove(folder)
