@@ -16,6 +16,8 @@ const writingMs = 20
 const restsPerWork = 5
 /** What took longer waited for a disk that stalls. */
 const restMsMax = 20
+/** What one step holds in memory, the garbage collector copies while it lasts: 2,000 documents, 5 ms. */
+const documentsAtATime = 64
 
 /** Gives turns and rests. One for all work of this kind on one log: together it takes no more. */
 export class BackgroundPace implements Pacing {
@@ -50,6 +52,11 @@ export class BackgroundPace implements Pacing {
       this.#seenWrites = writes
     }
     return nowMs - this.#wroteMs < writingMs
+  }
+
+  /** How many of so many documents to take at a time: fewer while others write. */
+  atATime(documents: number): number {
+    return this.othersWrite() ? Math.min(documents, documentsAtATime) : documents
   }
 
   pause(): Promise<void> | undefined {

@@ -4,7 +4,7 @@
  */
 import type { CollectionId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
-import type { Pacing } from './pace.js'
+import type { BackgroundPace } from './background-pace.js'
 import type { IndexSource, SourceChunk } from './source.js'
 
 /** What is read, and how fast. */
@@ -12,7 +12,7 @@ export interface BuildReaderOptions {
   readonly source: IndexSource
   readonly collection: CollectionId
   readonly limits: Limits
-  readonly pace: Pacing
+  readonly pace: BackgroundPace
 }
 
 /** Changes or documents that take no time worth a turn of their own. */
@@ -51,7 +51,8 @@ export class BuildReader {
   async #read(after: Buffer | undefined): Promise<SourceChunk> {
     const { source, collection, limits, pace } = this.#options
     const { indexChunkDocuments, indexBatchBytes } = limits
-    const chunk = await source.documents(collection, after, indexChunkDocuments, indexBatchBytes)
+    const count = pace.atATime(indexChunkDocuments)
+    const chunk = await source.documents(collection, after, count, indexBatchBytes)
     if (chunk.documents.length > lightChanges) await pace.turn()
     for (const [n, { document }] of chunk.documents.entries()) {
       document?.()

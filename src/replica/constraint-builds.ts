@@ -11,7 +11,8 @@
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
  * What cannot go on, say because a document's row is damaged, keeps none of the others: it is told, and tried
- * again now and then. While others write it rests after each entry (`derived/background-pace.ts`).
+ * again now and then. While others write its entries are small, and it rests after each of them
+ * (`derived/background-pace.ts`).
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
@@ -38,8 +39,6 @@ import type { Replica } from './replica.js'
 
 /** Rows that are looked up at a time. */
 const pageRows = 200
-/** An entry looks at so much fewer documents while others write: they wait for it. */
-const fewer = 4
 /** Of the time that an entry takes: the rest of it is the disk's. */
 const workShare = 0.4
 
@@ -159,7 +158,7 @@ export class ConstraintBuilds {
       const known = this.#state(id)
       if (known?.state !== 'guard' && known?.state !== 'backfill') return
       ahead ??= { keys: [], through: known.after, isEnd: false }
-      const perEntry = Math.ceil(limits.buildEntryDocuments / (pace.othersWrite() ? fewer : 1))
+      const perEntry = pace.atATime(limits.buildEntryDocuments)
       while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
         await this.#read(known, ahead)
       }

@@ -66,8 +66,11 @@ t.test('alone it works as others do, and rests not at all', async t => {
   for (let n = 0; n < 3; n++) await turn()
   await late
   await pace.rest(100)
+  t.equal(pace.atATime(2000), 2000)
   own.writes = 1
   t.ok(pace.othersWrite())
+  t.equal(pace.atATime(2000), 64)
+  t.equal(pace.atATime(7), 7)
   own.nowMs += 25
   t.notOk(pace.othersWrite(), 'who wrote last some time ago does not write')
   t.strictSame(own.rests, [])
