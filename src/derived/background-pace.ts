@@ -54,9 +54,13 @@ export class BackgroundPace implements Pacing {
     return nowMs - this.#wroteMs < writingMs
   }
 
-  /** How many of so many documents to take at a time: fewer while others write. */
-  atATime(documents: number): number {
-    return this.othersWrite() ? Math.min(documents, documentsAtATime) : documents
+  /**
+   * How many of so many documents to take at a time: fewer while others write, but twice as many as came with
+   * the last ones from others, if each step brings such too. Else it would mostly do those.
+   */
+  atATime(documents: number, changes = 0): number {
+    if (!this.othersWrite()) return documents
+    return Math.min(documents, Math.max(documentsAtATime, 2 * changes))
   }
 
   pause(): Promise<void> | undefined {

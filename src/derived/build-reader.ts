@@ -33,12 +33,15 @@ export class BuildReader {
   async next(after: Buffer | undefined): Promise<SourceChunk> {
     const ahead = this.#ahead
     this.#ahead = undefined
-    return await (ahead ?? this.#read(after))
+    return await (ahead ?? this.#read(after, 0))
   }
 
-  /** Begins to read the chunk behind that key, for the next call of `next`. */
-  readAhead(after: Buffer | undefined): void {
-    this.#ahead = this.#read(after)
+  /**
+   * Begins to read the chunk behind that key, for the next call of `next`; so many changes came with the chunk
+   * before.
+   */
+  readAhead(after: Buffer | undefined, changes: number): void {
+    this.#ahead = this.#read(after, changes)
     // Whoever asked may be gone by then.
     this.#ahead.catch(() => {})
   }
@@ -48,10 +51,10 @@ export class BuildReader {
     this.#ahead = undefined
   }
 
-  async #read(after: Buffer | undefined): Promise<SourceChunk> {
+  async #read(after: Buffer | undefined, changes: number): Promise<SourceChunk> {
     const { source, collection, limits, pace } = this.#options
     const { indexChunkDocuments, indexBatchBytes } = limits
-    const count = pace.atATime(indexChunkDocuments)
+    const count = pace.atATime(indexChunkDocuments, changes)
     const chunk = await source.documents(collection, after, count, indexBatchBytes)
     if (chunk.documents.length > lightChanges) await pace.turn()
     for (const [n, { document }] of chunk.documents.entries()) {

@@ -329,9 +329,9 @@ export class IndexRunner {
     const chunk = await this.#build.next(build.after)
     const { changes, through } = await this.#collect(position, source.applied, pace)
     const done = chunk.isLast && through >= chunk.index
-    changes.push(...chunk.documents)
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
-    if (!chunk.isLast) this.#build.readAhead(after)
+    if (!chunk.isLast) this.#build.readAhead(after, changes.length)
+    changes.push(...chunk.documents)
     await this.#write(store, changes, through, done ? { done } : { done, after }, pace)
     this.#documentsRead += chunk.documents.length
     this.#isRead = chunk.isLast && !done

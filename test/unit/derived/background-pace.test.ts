@@ -71,6 +71,8 @@ t.test('alone it works as others do, and rests not at all', async t => {
   t.ok(pace.othersWrite())
   t.equal(pace.atATime(2000), 64)
   t.equal(pace.atATime(7), 7)
+  t.equal(pace.atATime(2000, 500), 1000)
+  t.equal(pace.atATime(2000, 5000), 2000)
   own.nowMs += 25
   t.notOk(pace.othersWrite(), 'who wrote last some time ago does not write')
   t.strictSame(own.rests, [])
