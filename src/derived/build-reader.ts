@@ -37,7 +37,7 @@ export class BuildReader {
   }
 
   /**
-   * Begins to read the chunk behind that key, for the next call of `next`; so many changes came with the chunk
+   * Begins to read the chunk behind that key, for the next call of `next`; so many changes came with the one
    * before.
    */
   readAhead(after: Buffer | undefined, changes: number): void {

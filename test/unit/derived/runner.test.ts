@@ -275,3 +275,38 @@ t.test('a full disk of the index alone fails questions, not the rows that are th
   t.ok(opened.length > 3 && !opened.includes(true), 'tried again, and never begun anew')
   await clock.run(() => runner.close())
 })
+
+t.test('a build beside writers takes no fewer documents than they write', async t => {
+  const counts: number[] = []
+  const change = (id: number, version: number) => {
+    return { collection: 1, keyBytes: encodeKey(id), version, bytes: 0, document: () => ({ id }) }
+  }
+  let applied = 5
+  const { clock, runner, source } = world(async () => {
+    const isLast = counts.length >= 4
+    return { index: 5, documents: [change(1000 + counts.length, 1)], isLast }
+  })
+  const { documents } = source
+  Object.assign(source, {
+    documents: (...asked: Parameters<typeof documents>) => {
+      counts.push(asked[2])
+      applied += 300
+      return documents(...asked)
+    },
+    async *changes(from: number, through: number) {
+      const changes = Array.from({ length: through - from + 1 }, (_, n) => change((from + n) % 7, from + n))
+      yield { through, changes }
+    },
+  } satisfies Partial<IndexSource>)
+  Object.defineProperty(source, 'applied', { get: () => applied })
+  runner.start()
+  const moment = await clock.run(() => runner.moment().moment)
+  await moment.release()
+  t.match(runner.status(), { state: 'live', position: applied })
+  t.ok(counts.length >= 4)
+  t.ok(
+    counts.slice(1).every(count => count === 600),
+    counts.join(' '),
+  )
+  await clock.run(() => runner.close())
+})
