@@ -153,8 +153,9 @@ async function idle(): Promise<void> {
     for (const group of groups) group.tick()
   })
   console.log(
-    `${idleGroups} idle groups of 3 in one process, a tick each ${tickMs} ms: ${ticking.toFixed(1)} % of a ` +
-      `processor (${(ticking / 3).toFixed(1)} % for each node's share; without them ${nothing.toFixed(1)} %), ` +
+    `${idleGroups} idle groups of 3 in one process, a tick each ${tickMs} ms: ${ticking.toFixed(1)} % ` +
+      `of a processor (the share of a node is ${(ticking / 3).toFixed(1)} %; nothing takes ` +
+      `${nothing.toFixed(1)} %), ` +
       `${Math.round(bytes)} bytes of heap for each replica`,
   )
 }

@@ -18,6 +18,8 @@ import { Leader, type Role } from './role.js'
 /** A message without the fields that every message has. */
 type Body<M> = M extends PeerMessage ? Omit<M, 'from' | 'to' | 'term'> : never
 
+type Address = { -readonly [K in 'from' | 'to' | 'term']?: PeerMessage[K] }
+
 /** What the next Ready hands out. */
 export class Outbox {
   /** May leave at once. */
@@ -119,9 +121,16 @@ export class Core {
     return this.leader !== 0 && this.elapsedTicks < electionTicks
   }
 
-  /** Puts a message into the outbox: acknowledgements and votes wait for the disk. */
+  /**
+   * Puts a message into the outbox: acknowledgements and votes wait for the disk. `body` becomes the message,
+   * since to copy it took a third of an idle group's time.
+   */
   send(to: ReplicaId, body: Body<PeerMessage>, term: Term = this.term): void {
-    const message = { ...body, from: this.id, to, term } as PeerMessage
+    const address = body as Address
+    address.from = this.id
+    address.to = to
+    address.term = term
+    const message = body as PeerMessage
     switch (message.type) {
       case 'appended':
       case 'appendRejected':
