@@ -34,7 +34,7 @@ import {
 } from '../machine/keys.js'
 import { schemaOfRow } from '../machine/schema.js'
 import type { ScanPage } from '../state/scan.js'
-import { isClosing } from './meta-feed.js'
+import { isClosing } from './failure.js'
 import type { Replica } from './replica.js'
 
 /** Rows that are read at a time. */
