@@ -3,27 +3,27 @@
  *
  * While others write it works in short slices, and after each of them it rests longer than it has worked: so
  * a write rarely finds the event loop taken, and never for long. While nobody writes it goes on as other work
- * does. Who works on several sides at once, say reads ahead, rests with all of them.
+ * does. Work that goes on side by side, say a build that reads ahead while it writes, rests together.
  */
 import type { Clock } from '../env/clock.js'
 import { Pace, type Pacing } from './pace.js'
 
 /** How long a slice lasts while others write. */
 const shortSliceMs = 1
-/** Who wrote within so many milliseconds is writing. */
+/** For so long after the last write of others they count as writing. */
 const writingMs = 20
-/** A sixth of one processor for the work that it times. */
+/** A rest is so many times as long as the work: that gets a sixth of one processor, as far as it is timed. */
 const restsPerWork = 5
-/** What took longer waited for a disk that stalls. */
+/** No rest is longer: work that called for it took so long only since the disk stalled. */
 const restMsMax = 20
-/** What one step holds in memory, the garbage collector copies while it lasts: 2,000 documents, 5 ms. */
+/** The garbage collector copies what a step holds in memory: of 2,000 documents that took 5 ms. */
 const documentsAtATime = 64
 
 /** Gives turns and rests. One for all work of this kind on one log: together it takes no more. */
 export class BackgroundPace implements Pacing {
-  /** That of work which somebody waits for. */
+  /** The pace of work that somebody waits for. */
   readonly foreground: Pacing
-  /** Entries of this work itself, from the moment they are on their way: they are among the writes. */
+  /** Entries of this work itself, from the moment they are on their way: `writes` counts them too. */
   ownWrites = 0
   readonly #clock: Pick<Clock, 'monotonicMs' | 'soon' | 'after'>
   readonly #writes: () => number
@@ -55,8 +55,9 @@ export class BackgroundPace implements Pacing {
   }
 
   /**
-   * How many of so many documents to take at a time: fewer while others write, but twice as many as came with
-   * the last ones from others, if each step brings such too. Else it would mostly do those.
+   * How many of so many documents the next step of a build takes: while others write, only a few. But if its
+   * steps also follow changes of others, `changes` in the last one, then twice as many as those: else it
+   * would do little but follow.
    */
   atATime(documents: number, changes = 0): number {
     if (!this.othersWrite()) return documents
@@ -84,7 +85,7 @@ export class BackgroundPace implements Pacing {
   }
 
   /**
-   * Rests for what was worked since the last rest, and for so much work done out of sight: not at all
+   * Rests for what was worked since the last rest, and for `workedMs` that `pause` has not seen: not at all
    * if nobody else writes. What comes while another one rests is made up for by the next rest.
    */
   rest(workedMs: number): Promise<void> {

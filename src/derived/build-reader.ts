@@ -37,8 +37,8 @@ export class BuildReader {
   }
 
   /**
-   * Begins to read the chunk behind that key, for the next call of `next`; so many changes came with the one
-   * before.
+   * Begins to read the chunk behind that key, for the next call of `next`. The chunk before it is written
+   * together with so many changes of others.
    */
   readAhead(after: Buffer | undefined, changes: number): void {
     this.#ahead = this.#read(after, changes)
@@ -46,7 +46,7 @@ export class BuildReader {
     this.#ahead.catch(() => {})
   }
 
-  /** What was read ahead is not wanted any more. */
+  /** What was read ahead, or is being read, is not wanted any more. */
   forget(): void {
     this.#ahead = undefined
   }
@@ -58,6 +58,7 @@ export class BuildReader {
     const chunk = await source.documents(collection, after, count, indexBatchBytes)
     if (chunk.documents.length > lightChanges) await pace.turn()
     for (const [n, { document }] of chunk.documents.entries()) {
+      // Decoded here, and kept: the batch asks again.
       document?.()
       const late = n % decodedPerLook === 0 ? pace.pause() : undefined
       if (late !== undefined) await late

@@ -7,8 +7,8 @@
  * build ends only when the position has passed the moment of its last chunk. Versions tell what is new:
  * documents, changes and repetitions may come in any order. A crash continues from the last batch.
  *
- * One batch at a time, at most one in `batchMs`, unless a query waits: then what it waits for is written at
- * once, exactly up to the applied index of that moment.
+ * One batch at a time, at most one in `limits.indexBatchMs`, unless a query waits: then what it waits for is
+ * written at once, exactly up to the applied index of that moment.
  */
 
 import type { ErrorPolicy } from '../base/error-policy.js'
@@ -56,7 +56,7 @@ export type IndexTold = (kind: 'rebuilt' | 'failing', reason: string) => void
 
 /** A pause after a failure. */
 const retryMs = 500
-/** How often the folder is looked after: while there is work, and else. */
+/** How often it is looked whether the folder is still there: while there is work, and else. */
 const lookMs = { busy: 250, idle: 1000 } as const
 
 /** One index at work: start it, ask it for moments, close it. */
@@ -67,8 +67,8 @@ export class IndexRunner {
   #reason: string | undefined
   #rebuilds = 0
   #failingDocument: DocumentKey | undefined
-  /** The next chunk of a build, on its way. */
-  readonly #build: BuildReader
+  /** Reads the documents of a build. */
+  readonly #reader: BuildReader
   /** The rows were begun anew because of damage, and are not built yet. */
   #isFresh = false
   /** Rows were written since the start. */
@@ -94,7 +94,7 @@ export class IndexRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    this.#build = new BuildReader(options)
+    this.#reader = new BuildReader(options)
     this.#lag = new IndexLag(options.clock)
   }
 
@@ -232,7 +232,7 @@ export class IndexRunner {
     this.#store = store
     this.#distrusted = undefined
     // What was there when it was last open, and is no more, was deleted.
-    this.#note(reason ?? rebuilt ?? (this.#hadRows && store.isNew ? 'its folder is gone' : undefined))
+    this.#countRebuild(reason ?? rebuilt ?? (this.#hadRows && store.isNew ? 'its folder is gone' : undefined))
     const { source } = this.#options
     if (!store.isNew && (store.position > source.applied || store.position + 1 < source.firstIndex)) {
       const log = `the log goes from ${source.firstIndex} to ${source.applied}`
@@ -251,7 +251,7 @@ export class IndexRunner {
     this.#options.live?.()
   }
 
-  #note(reason: string | undefined): void {
+  #countRebuild(reason: string | undefined): void {
     if (reason === undefined) return
     this.#reason = reason
     this.#rebuilds += 1
@@ -259,7 +259,7 @@ export class IndexRunner {
   }
 
   async #closeStore(): Promise<void> {
-    this.#build.forget()
+    this.#reader.forget()
     const store = this.#store
     this.#store = undefined
     await store?.close().catch(() => {})
@@ -290,8 +290,8 @@ export class IndexRunner {
 
   /** Writes one batch, or waits until there is something to do. */
   async #step(): Promise<void> {
-    const store = this.#opened()
-    await this.#lookAfterFolder(store)
+    const store = this.#currentStore()
+    await this.#lookForFolder(store)
     if (this.#distrusted !== undefined) return
     await this.#asks.carryOut(store)
     if (!store.build.done) await this.#buildOn(store, store.build)
@@ -306,13 +306,13 @@ export class IndexRunner {
     if (store.needsCheckpoint) await this.#options.gate.run(() => store.checkpoint())
   }
 
-  #opened(): IndexStore {
+  #currentStore(): IndexStore {
     if (this.#store === undefined) throw new Error('the rows of an index are not open')
     return this.#store
   }
 
   /** Somebody may have deleted it: then what is open still reads, but nothing of it will be there again. */
-  async #lookAfterFolder(store: IndexStore): Promise<void> {
+  async #lookForFolder(store: IndexStore): Promise<void> {
     const { clock } = this.#options
     if (clock.monotonicMs() - this.#lookedMs < lookMs.busy) return
     this.#lookedMs = clock.monotonicMs()
@@ -321,16 +321,15 @@ export class IndexRunner {
 
   /** The next chunk of documents, and the changes that came meanwhile. */
   async #buildOn(store: IndexStore, build: Extract<BuildProgress, { done: false }>): Promise<void> {
-    const { source } = this.#options
+    const { source, pace: background } = this.#options
     // Once all documents are read it must be faster than others write.
-    const { pace: background } = this.#options
     const pace = this.#isRead ? background.foreground : background
     const position = store.isNew ? source.applied : store.position
-    const chunk = await this.#build.next(build.after)
+    const chunk = await this.#reader.next(build.after)
     const { changes, through } = await this.#collect(position, source.applied, pace)
     const done = chunk.isLast && through >= chunk.index
     const after = chunk.documents.at(-1)?.keyBytes ?? build.after
-    if (!chunk.isLast) this.#build.readAhead(after, changes.length)
+    if (!chunk.isLast) this.#reader.readAhead(after, changes.length)
     changes.push(...chunk.documents)
     await this.#write(store, changes, through, done ? { done } : { done, after }, pace)
     this.#documentsRead += chunk.documents.length

@@ -10,8 +10,8 @@
  *
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
- * What cannot go on, say because a document's row is damaged, keeps none of the others: it is told, and tried
- * again now and then. While others write its entries are small, and it rests after each of them
+ * What cannot go on, say because a document's row is damaged, holds up none of the others: it is told, and
+ * tried again now and then. While others write its entries are small, and it rests after each of them
  * (`derived/background-pace.ts`).
  */
 import { SillokError } from '../base/errors.js'
@@ -34,18 +34,19 @@ import {
 } from '../machine/keys.js'
 import { schemaOfRow } from '../machine/schema.js'
 import type { ScanPage } from '../state/scan.js'
-import { isClosing } from './meta-feed.js'
+import { isClosing } from './failure.js'
 import type { Replica } from './replica.js'
 
-/** Rows that are looked up at a time. */
+/** Rows that are read at a time. */
 const pageRows = 200
-/** Of the time that an entry takes: the rest of it is the disk's. */
+/** How much of the time that an entry takes counts as work: for the rest of it, it waits for the disk. */
 const workShare = 0.4
-
 /** From a failure to the next try. */
 const retryMs = 5000
+/** What the removal of a row takes in an entry, besides its key. */
+const factRoom = 16
 
-/** Between whom. */
+/** What builds work with. */
 export interface ConstraintBuildsOptions {
   readonly clock: Clock
   readonly meta: Replica
@@ -131,7 +132,7 @@ export class ConstraintBuilds {
     }
   }
 
-  /** What is refused keeps nobody else. */
+  /** What is refused holds up nobody else. */
   async #attempt(id: ConstraintId, work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -186,31 +187,31 @@ export class ConstraintBuilds {
   async #read({ collection, since }: ConstraintState, ahead: Ahead): Promise<void> {
     const prefix = documentPrefix(collection)
     const { through } = ahead
-    const scan = this.#options.data.state.scan({
-      gte: through === null ? prefix : `${prefix}${keyText(through)}\0`,
-      lt: `${prefix}\xff`,
-      pageRows,
-    })
-    const { done, value } = await scan.next()
-    await scan.return()
-    if (done === true) {
+    const page = await this.#page(prefix, through === null ? prefix : `${prefix}${keyText(through)}\0`)
+    const last = page?.at(-1)
+    if (page === undefined || last === undefined) {
       ahead.isEnd = true
       return
     }
-    for (const [key, { version }] of value) if (version <= since) ahead.keys.push(key)
-    const last = value.at(-1)
-    if (last !== undefined) ahead.through = encodedKey(last[0])
+    for (const [key, { version }] of page) if (version <= since) ahead.keys.push(key)
+    ahead.through = encodedKey(last[0])
+  }
+
+  /** The next rows under the prefix, as of now; undefined: there are no more. */
+  async #page(prefix: string, from: string): Promise<ScanPage | undefined> {
+    const scan = this.#options.data.state.scan({ gte: from, lt: `${prefix}\xff`, pageRows })
+    const { done, value } = await scan.next()
+    await scan.return()
+    return done === true ? undefined : value
   }
 
   /** Removes all rows of the constraint, then what says that it is dropped. */
   async #drop(id: ConstraintId): Promise<void> {
     for (const prefix of [claimPrefix(id), violationPrefix(id)]) {
       for (let from = prefix; !this.#isStopped; ) {
-        const scan = this.#options.data.state.scan({ gte: from, lt: `${prefix}\xff`, pageRows })
-        const { done, value } = await scan.next()
-        await scan.return()
-        if (done === true) break
-        for (const keys of pieces(value, this.#options.limits.buildEntryBytes)) {
+        const page = await this.#page(prefix, from)
+        if (page === undefined) break
+        for (const keys of pieces(page, this.#options.limits.buildEntryBytes)) {
           await this.#propose({ type: 'dropClaims', constraint: id, keys, isLast: false })
           from = `${keys.at(-1)}\0`
         }
@@ -268,6 +269,3 @@ function* pieces(rows: ScanPage, bytesMax: number): Iterable<readonly RowKey[]> 
   }
   if (piece.length > 0) yield piece
 }
-
-/** What the removal of a row takes besides its key. */
-const factRoom = 16

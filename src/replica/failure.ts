@@ -12,3 +12,8 @@ export function asFailure(error: unknown): SillokError {
 export function isLackOfSpace(error: unknown): boolean {
   return isSillokError(error, 'CLOSED_WHILE_WAITING') || isSillokError(error, 'DISK_FULL')
 }
+
+/** True for what work in the background meets when its store closes: nothing to report. */
+export function isClosing(error: unknown): boolean {
+  return error instanceof SillokError && (error.code === 'CLOSED' || error.code === 'CLOSED_WHILE_WAITING')
+}

@@ -7,7 +7,6 @@
  */
 
 import type { Entry } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
 import type { LogIndex, SessionId } from '../base/ids.js'
 import type { RowKey } from '../codec/row.js'
 import { evolve } from '../machine/evolve.js'
@@ -120,9 +119,4 @@ export class MetaFeed {
     }
     await flush()
   }
-}
-
-/** The error of a feed whose store was closed: nothing to report. */
-export function isClosing(error: unknown): boolean {
-  return error instanceof SillokError && (error.code === 'CLOSED' || error.code === 'CLOSED_WHILE_WAITING')
 }

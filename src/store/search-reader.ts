@@ -157,14 +157,16 @@ function questionOf(index: string, { text, match, prefix, where }: SearchQuery):
   return { index, query: encodeTuple(asked), reverse: false }
 }
 
-/** The same conditions give the same values; the checks of filters went before. */
+/** The same conditions give the same values, whichever field or bound is first; the checks went before. */
 function conditions(where: SearchFilter = {}): TupleValue[] {
-  return given(where)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([field, condition]) => {
-      if (typeof condition !== 'object' || condition === null) return [field, 'is', condition as TupleValue]
-      if (Array.isArray(condition)) return [field, 'one of', condition as TupleValue[]]
-      if (!isPlainObject(condition)) return [field, 'is', condition as TupleValue]
-      return [field, 'within', given(condition).flat() as TupleValue[]]
-    })
+  return byName(where).map(([field, condition]) => {
+    if (Array.isArray(condition)) return [field, 'one of', condition as TupleValue[]]
+    if (typeof condition === 'object' && condition !== null && isPlainObject(condition))
+      return [field, 'within', byName(condition).flat() as TupleValue[]]
+    return [field, 'is', condition as TupleValue]
+  })
+}
+
+function byName(of: Readonly<Record<string, unknown>>): [name: string, value: unknown][] {
+  return given(of).sort(([one], [other]) => (one < other ? -1 : 1))
 }

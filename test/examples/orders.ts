@@ -1,7 +1,7 @@
 /**
  * The order book of a shop: orders by customer and state, page by page, and a search over what was ordered.
  *
- *     node orders.js ./orders 8080
+ *     node dist/test/examples/orders.js ./orders 8080      # after npm run build
  *     curl localhost:8080/orders -d '{"id":"o-1","customer":"kim","items":"Blue ceramic teapot, two cups"}'
  *     curl 'localhost:8080/orders?state=open&customer=kim'
  *     curl 'localhost:8080/search?q=teapots&state=open'

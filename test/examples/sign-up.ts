@@ -2,7 +2,7 @@
  * A sign-up service: no two accounts with one e-mail address, and no account made twice, however often a
  * client, a proxy or a queue sends the request again.
  *
- *     node sign-up.js ./accounts 8080
+ *     node dist/test/examples/sign-up.js ./accounts 8080      # after npm run build
  *     curl localhost:8080/accounts -H 'Idempotency-Key: 7f3a' -d '{"email":"kim@example.com","name":"Kim"}'
  *
  * What to take from it:

@@ -160,6 +160,8 @@ t.test('pages go on where they ended, and a cursor fits its question only', asyn
     const again = own.search('text', text, { ...options, cursor } as object)
     await t.rejects(again, { code: 'INVALID', details: { mismatch: 'query' } }, `another ${what}`)
   }
+  const turned = { cursor, limit: 3, where: { year: { lt: 2, gte: 1 } } }
+  t.equal((await own.search('text', 'flow', turned)).hits.length, 3, 'the same bounds in another order')
   const plain = await own.search('text', 'flow', { limit: 3 })
   const other = own.search('titles', 'flow', { cursor: plain.cursor })
   await t.rejects(other, { code: 'INVALID', details: { mismatch: 'index' } })
