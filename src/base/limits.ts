@@ -107,7 +107,10 @@ export const limits = {
   buildEntryBytes: 128 * KiB,
   /** Changes after which a batch of an index ends. */
   indexBatchChanges: 1000,
-  /** The shortest time from one batch of an index to the next, unless a question waits: each is a sync. */
+  /**
+   * The shortest time from one batch of a built index to the next, unless a question waits, or more than a
+   * batch: each is a sync.
+   */
   indexBatchMs: 50,
   /** Bytes of documents after which a batch of an index ends: at most one piece of log or state over it. */
   indexBatchBytes: 4 * MiB,

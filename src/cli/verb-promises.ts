@@ -16,7 +16,7 @@ that goes away (| head) ends a verb in order. No word after -- is taken for an o
 
 Exit codes: 0 ok, 1 failed, 2 wrong command line, 3 unavailable now (the same command may work later),
 4 conflict or unique value taken, 5 not found, 70 a bug in sillok, 124 no answer in time, 130 and 143
-import or export was stopped by a signal, after its store was closed in order.
+import, export or tail was stopped by a signal, after its store was closed in order.
 `)
 
 /** Of `import`. */

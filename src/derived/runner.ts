@@ -7,8 +7,8 @@
  * build ends only when the position has passed the moment of its last chunk. Versions tell what is new:
  * documents, changes and repetitions may come in any order. A crash continues from the last batch.
  *
- * One batch at a time, at most one in `limits.indexBatchMs`, unless a query waits: then what it waits for is
- * written at once, exactly up to the applied index of that moment.
+ * One batch at a time. Of a built index at most one in `limits.indexBatchMs`, unless more than a batch waits,
+ * or a query: then what that waits for is written at once, exactly up to the applied index of that moment.
  */
 
 import type { ErrorPolicy } from '../base/error-policy.js'

@@ -2,9 +2,9 @@
  * Changes of documents in the order of the log, from any place in it on: what was applied, and then what is
  * applied next.
  *
- * A piece ends between two entries or in the middle of one: each change has its own place, the entry and its
- * number among the entry's changes. Nothing is read ahead: the next piece is read when it is asked for, so a
- * slow reader holds one piece in memory, and nothing else.
+ * A piece ends behind an entry, but a reader may go on in the middle of one: each change has its own place,
+ * the entry and its number among the entry's changes. Nothing is read ahead: the next piece is read when it
+ * is asked for, so a slow reader holds one piece in memory, and nothing else.
  */
 import type { Entry } from '../base/entry.js'
 import { logTruncated } from '../base/errors.js'

@@ -11,7 +11,7 @@
  * A newer rule that is enforced retires the older one of its name, through meta.
  *
  * What cannot go on, say because a document's row is damaged, holds up none of the others: it is told, and
- * tried again now and then. While others write its entries are small, and it rests after each of them
+ * tried again now and then. While others write the entries of a build are smaller, and it rests after each
  * (`derived/background-pace.ts`).
  */
 import { SillokError } from '../base/errors.js'

@@ -4,7 +4,7 @@
  *
  * What the log says is followed: a new index begins to build, one that is gone is closed and its folder
  * removed. A folder is named by the index's number, which is never given out again. An index of a kind that
- * this process was not opened with rests, and is said to; its folder stays.
+ * this process was not opened with rests, and is said to; its folder stays, and that of the one before.
  *
  * An index that is made again, or for another configuration, has a new number, and its schema names the one
  * before. That one answers and follows the log until the new one is live, then it is closed, when nobody
@@ -148,7 +148,10 @@ export class Indexes {
         if (next !== undefined && !this.#running.has(id) && !this.#isLive(next.schema.id)) {
           this.#answerMeanwhile(next)
         }
-        if (!this.#known.has(id) && !this.#running.has(id)) await env.disk.remove(joinPath(folder, name))
+        // What is to be replaced by one that rests or fails here rests too: it may not at the next opening.
+        const rests = next !== undefined && !this.#running.has(next.schema.id)
+        if (rests || this.#known.has(id) || this.#running.has(id)) continue
+        await env.disk.remove(joinPath(folder, name))
       }
     } catch (error) {
       // Copies of what the store has: they keep nobody from opening it. The next opening tries again.

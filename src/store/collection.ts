@@ -310,8 +310,8 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
    * The documents that a search index answers a text with, the best first: one page, and a cursor for the
    * next. Hits, documents and highlights are of one moment, which shows everything that was acknowledged
    * before the call; each page has a moment of its own, as with findPage. Of the text, `"two words"` must
-   * stand so, `word*` begins a word, a single run of Hangul must be in the document. Rejects as find; with
-   * INVALID for a cursor of another question.
+   * stand so, `word*` begins a word, a single run of Hangul must be in the document (if it is in none,
+   * without its particles). Rejects as find; with INVALID for a cursor of another question.
    */
   async search<Name extends SearchName<D>>(
     name: Name,

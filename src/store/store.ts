@@ -75,7 +75,10 @@ import { WaitingRoom } from './waiting-room.js'
 import { Watch } from './watch.js'
 import { PlainWriter, type Writer } from './writer.js'
 
-/** An open store. Its writes, and those of one session, are decided in the order of the calls. */
+/**
+ * An open store. Its writes, and those of one session, are decided in the order of the calls; those that an
+ * async schema looks at, in the order of its answers.
+ */
 export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable {
   /** The data folder, as it was given; `memory` for a store without files. */
   readonly folder: string

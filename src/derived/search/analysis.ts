@@ -1,6 +1,6 @@
 /**
  * Analysis: the terms that a text has. The same for documents and questions; a question is taken apart by the
- * same runs (query.ts).
+ * same runs (question.ts).
  *
  * Three kinds of terms:
  *

@@ -4,7 +4,8 @@
  * What a document must have to be a hit:
  *
  *   "two words"   in quotes: exactly these words, side by side, as they are written. Each such phrase is
- *                 required; other words then only rank
+ *                 required; other words then only rank. Of Hangul, Han and kana the first run may begin
+ *                 before it, and the last one end behind it
  *   word          one of its forms: a word with the same English stem. Words that say nothing (the, of) count
  *                 only where there are no others
  *   한글          a run of Hangul, Han or kana is an ordered phrase: its characters side by side in one run of
