@@ -107,6 +107,8 @@ export const limits = {
   buildEntryBytes: 128 * KiB,
   /** Changes after which a batch of an index ends. */
   indexBatchChanges: 1000,
+  /** The same, in entries: those of other collections are passed over, and a close waits for it. */
+  indexBatchEntries: 20_000,
   /**
    * The shortest time from one batch of a built index to the next, unless a question waits, or more than a
    * batch: each is a sync.

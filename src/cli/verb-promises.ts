@@ -51,6 +51,13 @@ dates become ISO text, bytes base64 text, and a remark on standard error counts 
 stood there before.
 `)
 
+/** Of `tail`. */
+export const ofTail = paragraphs(`
+One JSON object a line, whatever -o says. Only one process may have a store open: while tail --follow runs, no
+other verb can write to it. Who follows a store that is written to calls db.changes() in the process that has
+it open.
+`)
+
 /** Of `verify`. */
 export const ofVerify = paragraphs(`
 IDENT, log, segments and LevelDB's files are checked by their checksums; the log is applied in memory (from

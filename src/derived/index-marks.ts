@@ -6,7 +6,7 @@
  *   !c             u64 n: batches up to n are in synced tables
  *   !s             u64 n: the synced write that proves it
  *   !k             u64: documents that are skipped; none if it is not there
- *   !b             u64 wall time in ms | u64 position: when the index was built; of an older release missing
+ *   !b             u64 wall time in ms | u64 position: when the index was built
  *
  * Each batch carries `!p` and its own `!m`, so a batch that LevelDB lost from the middle leaves a gap. The
  * newest ones may be lost without a trace: the index is then as it was before them.

@@ -31,7 +31,7 @@ export interface IndexStatus {
   readonly builtThrough: DocumentKey | undefined
   /** Documents that were read to build it, since the store was opened. */
   readonly documentsRead: number
-  /** When its build was done, ISO 8601; undefined before, and if an older release built it. */
+  /** When its build was done, ISO 8601; undefined before. */
   readonly builtAt: string | undefined
   /** Documents whose newest change it could not take and put aside. */
   readonly parked: number

@@ -147,7 +147,7 @@ export class IndexStore {
     return this.#skipped
   }
 
-  /** When the build was done; undefined before, and of an index that an older release built. */
+  /** When the build was done; undefined before. */
   get built(): BuiltAt | undefined {
     return this.#built
   }

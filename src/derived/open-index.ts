@@ -5,10 +5,10 @@
  *   folder/rows         the key-value store
  *
  * Not trusted: `CHECKPOINT` is missing, damaged or of another identity, a table fails its comparison and is
- * needed, the store refuses to open, a mark fails its check, the last checkpoint is not there, or a batch
- * since then is missing from the middle. Then both are removed, `CHECKPOINT` first: rows are copies of what
- * the log and the state hold. If only the newest batches are missing, that is no damage: LevelDB may lose the
- * end of its log.
+ * needed, the store refuses to open, a mark, the row of a parked document or the last note fails its check,
+ * the last checkpoint is not there, or a batch since then is missing from the middle. Then both are removed,
+ * `CHECKPOINT` first: rows are copies of what the log and the state hold. If only the newest batches are
+ * missing, that is no damage: LevelDB may lose the end of its log.
  */
 import { isSillokError } from '../base/errors.js'
 import type { Random } from '../base/random.js'

@@ -431,6 +431,9 @@ export class IndexRunner {
       }
       reached = piece.through
       if (changes.length >= limits.indexBatchChanges || bytes >= limits.indexBatchBytes) break
+      if (reached - from >= limits.indexBatchEntries) break
+      const late = pace.pause()
+      if (late !== undefined) await late
     }
     return { changes, through: reached }
   }

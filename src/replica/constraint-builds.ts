@@ -12,7 +12,7 @@
  *
  * What cannot go on, say because a document's row is damaged, holds up none of the others: it is told, and
  * tried again now and then. While others write the entries of a build are smaller, and it rests after each
- * (`derived/background-pace.ts`).
+ * and after each page of documents (`derived/background-pace.ts`).
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
@@ -39,7 +39,7 @@ import type { Replica } from './replica.js'
 
 /** Rows that are read at a time. */
 const pageRows = 200
-/** How much of the time that an entry takes counts as work: for the rest of it, it waits for the disk. */
+/** How much of the time that an entry or a page takes counts as work: else it waits for the disk. */
 const workShare = 0.4
 /** From a failure to the next try. */
 const retryMs = 5000
@@ -161,7 +161,7 @@ export class ConstraintBuilds {
       ahead ??= { keys: [], through: known.after, isEnd: false }
       const perEntry = pace.atATime(limits.buildEntryDocuments)
       while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
-        await this.#read(known, ahead)
+        await this.#restAfter(this.#read(known, ahead))
       }
       const keys = ahead.keys.slice(0, perEntry)
       const isAll = keys.length === ahead.keys.length
@@ -235,17 +235,26 @@ export class ConstraintBuilds {
 
   /** Resolves when it is applied; true: the log had come further than this knew. */
   async #propose(command: Command): Promise<boolean> {
-    const { clock, data: replica, pace } = this.#options
-    const beganMs = clock.monotonicMs()
+    const { data: replica, pace } = this.#options
     let isEntry = false
     pace.ownWrites += 1
     try {
-      const { value } = await replica.call(command, this.#sender)
+      const { value } = await this.#restAfter(replica.call(command, this.#sender))
       const { isStale } = value as BuildValue
       isEntry = !isStale
       return isStale
     } finally {
       if (!isEntry) pace.ownWrites -= 1
+    }
+  }
+
+  /** What the work resolves with, after a rest as long as the work calls for. */
+  async #restAfter<T>(work: Promise<T>): Promise<T> {
+    const { clock, pace } = this.#options
+    const beganMs = clock.monotonicMs()
+    try {
+      return await work
+    } finally {
       await pace.rest(workShare * (clock.monotonicMs() - beganMs))
     }
   }

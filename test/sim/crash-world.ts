@@ -137,6 +137,7 @@ export class CrashWorld {
       ...smallLimits(this.#random),
       ...retentionLimits(this.#random),
       indexBatchChanges: this.#random.pick([1, 10, 1000]),
+      indexBatchEntries: this.#random.pick([1, 30, 20_000]),
       indexBatchMs: this.#random.pick([0, 1, 50]),
       indexChunkDocuments: this.#random.pick([1, 7, 1000]),
       indexCheckpointBatchesMax: this.#random.pick([2, 20, 1000]),

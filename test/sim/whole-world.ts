@@ -133,6 +133,7 @@ export class WholeWorld {
       buildEntryDocuments: this.#random.pick([1, 2, 5]),
       buildEntryBytes: this.#random.pick([50, 2000]),
       indexBatchChanges: this.#random.pick([1, 10, 1000]),
+      indexBatchEntries: this.#random.pick([1, 30, 20_000]),
       indexBatchMs: this.#random.pick([0, 1, 50]),
       indexChunkDocuments: this.#random.pick([1, 7, 1000]),
       indexCheckpointBatchesMax: this.#random.pick([2, 20, 1000]),

@@ -7,6 +7,7 @@ import { declareFolder, withPresentStore } from '../embedded.js'
 import { type ExitCode, exitCodes } from '../failure.js'
 import { watchSignals } from '../signals.js'
 import { toJson } from '../table.js'
+import { ofTail } from '../verb-promises.js'
 import { isGiven, textOf } from '../words.js'
 
 /** Prints one change a line as JSON, whatever the terminal: with `--follow` there is no end to wait for. */
@@ -26,7 +27,8 @@ export const command: Command = {
         type: 'string',
         requiresArg: true,
         describe: 'keep the position in the store under this name: the next run goes on from there',
-      }),
+      })
+      .epilogue(ofTail),
   async run(given, terminal) {
     return await withPresentStore(given, terminal, store => tail(store, given, terminal))
   },
