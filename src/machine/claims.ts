@@ -106,6 +106,7 @@ export function claimOf(constraint: ConstraintSchema, values: readonly unknown[]
       continue
     }
     const checked = checkValue(constraint, field, value)
+    if (steps.length > 0) checkMarks(constraint, checked)
     const normalised = steps.length === 0 ? checked : (normalizerOf(steps)(checked) as TupleValue)
     if (normalised === checked) continue
     if (normal === raw) normal = raw.slice()
@@ -145,6 +146,24 @@ function checkValue(constraint: ConstraintSchema, field: string, value: unknown)
     'INVALID',
     `constraint ${constraint.name}: field ${field} must be ${allowed}, not ${type}`,
   )
+}
+
+const marks = /\p{M}+/gu
+
+/**
+ * Throws TOO_LARGE for a text that is longer than allowed whatever becomes of it: normalising takes time with
+ * the square of the marks that stand together, and each of them leaves a byte at least.
+ */
+function checkMarks({ name }: ConstraintSchema, value: TupleValue): void {
+  const allowed = limits.uniqueValueBytesMax
+  if (typeof value !== 'string' || value.length <= allowed) return
+  let units = 0
+  for (const [run] of value.matchAll(marks)) {
+    units += run.length
+    if (units <= allowed) continue
+    const message = `value of constraint ${name}: over ${allowed} combining marks, ${allowed} bytes allowed`
+    throw new SillokError('TOO_LARGE', message)
+  }
 }
 
 /** The claim's row: one per constraint and normalised value. */

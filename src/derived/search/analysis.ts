@@ -20,7 +20,7 @@ import { isParticle, stemLength } from './korean.js'
 import { eachRun } from './script-runs.js'
 
 /** Number of what all this means; part of the index type's version. */
-export const analysisVersion = 2
+export const analysisVersion = 3
 
 /** The first character of a term says of which kind it is. */
 export const termKinds = { gram: 'g', stem: 's', word: 'w' } as const

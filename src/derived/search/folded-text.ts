@@ -22,6 +22,12 @@ export interface FoldedText {
   readonly ends: Uint32Array | undefined
 }
 
+/**
+ * Units after which a cluster ends, whatever follows: normalising takes time with their square. No writing
+ * has so many marks on one character.
+ */
+const clusterUnitsMax = 256
+
 /** Units of most texts: they join with nothing before them, and folding them is lower-casing. */
 function isSimple(unit: number): boolean {
   if (unit < 0x80) return true
@@ -70,7 +76,8 @@ function grown(places: Uint32Array<ArrayBuffer>, needed: number): Uint32Array<Ar
 /** A character and what may join with it: marks, and the jamo that make one syllable. */
 function clusterEnd(text: string, from: number): number {
   let at = from + unitsAt(text, from)
-  while (at < text.length && joins(text.codePointAt(at) ?? 0)) at += unitsAt(text, at)
+  const most = Math.min(text.length, from + clusterUnitsMax)
+  while (at < most && joins(text.codePointAt(at) ?? 0)) at += unitsAt(text, at)
   return at
 }
 

@@ -11,10 +11,9 @@
  */
 import { type AnalysisOptions, charactersOf, rankedLength, rankedStem, wordOf } from './analysis.js'
 import { type CharacterClass, classes } from './characters.js'
-import { isStopWord } from './english.js'
 import { type FoldedText, foldText } from './folded-text.js'
 import type { MarkedRange } from './fragments.js'
-import { type QuestionRun, questionRuns, typedCharacter, typedForms } from './question.js'
+import { isIdle, type QuestionRun, questionRuns, typedCharacter, typedForms } from './question.js'
 import { eachRun } from './script-runs.js'
 
 /** A run of the text. */
@@ -64,7 +63,7 @@ export class Highlighter {
   constructor(text: string, { match, prefix = false, ...options }: HighlighterOptions = {}) {
     this.#options = options
     const runs = questionRuns(text, prefix)
-    const hasContent = runs.some(run => !isWordClass(run.is) || run.isPrefix || !isStopWord(run.text))
+    const hasContent = runs.some(run => !isIdle(run, options))
     const isAnywhere = runs.length === 1 || match === 'all'
     for (const run of runs) {
       if (run.phrase > 0) continue

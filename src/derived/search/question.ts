@@ -140,7 +140,7 @@ function isWord({ is }: QuestionRun): boolean {
 }
 
 /** True for what says nothing beside other words. */
-function isIdle(run: QuestionRun, { plain = false }: AnalysisOptions): boolean {
+export function isIdle(run: QuestionRun, { plain = false }: AnalysisOptions): boolean {
   if (run.isPrefix) return false
   if (isWord(run)) return !plain && isStopWord(run.text)
   return rankedCharacters(run).length === 0

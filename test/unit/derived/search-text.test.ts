@@ -400,6 +400,21 @@ t.test('looking for marks takes time by the text, not by the text times the ques
   t.ok(performance.now() - typedMs < 2000, 'nor where each word is being typed')
 })
 
+t.test('what answers is marked also if a stop word stands beside a particle', async t => {
+  for (const question of ['IT는', 'The은 ']) {
+    const [first] = question.split(/[은는]/)
+    t.same(new Highlighter(question).ranges(`${first} 산업`), [{ start: 0, end: first?.length }], question)
+  }
+})
+
+t.test('folding takes time by the text, also if all of it are marks of one character', async t => {
+  const beganMs = performance.now()
+  const text = `a${'\u0301\u0323'.repeat(60_000)}`
+  const { starts } = foldText(text)
+  t.ok(performance.now() - beganMs < 1000, 'not by the square of the marks')
+  t.equal(starts?.[1], 0, 'the first of them belong to the character')
+})
+
 t.test('marked is what a character that is being typed may become, alone and behind others', async t => {
   const text = '가각갛개거까ㄱ깋나힣하京都𠀀𠀁カ'
   for (const character of ['가', '각', 'ㄱ', 'ㅎ', '하', '힣', 'ㅏ', '京', '𠀀', 'カ']) {

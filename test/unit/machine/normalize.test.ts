@@ -5,6 +5,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { fold } from '../../../src/base/fold.js'
 import { encodeTuple } from '../../../src/base/tuple.js'
+import { claimOf } from '../../../src/machine/claims.js'
+import type { ConstraintSchema } from '../../../src/machine/constraint-schema.js'
 import { type NormalizeStep, normalizer, parseSteps, ruleName } from '../../../src/machine/normalize.js'
 import { caseFoldingFile, generate, readCaseFolding } from '../../fixtures/generate-case-folding.js'
 import { anyCodePoint } from '../code-point.js'
@@ -177,3 +179,15 @@ t.test(
     )
   },
 )
+
+t.test('a unique value of very many marks is refused before it is normalised', async t => {
+  const fields = [{ field: 'e', steps: ['nfc', 'fold'] as const }]
+  const constraint = { id: 1, name: 'e', fields } as unknown as ConstraintSchema
+  const beganMs = performance.now()
+  for (const pairs of [2049, 60_000]) {
+    const value = `a${'\u0301\u0323'.repeat(pairs)}`
+    t.throws(() => claimOf(constraint, [value]), { code: 'TOO_LARGE' }, `${pairs} pairs`)
+  }
+  t.ok(performance.now() - beganMs < 1000, 'not by the square of their number')
+  t.ok(claimOf(constraint, [`a${'\u0301\u0323'.repeat(1000)}`]), 'what fits is taken')
+})
