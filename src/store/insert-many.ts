@@ -35,6 +35,11 @@ export async function insertMany<T>(
   const common = options === noOptions ? noOptions : { deadlineMs, signal }
   const results: InsertResult[] = []
   const rows = documents[Symbol.iterator]()
+  if (typeof rows?.next !== 'function') {
+    throw invalid(`insertMany: what goes through the documents must be an iterator, not ${show(rows)}`)
+  }
+  /** Rows were taken, and more may come: whoever makes them is told when that is over. */
+  let isOpen = true
   let next = 0
   let failure: { readonly error: unknown } | undefined
   /** Until it comes no row is taken. */
@@ -47,8 +52,10 @@ export async function insertMany<T>(
       while (failure === undefined) {
         while (turn !== undefined) await turn
         if (failure !== undefined) return
+        isOpen = false
         const row = rows.next()
-        if (row.done === true) return
+        isOpen = row.done !== true
+        if (!isOpen) return
         const place = next++
         if (next % rowsPerTurn === 0) turn = new Promise<void>(resolve => clock.soon(resolve)).then(begin)
         const own =
@@ -61,7 +68,11 @@ export async function insertMany<T>(
   }
   await Promise.all(Array.from({ length: insertsInFlight }, lane))
   if (failure === undefined) return results
-  rows.return?.()
+  try {
+    if (isOpen) rows.return?.()
+  } catch {
+    // What failed first is told.
+  }
   throw failure.error
 }
 

@@ -203,15 +203,17 @@ export class Asking {
     const fields = this.#asked.weights.length
     const open = this.#open[n]?.get(clause)
     if (open !== undefined) return new TermMatcher(new PostingCursor(open, fields))
-    const cursors = clause.terms.map(
-      ({ term }) => new PostingCursor(this.#lookup.entry(n, term).blocks, fields),
-    )
-    const [only, ...others] = cursors
-    if (only !== undefined && others.length === 0) return new TermMatcher(only)
-    return new PhraseMatcher(
-      cursors,
-      clause.terms.map(({ offset }) => offset),
-    )
+    const cursor = (term: string): PostingCursor =>
+      new PostingCursor(this.#lookup.entry(n, term).blocks, fields)
+    const [only, ...others] = clause.terms
+    if (only !== undefined && others.length === 0) return new TermMatcher(cursor(only.term))
+    const offsets = new Map<string, number[]>()
+    for (const { term, offset } of clause.terms) {
+      const known = offsets.get(term)
+      if (known === undefined) offsets.set(term, [offset])
+      else known.push(offset)
+    }
+    return new PhraseMatcher([...offsets].map(([term, own]) => ({ cursor: cursor(term), offsets: own })))
   }
 
   /** The documents of one segment that match an open clause, with what ranking counts of the open terms. */

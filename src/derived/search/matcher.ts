@@ -3,6 +3,7 @@
  */
 import { must } from '../../base/assert.js'
 import { noOrdinal, type PostingCursor } from './posting-cursor.js'
+import { type RepeatingTerm, standsSomewhere } from './repeating-phrase.js'
 
 /** Documents that match, visited by ascending ordinals. */
 export interface Matcher {
@@ -28,24 +29,29 @@ export class TermMatcher implements Matcher {
   }
 }
 
-/** Documents that have several terms, each so far behind the first. */
+/** A term of a phrase, and how far behind the beginning of the phrase it stands: ascending. */
+export interface PhraseTerm {
+  readonly cursor: PostingCursor
+  readonly offsets: readonly number[]
+}
+
+/** Documents that have several terms, each at its offsets from one place. */
 export class PhraseMatcher implements Matcher {
-  readonly #cursors: readonly PostingCursor[]
-  readonly #offsets: readonly number[]
+  readonly #terms: readonly PhraseTerm[]
   /** The document that was looked at last, for the places of one can be read once. */
   #looked = -1
   #matched = false
 
-  constructor(cursors: readonly PostingCursor[], offsets: readonly number[]) {
-    this.#cursors = cursors
-    this.#offsets = offsets
+  /** Each term once. */
+  constructor(terms: readonly PhraseTerm[]) {
+    this.#terms = terms
   }
 
   /** The first document that has all terms. */
   candidate(target: number): number {
     let ordinal = target
-    for (let agreed = 0, n = 0; agreed < this.#cursors.length; n = (n + 1) % this.#cursors.length) {
-      const found = must(this.#cursors[n], 'a cursor').seek(ordinal)
+    for (let agreed = 0, n = 0; agreed < this.#terms.length; n = (n + 1) % this.#terms.length) {
+      const found = must(this.#terms[n], 'a term').cursor.seek(ordinal)
       if (found === noOrdinal) return noOrdinal
       agreed = found === ordinal ? agreed + 1 : 1
       ordinal = found
@@ -54,22 +60,33 @@ export class PhraseMatcher implements Matcher {
   }
 
   matches(ordinal: number): boolean {
-    for (const cursor of this.#cursors) if (cursor.seek(ordinal) !== ordinal) return false
+    for (const { cursor } of this.#terms) if (cursor.seek(ordinal) !== ordinal) return false
     return this.#look(ordinal)
   }
 
   #look(ordinal: number): boolean {
     if (this.#looked === ordinal) return this.#matched
     this.#looked = ordinal
-    let starts: number[] | undefined
-    for (const [n, cursor] of this.#cursors.entries()) {
-      const places = cursor.places()
-      const offset = this.#offsets[n] as number
-      starts = starts === undefined ? places.map(place => place - offset) : agreeing(starts, places, offset)
-    }
-    this.#matched = starts !== undefined && starts.length > 0
+    const isRepeating = this.#terms.some(({ offsets }) => offsets.length > 1)
+    this.#matched = isRepeating ? standsSomewhere(this.#terms.map(placesOf)) : this.#standsOnce()
     return this.#matched
   }
+
+  /** True if somewhere each term stands at its only offset. */
+  #standsOnce(): boolean {
+    let starts: number[] | undefined
+    for (const { cursor, offsets } of this.#terms) {
+      const places = cursor.places()
+      const offset = must(offsets[0], 'an offset')
+      starts = starts === undefined ? places.map(place => place - offset) : agreeing(starts, places, offset)
+      if (starts.length === 0) return false
+    }
+    return true
+  }
+}
+
+function placesOf({ cursor, offsets }: PhraseTerm): RepeatingTerm {
+  return { places: cursor.places(), offsets }
 }
 
 /** Those starts that have a place so far behind them. Both ascend. */

@@ -170,6 +170,26 @@ t.test('when the documents fail, nothing is in flight any more', async t => {
   }
   await t.rejects(rows.insertMany(held() as Iterable<{ id: number }>), { message: 'of the document' })
   t.ok(wasEnded, 'the iterator is told')
+  let returns = 0
+  const own = (next: () => IteratorResult<{ id: number }>): Iterable<{ id: number }> => ({
+    [Symbol.iterator]: () => ({
+      next,
+      return() {
+        returns += 1
+        throw new Error('of the end')
+      },
+    }),
+  })
+  const failing = own(() => {
+    throw new Error('of the next one')
+  })
+  await t.rejects(rows.insertMany(failing), { message: 'of the next one' })
+  t.equal(returns, 0, 'who failed is not told that it is over')
+  const endless = own(() => ({ done: false, value: thrower }))
+  await t.rejects(rows.insertMany(endless), { message: 'of the document' })
+  t.equal(returns, 1)
+  const none = { [Symbol.iterator]: () => undefined } as unknown as Iterable<{ id: number }>
+  await t.rejects(rows.insertMany(none), { code: 'INVALID', message: /must be an iterator, not/ })
   await store.close()
 })
 
