@@ -12,7 +12,7 @@
  *
  * What cannot go on, say because a document's row is damaged, holds up none of the others: it is told, and
  * tried again now and then. While others write the entries of a build are smaller, and it rests after each
- * and after each page of documents (`derived/background-pace.ts`).
+ * and after each page that it reads (`derived/background-pace.ts`).
  */
 import { SillokError } from '../base/errors.js'
 import type { ConstraintId } from '../base/ids.js'
@@ -39,7 +39,7 @@ import type { Replica } from './replica.js'
 
 /** Rows that are read at a time. */
 const pageRows = 200
-/** How much of the time that an entry or a page takes counts as work: else it waits for the disk. */
+/** How much of the time of an entry, or of a page that is read, counts as work: the rest is the disk's. */
 const workShare = 0.4
 /** From a failure to the next try. */
 const retryMs = 5000
@@ -161,7 +161,7 @@ export class ConstraintBuilds {
       ahead ??= { keys: [], through: known.after, isEnd: false }
       const perEntry = pace.atATime(limits.buildEntryDocuments)
       while (ahead.keys.length < perEntry && !ahead.isEnd && !this.#isStopped) {
-        await this.#restAfter(this.#read(known, ahead))
+        await this.#read(known, ahead)
       }
       const keys = ahead.keys.slice(0, perEntry)
       const isAll = keys.length === ahead.keys.length
@@ -200,9 +200,11 @@ export class ConstraintBuilds {
   /** The next rows under the prefix, as of now; undefined: there are no more. */
   async #page(prefix: string, from: string): Promise<ScanPage | undefined> {
     const scan = this.#options.data.state.scan({ gte: from, lt: `${prefix}\xff`, pageRows })
-    const { done, value } = await scan.next()
-    await scan.return()
-    return done === true ? undefined : value
+    return await this.#restAfter(async () => {
+      const { done, value } = await scan.next()
+      await scan.return()
+      return done === true ? undefined : value
+    })
   }
 
   /** Removes all rows of the constraint, then what says that it is dropped. */
@@ -239,7 +241,7 @@ export class ConstraintBuilds {
     let isEntry = false
     pace.ownWrites += 1
     try {
-      const { value } = await this.#restAfter(replica.call(command, this.#sender))
+      const { value } = await this.#restAfter(() => replica.call(command, this.#sender))
       const { isStale } = value as BuildValue
       isEntry = !isStale
       return isStale
@@ -249,11 +251,11 @@ export class ConstraintBuilds {
   }
 
   /** What the work resolves with, after a rest as long as the work calls for. */
-  async #restAfter<T>(work: Promise<T>): Promise<T> {
+  async #restAfter<T>(work: () => Promise<T>): Promise<T> {
     const { clock, pace } = this.#options
     const beganMs = clock.monotonicMs()
     try {
-      return await work
+      return await work()
     } finally {
       await pace.rest(workShare * (clock.monotonicMs() - beganMs))
     }
