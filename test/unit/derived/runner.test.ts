@@ -310,3 +310,48 @@ t.test('a build beside writers takes no fewer documents than they write', async 
   )
   await clock.run(() => runner.close())
 })
+
+t.test('entries that change other collections are passed over in batches, with turns between', async t => {
+  const entries = 100_000
+  const positions: number[] = []
+  let turns = 0
+  let workedMs = 0
+  const pacing = {
+    monotonicMs: () => workedMs,
+    soon: (call: () => void) => {
+      turns += 1
+      queueMicrotask(call)
+    },
+    after: () => ({ stop() {} }),
+  }
+  const { clock, runner, source } = world(async () => ({ index: 5, documents: [], isLast: true }), {
+    pace: new BackgroundPace(pacing, limits.sliceMs, () => 0),
+    wrap: store => {
+      const write = store.write.bind(store)
+      store.write = async batch => {
+        positions.push(batch.position)
+        await write(batch)
+      }
+      return store
+    },
+  })
+  runner.start()
+  const first = await clock.run(() => runner.moment().moment)
+  await first.release()
+  Object.assign(source, {
+    applied: entries,
+    async *changes(from: number, through: number) {
+      for (let at = from; at <= through; at += 1000) {
+        workedMs += 1
+        yield { through: Math.min(at + 999, through), changes: [] }
+      }
+    },
+  } satisfies Partial<IndexSource>)
+  turns = 0
+  runner.notify()
+  await clock.runFor(1000)
+  t.strictSame(positions, [5, 20_005, 40_005, 60_005, 80_005, entries])
+  // A slice is of 5 ms, and each piece takes one.
+  t.ok(turns >= entries / 1000 / 7, `${turns} turns`)
+  await clock.run(() => runner.close())
+})
