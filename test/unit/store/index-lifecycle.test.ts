@@ -72,6 +72,14 @@ class Words {
 
 const definition = (more: object = {}) => ({ key: 'id', indexes: { w: { type: 'words', ...more } } })
 
+/** A new store with one document and its index. */
+async function openWithItem(dir: string, words: Words): Promise<Store> {
+  const store = await open({ dir, indexTypes: [words.type] })
+  await store.define('items', definition())
+  await store.collection<Item>('items').put({ id: 'a', word: 'x' })
+  return store
+}
+
 async function answers(store: Store, index = 'w'): Promise<string> {
   const hits: string[] = []
   for await (const hit of store.collection('items').query<string>(index, {})) hits.push(hit)
@@ -268,9 +276,7 @@ t.test('an index that is made again answers until the new one is built, also aft
 t.test('an opening without its type keeps what answers until an index is built', async t => {
   const dir = temporary(t)
   const words = new Words()
-  let store = await open({ dir, indexTypes: [words.type] })
-  await store.define('items', definition())
-  await store.collection<Item>('items').put({ id: 'a', word: 'x' })
+  let store = await openWithItem(dir, words)
   t.equal(await answers(store), 'x/a=one')
   words.hold('two')
   await store.define('items', definition({ tag: 'two' }))
@@ -298,9 +304,7 @@ t.test('an opening without its type keeps what answers until an index is built',
 t.test('of several new configurations the one that answers and the newest are kept', async t => {
   const dir = temporary(t)
   const words = new Words()
-  const store = await open({ dir, indexTypes: [words.type] })
-  await store.define('items', definition())
-  await store.collection<Item>('items').put({ id: 'a', word: 'x' })
+  const store = await openWithItem(dir, words)
   t.equal(await answers(store), 'x/a=one')
   for (const tag of ['two', 'three', 'four']) {
     words.hold(tag)
