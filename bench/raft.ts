@@ -13,12 +13,18 @@ import { MemoryStorage } from '../src/raft/memory-storage.js'
 import type { PeerMessage } from '../src/raft/messages.js'
 import { Raft } from '../src/raft/raft.js'
 
+const collectGarbage = must(globalThis.gc, '--expose-gc')
 const seconds = Number(process.argv[2] ?? 5)
 const bodyBytes = 128
 const tickMs = 100
 const idleGroups = 1000
 /** Entries that stay in the log of each replica. */
 const keptEntries = 4096
+
+function heapBytes(): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
 
 /** One replica with its log in memory. */
 class Member {
@@ -158,11 +164,6 @@ async function idle(): Promise<void> {
       `${nothing.toFixed(1)} %), ` +
       `${Math.round(bytes)} bytes of heap for each replica`,
   )
-}
-
-function heapBytes(): number {
-  must(globalThis.gc, '--expose-gc')()
-  return process.memoryUsage().heapUsed
 }
 
 console.log(
