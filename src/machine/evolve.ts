@@ -14,13 +14,13 @@ import { decodeFacts, type Facts } from '../codec/facts.js'
 export function evolve(entry: Entry): Facts {
   if (entry.level > entryLevel) throw unknown(entry, `format level ${entry.level}`)
   if (entry.kind === entryKinds.facts) return decodeFacts(entryBody(entry))
-  if (entry.kind === entryKinds.empty) return { time: emptyTime(entry), facts: [] }
-  if (entry.kind === entryKinds.configuration) return { time: 0, facts: [] }
+  const isWithoutFacts = entry.kind === entryKinds.empty || entry.kind === entryKinds.configuration
+  if (isWithoutFacts) return { time: timeOf(entry), facts: [] }
   throw unknown(entry, `kind ${entry.kind}`)
 }
 
-/** The body of a term's first entry: the log time, 6 bytes. */
-function emptyTime(entry: Entry): LogTime {
+/** The log time of an entry, whatever its kind: every body begins with it, in 6 bytes. */
+export function timeOf(entry: Entry): LogTime {
   return entryBody(entry).readUIntLE(0, 6)
 }
 

@@ -94,6 +94,11 @@ export class Raft {
     return this.#core.leader
   }
 
+  /** What was acknowledged may be lost: the replica neither votes nor campaigns. */
+  get recovering(): boolean {
+    return this.#core.recovering !== undefined
+  }
+
   /** The index that the next proposal gets, if this replica leads. */
   get nextIndex(): LogIndex {
     return this.#core.log.lastIndex + 1

@@ -28,6 +28,11 @@ export class LogClock {
     this.#time = Math.max(this.#time, time)
   }
 
+  /** Learns the time of an entry that another leader stamped and that may never be applied. */
+  hear(time: LogTime): void {
+    this.#time = Math.max(this.#time, time)
+  }
+
   /** Lets the time pass from now on (leader), or stand still. */
   run(running: boolean): void {
     this.#at = running ? this.#clock.monotonicMs() : undefined

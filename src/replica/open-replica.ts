@@ -5,13 +5,13 @@
  * are in synced segments); the state is at or behind the log, and not before its first entry. Anything else
  * is damage and is refused.
  */
-import type { Entry } from '../base/entry.js'
+import { type Entry, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
-import { simpleConfiguration } from '../raft/configuration.js'
+import type { Alarm, PeerMessage, Place } from '../raft/messages.js'
 import type { Mark } from '../segments/marks.js'
 import { SegmentLog } from '../segments/segment-log.js'
 import type { Gate } from '../state/gate.js'
@@ -20,6 +20,8 @@ import {
   createdRegister,
   decodeCreated,
   decodeHardState,
+  decodeRecovering,
+  decodeTruncation,
   opaqueRegister,
   type Register,
   registerKinds,
@@ -30,9 +32,10 @@ import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { asFailure } from './failure.js'
 import { marksOf } from './marks-of.js'
+import { Memberships } from './memberships.js'
 import { Replica } from './replica.js'
 import { Snapshots } from './snapshots.js'
-import { SoleLog } from './sole-log.js'
+import { StoredLog } from './stored-log.js'
 
 /** What a replica is put together from. */
 export interface OpenReplicaOptions {
@@ -47,6 +50,12 @@ export interface OpenReplicaOptions {
   readonly applied: () => void
   readonly failed: (error: SillokError) => void
   readonly rebuilt: (reason: string) => void
+  /** Told when stored entries cannot be read for another replica. */
+  readonly unreadable?: (error: unknown) => void
+  /** Carries messages to the other replicas of the group; a group of one has none. */
+  readonly send?: (message: PeerMessage) => void
+  /** Told when a replica of the group no longer holds what it had acknowledged. */
+  readonly alarmed?: (alarm: Alarm) => void
 }
 
 /** A replica with the parts that its host closes. */
@@ -61,16 +70,24 @@ export interface OpenedReplica {
   readonly folder: string
 }
 
+const aloneInGroup = { replicaId: 1, voters: [1] }
+
 /** Ticks of the host without a leader before a replica campaigns. */
 const electionTicks = 10
 
-/** Records the partition's creation: its first replica, alone in its configuration. */
-export async function createPartition(wal: Wal, partition: PartitionId, limits: Limits): Promise<void> {
-  const replicaId = 1
-  const configuration = Buffer.from(JSON.stringify({ voters: [replicaId] }))
+/** Records that this node holds that replica of the partition, whose group begins with these voters. */
+export async function createPartition(
+  wal: Wal,
+  partition: PartitionId,
+  limits: Limits,
+  {
+    replicaId,
+    voters,
+  }: { readonly replicaId: ReplicaId; readonly voters: readonly ReplicaId[] } = aloneInGroup,
+): Promise<void> {
   await wal.record(partition, [
     createdRegister({ replicaId, cutBytes: limits.segmentCutBytes }),
-    opaqueRegister('configuration', configuration),
+    opaqueRegister('configuration', Memberships.of(voters).encode()),
   ])
 }
 
@@ -137,23 +154,34 @@ interface Parts {
 
 function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
   const { env, wal, partition } = options
-  const { replicaId, segments, state, last } = parts
+  const { state, segments, last } = parts
+  const tail = wal.tail(partition)
+  const memberships = rememberedGroup(wal, partition)
   const stored = wal.register(partition, registerKinds.hardState)
   const hardState = stored === undefined ? { term: 0, vote: 0, commit: 0 } : decodeHardState(stored)
-  // Rows in the store and entries in synced segments were committed, whatever the last hard state knew.
-  const commit = Math.max(hardState.commit, state.newest, segments.lastIndex)
+  // Rows in the store, entries in synced segments and changes that counted were committed, whatever the last
+  // hard state knew.
+  const commit = Math.max(hardState.commit, state.newest, segments.lastIndex, memberships.newest.index)
   const lastIndex = last?.index ?? 0
   const lastTerm = last?.term ?? 0
   if (commit > lastIndex || lastTerm > hardState.term) {
     const log = `the log ends at ${lastIndex}, term ${lastTerm}`
     throw damaged(partition, `${log}, before commit ${commit} of term ${hardState.term}`)
   }
+  const recovering = wal.register(partition, registerKinds.recovering)
   return new Replica({
     ...parts,
     partition,
-    replica: replicaId,
+    replica: parts.replicaId,
     clock: env.clock,
     wal,
+    log: new StoredLog({
+      segments,
+      tail,
+      truncated: () => cutOf(wal, partition),
+      unreadable: options.unreadable ?? (() => {}),
+    }),
+    memberships,
     slotEpoch: 0,
     limits: options.limits,
     raft: {
@@ -162,15 +190,45 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
       uncommittedBytesMax: options.limits.uncommittedBytesMax,
       start: {
         hardState: { ...hardState, commit },
-        log: new SoleLog(segments, wal.tail(partition), { index: lastIndex, term: lastTerm }),
         applied: state.applied,
-        configuration: simpleConfiguration([replicaId]),
+        unappliedConfigurations: changesAfter(tail, memberships.newest.index),
+        recovering: recovering !== undefined && decodeRecovering(recovering).fromIndex > 0,
       },
     },
+    send: options.send ?? refuseToSend,
     openSession: options.openSession,
     applied: options.applied,
+    alarmed: options.alarmed ?? (() => {}),
     failed: options.failed,
   })
+}
+
+function rememberedGroup(wal: Wal, partition: PartitionId): Memberships {
+  const remembered = wal.register(partition, registerKinds.configuration)
+  if (remembered === undefined) throw damaged(partition, 'its group is not in the log')
+  return Memberships.decode(remembered)
+}
+
+/** Where the log was cut: the entry before its first one. */
+function cutOf(wal: Wal, partition: PartitionId): Place {
+  const truncation = wal.register(partition, registerKinds.truncation)
+  return truncation === undefined ? { index: 0, term: 0 } : decodeTruncation(truncation)
+}
+
+/**
+ * Entries that change the group and did not count yet. They are in the tail: a segment's mark is recorded
+ * behind the changes that its entries made.
+ */
+function changesAfter(tail: Tail, index: LogIndex): LogIndex[] {
+  const changes: LogIndex[] = []
+  for (let at = Math.max(tail.firstIndex, index + 1); at <= tail.lastIndex; at++) {
+    if (tail.get(at)?.kind === entryKinds.configuration) changes.push(at)
+  }
+  return changes
+}
+
+function refuseToSend(message: PeerMessage): never {
+  throw new Error(`a group of one says ${message.type} to somebody`)
 }
 
 function openSegments(options: OpenReplicaOptions, folder: string, cutBytes: number): Promise<SegmentLog> {

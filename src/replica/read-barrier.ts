@@ -3,9 +3,10 @@
  *
  * A caller goes on when the index that its round confirmed is applied, and at least `atLeast`.
  */
-import { SillokError } from '../base/errors.js'
+import type { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import type { ReadState } from '../raft/messages.js'
+import { notLeader } from './refusals.js'
 
 /** Called when the read may be done; with the error if it may not. */
 export type Passed = (error?: SillokError) => void
@@ -33,8 +34,7 @@ export class ReadBarrier {
     this.#asking = []
     const token = readIndex()
     if (token === undefined) {
-      for (const read of reads)
-        read.passed(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
+      for (const read of reads) read.passed(notLeader(0))
     } else this.#rounds.set(token, reads)
   }
 

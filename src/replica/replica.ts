@@ -1,15 +1,16 @@
 /**
  * One partition on one node: carries out what Raft's Ready says, in its order.
  *
- *   storageAppend   to the write-ahead log; its responses are stepped when the batch is durable, not before
- *   storageApply    to the segments (bytes) and the state (facts); callers get their replies
+ *   to other replicas   sent at once: what needs this node's disk first is among the responses of an append
+ *   storageAppend       to the write-ahead log; its responses are stepped or sent when the batch is durable
+ *   storageApply        to the segments (bytes) and the state (facts); callers get their replies
+ *   needEntries         read from the segments, for a replica that is far behind
  *
  * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
  * flight are forgotten before anything else happens: no decision may rest on what another leader overwrites.
  */
-import { assert, must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
-import { SillokError, withUnknownOutcome } from '../base/errors.js'
+import { SillokError } from '../base/errors.js'
 import {
   type LogIndex,
   type LogTime,
@@ -18,35 +19,36 @@ import {
   type Version,
   versionsPerEpoch,
 } from '../base/ids.js'
-import { type Limits, limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
-import { evolve } from '../machine/evolve.js'
+import { evolve, timeOf } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
-import type { Outbound, StorageAppend } from '../raft/messages.js'
+import type { ConfigurationChange } from '../raft/configuration.js'
+import type { Alarm, Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftOptions, type RaftStatus } from '../raft/raft.js'
 import type { SegmentLog } from '../segments/segment-log.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
 import { hardStateRegister } from '../wal/registers.js'
-import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
-import { cappedTo, partsOf } from './append-parts.js'
+import { Application } from './application.js'
 import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
+import type { Memberships } from './memberships.js'
 import { Overlay } from './overlay.js'
+import { RaftStorage } from './raft-storage.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
+import { notLeader, refusedChange, whileWaiting } from './refusals.js'
+import type { StoredLog } from './stored-log.js'
 import { type Asker, Waiters } from './waiters.js'
-
-/** Entries that are applied between two looks at the clock. */
-const entriesPerLook = 64
 
 /** What a replica works with. */
 export interface ReplicaOptions {
@@ -56,15 +58,25 @@ export interface ReplicaOptions {
   readonly wal: Wal
   readonly segments: SegmentLog
   readonly state: State
+  /** Segments and tail, as Raft asks for them. */
+  readonly log: StoredLog
+  /** Who belongs to the group; kept up here. */
+  readonly memberships: Memberships
   /** Writes a state checkpoint into the log. */
   readonly record: (bytes: Buffer) => Promise<void>
   readonly slotEpoch: number
   readonly limits: Limits
-  readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax' | 'start'>
+  readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax'> & {
+    readonly start: Omit<RaftOptions['start'], 'log' | 'configuration' | 'configurationIndex'>
+  }
+  /** Hands a message to whoever carries it to the replica that it is for: it may be lost, late, repeated. */
+  readonly send: (message: PeerMessage) => void
   /** Opens a session that this partition does not know; resolves when the command may be tried again. */
   readonly openSession: (session: number) => Promise<void>
   /** Called after entries were applied. */
   readonly applied: () => void
+  /** Told when a replica of the group no longer holds what it had acknowledged. */
+  readonly alarmed: (alarm: Alarm) => void
   /** Called once when the replica cannot go on. */
   readonly failed: (error: SillokError) => void
 }
@@ -92,10 +104,9 @@ export class Replica implements Decider {
   readonly #waiters = new Waiters()
   readonly #reads = new ReadBarrier()
   readonly #admission: Admission
+  readonly #application: Application
   readonly #roomWaiters: (() => void)[] = []
-  /** Entries up to this one are handed out for application, in order. */
-  #target: LogIndex
-  #applying = false
+  readonly #storage: RaftStorage
   /** What Raft has to do is being carried out; what comes up meanwhile is carried out after it. */
   #pumping = false
   #readsDue = false
@@ -103,30 +114,84 @@ export class Replica implements Decider {
   #failure: SillokError | undefined
 
   constructor(options: ReplicaOptions) {
-    const { voters } = options.raft.start.configuration
-    if (voters.length !== 1 || voters[0] !== options.replica) {
-      throw new SillokError('INVALID', `this release runs groups of one voter, not of [${voters.join(', ')}]`)
-    }
+    const { partition, clock, wal, segments, log, memberships, raft } = options
     this.#options = options
     this.partition = options.partition
     this.state = options.state
     this.#view = new LeaderView(this.#overlay, options.state)
     this.#time = new LogClock(options.clock)
-    this.#admission = new Admission(options.clock, this)
-    this.#target = options.raft.start.applied
+    this.#admission = new Admission(clock, this)
+    const { index: configurationIndex, configuration } = memberships.newest
     this.#raft = new Raft({
-      ...options.raft,
-      partition: options.partition,
+      ...raft,
+      start: { ...raft.start, log, configuration, configurationIndex },
+      partition,
       replica: options.replica,
       emptyEntry: () => this.#emptyEntry(),
     })
+    this.#storage = new RaftStorage({
+      ...options,
+      isRecovering: raft.start.recovering === true,
+      step: response => this.#step(() => this.#raft.step(response)),
+    })
+    this.#application = new Application({
+      clock,
+      tail: wal.tail(partition),
+      segments,
+      applied: () => this.state.applied,
+      apply: entry => this.#apply(entry),
+      progressed: () => this.#appliedThrough(),
+      stopped: () => this.#failure !== undefined,
+      failed: error => this.#stop(error),
+    })
   }
 
-  /** Learns the log time of the last entry, and campaigns: a sole voter does so at once. */
+  /** Learns the log time of the last entry. A sole voter leads at once; in a group time decides. */
   start(last: Entry | undefined): void {
-    if (last !== undefined) this.#time.observe(evolve(last).time)
-    this.#raft.campaign()
+    if (last !== undefined) this.#time.observe(timeOf(last))
+    const { voters, outgoing } = this.#options.memberships.newest.configuration
+    if (voters.length === 1 && outgoing.length === 0) this.#raft.campaign()
     this.pump()
+  }
+
+  /** Takes a message of another replica of the group; one that is not for this replica is ignored. */
+  receive(message: PeerMessage): void {
+    if (message.to !== this.#options.replica) return
+    this.#step(() => this.#raft.step(message))
+  }
+
+  /** The last messages to that replica were probably lost. */
+  unreachable(replica: ReplicaId): void {
+    this.#step(() => this.#raft.reportUnreachable(replica))
+  }
+
+  /** The group as this replica sees it. */
+  group(): RaftStatus {
+    return this.#raft.status()
+  }
+
+  /**
+   * Proposes a change of the group, and resolves with the index of its entry when that is applied here.
+   * Rejects with NOT_LEADER, OVERLOADED or INVALID (not applied, saying why), or LEADERSHIP_LOST.
+   */
+  changeGroup(change: ConfigurationChange, ifIndex?: LogIndex): Promise<LogIndex> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) throw this.#failure
+      const proposed = this.#raft.proposeConfiguration(change, ifIndex)
+      if ('dropped' in proposed) throw refusedChange(proposed)
+      const { index, term } = proposed
+      const answer = (result: Reply | SillokError): void => {
+        if (result instanceof SillokError) reject(result)
+        else resolve(index)
+      }
+      this.#waiters.add(index, term, { ok: true, version: 0, value: null }, { answer })
+      this.pump()
+    })
+  }
+
+  /** Hands leadership to that replica, if this one leads and the other can take it; nothing is awaited. */
+  transferLeader(to: ReplicaId): void {
+    this.#step(() => this.#raft.transferLeader(to))
   }
 
   get applied(): LogIndex {
@@ -223,7 +288,9 @@ export class Replica implements Decider {
         this.#time.run(ready.soft.role === 'leader')
         this.#beginReads()
       }
+      this.#storage.noteRecovery(this.#raft.recovering, this.state.applied)
       for (const message of ready.messages) this.#send(message)
+      for (const alarm of ready.alarms) this.#options.alarmed(alarm)
       for (const read of ready.readStates) this.#reads.confirmed(read, this.state.applied)
       if (ready.readStates.some(read => read.index === undefined)) this.#beginReads()
     }
@@ -349,7 +416,7 @@ export class Replica implements Decider {
    */
   #undecided(ticket: Ticket): Verdict {
     if (this.#raft.role !== 'follower') return { type: 'wait', until: this.#room() }
-    ticket.answer(new SillokError('NOT_LEADER', 'this node does not lead the partition'))
+    ticket.answer(notLeader(this.#raft.leader))
     return { type: 'settled' }
   }
 
@@ -376,88 +443,31 @@ export class Replica implements Decider {
 
   #send(message: Outbound): void {
     if (message.type === 'storageAppend') this.#append(message)
-    else {
-      assert(message.type === 'storageApply', () => `a group of one says ${message.type} to somebody`)
-      this.#target = message.through
-      this.#apply()
-    }
+    else if (message.type === 'storageApply') this.#application.goOn(message.through)
+    else if (message.type === 'needEntries') this.#storage.load(message)
+    else this.#options.send(message)
   }
 
-  /**
-   * What one turn proposed may be more than a batch of the log holds: it goes out in parts, the hard state
-   * with the first and the responses after the last. A crash between them leaves a prefix, as of a log, so
-   * the hard state may name no commit beyond its part.
-   */
-  #append({ entries, hardState, responses }: StorageAppend): void {
-    const parts = partsOf(entries)
-    for (const [place, part] of parts.entries()) {
-      const registers =
-        place > 0 || hardState === undefined ? [] : [hardStateRegister(cappedTo(hardState, part))]
-      const isLast = place === parts.length - 1
-      this.#options.wal.append({ partition: this.partition, entries: part, registers }, error => {
-        if (error !== undefined || !isLast) return
-        for (const response of responses) this.#raft.step(response)
-        this.pump()
-      })
+  #append(message: StorageAppend): void {
+    const last = message.entries.at(-1)
+    if (last !== undefined && this.#raft.role !== 'leader') this.#time.hear(timeOf(last))
+    this.#storage.append(message)
+  }
+
+  /** Something new for Raft, and then what it has to do. What it may not survive stops the replica. */
+  #step(call: () => void): void {
+    if (this.#failure !== undefined) return
+    try {
+      call()
+      this.pump()
+    } catch (error) {
+      this.#stop(error)
     }
   }
 
   // --- Application
 
-  #apply(): void {
-    if (this.#applying || this.#failure !== undefined) return
-    this.#applying = true
-    this.#applyAll().then(
-      () => {
-        this.#applying = false
-        if (this.state.applied < this.#target) this.#apply()
-      },
-      error => this.#stop(error),
-    )
-  }
-
-  /** From the tail in memory in this very turn; what is older comes from the segments. */
-  async #applyAll(): Promise<void> {
-    const tail = this.#options.wal.tail(this.partition)
-    while (this.state.applied < this.#target && this.#failure === undefined) {
-      const next = this.state.applied + 1
-      if (next >= tail.firstIndex) {
-        this.#applyTail(this.#target)
-        if (this.state.applied < this.#target) await this.#soon()
-      } else {
-        const through = Math.min(this.#target, tail.firstIndex - 1)
-        for await (const chunk of this.#options.segments.chunks(next, through)) {
-          for (const entry of chunk) this.#applyEntry(entry)
-          this.#appliedThrough()
-          await this.#soon()
-        }
-      }
-    }
-  }
-
-  #applyTail(target: LogIndex): void {
-    const tail = this.#options.wal.tail(this.partition)
-    const { clock } = this.#options
-    const began = clock.monotonicMs()
-    for (let index = this.state.applied + 1; index <= target; index++) {
-      this.#applyEntry(must(tail.get(index), `entry ${index} in the tail`))
-      if (index % entriesPerLook === 0 && clock.monotonicMs() - began > limits.sliceMs) break
-    }
-    this.#appendSegments(tail)
-    this.#appliedThrough()
-  }
-
-  /** Hands the segments what they lack of the applied log: after a crash more than what was just applied. */
-  #appendSegments(tail: Tail): void {
-    const { segments } = this.#options
-    const entries: Entry[] = []
-    for (let index = segments.lastIndex + 1; index <= this.state.applied; index++) {
-      entries.push(must(tail.get(index), `entry ${index} in the tail`))
-    }
-    if (entries.length > 0) segments.append(entries)
-  }
-
-  #applyEntry(entry: Entry): void {
+  #apply(entry: Entry): void {
     const { index, term } = entry
     const version = this.versionAt(index)
     const own = this.#overlay.take(index, term)
@@ -470,6 +480,7 @@ export class Replica implements Decider {
       this.#time.observe(time)
       if (facts.length > 0) this.state.apply(index, facts, version)
       else this.state.advance(index)
+      if (entry.kind === entryKinds.configuration) this.#storage.changeGroup(entry, this.#raft)
     }
     this.#waiters.applied(index, term)
   }
@@ -480,19 +491,10 @@ export class Replica implements Decider {
     this.#makeRoom()
     this.#options.applied()
     this.state.maintain(this.#options.record)
-  }
-
-  #soon(): Promise<void> {
-    return new Promise(resolve => this.#options.clock.soon(resolve))
+    this.pump()
   }
 
   #stop(error: unknown): void {
     this.#options.failed(asFailure(error))
   }
-}
-
-/** What a stopped replica says to those whose proposals may still commit. */
-function whileWaiting(error: SillokError): SillokError {
-  if (error.code !== 'CLOSED') return withUnknownOutcome(error)
-  return new SillokError('CLOSED_WHILE_WAITING', 'the store was closed while this waited')
 }

@@ -18,7 +18,7 @@ import { isSillokError, messageOf } from '../base/errors.js'
 import type { LogIndex, PartitionId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { Clock } from '../env/clock.js'
-import { evolve } from '../machine/evolve.js'
+import { timeOf } from '../machine/evolve.js'
 import type { SegmentLog } from '../segments/segment-log.js'
 import type { Gate } from '../state/gate.js'
 import type { HeldState } from '../state/snapshot-writer.js'
@@ -183,7 +183,7 @@ export class Retention {
   async #entry(index: LogIndex): Promise<{ readonly term: number; readonly time: number }> {
     for await (const entries of this.#parts.read(index, index)) {
       const entry = must(entries[0], `entry ${index}`)
-      return { term: entry.term, time: evolve(entry).time }
+      return { term: entry.term, time: timeOf(entry) }
     }
     throw new Error(`entry ${index} is not there`)
   }

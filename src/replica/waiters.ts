@@ -1,7 +1,8 @@
 /**
  * Callers that wait for an entry: each waits on (index, term) and gets its reply when that entry is applied,
  * not-applied when an entry of another term took the index, unknown when the replica stops first:
- * what was proposed may still commit.
+ * what was proposed may still commit. So a lost leadership answers nobody, not even when this replica leads
+ * again with other entries in those places: another one may hold the old ones, and bring them to commit.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -26,15 +27,20 @@ interface Waiter {
 export class Waiters {
   #queue: Waiter[] = []
   #head = 0
+  /** Proposals of earlier terms in whose places, or before them, this replica proposed again. */
+  #overtaken: Waiter[] = []
 
   get isEmpty(): boolean {
-    return this.#head === this.#queue.length
+    return this.#head === this.#queue.length && this.#overtaken.length === 0
   }
 
-  /** Waits for a proposal of this replica; in index order. */
+  /** Waits for a proposal of this replica; in index order within a term. */
   add(index: LogIndex, term: Term, reply: Reply, asker: Asker): void {
-    const last = this.#queue.at(-1)
-    assert(last === undefined || last.index < index, () => `waiters: ${index} after ${last?.index}`)
+    for (let last = this.#last; last !== undefined && last.index >= index; last = this.#last) {
+      assert(last.term < term, () => `waiters: ${index}/${term} after ${last?.index}/${last?.term}`)
+      this.#overtaken.push(last)
+      this.#queue.pop()
+    }
     this.#queue.push({ index, term, reply, asker, latched: undefined })
   }
 
@@ -52,6 +58,7 @@ export class Waiters {
 
   /** The entry at index, of that term, is applied. */
   applied(index: LogIndex, term: Term): void {
+    if (this.#overtaken.length > 0) this.#appliedOvertaken(index, term)
     for (;;) {
       const waiter = this.#queue[this.#head]
       if (waiter === undefined || waiter.index > index) return
@@ -63,10 +70,21 @@ export class Waiters {
 
   /** Nobody will know: everybody gets the error. */
   fail(error: SillokError): void {
-    const rest = this.#queue.slice(this.#head)
+    const rest = [...this.#overtaken, ...this.#queue.slice(this.#head)]
     this.#queue = []
+    this.#overtaken = []
     this.#head = 0
     for (const waiter of rest) tell(waiter, error)
+  }
+
+  get #last(): Waiter | undefined {
+    return this.#head < this.#queue.length ? this.#queue.at(-1) : undefined
+  }
+
+  #appliedOvertaken(index: LogIndex, term: Term): void {
+    const passed = this.#overtaken.filter(waiter => waiter.index <= index)
+    this.#overtaken = this.#overtaken.filter(waiter => waiter.index > index)
+    for (const waiter of passed) tell(waiter, outcomeOf(waiter, index, term))
   }
 
   #compact(): void {

@@ -12,7 +12,7 @@ import { atByte, type Finding } from '../base/finding.js'
 import type { LogIndex } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import { decodeRun } from './segment-content.js'
-import { readFooter } from './segment-footer.js'
+import { readFooter, type TermRun } from './segment-footer.js'
 import type { SegmentHandle } from './segment-handles.js'
 import {
   checkHeader,
@@ -33,6 +33,8 @@ export interface SealedSegment {
   readonly firstIndex: LogIndex
   readonly lastIndex: LogIndex
   readonly sha256: Buffer
+  /** The terms of its entries. */
+  readonly runs: readonly TermRun[]
   /** Of the file. */
   readonly bytes: number
 }
@@ -60,7 +62,8 @@ export async function openSealed(
       throw damaged(path, footer.contentBytes, `the footer is one of ${found}`)
     }
     const sha256 = Buffer.from(footer.sha256)
-    return { header, firstIndex, lastIndex, sha256, bytes: await file.size() }
+    const { runs } = footer
+    return { header, firstIndex, lastIndex, sha256, runs, bytes: await file.size() }
   } finally {
     await file.close()
   }

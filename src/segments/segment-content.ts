@@ -51,6 +51,11 @@ export class SegmentContent {
     return headerBytes + this.offsets.entryBytes
   }
 
+  /** The terms of the entries so far. */
+  get runs(): readonly TermRun[] {
+    return this.#runs
+  }
+
   /** CRC of header and entries. */
   get crc(): number {
     return this.#crc

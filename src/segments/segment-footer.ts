@@ -32,6 +32,11 @@ export interface TermRun {
   readonly term: Term
 }
 
+/** The term of an entry that the runs cover; undefined before the first of them. */
+export function termAt(runs: readonly TermRun[], index: LogIndex): Term | undefined {
+  return runs.findLast(run => run.firstIndex <= index)?.term
+}
+
 /** What a footer says. */
 export interface SegmentFooter {
   readonly offsets: EntryOffsets

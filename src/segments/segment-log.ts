@@ -13,7 +13,7 @@ import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
 import { logTruncated } from '../base/errors.js'
 import type { Finding } from '../base/finding.js'
-import type { LogIndex, PartitionId } from '../base/ids.js'
+import type { LogIndex, PartitionId, Term } from '../base/ids.js'
 import { joinPath } from '../env/disk.js'
 import { type RecordedMarks, recordedIndex } from './marks.js'
 import {
@@ -26,6 +26,7 @@ import {
   sealedPath,
 } from './sealed-segment.js'
 import type { SegmentContent } from './segment-content.js'
+import { termAt } from './segment-footer.js'
 import { type SegmentHandle, SegmentHandles } from './segment-handles.js'
 import { openName, type SegmentHeader } from './segment-header.js'
 import { recoverSegments } from './segment-recovery.js'
@@ -116,6 +117,15 @@ export class SegmentLog {
     let bytes = content?.length ?? 0
     for (const segment of sealed) bytes += segment.bytes
     return { segments: sealed.length + (content ? 1 : 0), bytes }
+  }
+
+  /** Term of an entry from `firstIndex` to `lastIndex`; undefined of any other. Reads nothing. */
+  term(index: LogIndex): Term | undefined {
+    if (index < this.#firstIndex || index > this.lastIndex) return undefined
+    const { content, sealed, writtenIndex } = this.#writer
+    if (index > writtenIndex) return this.#writer.pending(index)?.term
+    if (content !== undefined && index >= content.firstIndex) return termAt(content.runs, index)
+    return termAt(must(findSegment(sealed, index), `a segment with entry ${index}`).runs, index)
   }
 
   /**

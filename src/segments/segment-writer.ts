@@ -304,7 +304,7 @@ export class SegmentWriter {
     assert(open !== undefined, 'seal of no segment')
     const { content, file } = open
     const { disk, folder } = this.#options
-    const { firstIndex, lastIndex, length, header } = content
+    const { firstIndex, lastIndex, length, header, runs } = content
     const footer = content.footer()
     await this.#patience.tryFor(() => file.write([footer], length))
     await file.sync()
@@ -313,7 +313,7 @@ export class SegmentWriter {
     await this.#patience.tryFor(() => disk.rename(from, to))
     await disk.syncFolder(folder)
     const bytes = length + footer.length
-    this.sealed.push({ header, firstIndex, lastIndex, sha256: content.sha256(), bytes })
+    this.sealed.push({ header, firstIndex, lastIndex, sha256: content.sha256(), runs, bytes })
     this.#open = undefined
     this.#unrecorded = true
     await this.#handles.letGo(firstIndex)
