@@ -330,8 +330,9 @@ export class Replica implements Decider {
     return this.#waiters.isEmpty && !this.#pumping
   }
 
+  /** Nothing while nobody may decide here: the state may not be readable yet. */
   missing(command: Command, keys: RowKey[]): void {
-    missingRows(command, this.#inMemory, keys)
+    if (this.#raft.canDecide) missingRows(command, this.#inMemory, keys)
   }
 
   load(keys: readonly RowKey[]): Promise<Loaded> {

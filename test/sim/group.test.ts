@@ -1,0 +1,38 @@
+/**
+ * Groups of nodes in simulation, each with its log, segments and state on a disk of its own. `SEED` and
+ * `WORLDS` come from the environment.
+ */
+import t from 'tap'
+import { type GroupReport, GroupWorld } from './group/group-world.js'
+
+const seed = process.env['SEED'] ?? String(Date.now())
+const worlds = Number(process.env['WORLDS'] ?? 12)
+
+t.setTimeout(240_000)
+
+t.test(
+  'a group keeps what it acknowledged and shows no old state, whatever crashes and gets lost',
+  async t => {
+    t.comment(`seed ${seed}, ${worlds} worlds`)
+    const total: Partial<Record<keyof GroupReport, number>> = {}
+    for (let world = 0; world < worlds; world++) {
+      const report = await new GroupWorld({ seed: `${seed}.${world}`, faultMs: 20_000 }).run()
+      for (const [name, count] of Object.entries(report) as [keyof GroupReport, number][]) {
+        total[name] = (total[name] ?? 0) + count
+      }
+    }
+    t.comment(JSON.stringify(total))
+    t.ok((total.acknowledged ?? 0) > 100 * worlds, 'there was something to lose')
+    t.ok((total.crashes ?? 0) > 5 * worlds && (total.leaders ?? 0) > 5 * worlds)
+  },
+)
+
+t.test('without the sync of the write-ahead log such a group loses what it acknowledged', async t => {
+  const failures: string[] = []
+  for (let world = 0; world < 5 && failures.length === 0; world++) {
+    const group = new GroupWorld({ seed: `${seed}.${world}`, faultMs: 20_000, ignoreSync: true })
+    await group.run().catch((error: Error) => failures.push(error.message))
+  }
+  t.comment(failures[0])
+  t.equal(failures.length, 1)
+})

@@ -1,0 +1,366 @@
+/**
+ * A group of nodes under one seed: clients write and read through whichever node leads, while nodes are
+ * crashed (alone, several, all), messages are lost, repeated and late, directions are cut, leadership is
+ * handed over. What was acknowledged must be there, what was refused must not, no read may be older than what
+ * was known before it began; in the end all replicas hold the same log and the same rows.
+ */
+import { assert, must } from '../../../src/base/assert.js'
+import { SillokError } from '../../../src/base/errors.js'
+import type { ReplicaId } from '../../../src/base/ids.js'
+import { Random } from '../../../src/base/random.js'
+import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
+import type { Row } from '../../../src/codec/row.js'
+import type { Command } from '../../../src/machine/command.js'
+import { documentBytes } from '../../../src/machine/documents.js'
+import { documentKey, schemaKey } from '../../../src/machine/keys.js'
+import type { Reply } from '../../../src/machine/reply.js'
+import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import type { OpenedReplica } from '../../../src/replica/open-replica.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { smallLimits } from '../small-limits.js'
+import { GroupNode } from './group-node.js'
+import { Register } from './register.js'
+import { Wire } from './wire.js'
+
+export interface GroupWorldOptions {
+  readonly seed: string
+  /** Simulated time for which there are faults. */
+  readonly faultMs: number
+  /** The bug to plant: the write-ahead log's commits are not made durable. */
+  readonly ignoreSync?: boolean
+}
+
+export interface GroupReport {
+  crashes: number
+  acknowledged: number
+  reads: number
+  silent: number
+  refused: number
+  leaders: number
+  lostMessages: number
+}
+
+const schema = compileDefinition(1, 'places', { key: 'id', unique: { tag: { fields: ['tag'] } } }, 1, 1)
+const clientCount = 4
+const keysPerClient = 3
+/** How long a client waits for an answer. */
+const patienceMs = 1500
+/** After the faults a group has so long to be whole again. */
+const healMs = 60_000
+
+type Answer = Reply | SillokError | 'silence'
+
+export class GroupWorld {
+  readonly report: GroupReport = {
+    crashes: 0,
+    acknowledged: 0,
+    reads: 0,
+    silent: 0,
+    refused: 0,
+    leaders: 0,
+    lostMessages: 0,
+  }
+  readonly #options: GroupWorldOptions
+  readonly #random: Random
+  readonly #clock = new SimClock()
+  readonly #wire: Wire
+  readonly #nodes: readonly GroupNode[]
+  readonly #registers: readonly Register[]
+  readonly #terms = new Map<number, ReplicaId>()
+  #faulty = true
+  #fail: (error: unknown) => void = () => {}
+
+  constructor(options: GroupWorldOptions) {
+    this.#options = options
+    this.#random = new Random(options.seed)
+    const size = this.#random.pick([3, 3, 5])
+    const voters = Array.from({ length: size }, (_, place) => place + 1)
+    this.#wire = new Wire(this.#clock, this.#random.split('wire'), message => {
+      this.#node(message.to).opened?.replica.receive(message)
+    })
+    const limits = smallLimits(this.#random.split('limits'))
+    this.#nodes = voters.map(
+      id =>
+        new GroupNode({
+          id,
+          voters,
+          clock: this.#clock,
+          random: this.#random.split(`node ${id}`),
+          limits,
+          ignoreSync: options.ignoreSync === true,
+          send: message => this.#wire.send(message),
+          alarmed: alarm => this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
+          crashed: () => this.#crashed(id),
+          failed: error => this.#fail(error),
+        }),
+    )
+    this.#registers = Array.from(
+      { length: clientCount * keysPerClient },
+      (_, number) => new Register(`k${number}`),
+    )
+  }
+
+  /** From an empty disk to the end. Throws what was found wrong, naming seed and moment. */
+  async run(): Promise<GroupReport> {
+    const broken = new Promise<never>((_, reject) => {
+      this.#fail = reject
+    })
+    try {
+      await this.#clock.run(Promise.race([this.#live(), broken]))
+    } catch (cause) {
+      const what = cause instanceof Error ? cause.message : String(cause)
+      throw new Error(`seed ${this.#options.seed}, at ${this.#clock.monotonicMs()} ms: ${what}`, { cause })
+    }
+    this.report.lostMessages = this.#wire.lost
+    this.report.leaders = this.#terms.size
+    return this.report
+  }
+
+  async #live(): Promise<void> {
+    await Promise.all(this.#nodes.map(node => node.start()))
+    await this.#define()
+    const clients = this.#registers.map((register, number) => this.#client(register, number))
+    await this.#faults()
+    this.#wire.heal()
+    await this.#within(Promise.all(clients), 'the clients are not served')
+    await this.#heal()
+    await this.#verify()
+    // The power goes on all nodes at once, and what was not synced with it.
+    for (const node of this.#nodes) node.crash('none')
+    await this.#heal()
+    await this.#verify()
+  }
+
+  async #define(): Promise<void> {
+    const schemas = [[schemaKey(1), encodeSchema(schema)]] as const
+    for (;;) {
+      const answer = await this.#ask({ type: 'metaFeed', through: 1, schemas, ended: [] })
+      if (answer !== 'silence' && !(answer instanceof SillokError)) return
+    }
+  }
+
+  // --- Clients: each writes its own registers, and reads those of all
+
+  async #client(register: Register, number: number): Promise<void> {
+    const random = this.#random.split(`client ${number}`)
+    while (this.#faulty) {
+      await this.#pause(random.below(60))
+      if (random.chance(0.4)) await this.#read(random.pick(this.#registers), random)
+      else if (register.isKnown) await this.#write(register, random)
+      else await this.#read(register, random)
+    }
+  }
+
+  async #write(register: Register, random: Random): Promise<void> {
+    const { base } = register
+    const value = register.attempt()
+    const tag = random.chance(0.3) ? { tag: `t${random.below(4)}` } : {}
+    const operation = {
+      op: 'put' as const,
+      collection: 1,
+      key: documentKey(1, register.key),
+      document: encodeDocument({ id: register.key, value, ...tag }),
+      ifVersion: base?.version ?? null,
+    }
+    const answer = await this.#ask({ type: 'write', operations: [operation], mark: undefined })
+    if (answer === 'silence') {
+      this.report.silent += 1
+      register.unknown(value)
+    } else if (answer instanceof SillokError) {
+      if (answer.outcome === 'unknown') register.unknown(value)
+      else register.never(value)
+    } else if (answer.ok) {
+      this.report.acknowledged += 1
+      register.written(value, answer.version)
+    } else {
+      this.report.refused += 1
+      register.refused(value, answer.code)
+    }
+  }
+
+  /** A linearizable read at any node. */
+  async #read(register: Register, random: Random): Promise<void> {
+    const opened = random.pick(this.#nodes).opened
+    if (opened === undefined) return
+    const floor = register.known
+    const isReadable = await this.#withPatience<boolean>(resolve =>
+      opened.replica.readBarrier(error => resolve(error === undefined)),
+    )
+    if (isReadable !== true) return
+    this.report.reads += 1
+    register.seen(readRow(opened, register.key), floor)
+  }
+
+  /** Asks whoever may lead, until somebody takes the command. */
+  async #ask(command: Command): Promise<Answer> {
+    let guess = this.#leader() ?? this.#random.pick(this.#nodes).id
+    for (;;) {
+      const opened = this.#node(guess).opened
+      if (opened !== undefined) {
+        const answer = await this.#withPatience<Reply | SillokError>(answer =>
+          opened.replica.submit({ command, sender: {}, bytes: 256, answer }),
+        )
+        if (!(answer instanceof SillokError) || answer.code !== 'NOT_LEADER') return answer
+        guess = (answer.details['leader'] as number | undefined) ?? guess
+      }
+      await this.#pause(50)
+      guess = this.#random.chance(0.5) ? this.#random.pick(this.#nodes).id : guess
+    }
+  }
+
+  #withPatience<T>(begin: (resolve: (value: T) => void) => void): Promise<T | 'silence'> {
+    return new Promise(resolve => {
+      begin(resolve)
+      this.#clock.after(patienceMs, () => resolve('silence'))
+    })
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise(resolve => this.#clock.after(ms, resolve))
+  }
+
+  // --- Faults
+
+  async #faults(): Promise<void> {
+    const random = this.#random.split('faults')
+    const end = this.#clock.monotonicMs() + this.#options.faultMs
+    while (this.#clock.monotonicMs() < end) {
+      await this.#pause(random.below(700))
+      this.#fault(random)
+    }
+    this.#faulty = false
+    for (const node of this.#nodes) node.crashIfDue()
+  }
+
+  #fault(random: Random): void {
+    const node = random.pick(this.#nodes)
+    const other = random.pick(this.#nodes)
+    const mode = random.pick(['all', 'none', 'any', 'any'] as const)
+    const leader = this.#leader()
+    const faults: (() => void)[] = [
+      () => node.crash(mode),
+      () => node.crashSoon(1 + random.below(60), mode),
+      () => leader !== undefined && this.#node(leader).crashSoon(1 + random.below(20), mode),
+      () => this.#wire.cut(node.id, other.id),
+      () => this.#isolate(leader === undefined || random.chance(0.5) ? node.id : leader),
+      () => {
+        const lossChance = random.pick([0, 0.05, 0.3])
+        this.#wire.weather = {
+          lossChance,
+          repeatChance: random.pick([0, 0.2]),
+          delayMsMax: random.pick([1, 30, 300]),
+        }
+      },
+      () => this.#wire.heal(),
+      () => this.#wire.heal(),
+      () => leader !== undefined && this.#node(leader).opened?.replica.transferLeader(other.id),
+      () => random.chance(0.2) && this.#nodes.forEach(one => one.crash(mode)),
+    ]
+    random.pick(faults)()
+  }
+
+  #isolate(id: ReplicaId): void {
+    for (const node of this.#nodes) {
+      this.#wire.cut(id, node.id)
+      this.#wire.cut(node.id, id)
+    }
+  }
+
+  #crashed(id: ReplicaId): void {
+    this.report.crashes += 1
+    const pause = this.#random.below(this.#random.pick([30, 3000]))
+    this.#clock.after(pause, () =>
+      this.#node(id)
+        .start()
+        .catch(error => this.#fail(error)),
+    )
+  }
+
+  // --- The end
+
+  /** No faults any more: everybody comes back, one leads, and all have what it has. */
+  async #heal(): Promise<void> {
+    this.#wire.heal()
+    await this.#within(this.#whole(), 'the group does not come together')
+  }
+
+  async #whole(): Promise<void> {
+    for (;;) {
+      await this.#pause(50)
+      const leader = this.#leader()
+      if (leader === undefined) continue
+      const { replica } = must(this.#node(leader).opened, 'the leader')
+      const { commit, lastIndex } = replica.group()
+      const isSame = (node: GroupNode): boolean => node.opened?.replica.applied === commit
+      if (commit === lastIndex && this.#nodes.every(isSame)) return
+    }
+  }
+
+  async #within<T>(work: Promise<T>, otherwise: string): Promise<T> {
+    const late = this.#pause(healMs).then(() => {
+      throw new Error(
+        `${otherwise}: ${JSON.stringify(this.#nodes.map(node => node.opened?.replica.group()))}`,
+      )
+    })
+    return await Promise.race([work, late])
+  }
+
+  async #verify(): Promise<void> {
+    const opened = this.#nodes.map(node => must(node.opened, `node ${node.id}`))
+    for (const register of this.#registers) {
+      for (const one of opened) register.seen(readRow(one, register.key), register.known)
+    }
+    const [first, ...others] = await Promise.all(opened.map(bytesOf))
+    for (const bytes of others) assert(bytes.equals(must(first, 'a log')), 'two logs differ')
+    const tags = this.#registers.map(({ key }) => tagOf(readRow(must(opened[0], 'a replica'), key)))
+    const held = tags.filter(tag => tag !== undefined)
+    assert(new Set(held).size === held.length, () => `a tag is held twice: ${held.join(', ')}`)
+    for (const { state } of opened) {
+      const { slots } = await state.scrub()
+      assert(slots.length === 0, () => `digests do not fit in slots ${slots.join(', ')}`)
+    }
+    const [digests, ...rest] = opened.map(({ state }) => Buffer.from(state.digests().slice().buffer))
+    for (const one of rest) assert(one.equals(must(digests, 'digests')), 'two states differ')
+  }
+
+  /** Who leads in the newest term, if the node is up; two leaders of one term end the world. */
+  #leader(): ReplicaId | undefined {
+    let newest: { readonly id: ReplicaId; readonly term: number } | undefined
+    for (const { id, opened } of this.#nodes) {
+      const group = opened?.replica.group()
+      if (group?.role !== 'leader') continue
+      const known = this.#terms.get(group.term)
+      if (known !== undefined && known !== id)
+        this.#fail(new Error(`${known} and ${id} lead in term ${group.term}`))
+      this.#terms.set(group.term, id)
+      if (newest === undefined || group.term > newest.term) newest = { id, term: group.term }
+    }
+    return newest?.id
+  }
+
+  #node(id: ReplicaId): GroupNode {
+    return must(this.#nodes[id - 1], `node ${id}`)
+  }
+}
+
+function readRow({ state }: OpenedReplica, key: string): Row | null {
+  const row = documentKey(1, key)
+  const known = state.lookup(row)
+  if (known !== undefined) return known
+  const loaded = state.loadSync([row])
+  const found = loaded.get(row) ?? null
+  loaded.release()
+  return found
+}
+
+function tagOf(row: Row | null): unknown {
+  return row === null ? undefined : decodeDocument(documentBytes(row.value))['tag']
+}
+
+/** The whole log. */
+async function bytesOf({ segments, replica }: OpenedReplica): Promise<Buffer> {
+  await segments.sync()
+  const entries = await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
+  assert(entries.at(-1)?.index === replica.applied, 'the segments hold all that is applied')
+  return Buffer.concat(entries.map(entry => entry.bytes))
+}
