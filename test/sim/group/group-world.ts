@@ -48,6 +48,19 @@ const patienceMs = 1500
 /** After the faults a group has so long to be whole again. */
 const healMs = 60_000
 
+const faultKinds = [
+  'crash',
+  'crashSoon',
+  'crashAll',
+  'cut',
+  'isolate',
+  'isolateLeader',
+  'weather',
+  'transfer',
+] as const
+
+type FaultKind = (typeof faultKinds)[number]
+
 type Answer = Reply | SillokError | 'silence'
 
 export class GroupWorld {
@@ -66,6 +79,7 @@ export class GroupWorld {
   readonly #wire: Wire
   readonly #nodes: readonly GroupNode[]
   readonly #registers: readonly Register[]
+  readonly #kinds: readonly FaultKind[]
   readonly #terms = new Map<number, ReplicaId>()
   #faulty = true
   #fail: (error: unknown) => void = () => {}
@@ -78,6 +92,8 @@ export class GroupWorld {
     this.#wire = new Wire(this.#clock, this.#random.split('wire'), message => {
       this.#node(message.to).opened?.replica.receive(message)
     })
+    const kinds = faultKinds.filter(() => this.#random.chance(0.5))
+    this.#kinds = kinds.length > 0 ? kinds : faultKinds
     const limits = smallLimits(this.#random.split('limits'))
     this.#nodes = voters.map(
       id =>
@@ -146,7 +162,7 @@ export class GroupWorld {
     while (this.#faulty) {
       await this.#pause(random.below(60))
       if (random.chance(0.4)) await this.#read(random.pick(this.#registers), random)
-      else if (register.isKnown) await this.#write(register, random)
+      else if (register.isKnown || random.chance(0.5)) await this.#write(register, random)
       else await this.#read(register, random)
     }
   }
@@ -154,7 +170,7 @@ export class GroupWorld {
   async #write(register: Register, random: Random): Promise<void> {
     const { base } = register
     const value = register.attempt()
-    const tag = random.chance(0.3) ? { tag: `t${random.below(4)}` } : {}
+    const tag = random.chance(0.5) ? { tag: `t${random.below(3)}` } : {}
     const operation = {
       op: 'put' as const,
       collection: 1,
@@ -174,7 +190,7 @@ export class GroupWorld {
       register.written(value, answer.version)
     } else {
       this.report.refused += 1
-      register.refused(value, answer.code)
+      register.refused(value, answer.code, base)
     }
   }
 
@@ -232,31 +248,28 @@ export class GroupWorld {
     for (const node of this.#nodes) node.crashIfDue()
   }
 
+  /** One fault of the kinds that this world has; each world has others, so that rare ones are met alone. */
   #fault(random: Random): void {
     const node = random.pick(this.#nodes)
     const other = random.pick(this.#nodes)
+    const leader = this.#nodes.find(({ id }) => id === this.#leader()) ?? node
     const mode = random.pick(['all', 'none', 'any', 'any'] as const)
-    const leader = this.#leader()
-    const faults: (() => void)[] = [
-      () => node.crash(mode),
-      () => node.crashSoon(1 + random.below(60), mode),
-      () => leader !== undefined && this.#node(leader).crashSoon(1 + random.below(20), mode),
-      () => this.#wire.cut(node.id, other.id),
-      () => this.#isolate(leader === undefined || random.chance(0.5) ? node.id : leader),
-      () => {
+    const faults: Record<FaultKind, () => void> = {
+      crash: () => node.crash(mode),
+      crashSoon: () => random.pick([node, leader]).crashSoon(1 + random.below(60), mode),
+      crashAll: () => random.chance(0.2) && this.#nodes.forEach(one => one.crash(mode)),
+      cut: () => this.#wire.cut(node.id, other.id),
+      isolate: () => this.#isolate(node.id),
+      isolateLeader: () => this.#isolate(leader.id),
+      weather: () => {
         const lossChance = random.pick([0, 0.05, 0.3])
-        this.#wire.weather = {
-          lossChance,
-          repeatChance: random.pick([0, 0.2]),
-          delayMsMax: random.pick([1, 30, 300]),
-        }
+        const repeatChance = random.pick([0, 0.2])
+        this.#wire.weather = { lossChance, repeatChance, delayMsMax: random.pick([1, 30, 300]) }
       },
-      () => this.#wire.heal(),
-      () => this.#wire.heal(),
-      () => leader !== undefined && this.#node(leader).opened?.replica.transferLeader(other.id),
-      () => random.chance(0.2) && this.#nodes.forEach(one => one.crash(mode)),
-    ]
-    random.pick(faults)()
+      transfer: () => leader.opened?.replica.transferLeader(other.id),
+    }
+    if (random.chance(0.3)) this.#wire.heal()
+    else faults[random.pick(this.#kinds)]()
   }
 
   #isolate(id: ReplicaId): void {

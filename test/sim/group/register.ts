@@ -21,12 +21,14 @@ export class Register {
   readonly #unknown = new Set<number>()
   readonly #never = new Set<number>()
   #isKnown = true
+  /** A conflict was told of this version: a newer one is there. */
+  #superseded = -1
 
   constructor(key: string) {
     this.key = key
   }
 
-  /** False while an earlier write may or may not have been done: read first. */
+  /** False while an earlier write may or may not have been done: who writes now may meet it. */
   get isKnown(): boolean {
     return this.#isKnown
   }
@@ -61,8 +63,9 @@ export class Register {
   }
 
   /** A refusal is an answer of the state: another form is there, or another document has the tag. */
-  refused(value: number, code: string): void {
+  refused(value: number, code: string, base: Known | undefined): void {
     assert(code === 'CONFLICT' || code === 'UNIQUE_TAKEN', () => `${this.key}: refused with ${code}`)
+    if (code === 'CONFLICT') this.#superseded = base?.version ?? 0
     assert(
       code !== 'CONFLICT' || this.#unknown.size > 0,
       () => `${this.key}: a conflict, and nobody else writes it`,
@@ -78,6 +81,7 @@ export class Register {
       version >= (floor?.version ?? 0),
       () => `${this.key}: a read shows version ${version}, ${floor?.version} was known before`,
     )
+    assert(version > this.#superseded, () => `${this.key}: version ${version} is there, and made no conflict`)
     if (row !== null) {
       const value = decodeDocument(documentBytes(row.value))['value'] as number
       assert(!this.#never.has(value), () => `${this.key}: ${value} was refused, and is there`)
