@@ -39,8 +39,6 @@ type Run = Fields & LoadResult
 
 /** Prints one row a run; with `--json` one object with machine, commit, settings and runs. */
 export const command: Command = {
-  usage: 'bench [workload..]',
-  summary: `measure: ${names.join(', ')}`,
   declare: yargs =>
     yargs
       .positional('workload', {

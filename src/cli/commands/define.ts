@@ -17,8 +17,6 @@ import { isGiven, neededText, parseJson, readInput, textOf } from '../words.js'
 
 /** Makes the folder if there is none, unless it only prints, and prints the name that is defined then. */
 export const command: Command = {
-  usage: 'define <name> [file]',
-  summary: 'create a collection from its definition (JSON), or change it; without a definition, print it',
   declare: yargs =>
     declareFolder(yargs)
       .positional('name', { type: 'string', describe: 'name of the collection' })

@@ -12,8 +12,6 @@ const subjects = ['wal', 'segments', 'entries', 'sessions', 'claims'] as const
 
 /** Prints one row per batch, segment, changed row, session or claim. */
 export const command: Command = {
-  usage: 'inspect <what> [collection]',
-  summary: `look into a closed store: ${subjects.join(', ')}`,
   declare: yargs =>
     declareFolder(yargs)
       .positional('what', { type: 'string', describe: `one of ${subjects.join(', ')}` })

@@ -18,8 +18,6 @@ const matches = ['any', 'all'] as const
  * fragments as lines of text, in the JSON forms as the HTML of `collection.search`.
  */
 export const command: Command = {
-  usage: 'search <collection> <index> <text>',
-  summary: 'print the documents that a search index finds, the best first',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

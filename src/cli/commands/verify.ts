@@ -17,8 +17,6 @@ import { verifyFolder } from '../verify-folder.js'
 
 /** Prints what was found; no file of the store is changed. */
 export const command: Command = {
-  usage: 'verify',
-  summary: 'read every byte of a closed store and name what is wrong',
   declare: yargs => declareFolder(yargs).epilogue(ofVerify),
   async run(given, terminal) {
     const folder = folderOf(given)
