@@ -5,8 +5,6 @@
 import { readFile } from 'node:fs/promises'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import { checkDefinition } from '../../machine/schema.js'
-import { IndexTypes } from '../../store/index-types.js'
 import type { Arguments, Command, Terminal } from '../command.js'
 import { declareFolder, folderOf, withPresentStore, withStore } from '../embedded.js'
 import { type ExitCode, exitCodes } from '../failure.js'
@@ -40,6 +38,8 @@ export const command: Command = {
     if (textOf(given, 'file') === undefined && textOf(given, 'json') === undefined)
       return await printPresent(name, given, terminal)
     const { text, from } = await definitionText(given)
+    const { checkDefinition } = await import('../../machine/schema.js')
+    const { IndexTypes } = await import('../../store/index-types.js')
     // Checked before the folder is made: a wrong definition leaves nothing behind.
     const definition = checkDefinition(name, parseJson(text, from))
     new IndexTypes().configure(name, definition)

@@ -1,6 +1,5 @@
 /** `sillok inspect`: looks into a closed store without opening it; nothing in it is changed. */
-import { realEnvironment } from '../../env/real-environment.js'
-import { type Inspection, inspectStore, type Look } from '../../replica/inspect.js'
+import type { Inspection, Look } from '../../replica/inspect.js'
 import type { Arguments, Command } from '../command.js'
 import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
 import { exitCodes } from '../failure.js'
@@ -45,14 +44,8 @@ export const command: Command = {
     const look = lookFor(given)
     const folder = folderOf(given)
     await mustHoldSomething(folder)
-    const env = realEnvironment()
-    try {
-      await inspectStore(env, folder, inspection =>
-        printRows(look(inspection), terminal.format, terminal.out),
-      )
-    } finally {
-      await env.disk.close()
-    }
+    const { inspectFolder } = await import('../inspect-folder.js')
+    await inspectFolder(folder, inspection => printRows(look(inspection), terminal.format, terminal.out))
     return exitCodes.ok
   },
 }
