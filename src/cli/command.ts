@@ -1,6 +1,6 @@
 /**
  * The shape of a verb. Each stands in a file of its own in `commands/`, named like the verb, which exports
- * `command`; `main.ts` lists them. A verb writes its result with `printRows` or `printOne`, throws what
+ * `command`; `verbs.ts` lists them. A verb writes its result with `printRows` or `printOne`, throws what
  * fails, and ends with an exit code.
  */
 import type { Argv } from 'yargs'
@@ -19,12 +19,8 @@ export interface Terminal {
 /** Arguments as parsed, by name; a verb checks what it takes. */
 export type Arguments = Readonly<Record<string, unknown>>
 
-/** One verb of the command line. */
+/** What a verb takes and does. */
 export interface Command {
-  /** The verb and its positional arguments, as yargs writes them: `get <collection> <key>`. */
-  readonly usage: string
-  /** One line for `--help`. */
-  readonly summary: string
   /** Declares options and positionals. */
   declare(yargs: Argv): Argv
   /**

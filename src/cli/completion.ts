@@ -9,8 +9,6 @@
  * in use or a damaged one have no names.
  */
 import type { Argv } from 'yargs'
-import { realEnvironment } from '../env/real-environment.js'
-import { inspectStore } from '../replica/inspect.js'
 import type { Arguments } from './command.js'
 import { folderOf, mustHoldSomething } from './embedded.js'
 import { outputFormats, type Sink } from './output.js'
@@ -110,12 +108,8 @@ async function definedIn(given: Arguments): Promise<readonly NamedCollection[]> 
   try {
     const folder = folderOf({ dir: textOf(given, 'dir') })
     await mustHoldSomething(folder)
-    const env = realEnvironment()
-    try {
-      return await inspectStore(env, folder, inspection => inspection.collections())
-    } finally {
-      await env.disk.close()
-    }
+    const { inspectFolder } = await import('./inspect-folder.js')
+    return await inspectFolder(folder, inspection => inspection.collections())
   } catch {
     return []
   }

@@ -9,7 +9,7 @@ import { readdir } from 'node:fs/promises'
 import type { Argv } from 'yargs'
 import { SillokError } from '../base/errors.js'
 import { isSystemError, systemError } from '../env/system-errors.js'
-import { type OpenOptions, open } from '../store/open.js'
+import type { OpenOptions } from '../store/open.js'
 import type { Store } from '../store/store.js'
 import type { Arguments, Terminal } from './command.js'
 import type { Sink } from './output.js'
@@ -44,6 +44,7 @@ export async function withStore<T>(
   work: (store: Store) => Promise<T>,
   options: Pick<OpenOptions, 'deadlineMs'> = {},
 ): Promise<T> {
+  const { open } = await import('../store/open.js')
   const store = await open({
     ...options,
     dir: folder,

@@ -1,46 +1,22 @@
 /**
- * The command line: which verbs there are, what they share, and how the process ends. No logic of the store.
+ * The command line: what its verbs share, and how the process ends. No logic of the store.
  *
  * Results go to standard output, everything else to standard error; the exit code says how it ended
  * (`failure.ts`).
  */
 import yargs, { type Argv } from 'yargs'
+import { assert } from '../base/assert.js'
 import type { Arguments, Command, Terminal } from './command.js'
-import { releaseVersion } from './commands/version.js'
 import { complete, wordsToComplete } from './completion.js'
 import { exitCodeOf, exitCodes, failureJson, failureText } from './failure.js'
 import { chooseFormat, outputFormats, type Sink, streamSink } from './output.js'
+import { releaseVersion } from './release.js'
 import { ofAll } from './verb-promises.js'
+import { type Verb, verbs } from './verbs.js'
 import { shieldDashes } from './words.js'
 import { verbOf, wrongLine } from './wrong-line.js'
 
-/** The verbs, in the order in which the help lists them: a line for each. */
-const commands: readonly { readonly command: Command }[] = await Promise.all([
-  import('./commands/define.js'),
-  import('./commands/import.js'),
-  import('./commands/export.js'),
-  import('./commands/put.js'),
-  import('./commands/get.js'),
-  import('./commands/delete.js'),
-  import('./commands/scan.js'),
-  import('./commands/count.js'),
-  import('./commands/find.js'),
-  import('./commands/search.js'),
-  import('./commands/tail.js'),
-  import('./commands/indexes.js'),
-  import('./commands/rebuild.js'),
-  import('./commands/constraints.js'),
-  import('./commands/status.js'),
-  import('./commands/digest.js'),
-  import('./commands/verify.js'),
-  import('./commands/inspect.js'),
-  import('./commands/demo.js'),
-  import('./commands/bench.js'),
-  import('./commands/completion.js'),
-  import('./commands/version.js'),
-])
-
-const usages = commands.map(({ command }) => command.usage)
+const usages = verbs.map(({ usage }) => usage)
 
 /**
  * Carries out one command line (without node and script) and answers the exit code. Never throws, never ends
@@ -54,15 +30,16 @@ export async function run(
   let chosen: { command: Command; given: Arguments } | undefined
   let verb: string | undefined
   try {
+    const [release, loaded] = await Promise.all([releaseVersion(), loadNamed(words)])
     const asked = wordsToComplete(words)
     if (asked !== undefined) {
-      const release = await releaseVersion()
-      const parser = (found: (given: Arguments) => void) => declare(release, (_verb, given) => found(given))
+      const parser = (found: (given: Arguments) => void) =>
+        declare(release, loaded, (_verb, given) => found(given))
       await complete(asked, usages.map(verbOf), parser, out)
       return exitCodes.ok
     }
     let help = ''
-    const parser = declare(await releaseVersion(), (command, given) => {
+    const parser = declare(release, loaded, (command, given) => {
       chosen = { command, given }
     })
     await parser.parseAsync(shieldDashes(words), {}, (failure, given, text) => {
@@ -94,7 +71,20 @@ function wantsJson(given: Arguments | undefined): boolean {
   return given?.['output'] === 'json' || given?.['output'] === 'ndjson'
 }
 
-function declare(release: string, choose: (command: Command, given: Arguments) => void): Argv {
+/**
+ * Loads the verbs that stand among the words: the parser can choose no other. It asks the chosen one at once
+ * what it takes, so the module must be there before.
+ */
+async function loadNamed(words: readonly string[]): Promise<ReadonlyMap<Verb, Command>> {
+  const named = verbs.filter(({ usage }) => words.includes(verbOf(usage)))
+  return new Map(await Promise.all(named.map(async verb => [verb, (await verb.load()).command] as const)))
+}
+
+function declare(
+  release: string,
+  loaded: ReadonlyMap<Verb, Command>,
+  choose: (command: Command, given: Arguments) => void,
+): Argv {
   let parser = yargs()
     .scriptName('sillok')
     .locale('en')
@@ -113,12 +103,17 @@ function declare(release: string, choose: (command: Command, given: Arguments) =
     .exitProcess(false)
     .wrap(100)
     .epilogue(ofAll)
-  for (const { command } of commands) {
+  for (const verb of verbs) {
+    const command = (): Command => {
+      const found = loaded.get(verb)
+      assert(found !== undefined, () => `loaded: ${verb.usage}`)
+      return found
+    }
     parser = parser.command(
-      command.usage,
-      command.summary,
-      builder => command.declare(builder),
-      given => choose(command, given),
+      verb.usage,
+      verb.summary,
+      builder => command().declare(builder),
+      given => choose(command(), given),
     )
   }
   return parser

@@ -8,7 +8,6 @@
 import path from 'node:path'
 import { Random } from '../../base/random.js'
 import { RealClock } from '../../env/real-clock.js'
-import { open } from '../../store/open.js'
 import { type LoadResult, runLoad } from '../bench/closed-loop.js'
 import { runRawSync } from '../bench/raw-sync.js'
 import { prepare, type WorkloadName, workloadNames } from '../bench/workloads.js'
@@ -39,8 +38,6 @@ type Run = Fields & LoadResult
 
 /** Prints one row a run; with `--json` one object with machine, commit, settings and runs. */
 export const command: Command = {
-  usage: 'bench [workload..]',
-  summary: `measure: ${names.join(', ')}`,
   declare: yargs =>
     yargs
       .positional('workload', {
@@ -152,6 +149,7 @@ async function measure(
   const label = `fill for ${workload}`
   const dir = path.join(folder, 'store')
   const progress = new Progress({ sink: terminal.err, clock, label, unit: 'documents', total: keyspace })
+  const { open } = await import('../../store/open.js')
   let store = await open({ dir })
   try {
     const filled = (count: number): void => progress.advance(count)

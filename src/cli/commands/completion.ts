@@ -32,8 +32,6 @@ compdef _sillok sillok
 
 /** Prints the script, whatever the form of results. */
 export const command: Command = {
-  usage: 'completion [shell]',
-  summary: 'print the script by which bash or zsh completes verbs, options and names',
   declare: yargs =>
     yargs
       .positional('shell', { type: 'string', describe: 'bash or zsh (the one that SHELL names, else bash)' })

@@ -18,8 +18,6 @@ const pageViolations = 1000
  * goes on building only while the store is open.
  */
 export const command: Command = {
-  usage: 'constraints [collection]',
-  summary: 'print the unique constraints, how far each is, and what violates it',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'only those of this collection' })

@@ -8,8 +8,6 @@ import { neededText } from '../words.js'
 
 /** Prints the number of documents of a range; it reads them all. */
 export const command: Command = {
-  usage: 'count <collection>',
-  summary: 'print how many documents there are, or in a range of keys',
   declare: yargs =>
     declareKeyRange(declareFolder(yargs)).positional('collection', {
       type: 'string',

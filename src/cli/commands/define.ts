@@ -5,8 +5,6 @@
 import { readFile } from 'node:fs/promises'
 import { SillokError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import { checkDefinition } from '../../machine/schema.js'
-import { IndexTypes } from '../../store/index-types.js'
 import type { Arguments, Command, Terminal } from '../command.js'
 import { declareFolder, folderOf, withPresentStore, withStore } from '../embedded.js'
 import { type ExitCode, exitCodes } from '../failure.js'
@@ -17,8 +15,6 @@ import { isGiven, neededText, parseJson, readInput, textOf } from '../words.js'
 
 /** Makes the folder if there is none, unless it only prints, and prints the name that is defined then. */
 export const command: Command = {
-  usage: 'define <name> [file]',
-  summary: 'create a collection from its definition (JSON), or change it; without a definition, print it',
   declare: yargs =>
     declareFolder(yargs)
       .positional('name', { type: 'string', describe: 'name of the collection' })
@@ -42,6 +38,8 @@ export const command: Command = {
     if (textOf(given, 'file') === undefined && textOf(given, 'json') === undefined)
       return await printPresent(name, given, terminal)
     const { text, from } = await definitionText(given)
+    const { checkDefinition } = await import('../../machine/schema.js')
+    const { IndexTypes } = await import('../../store/index-types.js')
     // Checked before the folder is made: a wrong definition leaves nothing behind.
     const definition = checkDefinition(name, parseJson(text, from))
     new IndexTypes().configure(name, definition)

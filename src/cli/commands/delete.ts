@@ -7,8 +7,6 @@ import { countOf, isGiven, keyOf, neededText } from '../words.js'
 
 /** Prints whether there was one; a missing document is no failure, because nothing is left to delete. */
 export const command: Command = {
-  usage: 'delete <collection> <key>',
-  summary: 'remove a document',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

@@ -34,8 +34,6 @@ const killShares = [0.2, 0.45, 0.7]
 
 /** Prints what was done, what was claimed and found, and the figures. */
 export const command: Command = {
-  usage: 'demo',
-  summary: 'import 171,075 places under kill -9, and check that nothing is lost or done twice',
   declare: yargs =>
     yargs.option('keep', {
       type: 'boolean',

@@ -11,8 +11,6 @@ import { printOne } from '../output.js'
 
 /** Prints the digest: equal ones mean equal documents, unique values and kept replies, and versions. */
 export const command: Command = {
-  usage: 'digest',
-  summary: 'print a digest of all documents and versions, to compare copies of a store',
   declare: declareFolder,
   async run(given, terminal) {
     const text = await withPresentStore(given, terminal, store => Promise.resolve(store.digest()))

@@ -21,8 +21,6 @@ import { neededText, textOf } from '../words.js'
 
 /** Prints the documents; with `--output-file` what was written instead. */
 export const command: Command = {
-  usage: 'export <collection>',
-  summary: 'write all documents as NDJSON, which import takes',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

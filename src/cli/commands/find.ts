@@ -10,8 +10,6 @@ const bounds = ['gte', 'gt', 'lt', 'lte'] as const
 
 /** Prints what the index answers. A value is written as JSON; a word that is no JSON is text. */
 export const command: Command = {
-  usage: 'find <collection> <index>',
-  summary: 'print the documents that a secondary index answers with',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

@@ -11,8 +11,6 @@ import { isGiven, keyOf, lookupValue, neededText, textOf, textsOf } from '../wor
 
 /** Prints the document; a missing one is NOT_FOUND, exit code 5. */
 export const command: Command = {
-  usage: 'get <collection> <value..>',
-  summary: 'print a document, by key or with --by by a unique value',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

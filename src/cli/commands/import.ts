@@ -44,8 +44,6 @@ const deadlineMs = 10 * 60_000
  * runs of the same import.
  */
 export const command: Command = {
-  usage: 'import <collection> <file>',
-  summary: 'insert the documents of a file: NDJSON, one JSON array or CSV; resumable, exactly once',
   declare: yargs =>
     declareFormat(declareFolder(yargs))
       .positional('collection', { type: 'string', describe: 'name of the collection' })

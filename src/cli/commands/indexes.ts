@@ -14,8 +14,6 @@ import { isGiven } from '../words.js'
  * on building only while the store is open; documents that were put aside are tried again at each opening.
  */
 export const command: Command = {
-  usage: 'indexes',
-  summary: 'print the derived indexes, and how far each is, or the documents that they put aside',
   declare: yargs =>
     declareFolder(yargs).option('parked', {
       type: 'boolean',

@@ -1,6 +1,5 @@
 /** `sillok inspect`: looks into a closed store without opening it; nothing in it is changed. */
-import { realEnvironment } from '../../env/real-environment.js'
-import { type Inspection, inspectStore, type Look } from '../../replica/inspect.js'
+import type { Inspection, Look } from '../../replica/inspect.js'
 import type { Arguments, Command } from '../command.js'
 import { declareFolder, folderOf, mustHoldSomething } from '../embedded.js'
 import { exitCodes } from '../failure.js'
@@ -12,8 +11,6 @@ const subjects = ['wal', 'segments', 'entries', 'sessions', 'claims'] as const
 
 /** Prints one row per batch, segment, changed row, session or claim. */
 export const command: Command = {
-  usage: 'inspect <what> [collection]',
-  summary: `look into a closed store: ${subjects.join(', ')}`,
   declare: yargs =>
     declareFolder(yargs)
       .positional('what', { type: 'string', describe: `one of ${subjects.join(', ')}` })
@@ -47,14 +44,8 @@ export const command: Command = {
     const look = lookFor(given)
     const folder = folderOf(given)
     await mustHoldSomething(folder)
-    const env = realEnvironment()
-    try {
-      await inspectStore(env, folder, inspection =>
-        printRows(look(inspection), terminal.format, terminal.out),
-      )
-    } finally {
-      await env.disk.close()
-    }
+    const { inspectFolder } = await import('../inspect-folder.js')
+    await inspectFolder(folder, inspection => printRows(look(inspection), terminal.format, terminal.out))
     return exitCodes.ok
   },
 }

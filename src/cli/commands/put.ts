@@ -15,8 +15,6 @@ const inputBytesMax = 6 * limits.documentBytesMax
 
 /** Prints the version that the document has when it is durable. */
 export const command: Command = {
-  usage: 'put <collection> [json]',
-  summary: 'write a document: JSON, or - for standard input',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

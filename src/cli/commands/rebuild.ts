@@ -18,8 +18,6 @@ const lookMs = 20
  * verb is interrupted, the next opening goes on.
  */
 export const command: Command = {
-  usage: 'rebuild <collection> <index>',
-  summary: 'make an index again from the documents, and wait until it is built',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })

@@ -8,8 +8,6 @@ import { countOf, isGiven, neededText } from '../words.js'
 
 /** Prints the documents of a range; memory does not grow with their number. */
 export const command: Command = {
-  usage: 'scan <collection>',
-  summary: 'print the documents of a range of keys',
   declare: yargs =>
     declareKeyRange(declareFolder(yargs))
       .positional('collection', { type: 'string', describe: 'name of the collection' })

@@ -5,7 +5,6 @@ import type { Store } from '../../store/store.js'
 import type { Arguments, Command, Terminal } from '../command.js'
 import { declareFolder, withPresentStore } from '../embedded.js'
 import { exitCodes } from '../failure.js'
-import { highlightsOf, writeFragments } from '../found-text.js'
 import { type Fields, printRows } from '../output.js'
 import { visible } from '../table.js'
 import { UsageError } from '../usage.js'
@@ -18,8 +17,6 @@ const matches = ['any', 'all'] as const
  * fragments as lines of text, in the JSON forms as the HTML of `collection.search`.
  */
 export const command: Command = {
-  usage: 'search <collection> <index> <text>',
-  summary: 'print the documents that a search index finds, the best first',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'name of the collection' })
@@ -64,6 +61,7 @@ async function printPage(
   const text = neededText(given, 'text')
   const { hits, cursor } = await store.collection(collection).search(index, text, options)
   if (terminal.format === 'table' && options.highlight === true) {
+    const { highlightsOf, writeFragments } = await import('../found-text.js')
     const { match, prefix } = options
     const highlights = highlightsOf(store, { collection, index, text, match, prefix })
     for (const { key, score, document } of hits) {

@@ -13,8 +13,6 @@ import { settledStatus } from '../settled-status.js'
  * them: a store counts those that its own process has, `inspect sessions` shows all.
  */
 export const command: Command = {
-  usage: 'status',
-  summary: 'print what the store is and holds',
   declare: declareFolder,
   async run(given, terminal) {
     const status = await withPresentStore(given, terminal, store => settledStatus(store, new RealClock()))

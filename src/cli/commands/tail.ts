@@ -12,8 +12,6 @@ import { isGiven, textOf } from '../words.js'
 
 /** Prints one change a line as JSON, whatever the terminal: with `--follow` there is no end to wait for. */
 export const command: Command = {
-  usage: 'tail [collection]',
-  summary: 'print the changes of documents, in the order of the log',
   declare: yargs =>
     declareFolder(yargs)
       .positional('collection', { type: 'string', describe: 'only changes of this collection' })

@@ -13,16 +13,14 @@ import { exitCodes } from '../failure.js'
 import { printRows } from '../output.js'
 import { duration, grouped } from '../progress.js'
 import { ofVerify } from '../verb-promises.js'
-import { verifyFolder } from '../verify-folder.js'
 
 /** Prints what was found; no file of the store is changed. */
 export const command: Command = {
-  usage: 'verify',
-  summary: 'read every byte of a closed store and name what is wrong',
   declare: yargs => declareFolder(yargs).epilogue(ofVerify),
   async run(given, terminal) {
     const folder = folderOf(given)
     await mustHoldSomething(folder)
+    const { verifyFolder } = await import('../verify-folder.js')
     const clock = new RealClock()
     const startMs = clock.monotonicMs()
     const { faults, faultCount, notes, counts } = await verifyFolder(folder)

@@ -6,7 +6,6 @@ import type { DocumentKey } from '../../base/tuple.js'
 import type { Clock } from '../../env/clock.js'
 import type { SearchOptions } from '../../store/search-types.js'
 import type { Store } from '../../store/store.js'
-import { highlightsOf, writeFragments } from '../found-text.js'
 import type { Sink } from '../output.js'
 import type { Claims } from './claims.js'
 import type { IndexFigures } from './indexed.js'
@@ -96,6 +95,7 @@ async function show(store: Store, text: string, out: Sink | undefined): Promise<
   if (out === undefined) return
   const { hits } = await store.collection('sentences').search('text', text, { limit: 3 })
   await out.write(`search: ${text}\n`)
+  const { highlightsOf, writeFragments } = await import('../found-text.js')
   const highlights = highlightsOf(store, { collection: 'sentences', index: 'text', text })
   for (const { document } of hits) await writeFragments(highlights, document, out)
 }

@@ -1,20 +1,38 @@
 /** What the words of a command line mean: verbs, options, values, and what is said of wrong ones. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { run } from '../../../src/cli/main.js'
 import { nearName } from '../../../src/cli/near-name.js'
+import { verbs } from '../../../src/cli/verbs.js'
+import { verbOf } from '../../../src/cli/wrong-line.js'
 import { projectRoot } from '../../tidy/files.js'
 import { shell } from './shell.js'
 
-t.test('a verb is a file in commands, and one line of main.ts', async t => {
-  const lines = readFileSync(path.join(projectRoot, 'src/cli/main.ts'), 'utf8').split('\n')
-  for (const file of readdirSync(path.join(projectRoot, 'src/cli/commands'))) {
-    const name = path.basename(file, '.ts')
-    const own = lines.filter(line => line.includes(`commands/${name}.js`) && line.includes('import('))
-    t.equal(own.length, 1, name)
+t.test('a verb is a file in commands, and one entry of the table, which loads that file', async t => {
+  const files = readdirSync(path.join(projectRoot, 'src/cli/commands')).map(file =>
+    path.basename(file, '.ts'),
+  )
+  const names = verbs.map(({ usage }) => verbOf(usage))
+  t.same([...names].sort(), files.sort())
+  for (const [i, { load }] of verbs.entries()) {
+    const file = new URL(`../../../src/cli/commands/${names[i]}.js`, import.meta.url)
+    t.equal(await load(), await import(file.href), file.pathname)
   }
-  t.notOk(lines.some(line => line.includes('as command') || line.includes('command as')))
+})
+
+t.test('the help of bench and inspect lists what they take', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'users', '--json', '{"key":"id"}')
+  for (const [verb, said] of [
+    ['bench', 'a workload is one of '],
+    ['inspect', 'inspect looks at '],
+  ] as const) {
+    const { err } = await sillok(verb, 'nothing')
+    const [, taken] = new RegExp(`^UsageError: ${said}(.*), not nothing\n`).exec(err) ?? []
+    const summary = verbs.find(({ usage }) => verbOf(usage) === verb)?.summary ?? ''
+    t.equal(/: (.*)$/.exec(summary)?.[1], taken, verb)
+  }
 })
 
 t.test('an unknown verb is named, with the one that may be meant, and where help is', async t => {
@@ -54,6 +72,15 @@ t.test('after -- every word is a word, also one that begins with a dash', async 
   t.match(await sillok('delete', 'users', '--', '-x'), { exit: 0, out: /"existed":true/ })
   t.match(await sillok('get', 'users', '-x'), { exit: 2 }, 'without -- it is an option')
   t.match(await sillok('--', '-x'), { exit: 2, err: /^UsageError: no verb "-x"\n/ })
+})
+
+t.test('the verb is found among words that name other verbs', async t => {
+  const { sillok } = shell(t)
+  await sillok('define', 'get', '--json', '{"key":"id"}')
+  t.match(await sillok('put', 'get', '{"id":"import"}'), { exit: 0 })
+  t.match(await sillok('get', 'get', 'import'), { exit: 0, out: '{"id":"import"}\n' })
+  t.match(await sillok('-o', 'get', 'count', 'get'), { exit: 2, err: /^UsageError: -o is .*, not get\n/ })
+  t.match(await sillok('-o', 'json', 'count', 'get'), { exit: 0, out: /"documents": 1/ })
 })
 
 t.test('a usage error names options with their dashes, and what is missing', async t => {
