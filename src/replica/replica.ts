@@ -19,10 +19,8 @@ import {
   type Version,
   versionsPerEpoch,
 } from '../base/ids.js'
-import type { Limits } from '../base/limits.js'
 import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
-import type { Clock } from '../env/clock.js'
 import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
 import { evolve, timeOf } from '../machine/evolve.js'
@@ -30,56 +28,22 @@ import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
 import type { ConfigurationChange } from '../raft/configuration.js'
-import type { Alarm, Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
-import { Raft, type RaftOptions, type RaftStatus } from '../raft/raft.js'
-import type { SegmentLog } from '../segments/segment-log.js'
+import type { Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
+import { Raft, type RaftStatus } from '../raft/raft.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
 import { hardStateRegister } from '../wal/registers.js'
-import type { Wal } from '../wal/wal.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
 import { Application } from './application.js'
 import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
-import type { Memberships } from './memberships.js'
 import { Overlay } from './overlay.js'
 import { RaftStorage } from './raft-storage.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
 import { notLeader, refusedChange, whileWaiting } from './refusals.js'
-import type { StoredLog } from './stored-log.js'
+import type { ReplicaOptions } from './replica-options.js'
 import { type Asker, Waiters } from './waiters.js'
-
-/** What a replica works with. */
-export interface ReplicaOptions {
-  readonly partition: PartitionId
-  readonly replica: ReplicaId
-  readonly clock: Clock
-  readonly wal: Wal
-  readonly segments: SegmentLog
-  readonly state: State
-  /** Segments and tail, as Raft asks for them. */
-  readonly log: StoredLog
-  /** Who belongs to the group; kept up here. */
-  readonly memberships: Memberships
-  /** Writes a state checkpoint into the log. */
-  readonly record: (bytes: Buffer) => Promise<void>
-  readonly slotEpoch: number
-  readonly limits: Limits
-  readonly raft: Pick<RaftOptions, 'random' | 'electionTicks' | 'uncommittedBytesMax'> & {
-    readonly start: Omit<RaftOptions['start'], 'log' | 'configuration' | 'configurationIndex'>
-  }
-  /** Hands a message to whoever carries it to the replica that it is for: it may be lost, late, repeated. */
-  readonly send: (message: PeerMessage) => void
-  /** Opens a session that this partition does not know; resolves when the command may be tried again. */
-  readonly openSession: (session: number) => Promise<void>
-  /** Called after entries were applied. */
-  readonly applied: () => void
-  /** Told when a replica of the group no longer holds what it had acknowledged. */
-  readonly alarmed: (alarm: Alarm) => void
-  /** Called once when the replica cannot go on. */
-  readonly failed: (error: SillokError) => void
-}
 
 /** Where a replica stands. */
 export interface ReplicaStatus
@@ -455,7 +419,7 @@ export class Replica implements Decider {
     this.#storage.append(message)
   }
 
-  /** Something new for Raft, and then what it has to do. What it may not survive stops the replica. */
+  /** Something new for Raft, and what it has to do then. What it may not survive stops the replica. */
   #step(call: () => void): void {
     if (this.#failure !== undefined) return
     try {

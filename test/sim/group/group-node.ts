@@ -62,7 +62,7 @@ export class GroupNode {
     })
   }
 
-  /** Begins a life with what the disk has; resolves when the replica takes part, unless it is crashed before. */
+  /** Begins a life with what the disk has; resolves when the replica takes part, if it is not crashed before. */
   async start(): Promise<void> {
     const life = this.#life
     const env = life === 0 ? this.machine.environment : this.machine.restart()

@@ -282,11 +282,10 @@ export class GroupWorld {
   #crashed(id: ReplicaId): void {
     this.report.crashes += 1
     const pause = this.#random.below(this.#random.pick([30, 3000]))
-    this.#clock.after(pause, () =>
-      this.#node(id)
-        .start()
-        .catch(error => this.#fail(error)),
-    )
+    this.#clock.after(pause, () => {
+      const start = this.#node(id).start()
+      start.catch(error => this.#fail(error))
+    })
   }
 
   // --- The end
