@@ -42,6 +42,16 @@ export class Application {
     this.#parts = parts
   }
 
+  /** Hands the segments what they lack of the applied log: after a crash that may be more than is to come. */
+  refill(): void {
+    const { tail, segments, applied } = this.#parts
+    const entries: Entry[] = []
+    for (let index = segments.lastIndex + 1; index <= applied(); index++) {
+      entries.push(must(tail.get(index), `entry ${index} in the tail`))
+    }
+    if (entries.length > 0) segments.append(entries)
+  }
+
   /** Entries up to this one are committed and durable here: applies them, at once as far as it can. */
   goOn(through: LogIndex): void {
     this.#target = Math.max(this.#target, through)
@@ -85,18 +95,8 @@ export class Application {
       apply(must(tail.get(index), `entry ${index} in the tail`))
       if (index % entriesPerLook === 0 && clock.monotonicMs() - began > limits.sliceMs) break
     }
-    this.#appendSegments()
+    this.refill()
     progressed()
-  }
-
-  /** Hands the segments what they lack of the applied log: after a crash more than what was just applied. */
-  #appendSegments(): void {
-    const { tail, segments, applied } = this.#parts
-    const entries: Entry[] = []
-    for (let index = segments.lastIndex + 1; index <= applied(); index++) {
-      entries.push(must(tail.get(index), `entry ${index} in the tail`))
-    }
-    if (entries.length > 0) segments.append(entries)
   }
 
   #soon(): Promise<void> {

@@ -29,6 +29,7 @@ import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { AppliedSignal } from './applied-signal.js'
 import { ChangeFeed, followed, writtenIn } from './change-feed.js'
+import { committedEntries } from './committed-entries.js'
 import { ConstraintBuilds } from './constraint-builds.js'
 import { asFailure, isClosing, isLackOfSpace } from './failure.js'
 import { originOf, refuseForeign, takeIdentity } from './identity.js'
@@ -69,9 +70,6 @@ const tickMs = 100
 const expiryMs = 30_000
 /** How long a closing host waits for what is in flight, say on a full disk. */
 const drainMs = 5_000
-
-/** Bytes of the tail after which a piece of it ends. */
-const tailPieceBytes = 512 * 1024
 
 /** One node in this process: open it, use its replicas, close it. */
 export class Host {
@@ -292,7 +290,7 @@ export class Host {
     const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
       this.#committed(metaPartition, from, through)
     this.#feeds.push(new MetaFeed({ meta: this.meta, target: this.data, read }))
-    for (const { replica, last } of this.#replicas.values()) replica.start(last)
+    for (const { replica, lastTime } of this.#replicas.values()) replica.start(lastTime)
   }
 
   async #openIndexes(pace: BackgroundPace): Promise<void> {
@@ -339,34 +337,9 @@ export class Host {
     this.#indexes.update(this.schemas())
   }
 
-  /**
-   * Committed entries of a partition: from the segments, and what they do not have yet from the log's tail.
-   */
-  async *#committed(
-    partition: PartitionId,
-    from: LogIndex,
-    through: LogIndex,
-  ): AsyncIterable<readonly Entry[]> {
-    const { segments } = this.#opened(partition)
+  #committed(partition: PartitionId, from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> {
     const tail = must(this.#wal, 'the log').tail(partition)
-    let next = from
-    while (next <= through) {
-      // What is in the tail now may be in the segments when this goes on.
-      if (next > segments.lastIndex) {
-        const rest: Entry[] = []
-        for (let bytes = 0; next <= through && bytes < tailPieceBytes; next++) {
-          const entry = must(tail.get(next), `entry ${next} of partition ${partition}`)
-          rest.push(entry)
-          bytes += entry.bytes.length
-        }
-        yield rest
-        continue
-      }
-      for await (const chunk of segments.chunks(next, Math.min(through, segments.lastIndex))) {
-        yield chunk
-        next += chunk.length
-      }
-    }
+    return committedEntries(this.#opened(partition).segments, tail, from, through)
   }
 
   #opened(partition: PartitionId): OpenedReplica {

@@ -23,14 +23,14 @@ import { type CheckedSegments, checkSegments, readSegments } from '../segments/c
 import { openName, sealedName } from '../segments/segment-header.js'
 import { batchFlags, batchRecords, recordKinds } from '../wal/batch.js'
 import { type CheckedLog, checkLog, placedBatches } from '../wal/check-log.js'
-import { decodeCreated, registerKinds } from '../wal/registers.js'
+import { registerKinds } from '../wal/registers.js'
 import { scanFile } from '../wal/scan.js'
 import { isWalFileName } from '../wal/wal-file.js'
 import { baseOf, baseRows, type CheckedSnapshot, checkSnapshots } from './check-snapshots.js'
 import { checkIdentity, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
-import { dataPartition, foundPartitions } from './partition-folders.js'
+import { dataPartition, foundPartitions, replicaFolder } from './partition-folders.js'
 import { RowNames, valuesText } from './row-names.js'
 
 const partitionKind = rowKinds.partition.charCodeAt(0)
@@ -200,8 +200,8 @@ export class Inspection {
     const { clusterEpoch } = await checkIdentity(disk, this.#folder)
     const log = await checkLog(disk, joinPath(this.#folder, 'wal'), findings)
     const recorded = log?.partitions.get(partition)
-    const created = recorded?.registers.get(registerKinds.created)
-    if (log === undefined || recorded === undefined || created === undefined) {
+    const name = recorded && replicaFolder(partition, kind => recorded.registers.get(kind))
+    if (log === undefined || recorded === undefined || name === undefined) {
       refuse(findings)
       if ((await foundPartitions(disk, this.#folder)).includes(partition))
         throw new SillokError(
@@ -210,7 +210,7 @@ export class Inspection {
         )
       throw new SillokError('NOT_FOUND', `the store has no partition ${partition}`)
     }
-    const folder = joinPath(this.#folder, 'partitions', `${partition}-${decodeCreated(created).replicaId}`)
+    const folder = joinPath(this.#folder, 'partitions', name)
     const place = { disk, folder: joinPath(folder, 'segments'), partition, clusterEpoch }
     const segments = await checkSegments(
       { ...place, marks: marksOf(kind => recorded.registers.get(kind)), clean: log.clean },

@@ -1,21 +1,42 @@
-/** What the write-ahead log remembers of a partition's segments, from its registers. */
+/** What the write-ahead log remembers of where a partition's log begins and of its segments, in registers. */
+import type { Place } from '../raft/messages.js'
 import type { RecordedMarks } from '../segments/marks.js'
 import {
+  decodeInstalled,
   decodeSegmentSealed,
   decodeSegmentSynced,
   decodeTruncation,
   type RegisterKind,
   registerKinds,
+  saidBy,
 } from '../wal/registers.js'
 
-/** The newest marks among the registers, each found by its kind. DAMAGED when one cannot be taken apart. */
-export function marksOf(register: (kind: RegisterKind) => Buffer | undefined): RecordedMarks {
-  const synced = register(registerKinds.segmentSynced)
-  const sealed = register(registerKinds.segmentSealed)
-  const truncation = register(registerKinds.truncation)
+/** A partition's registers, each found by its kind. */
+export type FindRegister = (kind: RegisterKind) => Buffer | undefined
+
+/**
+ * The entry before the log's first one, as it was cut; undefined: it begins at entry 1. An installed snapshot
+ * truncates the write-ahead log to its own index and brings the entries before that in a segment. DAMAGED
+ * when a register cannot be taken apart.
+ */
+export function cutOf(register: FindRegister): Place | undefined {
+  const truncation = saidBy(register(registerKinds.truncation))
+  if (truncation === undefined) return undefined
+  const cut = decodeTruncation(truncation)
+  const payload = saidBy(register(registerKinds.installed))
+  const installed = payload && decodeInstalled(payload)
+  if (installed?.index !== cut.index) return cut
+  return { index: installed.cutIndex, term: installed.cutTerm }
+}
+
+/** The newest marks among the registers. DAMAGED when one cannot be taken apart. */
+export function marksOf(register: FindRegister): RecordedMarks {
+  const synced = saidBy(register(registerKinds.segmentSynced))
+  const sealed = saidBy(register(registerKinds.segmentSealed))
+  const cut = cutOf(register)
   return {
     ...(synced && { synced: decodeSegmentSynced(synced) }),
-    ...(truncation && { truncated: decodeTruncation(truncation).index }),
+    ...(cut && { truncated: cut.index }),
     ...(sealed && { sealed: decodeSegmentSealed(sealed) }),
   }
 }

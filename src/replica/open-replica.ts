@@ -7,11 +7,12 @@
  */
 import { type Entry, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import { type LogIndex, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
+import { type LogIndex, type LogTime, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
 import type { Environment } from '../env/environment.js'
-import type { Alarm, PeerMessage, Place } from '../raft/messages.js'
+import { timeOf } from '../machine/evolve.js'
+import type { Alarm, InstallSnapshot, PeerMessage, Snapshot } from '../raft/messages.js'
 import type { Mark } from '../segments/marks.js'
 import { SegmentLog } from '../segments/segment-log.js'
 import type { Gate } from '../state/gate.js'
@@ -20,8 +21,8 @@ import {
   createdRegister,
   decodeCreated,
   decodeHardState,
+  decodeInstalled,
   decodeRecovering,
-  decodeTruncation,
   opaqueRegister,
   type Register,
   registerKinds,
@@ -31,8 +32,10 @@ import {
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { asFailure } from './failure.js'
-import { marksOf } from './marks-of.js'
+import { cutOf, type FindRegister, marksOf } from './marks-of.js'
 import { Memberships } from './memberships.js'
+import { generationOf, removeOtherFolders, replicaFolder } from './partition-folders.js'
+import type { Install } from './prepared-snapshot.js'
 import { Replica } from './replica.js'
 import { Snapshots } from './snapshots.js'
 import { StoredLog } from './stored-log.js'
@@ -54,17 +57,34 @@ export interface OpenReplicaOptions {
   readonly unreadable?: (error: unknown) => void
   /** Carries messages to the other replicas of the group; a group of one has none. */
   readonly send?: (message: PeerMessage) => void
+  /**
+   * Carries a snapshot of this replica to another one of the group, and tells `replica.snapshotSent` how it
+   * ended; a group of one sends none.
+   */
+  readonly sendSnapshot?: (message: InstallSnapshot) => void
+  /** A snapshot that came is to take the place of state and log: see `install-snapshot.ts`. */
+  readonly install?: (install: Install) => void
   /** Told when a replica of the group no longer holds what it had acknowledged. */
   readonly alarmed?: (alarm: Alarm) => void
 }
 
 /** A replica with the parts that its host closes. */
-export interface OpenedReplica {
+export interface OpenedReplica extends Parts {
   readonly replica: Replica
+}
+
+interface Parts {
+  readonly replicaId: ReplicaId
+  readonly cutBytes: number
+  /** How many snapshots of other replicas it took. */
+  readonly generation: number
   readonly segments: SegmentLog
   readonly state: State
   readonly snapshots: Snapshots
+  readonly memberships: Memberships
   readonly last: Entry | undefined
+  /** Log time of the last entry; of that of the snapshot, where nothing follows one. */
+  readonly lastTime: LogTime
   readonly record: (bytes: Buffer) => Promise<void>
   /** Holds the parts' folders. */
   readonly folder: string
@@ -103,11 +123,14 @@ function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
 /** The replica, not yet started. Rejects with DAMAGED, naming what is missing, or what the disk says. */
 export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
   const { env, wal, partition } = options
-  const created = wal.register(partition, registerKinds.created)
-  if (created === undefined) throw damaged(partition, 'its creation is not in the log')
+  const register: FindRegister = kind => wal.register(partition, kind)
+  const created = register(registerKinds.created)
+  const name = replicaFolder(partition, register)
+  if (created === undefined || name === undefined) throw damaged(partition, 'its creation is not in the log')
   const { replicaId, cutBytes } = decodeCreated(created)
-  const folder = joinPath(options.folder, `${partition}-${replicaId}`)
+  const folder = joinPath(options.folder, name)
   await env.disk.makeFolder(folder)
+  await removeOtherFolders(env.disk, options.folder, partition, name)
   const segments = await openSegments(options, joinPath(folder, 'segments'), cutBytes)
   const tail = wal.tail(partition)
   const lastIndex = Math.max(tail.lastIndex, segments.lastIndex)
@@ -122,9 +145,15 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
     const what = `the state ends at entry ${state.applied} and the log begins at ${segments.firstIndex}`
     throw damaged(partition, `${what}: the entries between are missing`)
   }
-  const last = lastIndex === 0 ? undefined : await lastEntry(tail, segments, lastIndex)
-  const replica = newReplica(options, { replicaId, segments, state, last, record })
-  return { replica, segments, state, snapshots, last, record, folder }
+  const isEmpty = lastIndex < segments.firstIndex
+  const last = isEmpty ? undefined : await lastEntry(tail, segments, lastIndex)
+  const memberships = rememberedGroup(register, partition)
+  const generation = generationOf(register)
+  const lastTime = last === undefined ? installedTime(register) : timeOf(last)
+  const own = { replicaId, cutBytes, generation, folder, last, lastTime, record }
+  const parts = { ...own, segments, snapshots, state, memberships }
+  const replica = newReplica(options, parts)
+  return { ...parts, replica }
 }
 
 /** Tells what was recorded and is not there: it costs nothing while the state holds, and is made again. */
@@ -144,28 +173,19 @@ async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Pro
   return tail.get(index) ?? (await segments.read(index, { bytesMax: 1 }))[0]
 }
 
-interface Parts {
-  readonly replicaId: ReplicaId
-  readonly segments: SegmentLog
-  readonly state: State
-  readonly last: Entry | undefined
-  readonly record: (bytes: Buffer) => Promise<void>
-}
-
 function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
   const { env, wal, partition } = options
-  const { state, segments, last } = parts
+  const { state, segments, snapshots, memberships, last } = parts
+  const register: FindRegister = kind => wal.register(partition, kind)
   const tail = wal.tail(partition)
-  const memberships = rememberedGroup(wal, partition)
   const stored = wal.register(partition, registerKinds.hardState)
   const hardState = stored === undefined ? { term: 0, vote: 0, commit: 0 } : decodeHardState(stored)
   // Rows in the store, entries in synced segments and changes that counted were committed, whatever the last
   // hard state knew.
   const commit = Math.max(hardState.commit, state.newest, segments.lastIndex, memberships.newest.index)
-  const lastIndex = last?.index ?? 0
-  const lastTerm = last?.term ?? 0
-  if (commit > lastIndex || lastTerm > hardState.term) {
-    const log = `the log ends at ${lastIndex}, term ${lastTerm}`
+  const { index, term } = last ?? cutOf(register) ?? { index: 0, term: 0 }
+  if (commit > index || term > hardState.term) {
+    const log = `the log ends at ${index}, term ${term}`
     throw damaged(partition, `${log}, before commit ${commit} of term ${hardState.term}`)
   }
   const recovering = wal.register(partition, registerKinds.recovering)
@@ -178,10 +198,10 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
     log: new StoredLog({
       segments,
       tail,
-      truncated: () => cutOf(wal, partition),
+      truncated: () => cutOf(register) ?? { index: 0, term: 0 },
+      snapshot: () => snapshotToSend(snapshots, memberships),
       unreadable: options.unreadable ?? (() => {}),
     }),
-    memberships,
     slotEpoch: 0,
     limits: options.limits,
     raft: {
@@ -196,6 +216,8 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
       },
     },
     send: options.send ?? refuseToSend,
+    sendSnapshot: options.sendSnapshot ?? refuseToSend,
+    install: options.install ?? refuseToInstall,
     openSession: options.openSession,
     applied: options.applied,
     alarmed: options.alarmed ?? (() => {}),
@@ -203,16 +225,23 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
   })
 }
 
-function rememberedGroup(wal: Wal, partition: PartitionId): Memberships {
-  const remembered = wal.register(partition, registerKinds.configuration)
-  if (remembered === undefined) throw damaged(partition, 'its group is not in the log')
-  return Memberships.decode(remembered)
+/** The newest one that counts, if it is still known who belonged to the group then. */
+function snapshotToSend({ newest }: Snapshots, memberships: Memberships): Snapshot | undefined {
+  const membership = newest && memberships.asOf(newest.index)
+  if (newest === undefined || membership === undefined) return undefined
+  const { index, term } = newest
+  return { index, term, configuration: membership.configuration, configurationIndex: membership.index }
 }
 
-/** Where the log was cut: the entry before its first one. */
-function cutOf(wal: Wal, partition: PartitionId): Place {
-  const truncation = wal.register(partition, registerKinds.truncation)
-  return truncation === undefined ? { index: 0, term: 0 } : decodeTruncation(truncation)
+function installedTime(register: FindRegister): LogTime {
+  const installed = register(registerKinds.installed)
+  return installed === undefined ? 0 : decodeInstalled(installed).time
+}
+
+function rememberedGroup(register: FindRegister, partition: PartitionId): Memberships {
+  const remembered = register(registerKinds.configuration)
+  if (remembered === undefined) throw damaged(partition, 'its group is not in the log')
+  return Memberships.decode(remembered)
 }
 
 /**
@@ -225,6 +254,10 @@ function changesAfter(tail: Tail, index: LogIndex): LogIndex[] {
     if (tail.get(at)?.kind === entryKinds.configuration) changes.push(at)
   }
   return changes
+}
+
+function refuseToInstall(): never {
+  throw new Error('a group of one installs no snapshot')
 }
 
 function refuseToSend(message: PeerMessage): never {

@@ -9,6 +9,7 @@
  * Applied are only entries that are committed and durable here. On a change of role or term the proposals in
  * flight are forgotten before anything else happens: no decision may rest on what another leader overwrites.
  */
+import { must } from '../base/assert.js'
 import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import {
@@ -28,7 +29,7 @@ import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
 import type { ConfigurationChange } from '../raft/configuration.js'
-import type { Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
+import type { InstallSnapshot, Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftStatus } from '../raft/raft.js'
 import type { Loaded } from '../state/loaded.js'
 import type { State } from '../state/state.js'
@@ -39,19 +40,12 @@ import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
+import type { PreparedSnapshot } from './prepared-snapshot.js'
 import { RaftStorage } from './raft-storage.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
 import { notLeader, refusedChange, whileWaiting } from './refusals.js'
-import type { ReplicaOptions } from './replica-options.js'
+import type { ReplicaOptions, ReplicaStatus } from './replica-options.js'
 import { type Asker, Waiters } from './waiters.js'
-
-/** Where a replica stands. */
-export interface ReplicaStatus
-  extends Pick<RaftStatus, 'role' | 'term' | 'commit' | 'applied' | 'lastIndex'> {
-  /** Commands that wait for their turn. */
-  readonly waiting: number
-  readonly logTime: LogTime
-}
 
 /** One partition on this node: submit commands, wait for reads, tick, close. */
 export class Replica implements Decider {
@@ -74,6 +68,9 @@ export class Replica implements Decider {
   /** What Raft has to do is being carried out; what comes up meanwhile is carried out after it. */
   #pumping = false
   #readsDue = false
+  /** While the message that brings it is taken. */
+  #prepared: PreparedSnapshot | undefined
+  #installing = false
   #closing = false
   #failure: SillokError | undefined
 
@@ -110,9 +107,10 @@ export class Replica implements Decider {
     })
   }
 
-  /** Learns the log time of the last entry. A sole voter leads at once; in a group time decides. */
-  start(last: Entry | undefined): void {
-    if (last !== undefined) this.#time.observe(timeOf(last))
+  /** `time` is that of the log's last entry. A sole voter leads at once; in a group time decides. */
+  start(time: LogTime): void {
+    this.#time.observe(time)
+    this.#application.refill()
     const { voters, outgoing } = this.#options.memberships.newest.configuration
     if (voters.length === 1 && outgoing.length === 0) this.#raft.campaign()
     this.pump()
@@ -127,6 +125,22 @@ export class Replica implements Decider {
   /** The last messages to that replica were probably lost. */
   unreachable(replica: ReplicaId): void {
     this.#step(() => this.#raft.reportUnreachable(replica))
+  }
+
+  /** How the sending of a snapshot to that replica ended. */
+  snapshotSent(to: ReplicaId, arrived: boolean): void {
+    this.#step(() => this.#raft.reportSnapshot(to, arrived))
+  }
+
+  /**
+   * Takes the message of a snapshot whose state is prepared here, whole and checked. Answers whether it is
+   * installed: then this replica has ended, and `install` goes on; otherwise it is not needed.
+   */
+  receiveSnapshot(message: InstallSnapshot, prepared: PreparedSnapshot): boolean {
+    this.#prepared = prepared
+    this.receive(message)
+    this.#prepared = undefined
+    return this.#installing
   }
 
   /** The group as this replica sees it. */
@@ -410,13 +424,27 @@ export class Replica implements Decider {
     if (message.type === 'storageAppend') this.#append(message)
     else if (message.type === 'storageApply') this.#application.goOn(message.through)
     else if (message.type === 'needEntries') this.#storage.load(message)
+    else if (message.type === 'installSnapshot') this.#options.sendSnapshot(message)
     else this.#options.send(message)
   }
 
   #append(message: StorageAppend): void {
+    if (message.snapshot !== undefined) {
+      this.#install()
+      return
+    }
     const last = message.entries.at(-1)
     if (last !== undefined && this.#raft.role !== 'leader') this.#time.hear(timeOf(last))
     this.#storage.append(message)
+  }
+
+  /** Whoever waits here learns no more; what the snapshot stands for holds their entries, or does not. */
+  #install(): void {
+    const prepared = must(this.#prepared, 'the state of the snapshot that is installed')
+    this.#installing = true
+    const message = 'a snapshot of another replica takes the place of this state'
+    this.fail(new SillokError('LEADERSHIP_LOST', message))
+    this.#options.install({ prepared, hardState: this.#raft.hardState() })
   }
 
   /** Something new for Raft, and what it has to do then. What it may not survive stops the replica. */

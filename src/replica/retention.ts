@@ -23,10 +23,11 @@ import type { SegmentLog } from '../segments/segment-log.js'
 import type { Gate } from '../state/gate.js'
 import type { HeldState } from '../state/snapshot-writer.js'
 import type { State } from '../state/state.js'
-import { registerKinds, truncationRegister } from '../wal/registers.js'
+import { truncationRegister } from '../wal/registers.js'
 import type { Wal } from '../wal/wal.js'
 import { isClosing } from './failure.js'
 import type { ReadEntries } from './index-source.js'
+import { encodeMembership, type Memberships } from './memberships.js'
 import { type Pin, type PinPlace, Pins } from './pins.js'
 import type { Snapshots } from './snapshots.js'
 
@@ -39,6 +40,7 @@ export interface RetentionParts {
   readonly segments: SegmentLog
   readonly state: State
   readonly snapshots: Snapshots
+  readonly memberships: Memberships
   readonly limits: Limits
   /** Writes a state checkpoint into the log. */
   readonly record: (bytes: Buffer) => Promise<void>
@@ -161,7 +163,7 @@ export class Retention {
   }
 
   async #snapshot(): Promise<void> {
-    const { partition, clusterEpoch, wal, state, segments, snapshots, limits, record } = this.#parts
+    const { partition, clusterEpoch, memberships, state, segments, snapshots, limits, record } = this.#parts
     const held: HeldState = await state.hold(record)
     try {
       const { index } = held
@@ -171,7 +173,10 @@ export class Retention {
       if (this.#stopped) return
       const entry = await this.#entry(index)
       const lastCut = segments.sealed.findLast(({ lastIndex }) => lastIndex <= index)?.lastIndex ?? 0
-      const configuration = wal.register(partition, registerKinds.configuration) ?? Buffer.alloc(0)
+      const membership = memberships.asOf(index)
+      // So many changes since then that they are forgotten: the next one will do.
+      if (membership === undefined) return
+      const configuration = encodeMembership(membership)
       const { term, time } = entry
       const head = { partition, clusterEpoch, index, term, time, lastCut, configuration }
       await snapshots.make(head, held, limits.snapshotFrameBytes, () => this.#stopped)

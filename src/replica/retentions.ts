@@ -46,8 +46,8 @@ export class Retentions {
     this.#parts = parts
     const { env, wal, limits, clusterEpoch, failed, retried: told } = parts
     const gate = new Gate(1)
-    for (const [partition, { segments, state, snapshots, record }] of parts.replicas) {
-      const own = { partition, segments, state, snapshots, record, read: parts.read(partition) }
+    for (const [partition, { segments, state, snapshots, memberships, record }] of parts.replicas) {
+      const own = { partition, segments, state, snapshots, memberships, record, read: parts.read(partition) }
       const places = (): readonly PinPlace[] | undefined => this.#places(partition)
       const behind = (): void => parts.feed.logCursor()
       const node = { clock: env.clock, wal, limits, clusterEpoch, gate, failed }

@@ -20,6 +20,8 @@ export interface StoredLogParts {
   readonly tail: Tail
   /** The entry before the log's first one, as it was cut. */
   readonly truncated: () => Place
+  /** The newest snapshot of the state that can be sent. */
+  readonly snapshot: () => Snapshot | undefined
   /** Told when stored entries cannot be read. */
   readonly unreadable: (error: unknown) => void
 }
@@ -57,7 +59,7 @@ export class StoredLog implements LogStorage {
   }
 
   snapshot(): Snapshot | undefined {
-    return undefined
+    return this.#parts.snapshot()
   }
 
   /** Reads what a leader has to send and does not have in memory. Never rejects. */

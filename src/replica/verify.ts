@@ -25,7 +25,7 @@ import type { RecordedMarks } from '../segments/marks.js'
 import { readRows, type StoredMarks } from '../state/check-state.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check-log.js'
-import { decodeCreated, decodeHardState, registerKinds } from '../wal/registers.js'
+import { decodeHardState, registerKinds, saidBy } from '../wal/registers.js'
 import {
   baseOf,
   baseRows,
@@ -36,7 +36,7 @@ import {
 import { checkIdentity, originOf, refuseForeign } from './identity.js'
 import { LogModel } from './log-model.js'
 import { marksOf } from './marks-of.js'
-import { dataPartition, foundPartitions } from './partition-folders.js'
+import { dataPartition, foundPartitions, replicaFolder } from './partition-folders.js'
 import { BuiltClaims } from './verify-claims.js'
 import { checkIndexes, type IndexedLog, type IndexesCheck } from './verify-indexes.js'
 
@@ -158,8 +158,7 @@ class Verification {
         if (found.includes(partition)) this.#findings.fault(path, '', `${what} ${whose}`)
         else this.#findings.note(path, '', `partition ${partition} was not created yet`)
       }
-      const created = recorded?.registers.get(registerKinds.created)
-      const name = created && `${partition}-${decodeCreated(created).replicaId}`
+      const name = recorded && replicaFolder(partition, kind => recorded.registers.get(kind))
       if (name !== undefined) folders.delete(name)
       if (log !== undefined && recorded !== undefined && name !== undefined)
         await this.#partition(partition, joinPath(replicas, name), log, recorded)
@@ -188,7 +187,7 @@ class Verification {
 
   /** A folder that the log does not know, or all of them when the log is damaged: each file by itself. */
   async #unknown(folder: string, name: string, isLogSound: boolean): Promise<void> {
-    const partition = /^(\d+)-\d+$/.exec(name)?.[1]
+    const partition = /^(\d+)-\d+(\.\d+)?$/.exec(name)?.[1]
     if (isLogSound || partition === undefined) {
       this.#findings.note(folder, '', 'is no folder of a replica that the log knows; it is not looked at')
       return
@@ -369,7 +368,7 @@ class Verification {
 }
 
 function checkpointOf({ registers }: CheckedPartition): Checkpoint {
-  const recorded = registers.get(registerKinds.checkpoint)
+  const recorded = saidBy(registers.get(registerKinds.checkpoint))
   return recorded === undefined ? emptyCheckpoint : decodeCheckpoint(recorded)
 }
 

@@ -207,8 +207,8 @@ export class SegmentLog {
     return findings
   }
 
-  /** Sealed segments, the oldest first: their entries and bytes. */
-  get sealed(): readonly Pick<SealedSegment, 'firstIndex' | 'lastIndex' | 'bytes'>[] {
+  /** Sealed segments, the oldest first. */
+  get sealed(): readonly Pick<SealedSegment, 'firstIndex' | 'lastIndex' | 'bytes' | 'sha256'>[] {
     return this.#writer.sealed
   }
 

@@ -33,6 +33,8 @@ export interface Recovered {
   /** True if the newest sealed segment still has to be recorded. */
   readonly unrecorded: boolean
   readonly open: OpenSegment | undefined
+  /** The entry before the log's first one. */
+  readonly truncated: LogIndex
 }
 
 interface Range {
@@ -81,7 +83,7 @@ export async function recoverSegments(
     }
   }
   const open = synced && !unrecorded ? await recoverOpen(place, next, synced) : undefined
-  return { sealed, unrecorded, open }
+  return { sealed, unrecorded, open, truncated }
 }
 
 /** The synced mark, unless the segment that it speaks of was recorded as sealed since. */

@@ -97,8 +97,9 @@ export class SegmentWriter {
       this.#open = { content, file, named: true, syncedBytes: content.length }
       handles.hold(content.firstIndex, { file, offsets: content.offsets })
     }
-    this.#writtenIndex = recovered.open?.content.lastIndex ?? recovered.sealed.at(-1)?.lastIndex ?? 0
-    this.#syncedIndex = syncedIndex
+    const { open, sealed, truncated } = recovered
+    this.#writtenIndex = open?.content.lastIndex ?? sealed.at(-1)?.lastIndex ?? truncated
+    this.#syncedIndex = Math.max(syncedIndex, truncated)
   }
 
   /** The sealed segments that are recorded: all, but for a newest one. */

@@ -33,7 +33,8 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const recorded = options.checkpoint === undefined ? emptyCheckpoint : decodeCheckpoint(options.checkpoint)
   const isThere = (await options.disk.list(options.folder)).length > 0
   let reason = options.damaged
-  if (!isThere && recorded.index > 0) reason ??= 'the folder of the store is missing or empty'
+  const isBehind = recorded.index > 0 || (options.logFirstIndex ?? 1) > 1
+  if (!isThere && isBehind) reason ??= 'the folder of the store is missing or empty'
   if (reason === undefined) {
     const opened = await tryStore(options, recorded)
     if (typeof opened !== 'string') return opened
@@ -58,7 +59,7 @@ async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<Op
     const tables = damaged.length === 0 ? '' : ` (failed their check: ${damaged.join(', ')})`
     return `the store refuses to open: ${error.message}${tables}`
   }
-  const opened = await checkStore(store, recorded)
+  const opened = await checkStore(store, recorded, options.logFirstIndex ?? 1)
   if (typeof opened === 'string') await store.close()
   else if (opened.newest > options.logLastIndex) {
     await store.close()
@@ -77,7 +78,11 @@ function logLost({ folder, logLastIndex }: StoreOptions, newest: LogIndex): Sill
   })
 }
 
-async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<OpenedStore | string> {
+async function checkStore(
+  store: KeyValueStore,
+  recorded: Checkpoint,
+  logFirstIndex: LogIndex,
+): Promise<OpenedStore | string> {
   try {
     const keys = [markKeys.applied, markKeys.checkpoint, markKeys.rebuilding]
     const found = await store.getMany(keys)
@@ -88,6 +93,8 @@ async function checkStore(store: KeyValueStore, recorded: Checkpoint): Promise<O
     if (proven < recorded.index) {
       return `the store proves index ${proven}, the log recorded ${recorded.index}`
     }
+    // As when the process ended before the first row of a snapshot was written.
+    if (newest + 1 < logFirstIndex) return `the store ends at ${newest}, the log begins at ${logFirstIndex}`
     const resident = await readResident(store)
     if (typeof resident === 'string') return resident
     return { store, checkpoint: recorded, ...resident, newest }

@@ -45,7 +45,8 @@ export async function rebuildStore(
   const badSnapshots: string[] = []
   for (const snapshot of snapshots) {
     checkJoins(options, snapshot)
-    const store = await freshStore(options, recorded)
+    // Until a checkpoint is recorded an opening must not take a part of the rows for all of them.
+    const store = await freshStore(options, Math.max(recorded, 1))
     try {
       const loaded = await load(options, store, snapshot)
       const rebuilt = [reason, ...bad, `made from ${snapshot.path} and the log`].join('; ')

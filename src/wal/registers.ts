@@ -10,7 +10,7 @@
 import { assert } from '../base/assert.js'
 import { readIndex, writeIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
+import type { LogIndex, LogTime, ReplicaId, Term } from '../base/ids.js'
 
 /** The kinds, by their number on disk: never renumbered, below 32. */
 export const registerKinds = {
@@ -24,6 +24,7 @@ export const registerKinds = {
   snapshot: 8,
   recovering: 9,
   destroyed: 10,
+  installed: 11,
   /** The log's own: entries up to this index stand elsewhere. Not for callers. */
   released: 31,
 } as const
@@ -78,6 +79,19 @@ export interface SegmentSealed {
 /** Entries from here on may be missing: the replica does not vote. */
 export interface Recovering {
   readonly fromIndex: LogIndex
+}
+
+/** The newest snapshot that came from another replica, and took the place of state and log. */
+export interface Installed {
+  /** Counts them: each has a folder of its own for what it brought. */
+  readonly generation: number
+  /** The state was of this entry. */
+  readonly index: LogIndex
+  /** The log that came with it begins after this entry, where a segment ends. */
+  readonly cutIndex: LogIndex
+  readonly cutTerm: Term
+  /** Log time of the entry at `index`. */
+  readonly time: LogTime
 }
 
 /** Tombstone: no replica with this id or a lower one may come back. */
@@ -155,6 +169,28 @@ export function decodeRecovering(payload: Buffer): Recovering {
   return { fromIndex }
 }
 
+/** The register of an installed snapshot; in the append that truncates the log to its index. */
+export function installedRegister(value: Installed): Register {
+  const { generation, index, cutIndex, cutTerm, time } = value
+  return { kind: registerKinds.installed, payload: numbers(generation, index, cutIndex, cutTerm, time) }
+}
+
+/** What `installedRegister` wrote. */
+export function decodeInstalled(payload: Buffer): Installed {
+  const [generation, index, cutIndex, cutTerm, time] = parts(payload, 5, 'installed')
+  return { generation, index, cutIndex, cutTerm, time }
+}
+
+/** A register that says nothing any more: readers take it as one that was never written. */
+export function voidRegister(kind: RegisterKind): Register {
+  return { kind, payload: Buffer.alloc(0) }
+}
+
+/** The payload of a register that says something. */
+export function saidBy(payload: Buffer | undefined): Buffer | undefined {
+  return payload === undefined || payload.length === 0 ? undefined : payload
+}
+
 /** The tombstone; drops everything else of the partition. */
 export function destroyedRegister(value: Destroyed): Register {
   return { kind: registerKinds.destroyed, payload: numbers(value.highestReplicaId) }
@@ -197,9 +233,11 @@ type Numbers<N extends number> = N extends 1
     ? [number, number]
     : N extends 3
       ? [number, number, number]
-      : [number, number, number, number]
+      : N extends 4
+        ? [number, number, number, number]
+        : [number, number, number, number, number]
 
-function parts<N extends 1 | 2 | 3 | 4>(payload: Buffer, count: N, what: string): Numbers<N> {
+function parts<N extends 1 | 2 | 3 | 4 | 5>(payload: Buffer, count: N, what: string): Numbers<N> {
   if (payload.length !== count * 8) throw malformed(what, payload)
   const values: number[] = []
   for (let i = 0; i < count; i++) {

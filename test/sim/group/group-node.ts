@@ -2,20 +2,30 @@
  * One node of a simulated group: a machine of its own with write-ahead log, segments and state, and on it one
  * replica. Its process is crashed and started again; what its disk kept is all that it has then.
  */
+import { must } from '../../../src/base/assert.js'
 import type { PartitionId, ReplicaId } from '../../../src/base/ids.js'
 import { type Limits, limits } from '../../../src/base/limits.js'
 import type { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
-import type { Alarm, PeerMessage } from '../../../src/raft/messages.js'
+import type { Alarm, InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
+import { committedEntries } from '../../../src/replica/committed-entries.js'
+import { discardSnapshot, installSnapshot } from '../../../src/replica/install-snapshot.js'
 import { createPartition, type OpenedReplica, openReplica } from '../../../src/replica/open-replica.js'
+import type { Install } from '../../../src/replica/prepared-snapshot.js'
+import { Retention } from '../../../src/replica/retention.js'
+import { SnapshotIntake } from '../../../src/replica/snapshot-intake.js'
+import { snapshotPieces } from '../../../src/replica/snapshot-parcel.js'
 import type { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Gate } from '../../../src/state/gate.js'
 import { Wal } from '../../../src/wal/wal.js'
+import type { Wire } from './wire.js'
 
 export const partition: PartitionId = 1
 
+/** Holds the folders of its replicas. */
+const folder = 'node/partitions'
 const tickMs = 100
 
 export interface GroupNodeOptions {
@@ -26,6 +36,9 @@ export interface GroupNodeOptions {
   readonly limits: Partial<Limits>
   readonly ignoreSync: boolean
   readonly send: (message: PeerMessage) => void
+  readonly sendSnapshot: (message: InstallSnapshot) => void
+  /** A snapshot is about to take the place of a replica's state. */
+  readonly installing: () => void
   readonly alarmed: (alarm: Alarm) => void
   /** The process is gone. */
   readonly crashed: () => void
@@ -42,6 +55,9 @@ export class GroupNode {
   opened: OpenedReplica | undefined
   #life = 0
   #crashDue: CrashMode | undefined
+  #retention: Retention | undefined
+  /** One snapshot at a time comes in. */
+  #intaking = false
 
   constructor(options: GroupNodeOptions) {
     const { id, clock, random, ignoreSync } = options
@@ -57,20 +73,58 @@ export class GroupNode {
         this.opened = undefined
         this.#life += 1
         this.#crashDue = undefined
+        this.#retention = undefined
+        this.#intaking = false
         options.crashed()
       },
     })
   }
 
-  /** Begins a life with what the disk has; resolves when the replica takes part, if it is not crashed before. */
+  /** Begins a life on what the disk has; resolves when the replica takes part, if it is not crashed. */
   async start(): Promise<void> {
     const life = this.#life
     const env = life === 0 ? this.machine.environment : this.machine.restart()
-    const opened = await this.#open(env)
-    if (life !== this.#life) return
-    this.opened = opened
-    opened.replica.start(opened.last)
-    this.#tick(env, opened)
+    const wal = await this.#openLog(env)
+    await this.#takePart(env, wal)
+    const tick = (): void => {
+      this.opened?.replica.tick()
+      this.#retention?.look()
+      env.clock.after(tickMs, tick, { idle: true })
+    }
+    tick()
+  }
+
+  /** Sends the snapshot of the message, which this node's replica wants to be sent, to that node. */
+  async carry(message: InstallSnapshot, to: GroupNode, wire: Wire): Promise<void> {
+    const from = must(this.opened, 'the sender')
+    const receiver = to.opened
+    const isCut = (): boolean => to.opened !== receiver || wire.isCut(this.id, to.id)
+    const intake = receiver && !isCut() ? await to.#beginIntake(receiver, message) : undefined
+    let arrived = false
+    try {
+      if (intake !== undefined) {
+        for await (const piece of snapshotPieces(
+          this.machine.environment.disk,
+          from,
+          message.snapshot.index,
+        )) {
+          await wire.pause()
+          if (isCut()) throw new Error('cut')
+          await intake.take(piece)
+        }
+        const prepared = await intake.finish()
+        if (isCut()) throw new Error('cut')
+        arrived = true
+        if (receiver?.replica.receiveSnapshot(message, prepared) !== true)
+          await discardSnapshot(to.machine.environment.disk, folder, prepared)
+      }
+    } catch {
+      await intake?.abandon()
+    } finally {
+      to.#intaking = false
+    }
+    await wire.pause()
+    if (this.opened === from) from.replica.snapshotSent(to.id, arrived)
   }
 
   crash(mode: CrashMode): void {
@@ -89,8 +143,8 @@ export class GroupNode {
     if (this.#crashDue !== undefined) this.crash(this.#crashDue)
   }
 
-  async #open(env: Environment): Promise<OpenedReplica> {
-    const { id, voters, send, alarmed, failed } = this.#options
+  async #openLog(env: Environment): Promise<Wal> {
+    const { id, voters, failed } = this.#options
     const wal = await Wal.open({
       disk: env.disk,
       clock: env.clock,
@@ -98,15 +152,22 @@ export class GroupNode {
       folder: 'node/wal',
       fileBytes: this.#limits.walFileBytesEmbedded,
       filesMax: this.#limits.walFilesMax,
-      wanted: () => void this.opened?.segments.sync(),
+      wanted: () => void this.opened?.segments.sync().catch(() => {}),
       failed,
     })
     if (!wal.partitions().includes(partition)) {
       await createPartition(wal, partition, this.#limits, { replicaId: id, voters })
     }
-    return await openReplica({
+    return wal
+  }
+
+  /** Opens the replica, once more after each snapshot that takes its place. */
+  async #takePart(env: Environment, wal: Wal): Promise<void> {
+    const { send, sendSnapshot, alarmed, failed } = this.#options
+    const life = this.#life
+    const opened = await openReplica({
       env,
-      folder: 'node/partitions',
+      folder,
       partition,
       clusterEpoch: 1,
       wal,
@@ -119,17 +180,47 @@ export class GroupNode {
       unreadable: failed,
       alarmed,
       send,
+      sendSnapshot,
+      install: install => void this.#install(env, wal, install).catch(failed),
     })
+    if (life !== this.#life) return
+    this.opened = opened
+    this.#retention = this.#retentionOf(env, wal, opened)
+    opened.replica.start(opened.lastTime)
   }
 
-  #tick(env: Environment, { replica }: Pick<OpenedReplica, 'replica'>): void {
-    env.clock.after(
-      tickMs,
-      () => {
-        replica.tick()
-        this.#tick(env, { replica })
-      },
-      { idle: true },
-    )
+  async #install(env: Environment, wal: Wal, install: Install): Promise<void> {
+    const opened = must(this.opened, 'the replica')
+    this.#options.installing()
+    this.opened = undefined
+    await this.#retention?.stop()
+    this.#retention = undefined
+    await installSnapshot(wal, opened, install)
+    await this.#takePart(env, wal)
+  }
+
+  async #beginIntake(opened: OpenedReplica, message: InstallSnapshot): Promise<SnapshotIntake | undefined> {
+    if (this.#intaking) return undefined
+    this.#intaking = true
+    const { disk, clock } = this.machine.environment
+    const { replicaId, cutBytes, generation } = opened
+    const place = { disk, clock, folder, partition, replicaId, cutBytes, clusterEpoch: 1 }
+    return await SnapshotIntake.begin({ ...place, generation: generation + 1 }, message)
+  }
+
+  #retentionOf(env: Environment, wal: Wal, opened: OpenedReplica): Retention {
+    const { segments, state, snapshots, memberships, record } = opened
+    const own = { segments, state, snapshots, memberships, record, wal, partition, limits: this.#limits }
+    return new Retention({
+      ...own,
+      clusterEpoch: 1,
+      clock: env.clock,
+      read: (from, through) => committedEntries(segments, wal.tail(partition), from, through),
+      gate: new Gate(1),
+      places: () => [],
+      behind: () => {},
+      retried: () => {},
+      failed: error => this.#options.failed(error),
+    })
   }
 }

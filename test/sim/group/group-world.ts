@@ -6,7 +6,7 @@
  */
 import { assert, must } from '../../../src/base/assert.js'
 import { SillokError } from '../../../src/base/errors.js'
-import type { ReplicaId } from '../../../src/base/ids.js'
+import type { LogIndex, ReplicaId } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
 import type { Row } from '../../../src/codec/row.js'
@@ -15,9 +15,10 @@ import { documentBytes } from '../../../src/machine/documents.js'
 import { documentKey, schemaKey } from '../../../src/machine/keys.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import type { InstallSnapshot } from '../../../src/raft/messages.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
-import { smallLimits } from '../small-limits.js'
+import { retentionLimits, smallLimits } from '../small-limits.js'
 import { GroupNode } from './group-node.js'
 import { Register } from './register.js'
 import { Wire } from './wire.js'
@@ -38,6 +39,7 @@ export interface GroupReport {
   refused: number
   leaders: number
   lostMessages: number
+  installed: number
 }
 
 const schema = compileDefinition(1, 'places', { key: 'id', unique: { tag: { fields: ['tag'] } } }, 1, 1)
@@ -72,6 +74,7 @@ export class GroupWorld {
     refused: 0,
     leaders: 0,
     lostMessages: 0,
+    installed: 0,
   }
   readonly #options: GroupWorldOptions
   readonly #random: Random
@@ -94,7 +97,10 @@ export class GroupWorld {
     })
     const kinds = faultKinds.filter(() => this.#random.chance(0.5))
     this.#kinds = kinds.length > 0 ? kinds : faultKinds
-    const limits = smallLimits(this.#random.split('limits'))
+    const limits = {
+      ...smallLimits(this.#random.split('limits')),
+      ...(this.#random.chance(0.7) && retentionLimits(this.#random.split('retention'))),
+    }
     this.#nodes = voters.map(
       id =>
         new GroupNode({
@@ -105,6 +111,8 @@ export class GroupWorld {
           limits,
           ignoreSync: options.ignoreSync === true,
           send: message => this.#wire.send(message),
+          sendSnapshot: message => this.#carry(message),
+          installing: () => this.#installing(id),
           alarmed: alarm => this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
           crashed: () => this.#crashed(id),
           failed: error => this.#fail(error),
@@ -257,7 +265,9 @@ export class GroupWorld {
     const faults: Record<FaultKind, () => void> = {
       crash: () => node.crash(mode),
       crashSoon: () => random.pick([node, leader]).crashSoon(1 + random.below(60), mode),
-      crashAll: () => random.chance(0.2) && this.#nodes.forEach(one => one.crash(mode)),
+      crashAll: () => {
+        if (random.chance(0.2)) for (const one of this.#nodes) one.crash(mode)
+      },
       cut: () => this.#wire.cut(node.id, other.id),
       isolate: () => this.#isolate(node.id),
       isolateLeader: () => this.#isolate(leader.id),
@@ -272,11 +282,23 @@ export class GroupWorld {
     else faults[random.pick(this.#kinds)]()
   }
 
+  #carry(message: InstallSnapshot): void {
+    const carried = this.#node(message.from).carry(message, this.#node(message.to), this.#wire)
+    carried.catch(error => this.#fail(error))
+  }
+
   #isolate(id: ReplicaId): void {
     for (const node of this.#nodes) {
       this.#wire.cut(id, node.id)
       this.#wire.cut(node.id, id)
     }
+  }
+
+  /** That takes some operations of the disk, each of which may be the last. */
+  #installing(id: ReplicaId): void {
+    this.report.installed += 1
+    const mode = this.#random.pick(['all', 'none', 'any'] as const)
+    if (this.#faulty && this.#random.chance(0.5)) this.#node(id).crashSoon(1 + this.#random.below(40), mode)
   }
 
   #crashed(id: ReplicaId): void {
@@ -322,8 +344,10 @@ export class GroupWorld {
     for (const register of this.#registers) {
       for (const one of opened) register.seen(readRow(one, register.key), register.known)
     }
-    const [first, ...others] = await Promise.all(opened.map(bytesOf))
+    const begin = Math.max(...opened.map(({ segments }) => segments.firstIndex))
+    const [first, ...others] = await Promise.all(opened.map(one => bytesOf(one, begin)))
     for (const bytes of others) assert(bytes.equals(must(first, 'a log')), 'two logs differ')
+    this.#compareSegments(opened)
     const tags = this.#registers.map(({ key }) => tagOf(readRow(must(opened[0], 'a replica'), key)))
     const held = tags.filter(tag => tag !== undefined)
     assert(new Set(held).size === held.length, () => `a tag is held twice: ${held.join(', ')}`)
@@ -333,6 +357,24 @@ export class GroupWorld {
     }
     const [digests, ...rest] = opened.map(({ state }) => Buffer.from(state.digests().slice().buffer))
     for (const one of rest) assert(one.equals(must(digests, 'digests')), 'two states differ')
+  }
+
+  /** Sealed segments of the same entries are the same files. */
+  #compareSegments(opened: readonly OpenedReplica[]): void {
+    const seen = new Map<
+      LogIndex,
+      { readonly lastIndex: LogIndex; readonly bytes: number; readonly sha256: Buffer }
+    >()
+    for (const { segments } of opened) {
+      for (const segment of segments.sealed) {
+        const other = seen.get(segment.firstIndex)
+        seen.set(segment.firstIndex, segment)
+        const isSame =
+          other === undefined ||
+          (other.lastIndex === segment.lastIndex && other.sha256.equals(segment.sha256))
+        assert(isSame, () => `two segments from entry ${segment.firstIndex} differ`)
+      }
+    }
   }
 
   /** Who leads in the newest term, if the node is up; two leaders of one term end the world. */
@@ -369,10 +411,10 @@ function tagOf(row: Row | null): unknown {
   return row === null ? undefined : decodeDocument(documentBytes(row.value))['tag']
 }
 
-/** The whole log. */
-async function bytesOf({ segments, replica }: OpenedReplica): Promise<Buffer> {
+/** The log from that entry on. */
+async function bytesOf({ segments, replica }: OpenedReplica, begin: LogIndex): Promise<Buffer> {
   await segments.sync()
-  const entries = await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
-  assert(entries.at(-1)?.index === replica.applied, 'the segments hold all that is applied')
+  const entries = await segments.read(begin, { bytesMax: Number.MAX_SAFE_INTEGER })
+  assert((entries.at(-1)?.index ?? begin - 1) === replica.applied, 'the segments hold all that is applied')
   return Buffer.concat(entries.map(entry => entry.bytes))
 }

@@ -45,6 +45,15 @@ export class Wire {
     this.#cut.add(direction(from, to))
   }
 
+  isCut(from: number, to: number): boolean {
+    return this.#cut.has(direction(from, to))
+  }
+
+  /** As long as a message takes. */
+  pause(): Promise<void> {
+    return new Promise(resolve => this.#clock.after(this.#delay(), resolve))
+  }
+
   /** All directions carry again, in fine weather. */
   heal(): void {
     this.#cut.clear()
@@ -52,8 +61,11 @@ export class Wire {
   }
 
   #later(message: PeerMessage): void {
-    const delay = 0.1 + this.#random.below(1000 * this.weather.delayMsMax) / 1000
-    this.#clock.after(delay, () => this.#deliver(message))
+    this.#clock.after(this.#delay(), () => this.#deliver(message))
+  }
+
+  #delay(): number {
+    return 0.1 + this.#random.below(1000 * this.weather.delayMsMax) / 1000
   }
 }
 

@@ -1,0 +1,39 @@
+/** The committed entries of one partition: from its segments, and what they do not have yet from the tail. */
+import { must } from '../base/assert.js'
+import type { Entry } from '../base/entry.js'
+import type { LogIndex } from '../base/ids.js'
+import type { SegmentLog } from '../segments/segment-log.js'
+import type { Tail } from '../wal/tail.js'
+
+/** Bytes of the tail after which a piece of it ends. */
+const tailPieceBytes = 512 * 1024
+
+/**
+ * The entries from … through, in order and in pieces; all of them must be committed. Rejects with
+ * LOG_TRUNCATED and DAMAGED, as `SegmentLog.read` does.
+ */
+export async function* committedEntries(
+  segments: Pick<SegmentLog, 'lastIndex' | 'chunks'>,
+  tail: Tail,
+  from: LogIndex,
+  through: LogIndex,
+): AsyncGenerator<readonly Entry[], void, void> {
+  let next = from
+  while (next <= through) {
+    // What is in the tail now may be in the segments when this goes on.
+    if (next > segments.lastIndex) {
+      const rest: Entry[] = []
+      for (let bytes = 0; next <= through && bytes < tailPieceBytes; next++) {
+        const entry = must(tail.get(next), `entry ${next} in the tail`)
+        rest.push(entry)
+        bytes += entry.bytes.length
+      }
+      yield rest
+      continue
+    }
+    for await (const chunk of segments.chunks(next, Math.min(through, segments.lastIndex))) {
+      yield chunk
+      next += chunk.length
+    }
+  }
+}
