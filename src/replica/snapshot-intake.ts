@@ -13,7 +13,7 @@ import type { SyncedMark } from '../segments/marks.js'
 import { SegmentLog } from '../segments/segment-log.js'
 import { type ReadSnapshot, readSnapshot } from '../state/snapshot-reader.js'
 import { snapshotName } from '../state/snapshot-record.js'
-import { Memberships } from './memberships.js'
+import { encodeMembership } from './memberships.js'
 import { folderName } from './partition-folders.js'
 import type { PreparedSnapshot } from './prepared-snapshot.js'
 import type { SnapshotPiece } from './snapshot-parcel.js'
@@ -82,7 +82,7 @@ export class SnapshotIntake {
       throw this.#refused(`the entries end at ${segments.lastIndex}, not at ${index}`)
     if (index > lastCut && segments.term(index) !== term)
       throw this.#refused(`entry ${index} is of term ${segments.term(index)}, not ${term}`)
-    await segments.sync()
+    // Its entries are durable then, and the mark is here.
     await segments.close()
     this.#segments = undefined
     await disk.syncFolder(joinPath(this.#folder, 'snapshots'))
@@ -145,9 +145,9 @@ export class SnapshotIntake {
     if (!isOfHere) throw this.#refused(`of partition ${head.partition}, epoch ${head.clusterEpoch}`)
     if (head.index !== snapshot.index || head.term !== snapshot.term)
       throw this.#refused(`of entry ${head.index}, term ${head.term}`)
-    const { index, configuration } = Memberships.decode(head.configuration).newest
-    const isSameGroup = JSON.stringify(configuration) === JSON.stringify(snapshot.configuration)
-    if (index !== snapshot.configurationIndex || !isSameGroup) throw this.#refused('of another group')
+    const { configurationIndex, configuration } = snapshot
+    const group = encodeMembership({ index: configurationIndex, configuration })
+    if (!group.equals(head.configuration)) throw this.#refused('of another group')
     this.#read = read
     return read
   }

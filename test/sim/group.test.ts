@@ -27,6 +27,19 @@ t.test(
   },
 )
 
+t.test(
+  'a node that was left behind goes on from a snapshot, wherever its installation is cut short',
+  async t => {
+    let installed = 0
+    for (let world = 0; world < worlds / 2; world++) {
+      const group = new GroupWorld({ seed: `${seed}.${world}`, faultMs: 20_000, strands: true })
+      installed += (await group.run()).installed
+    }
+    t.comment(`${installed} snapshots installed, half of them crashed on the way`)
+    t.ok(installed > worlds)
+  },
+)
+
 t.test('without the sync of the write-ahead log such a group loses what it acknowledged', async t => {
   const failures: string[] = []
   for (let world = 0; world < 5 && failures.length === 0; world++) {

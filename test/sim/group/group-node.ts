@@ -138,6 +138,11 @@ export class GroupNode {
     this.machine.crashAt(operations, mode)
   }
 
+  /** Of its replicas: the one that counts. */
+  folders(): Promise<string[]> {
+    return this.machine.environment.disk.list(folder)
+  }
+
   /** A crash that is still to come comes now. */
   crashIfDue(): void {
     if (this.#crashDue !== undefined) this.crash(this.#crashDue)

@@ -27,6 +27,8 @@ export interface GroupWorldOptions {
   readonly seed: string
   /** Simulated time for which there are faults. */
   readonly faultMs: number
+  /** Instead of kinds of faults by chance: nodes are left behind until only a snapshot helps them. */
+  readonly strands?: boolean
   /** The bug to plant: the write-ahead log's commits are not made durable. */
   readonly ignoreSync?: boolean
 }
@@ -40,11 +42,20 @@ export interface GroupReport {
   leaders: number
   lostMessages: number
   installed: number
+  regrouped: number
 }
 
 const schema = compileDefinition(1, 'places', { key: 'id', unique: { tag: { fields: ['tag'] } } }, 1, 1)
 const clientCount = 4
 const keysPerClient = 3
+/** So short that who was away for a second needs a snapshot. */
+const shortLog = {
+  snapshotLogBytesMin: 1000,
+  snapshotLogRatio: 0,
+  retainBytes: 0,
+  pinBytes: 0,
+  trimPauseMs: 1,
+}
 /** How long a client waits for an answer. */
 const patienceMs = 1500
 /** After the faults a group has so long to be whole again. */
@@ -59,6 +70,8 @@ const faultKinds = [
   'isolateLeader',
   'weather',
   'transfer',
+  'strand',
+  'regroup',
 ] as const
 
 type FaultKind = (typeof faultKinds)[number]
@@ -75,6 +88,7 @@ export class GroupWorld {
     leaders: 0,
     lostMessages: 0,
     installed: 0,
+    regrouped: 0,
   }
   readonly #options: GroupWorldOptions
   readonly #random: Random
@@ -90,16 +104,18 @@ export class GroupWorld {
   constructor(options: GroupWorldOptions) {
     this.#options = options
     this.#random = new Random(options.seed)
-    const size = this.#random.pick([3, 3, 5])
+    const size = this.#random.pick([3, 3, 5, 5])
     const voters = Array.from({ length: size }, (_, place) => place + 1)
     this.#wire = new Wire(this.#clock, this.#random.split('wire'), message => {
       this.#node(message.to).opened?.replica.receive(message)
     })
     const kinds = faultKinds.filter(() => this.#random.chance(0.5))
-    this.#kinds = kinds.length > 0 ? kinds : faultKinds
+    const drawn = kinds.length > 0 ? kinds : faultKinds
+    this.#kinds = options.strands === true ? ['strand', 'strand', 'regroup'] : drawn
     const limits = {
       ...smallLimits(this.#random.split('limits')),
       ...(this.#random.chance(0.7) && retentionLimits(this.#random.split('retention'))),
+      ...(options.strands === true && { ...retentionLimits(this.#random), ...shortLog }),
     }
     this.#nodes = voters.map(
       id =>
@@ -153,6 +169,11 @@ export class GroupWorld {
     for (const node of this.#nodes) node.crash('none')
     await this.#heal()
     await this.#verify()
+    const folders = await Promise.all(this.#nodes.map(node => node.folders()))
+    assert(
+      folders.every(names => names.length === 1),
+      () => `folders: ${JSON.stringify(folders)}`,
+    )
   }
 
   async #define(): Promise<void> {
@@ -250,19 +271,19 @@ export class GroupWorld {
     const end = this.#clock.monotonicMs() + this.#options.faultMs
     while (this.#clock.monotonicMs() < end) {
       await this.#pause(random.below(700))
-      this.#fault(random)
+      await this.#fault(random)
     }
     this.#faulty = false
     for (const node of this.#nodes) node.crashIfDue()
   }
 
   /** One fault of the kinds that this world has; each world has others, so that rare ones are met alone. */
-  #fault(random: Random): void {
+  async #fault(random: Random): Promise<void> {
     const node = random.pick(this.#nodes)
     const other = random.pick(this.#nodes)
     const leader = this.#nodes.find(({ id }) => id === this.#leader()) ?? node
     const mode = random.pick(['all', 'none', 'any', 'any'] as const)
-    const faults: Record<FaultKind, () => void> = {
+    const faults: Record<FaultKind, () => void | Promise<void>> = {
       crash: () => node.crash(mode),
       crashSoon: () => random.pick([node, leader]).crashSoon(1 + random.below(60), mode),
       crashAll: () => {
@@ -277,14 +298,40 @@ export class GroupWorld {
         this.#wire.weather = { lossChance, repeatChance, delayMsMax: random.pick([1, 30, 300]) }
       },
       transfer: () => leader.opened?.replica.transferLeader(other.id),
+      strand: () => this.#strand(node.id, random),
+      regroup: () => this.#regroup(leader, node.id),
     }
     if (random.chance(0.3)) this.#wire.heal()
-    else faults[random.pick(this.#kinds)]()
+    else await faults[random.pick(this.#kinds)]()
   }
 
   #carry(message: InstallSnapshot): void {
     const carried = this.#node(message.from).carry(message, this.#node(message.to), this.#wire)
     carried.catch(error => this.#fail(error))
+  }
+
+  /** The others go on for a while without it; sometimes it is away. */
+  async #strand(id: ReplicaId, random: Random): Promise<void> {
+    this.#isolate(id)
+    await this.#pause(1500 + random.below(2000))
+    if (random.chance(0.3)) this.#node(id).crash('any')
+    this.#wire.heal()
+    await this.#pause(1500)
+  }
+
+  /** Takes a vote, or gives it back; whether anybody does so now is the leader's to say. */
+  #regroup({ opened }: GroupNode, id: ReplicaId): void {
+    const group = opened?.replica.group()
+    if (opened === undefined || group?.role !== 'leader') return
+    const { voters } = group.configuration
+    if (voters.includes(id) && (voters.length <= 3 || id === opened.replicaId)) return
+    const type = voters.includes(id) ? 'addLearner' : 'addVoter'
+    opened.replica.changeGroup({ type: 'simple', steps: [{ type, replica: id }] }).then(
+      () => {
+        this.report.regrouped += 1
+      },
+      () => {},
+    )
   }
 
   #isolate(id: ReplicaId): void {
