@@ -16,6 +16,7 @@ import { documentKey, schemaKey } from '../../../src/machine/keys.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import type { InstallSnapshot } from '../../../src/raft/messages.js'
+import { encodeMembership } from '../../../src/replica/memberships.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { retentionLimits, smallLimits } from '../small-limits.js'
@@ -395,6 +396,8 @@ export class GroupWorld {
     const [first, ...others] = await Promise.all(opened.map(one => bytesOf(one, begin)))
     for (const bytes of others) assert(bytes.equals(must(first, 'a log')), 'two logs differ')
     this.#compareSegments(opened)
+    const groups = opened.map(({ memberships }) => encodeMembership(memberships.newest).toString())
+    assert(new Set(groups).size === 1, () => `groups differ: ${groups.join(' ')}`)
     const tags = this.#registers.map(({ key }) => tagOf(readRow(must(opened[0], 'a replica'), key)))
     const held = tags.filter(tag => tag !== undefined)
     assert(new Set(held).size === held.length, () => `a tag is held twice: ${held.join(', ')}`)
