@@ -21,8 +21,10 @@ export const limits = {
   batchCommandsMax: 10_000,
   /** One entry of the log, head included, so what one write or batch changes: TOO_LARGE. */
   entryBytesMax: 4 * MiB,
-  /** Body of one batch of the write-ahead log, and one frame. */
+  /** Body of one batch of the write-ahead log, and one frame; also one message between nodes. */
   walBatchBytesMax: 4 * MiB + 64 * KiB,
+  /** Bytes that may wait on one connection to another node: what comes on top is not taken. */
+  connectionBytesMax: 16 * MiB + 256 * KiB,
   /**
    * Proposed and not yet committed, per partition; all partitions of a node together at most half the ring.
    */
@@ -214,6 +216,7 @@ export const limits = {
 assert(limits.batchCommandBytesMax < limits.entryBytesMax, 'a batch must fit an entry, with its facts')
 assert(limits.documentBytesMax < limits.batchCommandBytesMax, 'a document must fit a batch')
 assert(limits.entryBytesMax + 32 * KiB <= limits.walBatchBytesMax, 'an entry must fit a batch of the log')
+assert(4 * limits.walBatchBytesMax <= limits.connectionBytesMax, 'some of the largest messages may wait')
 assert(
   limits.walBatchBytesMax + 2 * limits.walBlockBytes <= limits.walFileBytesEmbedded,
   'a batch must fit a file of the log',

@@ -51,10 +51,16 @@ export function frameHead(kind: number, stream: number, ...parts: readonly Uint8
 
 /** The frame in one piece. */
 export function encodeFrame(kind: number, stream: number, body: Uint8Array): Buffer {
-  assert(body.length <= limits.walBatchBytesMax, () => `a frame of ${body.length} bytes`)
   const bytes = Buffer.allocUnsafe(frameHeadBytes + body.length)
-  writeHead(bytes, kind, stream, body.length, crc32(body))
   bytes.set(body, frameHeadBytes)
+  return sealFrame(bytes, kind, stream)
+}
+
+/** Writes the head into the first 20 bytes of `bytes`, whose rest is the body already. */
+export function sealFrame(bytes: Buffer, kind: number, stream: number): Buffer {
+  const length = bytes.length - frameHeadBytes
+  assert(length <= limits.walBatchBytesMax, () => `a frame of ${length} bytes`)
+  writeHead(bytes, kind, stream, length, crc32(bytes.subarray(frameHeadBytes)))
   return bytes
 }
 

@@ -120,21 +120,26 @@ export function leaveJoint(configuration: Configuration): Configuration {
 
 /** Throws unless what is always true of a configuration holds. */
 export function checkConfiguration(configuration: Configuration): void {
+  const fault = faultOf(configuration)
+  assert(fault === undefined, () => `${fault}: ${JSON.stringify(configuration)}`)
+}
+
+/** What does not hold of what is always true of a configuration; undefined if all of it holds. */
+export function faultOf(configuration: Configuration): string | undefined {
   const { voters, outgoing, learners, learnersNext, autoLeave } = configuration
-  const say = (what: string) => () => `${what}: ${JSON.stringify(configuration)}`
   for (const list of [voters, outgoing, learners, learnersNext]) {
-    assert(
-      list.every((id, place) => isReplicaId(id) && (place === 0 || id > (list[place - 1] ?? 0))),
-      say('a list of replicas is not sorted, or names one twice'),
+    const isSorted = list.every(
+      (id, place) => isReplicaId(id) && (place === 0 || id > (list[place - 1] ?? 0)),
     )
+    if (!isSorted) return 'a list of replicas is not sorted, or names one twice'
   }
-  assert(voters.length > 0, say('no voter'))
-  assert(!learners.some(id => isVoter(configuration, id)), say('a learner votes'))
-  assert(
-    learnersNext.every(id => outgoing.includes(id) && !voters.includes(id)),
-    say('a learner to come does not vote in the outgoing half alone'),
-  )
-  assert(isJoint(configuration) || !autoLeave, say('a simple configuration to be left'))
+  if (voters.length === 0) return 'no voter'
+  if (learners.some(id => isVoter(configuration, id))) return 'a learner votes'
+  if (!learnersNext.every(id => outgoing.includes(id) && !voters.includes(id))) {
+    return 'a learner to come does not vote in the outgoing half alone'
+  }
+  if (!isJoint(configuration) && autoLeave) return 'a simple configuration to be left'
+  return undefined
 }
 
 interface Sets {

@@ -1,14 +1,17 @@
 /**
  * One simulated machine under one seed: disk and key-value stores that outlive the processes, and the
- * environment of the process that runs on it now.
+ * environment of the process that runs on it now, with its door to the network if there are cables.
  */
+import { must } from '../base/assert.js'
 import type { Random } from '../base/random.js'
 import type { Environment } from '../env/environment.js'
 import { FolderLocks } from '../env/folder-locks.js'
+import type { Network } from '../env/network.js'
 import type { SimClock, SimProcessClock } from './sim-clock.js'
 import { SimDisk, type SimDiskOptions } from './sim-disk.js'
 import type { CrashMode } from './sim-file.js'
 import { SimKeyValueStores } from './sim-key-value.js'
+import type { SimDoor, SimNetwork } from './sim-network.js'
 
 /** How a simulated machine behaves. */
 export interface SimMachineOptions extends Omit<SimDiskOptions, 'clock' | 'random'> {
@@ -18,6 +21,8 @@ export interface SimMachineOptions extends Omit<SimDiskOptions, 'clock' | 'rando
   readonly rotationLoss?: boolean
   /** How far the machine's wall clock is ahead. */
   readonly wallSkewMs?: number
+  /** Where the machine's cable ends, and its name there. */
+  readonly network?: { readonly cables: SimNetwork; readonly host: string }
 }
 
 /** Processes come and go by `crash` and `restart`; disk and stores stay, as far as the crash left them. */
@@ -26,6 +31,7 @@ export class SimMachine {
   #disk: SimDisk
   #keyValue: SimKeyValueStores
   #clock: SimProcessClock
+  #door: SimDoor | undefined
   #environment: Environment
   #starts = 0
 
@@ -35,6 +41,7 @@ export class SimMachine {
     const onCrash = (mode: CrashMode): void => {
       this.#keyValue.crash(mode)
       this.#clock.kill()
+      this.#door?.kill({ isSilent: mode !== 'all' })
       options.onCrash?.(mode)
     }
     this.#disk = new SimDisk({ ...options, random: random.split('disk'), onCrash })
@@ -44,6 +51,7 @@ export class SimMachine {
       disk: this.#disk,
     })
     this.#clock = options.clock.process(options.wallSkewMs)
+    this.#door = this.#plugIn()
     this.#environment = this.#start()
   }
 
@@ -55,6 +63,11 @@ export class SimMachine {
   /** The key-value stores as the present process has them: for faults. */
   get keyValue(): SimKeyValueStores {
     return this.#keyValue
+  }
+
+  /** The network as the present process has it; dies with it, without a word to others if power is lost. */
+  get network(): Network {
+    return must(this.#door, 'cables')
   }
 
   /** What the present process is given. */
@@ -78,8 +91,14 @@ export class SimMachine {
     this.#disk = this.#disk.restart()
     this.#keyValue = this.#keyValue.restart({ disk: this.#disk })
     this.#clock = this.#options.clock.process(this.#options.wallSkewMs)
+    this.#door = this.#plugIn()
     this.#environment = this.#start()
     return this.#environment
+  }
+
+  #plugIn(): SimDoor | undefined {
+    const { network } = this.#options
+    return network?.cables.process(network.host)
   }
 
   #start(): Environment {

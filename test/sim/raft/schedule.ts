@@ -53,7 +53,7 @@ class Run {
   #proposed = 0
   changed = 0
 
-  constructor(seed: string) {
+  constructor(seed: string, Group: typeof SimulatedGroup) {
     this.random = new Random(seed)
     const { random } = this
     this.#weights = actions.map(([weight]) => weight * random.pick([0.2, 1, 1, 5]))
@@ -62,7 +62,7 @@ class Run {
     this.ids = Array.from({ length: count }, (_, place) => place + 1)
     const voters = this.ids.filter(id => id <= 3 || random.chance(0.5))
     const learners = this.ids.filter(id => !voters.includes(id) && random.chance(0.3))
-    this.group = new SimulatedGroup(this.ids, simpleConfiguration(voters, learners), {
+    this.group = new Group(this.ids, simpleConfiguration(voters, learners), {
       preVote: random.chance(0.7),
       checkQuorum: random.chance(0.7),
       electionTicks: random.pick([4, 10]),
@@ -193,8 +193,8 @@ class Run {
 }
 
 /** Runs one schedule; throws, with its seed in the message, if something does not hold. */
-export function runSchedule(seed: string, steps: number): Outcome {
-  const run = new Run(seed)
+export function runSchedule(seed: string, steps: number, Group = SimulatedGroup): Outcome {
+  const run = new Run(seed, Group)
   let done = 0
   try {
     for (; done < steps; done++) run.step()

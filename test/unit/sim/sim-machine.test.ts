@@ -3,9 +3,11 @@ import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
 import type { KeyValueStore } from '../../../src/env/key-value.js'
+import type { Connection } from '../../../src/env/network.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine, type SimMachineOptions } from '../../../src/sim/sim-machine.js'
+import { SimNetwork } from '../../../src/sim/sim-network.js'
 
 const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
@@ -177,6 +179,42 @@ t.test('a crash ends the whole process: timers, files, stores and locks', async 
   await clock.runFor(5)
   machine.restart()
 })
+
+t.test(
+  'a crash ends what the process had of the network; a loss of power without a word to others',
+  async t => {
+    for (const mode of ['all', 'any'] as const) {
+      const clock = new SimClock()
+      const random = new Random(seed)
+      const cables = new SimNetwork({ clock, random: random.split('cables') })
+      const machine = new SimMachine({ clock, random, network: { cables, host: 'b' } })
+      const other = cables.process('a')
+      const wait = (ms: number): Promise<void> => new Promise(resolve => clock.after(ms, resolve))
+      await clock.run(async () => {
+        const read = (connection: Connection): void => {
+          connection.onMessage(() => {})
+          connection.onClose(() => t.fail('a dead process hears'))
+        }
+        await machine.network.listen('b:1', read)
+        const connection = await other.connect('b:1')
+        connection.onMessage(() => {})
+        let isClosed = false
+        connection.onClose(() => {
+          isClosed = true
+        })
+        await wait(10)
+        machine.crash(mode)
+        await wait(1000)
+        t.equal(isClosed, mode === 'all')
+        await t.rejects(other.connect('b:1'), { code: 'UNAVAILABLE' })
+        machine.restart()
+        await machine.network.listen('b:1', connection => connection.onMessage(() => {}))
+        const again = await other.connect('b:1')
+        t.ok(again.send(Buffer.from('to the next process')))
+      })
+    }
+  },
+)
 
 t.test('opening makes what is found durable', async t => {
   const clock = new SimClock()
