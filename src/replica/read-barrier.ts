@@ -1,7 +1,9 @@
 /**
  * Linearizable reads: one ReadIndex round serves everybody who asked in the same turn (thesis 6.4).
  *
- * A caller goes on when the index that its round confirmed is applied, and at least `atLeast`.
+ * A caller goes on when the index that its round confirmed is applied, and at least `atLeast`. An answer that
+ * was decided goes on only in the leadership that decided it: later, what it saw at those indexes may have
+ * been replaced, however far the log is applied.
  */
 import type { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
@@ -13,6 +15,8 @@ export type Passed = (error?: SillokError) => void
 
 interface Read {
   readonly atLeast: LogIndex
+  /** Rests on what a leader saw, proposals in flight included. */
+  readonly isDecided: boolean
   readonly passed: Passed
 }
 
@@ -22,9 +26,27 @@ export class ReadBarrier {
   readonly #rounds = new Map<number, Read[]>()
   #waiting: Read[] = []
 
-  /** Joins the round that begins next. */
-  ask(atLeast: LogIndex, passed: Passed): void {
-    this.#asking.push({ atLeast, passed })
+  /** A read joins the round that begins next. */
+  ask(passed: Passed): void {
+    this.#asking.push({ atLeast: 0, isDecided: false, passed })
+  }
+
+  /** So does an answer that was decided by what the entries up to that one hold. */
+  askDecided(atLeast: LogIndex, passed: Passed): void {
+    this.#asking.push({ atLeast, isDecided: true, passed })
+  }
+
+  /** The leadership is over in which answers were decided: they never go on. */
+  lose(error: SillokError): void {
+    const lost: Read[] = []
+    const keep = (reads: readonly Read[]): Read[] => {
+      lost.push(...reads.filter(read => read.isDecided))
+      return reads.filter(read => !read.isDecided)
+    }
+    this.#asking = keep(this.#asking)
+    this.#waiting = keep(this.#waiting)
+    for (const [token, reads] of this.#rounds) this.#rounds.set(token, keep(reads))
+    for (const read of lost) read.passed(error)
   }
 
   /** Begins a round for all who asked; `readIndex` gives its token, or undefined without leadership. */
@@ -46,9 +68,7 @@ export class ReadBarrier {
       this.#asking.unshift(...reads)
       return
     }
-    for (const { atLeast, passed } of reads) {
-      this.#waiting.push({ atLeast: Math.max(atLeast, index), passed })
-    }
+    for (const read of reads) this.#waiting.push({ ...read, atLeast: Math.max(read.atLeast, index) })
     this.applied(applied)
   }
 

@@ -20,6 +20,11 @@ export function notLeader(leader: ReplicaId): SillokError {
   return new SillokError('NOT_LEADER', 'this node does not lead the partition', { details })
 }
 
+/** What was decided and changes nothing rests on entries that may be replaced: it is to be asked again. */
+export function leadershipLost(): SillokError {
+  return new SillokError('LEADERSHIP_LOST', 'the leadership in which this was decided is over')
+}
+
 /** Why a change of the group was not proposed. */
 export function refusedChange({ dropped, reason }: DroppedChange): SillokError {
   return new SillokError(codeOfDropped[dropped], `the group is not changed: ${reason}`)

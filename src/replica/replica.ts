@@ -43,7 +43,7 @@ import { Overlay } from './overlay.js'
 import type { PreparedSnapshot } from './prepared-snapshot.js'
 import { RaftStorage } from './raft-storage.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
-import { notLeader, refusedChange, whileWaiting } from './refusals.js'
+import { leadershipLost, notLeader, refusedChange, whileWaiting } from './refusals.js'
 import type { ReplicaOptions, ReplicaStatus } from './replica-options.js'
 import { type Asker, Waiters } from './waiters.js'
 
@@ -222,7 +222,7 @@ export class Replica implements Decider {
       passed(this.#failure)
       return
     }
-    this.#reads.ask(0, passed)
+    this.#reads.ask(passed)
     // One turn serves all who ask before it: a turn for each would answer new ones early and leave its own
     // behind.
     if (this.#readsDue) return
@@ -264,6 +264,7 @@ export class Replica implements Decider {
         this.#overlay.clear()
         this.#view.reset()
         this.#time.run(ready.soft.role === 'leader')
+        this.#reads.lose(leadershipLost())
         this.#beginReads()
       }
       this.#storage.noteRecovery(this.#raft.recovering, this.state.applied)
@@ -360,7 +361,7 @@ export class Replica implements Decider {
       }
       case 'answer': {
         const { reply } = decision
-        this.#reads.ask(index - 1, error => ticket.answer(error ?? reply))
+        this.#reads.askDecided(index - 1, error => ticket.answer(error ?? reply))
         break
       }
       case 'latch':

@@ -97,34 +97,42 @@ export class GroupNode {
   /** Sends the snapshot of the message, which this node's replica wants to be sent, to that node. */
   async carry(message: InstallSnapshot, to: GroupNode, wire: Wire): Promise<void> {
     const from = must(this.opened, 'the sender')
-    const receiver = to.opened
-    const isCut = (): boolean => to.opened !== receiver || wire.isCut(this.id, to.id)
-    const intake = receiver && !isCut() ? await to.#beginIntake(receiver, message) : undefined
-    let arrived = false
-    try {
-      if (intake !== undefined) {
-        for await (const piece of snapshotPieces(
-          this.machine.environment.disk,
-          from,
-          message.snapshot.index,
-        )) {
-          await wire.pause()
-          if (isCut()) throw new Error('cut')
-          await intake.take(piece)
-        }
-        const prepared = await intake.finish()
-        if (isCut()) throw new Error('cut')
-        arrived = true
-        if (receiver?.replica.receiveSnapshot(message, prepared) !== true)
-          await discardSnapshot(to.machine.environment.disk, folder, prepared)
-      }
-    } catch {
-      await intake?.abandon()
-    } finally {
-      to.#intaking = false
-    }
+    const arrived = await this.#transfer(message, to, wire).catch(() => false)
     await wire.pause()
     if (this.opened === from) from.replica.snapshotSent(to.id, arrived)
+  }
+
+  /** Answers true when all of it came; rejects when it got stuck on the way. */
+  async #transfer(message: InstallSnapshot, to: GroupNode, wire: Wire): Promise<boolean> {
+    const receiver = to.opened
+    if (receiver === undefined || to.#intaking) return false
+    to.#intaking = true
+    const { disk } = this.machine.environment
+    const pieces = snapshotPieces(disk, must(this.opened, 'the sender'), message.snapshot.index)
+    let intake: SnapshotIntake | undefined
+    try {
+      intake = await wire.inTime(to.#beginIntake(receiver, message))
+      for (
+        let next = await wire.inTime(pieces.next());
+        next.done !== true;
+        next = await wire.inTime(pieces.next())
+      ) {
+        await wire.pause()
+        if (to.opened !== receiver || wire.isCut(this.id, to.id)) throw new Error('the other side is gone')
+        await wire.inTime(intake.take(next.value))
+      }
+      const prepared = await wire.inTime(intake.finish())
+      intake = undefined
+      if (to.opened !== receiver) return false
+      if (!receiver.replica.receiveSnapshot(message, prepared))
+        await wire.inTime(discardSnapshot(to.machine.environment.disk, folder, prepared))
+      return true
+    } finally {
+      if (to.opened === receiver) {
+        if (intake !== undefined) await wire.inTime(intake.abandon())
+        to.#intaking = false
+      }
+    }
   }
 
   crash(mode: CrashMode): void {
@@ -190,6 +198,7 @@ export class GroupNode {
     })
     if (life !== this.#life) return
     this.opened = opened
+    this.#intaking = false
     this.#retention = this.#retentionOf(env, wal, opened)
     opened.replica.start(opened.lastTime)
   }
@@ -204,9 +213,7 @@ export class GroupNode {
     await this.#takePart(env, wal)
   }
 
-  async #beginIntake(opened: OpenedReplica, message: InstallSnapshot): Promise<SnapshotIntake | undefined> {
-    if (this.#intaking) return undefined
-    this.#intaking = true
+  async #beginIntake(opened: OpenedReplica, message: InstallSnapshot): Promise<SnapshotIntake> {
     const { disk, clock } = this.machine.environment
     const { replicaId, cutBytes, generation } = opened
     const place = { disk, clock, folder, partition, replicaId, cutBytes, clusterEpoch: 1 }

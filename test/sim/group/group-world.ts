@@ -161,6 +161,7 @@ export class GroupWorld {
     await Promise.all(this.#nodes.map(node => node.start()))
     await this.#define()
     const clients = this.#registers.map((register, number) => this.#client(register, number))
+    for (const client of clients) client.catch(error => this.#fail(error))
     await this.#faults()
     this.#wire.heal()
     await this.#within(Promise.all(clients), 'the clients are not served')

@@ -1,10 +1,11 @@
 /**
- * What lies between the nodes of a simulated group: a message is lost, late, repeated, overtakes others; a
- * direction between two nodes can be cut.
+ * What lies between the nodes of a simulated group: a message goes as bytes, is lost, late, repeated,
+ * overtakes others; a direction between two nodes can be cut. Worse than connections are.
  */
 import type { Random } from '../../../src/base/random.js'
 import type { Clock } from '../../../src/env/clock.js'
 import type { PeerMessage } from '../../../src/raft/messages.js'
+import { decodePeerMessage, encodePeerMessage } from '../../../src/replica/message-codec.js'
 
 /** How bad it is; all can be changed while it is in use. */
 export interface Weather {
@@ -36,8 +37,9 @@ export class Wire {
       this.lost += 1
       return
     }
-    this.#later(message)
-    if (this.#random.chance(repeatChance)) this.#later(message)
+    const bytes = encodePeerMessage(1, message)
+    this.#later(bytes)
+    if (this.#random.chance(repeatChance)) this.#later(bytes)
   }
 
   /** What one says to the other is lost from now on. */
@@ -54,14 +56,22 @@ export class Wire {
     return new Promise(resolve => this.#clock.after(this.#delay(), resolve))
   }
 
+  /** The work of a process that may be crashed meanwhile: then nobody tells. */
+  inTime<T>(work: Promise<T>): Promise<T> {
+    const late = new Promise<never>((_, reject) => {
+      this.#clock.after(3000, () => reject(new Error('no answer')))
+    })
+    return Promise.race([work, late])
+  }
+
   /** All directions carry again, in fine weather. */
   heal(): void {
     this.#cut.clear()
     this.weather = { ...fineWeather }
   }
 
-  #later(message: PeerMessage): void {
-    this.#clock.after(this.#delay(), () => this.#deliver(message))
+  #later(bytes: Buffer): void {
+    this.#clock.after(this.#delay(), () => this.#deliver(decodePeerMessage(bytes).message))
   }
 
   #delay(): number {

@@ -6,6 +6,7 @@ import type { Reply } from '../../../src/machine/reply.js'
 import { changed, simpleConfiguration } from '../../../src/raft/configuration.js'
 import type { NeedEntries } from '../../../src/raft/messages.js'
 import { encodeMembership, Memberships } from '../../../src/replica/memberships.js'
+import { ReadBarrier } from '../../../src/replica/read-barrier.js'
 import { StoredLog } from '../../../src/replica/stored-log.js'
 import { Waiters } from '../../../src/replica/waiters.js'
 import { PartitionTail } from '../../../src/wal/tail.js'
@@ -90,6 +91,28 @@ t.test(
     ])
   },
 )
+
+t.test('what was decided goes on in no other leadership, whatever is applied; reads do', async t => {
+  const reads = new ReadBarrier()
+  const told: string[] = []
+  const tell = (name: string) => (error?: SillokError) =>
+    told.push(error === undefined ? name : `${name} lost`)
+  reads.askDecided(3, tell('confirmed answer'))
+  reads.ask(tell('confirmed read'))
+  reads.begin(() => 1)
+  reads.confirmed({ token: 1, index: 5 }, 4)
+  reads.askDecided(3, tell('answer in a round'))
+  reads.ask(tell('read in a round'))
+  reads.begin(() => 2)
+  reads.askDecided(3, tell('answer to come'))
+  reads.ask(tell('read to come'))
+  reads.lose(new SillokError('LEADERSHIP_LOST', 'over'))
+  t.strictSame(told.splice(0), ['answer to come lost', 'confirmed answer lost', 'answer in a round lost'])
+  reads.confirmed({ token: 2, index: undefined }, 4)
+  reads.begin(() => 3)
+  reads.confirmed({ token: 3, index: 6 }, 6)
+  t.strictSame(told.sort(), ['confirmed read', 'read in a round', 'read to come'])
+})
 
 const entryOf = (index: number, term: number): Entry =>
   encodeEntry({ partition: 1, index, term, kind: entryKinds.empty }, Buffer.alloc(100))

@@ -63,7 +63,7 @@ t.test(
     const reads = new ReadBarrier()
     const told: string[] = []
     const ask = (name: string, atLeast: number): void => {
-      reads.ask(atLeast, error => told.push(error === undefined ? name : `${name} ${error.code}`))
+      reads.askDecided(atLeast, error => told.push(error === undefined ? name : `${name} ${error.code}`))
     }
     ask('a', 0)
     ask('b', 9)
