@@ -25,6 +25,10 @@ export const limits = {
   walBatchBytesMax: 4 * MiB + 64 * KiB,
   /** Bytes that may wait on one connection to another node: what comes on top is not taken. */
   connectionBytesMax: 16 * MiB + 256 * KiB,
+  /** Bytes for one other node that wait while a connection to it is made: what comes on top is dropped. */
+  unsentBytesMax: 8 * MiB,
+  /** Connections from other nodes: one more is closed. */
+  nodeConnectionsMax: 256,
   /**
    * Proposed and not yet committed, per partition; all partitions of a node together at most half the ring.
    */
@@ -217,6 +221,10 @@ assert(limits.batchCommandBytesMax < limits.entryBytesMax, 'a batch must fit an 
 assert(limits.documentBytesMax < limits.batchCommandBytesMax, 'a document must fit a batch')
 assert(limits.entryBytesMax + 32 * KiB <= limits.walBatchBytesMax, 'an entry must fit a batch of the log')
 assert(4 * limits.walBatchBytesMax <= limits.connectionBytesMax, 'some of the largest messages may wait')
+assert(
+  limits.walBatchBytesMax <= limits.unsentBytesMax && 2 * limits.unsentBytesMax <= limits.connectionBytesMax,
+  'any message may wait for a connection, and that takes all that waited',
+)
 assert(
   limits.walBatchBytesMax + 2 * limits.walBlockBytes <= limits.walFileBytesEmbedded,
   'a batch must fit a file of the log',

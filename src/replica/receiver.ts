@@ -1,0 +1,98 @@
+/**
+ * What another node says, over a connection that it made: a hello, then messages. Nothing is answered. With
+ * the first thing that is wrong the connection is closed, and what it was is told: what comes behind it may
+ * mean anything.
+ */
+import { messageOf, SillokError } from '../base/errors.js'
+import type { PartitionId } from '../base/ids.js'
+import type { Clock, Timer } from '../env/clock.js'
+import type { Address, Connection } from '../env/network.js'
+import type { PeerMessage } from '../raft/messages.js'
+import { decodeHello, type Hello } from './hello.js'
+import { decodePeerMessage } from './message-codec.js'
+
+/** Who hears of what comes. */
+export interface Hearing {
+  /** A node of the own cluster has said who it is. */
+  greeted(receiver: Receiver): void
+  /** A message came, whole, from the node that says to listen at that address. */
+  deliver(partition: PartitionId, message: PeerMessage, from: Address): void
+  /** The connection is being closed because of that. */
+  refused(reason: string, remote: Address): void
+  /** Nothing more comes. */
+  closed(receiver: Receiver): void
+}
+
+/** How long a node may take to say who it is. */
+const helloMs = 5000
+
+/** Takes what comes over one connection. */
+export class Receiver {
+  readonly #connection: Connection
+  readonly #cluster: string
+  readonly #hearing: Hearing
+  readonly #patience: Timer
+  #hello: Hello | undefined
+
+  constructor(connection: Connection, clock: Clock, cluster: string, hearing: Hearing) {
+    this.#connection = connection
+    this.#cluster = cluster
+    this.#hearing = hearing
+    this.#patience = clock.after(helloMs, () => this.#refuse('it does not say who it is'))
+    connection.onClose(() => {
+      this.#patience.stop()
+      hearing.closed(this)
+    })
+    connection.onMessage(bytes => this.#take(bytes))
+  }
+
+  /** Who the node at the other side says that it is; undefined before it does. */
+  get hello(): Hello | undefined {
+    return this.#hello
+  }
+
+  /** Nothing is delivered or refused any more. */
+  close(): void {
+    this.#patience.stop()
+    this.#connection.close()
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#hello === undefined) {
+      const hello = this.#read(() => decodeHello(bytes))
+      if (hello !== undefined) this.#meet(hello)
+    } else {
+      const { address } = this.#hello
+      const said = this.#read(() => decodePeerMessage(bytes))
+      if (said !== undefined) this.#hearing.deliver(said.partition, said.message, address)
+    }
+  }
+
+  #meet(hello: Hello): void {
+    const { address, cluster } = hello
+    if (cluster !== this.#cluster) {
+      this.#refuse(`${address} is of cluster ${cluster}, this node of ${this.#cluster}`)
+      return
+    }
+    this.#patience.stop()
+    this.#hello = hello
+    this.#hearing.greeted(this)
+  }
+
+  /** What was read; undefined, and the connection closed, if it cannot be. Bugs of ours come out. */
+  #read<T>(decode: () => T): T | undefined {
+    try {
+      return decode()
+    } catch (error) {
+      if (!(error instanceof SillokError)) throw error
+      this.#refuse(messageOf(error))
+      return undefined
+    }
+  }
+
+  #refuse(reason: string): void {
+    const { remote } = this.#connection
+    this.close()
+    this.#hearing.refused(reason, this.#hello?.address ?? remote)
+  }
+}

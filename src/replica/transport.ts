@@ -1,0 +1,136 @@
+/**
+ * How the replicas of one node reach those of others: messages out and in, without answers or waiting.
+ *
+ * To each node one connection carries messages out, made when there are any; each node that speaks to this
+ * one makes another. From one run of a node to another messages arrive in the order in which they were sent,
+ * each at most once, over all connections: of those a newer one ends an older one. Some get lost, with a
+ * connection or because too much waits; the sender is told that (`unreachable`), and what to do about it is
+ * Raft's business. Whoever says something wrong is cut off (`refused`), and the node goes on.
+ */
+import type { PartitionId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import type { Random } from '../base/random.js'
+import type { Clock } from '../env/clock.js'
+import type { Address, Connection, Listener, Network } from '../env/network.js'
+import type { PeerMessage } from '../raft/messages.js'
+import { encodeHello } from './hello.js'
+import { encodePeerMessage } from './message-codec.js'
+import { type Hearing, Receiver } from './receiver.js'
+import { Sender } from './sender.js'
+
+/** What the transport of a node is made from. */
+export interface TransportOptions {
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  /** Where this node listens, as the others can reach it; with port 0 a free one is taken. */
+  readonly address: Address
+  /** Names the cluster: nodes of others are refused. */
+  readonly cluster: string
+  /** A message came, whole and checked, from the node at that address, as it says. */
+  readonly deliver: (partition: PartitionId, message: PeerMessage, from: Address) => void
+  /**
+   * Messages to that node were lost, or may have been: called once after each failure, not for each message,
+   * and never inside `send`.
+   */
+  readonly unreachable: (address: Address) => void
+  /** What came over a connection was wrong, and it is closed. */
+  readonly refused: (reason: string, remote: Address) => void
+}
+
+/** Carries messages between this node and the others. */
+export class Transport {
+  readonly #options: TransportOptions
+  readonly #senders = new Map<Address, Sender>()
+  readonly #receivers = new Set<Receiver>()
+  readonly #hearing: Hearing
+  readonly #run: number
+  #connections = 0
+  #address: Address
+  #listener: Listener | undefined
+  #isClosed = false
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    this.#address = options.address
+    this.#hearing = {
+      greeted: receiver => this.#greeted(receiver),
+      deliver: options.deliver,
+      refused: options.refused,
+      closed: receiver => this.#receivers.delete(receiver),
+    }
+    this.#run = options.random.split('run').uint32()
+    // What cannot be said throws here, not with the first message.
+    this.#hello()
+  }
+
+  /** Where this node listens, as it tells the others. */
+  get address(): Address {
+    return this.#address
+  }
+
+  /** Listens. Rejects with UNAVAILABLE when that cannot be. */
+  async listen(): Promise<void> {
+    const listener = await this.#options.network.listen(this.#address, one => this.#accept(one))
+    this.#listener = listener
+    this.#address = listener.address
+    if (this.#isClosed) await listener.close()
+  }
+
+  /** Sends the message to the node at the address, or drops it. Never waits. */
+  send(address: Address, partition: PartitionId, message: PeerMessage): void {
+    if (this.#isClosed) return
+    this.#senderTo(address).send(encodePeerMessage(partition, message))
+  }
+
+  /** Nothing is delivered or told any more. Resolves when nobody listens. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const sender of this.#senders.values()) sender.close()
+    for (const receiver of this.#receivers) receiver.close()
+    this.#senders.clear()
+    await this.#listener?.close()
+  }
+
+  #senderTo(address: Address): Sender {
+    const known = this.#senders.get(address)
+    if (known !== undefined) return known
+    const { network, clock, random, unreachable } = this.#options
+    const sender = new Sender({
+      network,
+      clock,
+      random: random.split(`to ${address}`),
+      address,
+      hello: () => this.#hello(),
+      unreachable: () => unreachable(address),
+      unused: () => this.#senders.delete(address),
+    })
+    this.#senders.set(address, sender)
+    return sender
+  }
+
+  #accept(connection: Connection): void {
+    const { clock, cluster, refused } = this.#options
+    if (this.#isClosed) connection.close()
+    else if (this.#receivers.size >= limits.nodeConnectionsMax) {
+      connection.close()
+      refused(`${this.#receivers.size} connections from other nodes are open`, connection.remote)
+    } else this.#receivers.add(new Receiver(connection, clock, cluster, this.#hearing))
+  }
+
+  #hello(): Buffer {
+    const { cluster } = this.#options
+    return encodeHello({ address: this.#address, cluster, run: this.#run, number: this.#connections++ })
+  }
+
+  /** Of the connections that a node made only the newest counts; an older one may come to be heard later. */
+  #greeted(receiver: Receiver): void {
+    const { hello } = receiver
+    for (const other of this.#receivers) {
+      if (other === receiver || other.hello === undefined || other.hello.address !== hello?.address) continue
+      const isNewer = other.hello.run === hello.run && other.hello.number > hello.number
+      if (isNewer) receiver.close()
+      else other.close()
+    }
+  }
+}
