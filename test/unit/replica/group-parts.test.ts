@@ -1,4 +1,4 @@
-/** What a replica of a group of several adds, each part alone: who belongs to it, its stored log, its callers. */
+/** What groups of several need of a replica, each part alone: its group, its stored log, its callers. */
 import t from 'tap'
 import { type Entry, encodeEntry, entryKinds } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
