@@ -32,7 +32,7 @@ t.test(
   async t => {
     let installed = 0
     for (let world = 0; world < worlds / 2; world++) {
-      const group = new GroupWorld({ seed: `${seed}.${world}`, faultMs: 10_000, strands: true })
+      const group = new GroupWorld({ seed: `${seed}.${world}`, faultMs: 20_000, strands: true })
       installed += (await group.run()).installed
     }
     t.comment(`${installed} snapshots installed, half of them crashed on the way`)
