@@ -118,6 +118,11 @@ export function leaveJoint(configuration: Configuration): Configuration {
   return made({ voters: new Set(voters), learners: all, learnersNext: new Set() }, [], false)
 }
 
+/** True if nobody but that replica has a vote: there is nobody to ask or to disturb. */
+export function isSoleVoter({ voters, outgoing }: Configuration, replica: ReplicaId): boolean {
+  return voters.length === 1 && voters[0] === replica && outgoing.length === 0
+}
+
 /** Throws unless what is always true of a configuration holds. */
 export function checkConfiguration(configuration: Configuration): void {
   const fault = faultOf(configuration)

@@ -7,7 +7,7 @@
 import { assert } from '../base/assert.js'
 import { type Entry, sealEntry } from '../base/entry.js'
 import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
-import { type Configuration, isVoter, membersOf } from './configuration.js'
+import { type Configuration, isSoleVoter, isVoter, membersOf } from './configuration.js'
 import { Log } from './log.js'
 import type { Alarm, HardState, NeedEntries, PeerMessage, ReadState, StorageResponse } from './messages.js'
 import type { CompleteOptions } from './options.js'
@@ -101,10 +101,8 @@ export class Core {
     return { term: this.term, vote: this.vote, commit: this.log.commit }
   }
 
-  /** True if no other member has a vote: there is nobody to ask or to disturb. */
   get isSoleVoter(): boolean {
-    const { voters, outgoing } = this.configuration
-    return voters.length === 1 && voters[0] === this.id && outgoing.length === 0
+    return isSoleVoter(this.configuration, this.id)
   }
 
   /** True if this replica may try to lead. */

@@ -1,7 +1,7 @@
 /** What one replica of a group is made from. */
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, PartitionId, ReplicaId } from '../base/ids.js'
-import type { Configuration } from './configuration.js'
+import { type Configuration, isSoleVoter } from './configuration.js'
 import type { LogStorage } from './log-storage.js'
 import type { HardState } from './messages.js'
 
@@ -110,7 +110,8 @@ export function completeOptions(options: RaftOptions): CompleteOptions {
     if (Number.isSafeInteger(value) && value > 0) continue
     throw new SillokError('INVALID', `${name} is ${value}: a whole number from 1`)
   }
-  if (complete.electionTicks <= complete.heartbeatTicks && !isSole(complete)) {
+  const isSole = isSoleVoter(complete.start.configuration, complete.replica)
+  if (complete.electionTicks <= complete.heartbeatTicks && !isSole) {
     const { electionTicks, heartbeatTicks } = complete
     throw new SillokError(
       'INVALID',
@@ -121,9 +122,4 @@ export function completeOptions(options: RaftOptions): CompleteOptions {
     throw new SillokError('INVALID', 'leaseReads needs checkQuorum: without it nobody keeps to a lease')
   }
   return complete
-}
-
-function isSole({ start, replica }: RaftOptions): boolean {
-  const { voters, outgoing } = start.configuration
-  return voters.length === 1 && voters[0] === replica && outgoing.length === 0
 }

@@ -25,7 +25,7 @@ export class LogClock {
   /** Learns the time of an entry of the log. */
   observe(time: LogTime): void {
     this.#logged = Math.max(this.#logged, time)
-    this.#time = Math.max(this.#time, time)
+    this.hear(time)
   }
 
   /** Learns the time of an entry that another leader stamped and that may never be applied. */

@@ -6,13 +6,19 @@ import {
   decodeSegmentSealed,
   decodeSegmentSynced,
   decodeTruncation,
+  type Installed,
   type RegisterKind,
   registerKinds,
-  saidBy,
 } from '../wal/registers.js'
 
 /** A partition's registers, each found by its kind. */
 export type FindRegister = (kind: RegisterKind) => Buffer | undefined
+
+/** The newest snapshot that came from another replica; undefined if none did. DAMAGED as below. */
+export function installedOf(register: FindRegister): Installed | undefined {
+  const payload = register(registerKinds.installed)
+  return payload && decodeInstalled(payload)
+}
 
 /**
  * The entry before the log's first one, as it was cut; undefined: it begins at entry 1. An installed snapshot
@@ -20,19 +26,18 @@ export type FindRegister = (kind: RegisterKind) => Buffer | undefined
  * when a register cannot be taken apart.
  */
 export function cutOf(register: FindRegister): Place | undefined {
-  const truncation = saidBy(register(registerKinds.truncation))
+  const truncation = register(registerKinds.truncation)
   if (truncation === undefined) return undefined
   const cut = decodeTruncation(truncation)
-  const payload = saidBy(register(registerKinds.installed))
-  const installed = payload && decodeInstalled(payload)
+  const installed = installedOf(register)
   if (installed?.index !== cut.index) return cut
   return { index: installed.cutIndex, term: installed.cutTerm }
 }
 
 /** The newest marks among the registers. DAMAGED when one cannot be taken apart. */
 export function marksOf(register: FindRegister): RecordedMarks {
-  const synced = saidBy(register(registerKinds.segmentSynced))
-  const sealed = saidBy(register(registerKinds.segmentSealed))
+  const synced = register(registerKinds.segmentSynced)
+  const sealed = register(registerKinds.segmentSealed)
   const cut = cutOf(register)
   return {
     ...(synced && { synced: decodeSegmentSynced(synced) }),

@@ -21,8 +21,6 @@ import {
   createdRegister,
   decodeCreated,
   decodeHardState,
-  decodeInstalled,
-  decodeRecovering,
   opaqueRegister,
   type Register,
   registerKinds,
@@ -32,7 +30,7 @@ import {
 import type { Tail } from '../wal/tail.js'
 import type { Wal } from '../wal/wal.js'
 import { asFailure } from './failure.js'
-import { cutOf, type FindRegister, marksOf } from './marks-of.js'
+import { cutOf, type FindRegister, installedOf, marksOf } from './marks-of.js'
 import { Memberships } from './memberships.js'
 import { generationOf, removeOtherFolders, replicaFolder } from './partition-folders.js'
 import type { Install } from './prepared-snapshot.js'
@@ -82,6 +80,7 @@ interface Parts {
   readonly state: State
   readonly snapshots: Snapshots
   readonly memberships: Memberships
+  readonly log: StoredLog
   readonly last: Entry | undefined
   /** Log time of the last entry; of that of the snapshot, where nothing follows one. */
   readonly lastTime: LogTime
@@ -90,7 +89,13 @@ interface Parts {
   readonly folder: string
 }
 
-const aloneInGroup = { replicaId: 1, voters: [1] }
+/** The replica of a partition that a node holds, and the voters with whom its group begins. */
+export interface NewReplica {
+  readonly replicaId: ReplicaId
+  readonly voters: readonly ReplicaId[]
+}
+
+const alone: NewReplica = { replicaId: 1, voters: [1] }
 
 /** Ticks of the host without a leader before a replica campaigns. */
 const electionTicks = 10
@@ -100,10 +105,7 @@ export async function createPartition(
   wal: Wal,
   partition: PartitionId,
   limits: Limits,
-  {
-    replicaId,
-    voters,
-  }: { readonly replicaId: ReplicaId; readonly voters: readonly ReplicaId[] } = aloneInGroup,
+  { replicaId, voters }: NewReplica = alone,
 ): Promise<void> {
   await wal.record(partition, [
     createdRegister({ replicaId, cutBytes: limits.segmentCutBytes }),
@@ -149,9 +151,16 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   const last = isEmpty ? undefined : await lastEntry(tail, segments, lastIndex)
   const memberships = rememberedGroup(register, partition)
   const generation = generationOf(register)
-  const lastTime = last === undefined ? installedTime(register) : timeOf(last)
+  const lastTime = last === undefined ? (installedOf(register)?.time ?? 0) : timeOf(last)
   const own = { replicaId, cutBytes, generation, folder, last, lastTime, record }
-  const parts = { ...own, segments, snapshots, state, memberships }
+  const log = new StoredLog({
+    segments,
+    tail,
+    truncated: () => cutOf(register) ?? { index: 0, term: 0 },
+    snapshot: () => snapshotToSend(snapshots, memberships),
+    unreadable: options.unreadable ?? (() => {}),
+  })
+  const parts = { ...own, segments, snapshots, state, memberships, log }
   const replica = newReplica(options, parts)
   return { ...parts, replica }
 }
@@ -175,10 +184,10 @@ async function lastEntry(tail: Tail, segments: SegmentLog, index: LogIndex): Pro
 
 function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
   const { env, wal, partition } = options
-  const { state, segments, snapshots, memberships, last } = parts
+  const { state, segments, memberships, last } = parts
   const register: FindRegister = kind => wal.register(partition, kind)
   const tail = wal.tail(partition)
-  const stored = wal.register(partition, registerKinds.hardState)
+  const stored = register(registerKinds.hardState)
   const hardState = stored === undefined ? { term: 0, vote: 0, commit: 0 } : decodeHardState(stored)
   // Rows in the store, entries in synced segments and changes that counted were committed, whatever the last
   // hard state knew.
@@ -188,20 +197,12 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
     const log = `the log ends at ${index}, term ${term}`
     throw damaged(partition, `${log}, before commit ${commit} of term ${hardState.term}`)
   }
-  const recovering = wal.register(partition, registerKinds.recovering)
   return new Replica({
     ...parts,
     partition,
     replica: parts.replicaId,
     clock: env.clock,
     wal,
-    log: new StoredLog({
-      segments,
-      tail,
-      truncated: () => cutOf(register) ?? { index: 0, term: 0 },
-      snapshot: () => snapshotToSend(snapshots, memberships),
-      unreadable: options.unreadable ?? (() => {}),
-    }),
     slotEpoch: 0,
     limits: options.limits,
     raft: {
@@ -212,7 +213,7 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
         hardState: { ...hardState, commit },
         applied: state.applied,
         unappliedConfigurations: changesAfter(tail, memberships.newest.index),
-        recovering: recovering !== undefined && decodeRecovering(recovering).fromIndex > 0,
+        recovering: register(registerKinds.recovering) !== undefined,
       },
     },
     send: options.send ?? refuseToSend,
@@ -231,11 +232,6 @@ function snapshotToSend({ newest }: Snapshots, memberships: Memberships): Snapsh
   if (newest === undefined || membership === undefined) return undefined
   const { index, term } = newest
   return { index, term, configuration: membership.configuration, configurationIndex: membership.index }
-}
-
-function installedTime(register: FindRegister): LogTime {
-  const installed = register(registerKinds.installed)
-  return installed === undefined ? 0 : decodeInstalled(installed).time
 }
 
 function rememberedGroup(register: FindRegister, partition: PartitionId): Memberships {

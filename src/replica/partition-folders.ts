@@ -7,23 +7,22 @@
  */
 import { metaPartition, type PartitionId } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
-import { decodeCreated, decodeInstalled, registerKinds, saidBy } from '../wal/registers.js'
-import type { FindRegister } from './marks-of.js'
+import { decodeCreated, registerKinds } from '../wal/registers.js'
+import { type FindRegister, installedOf } from './marks-of.js'
 
 /** The partition that holds all documents of this release's stores. */
 export const dataPartition: PartitionId = 1
 
 /** The name of the folder that counts; undefined if the partition was not created. */
 export function replicaFolder(partition: PartitionId, register: FindRegister): string | undefined {
-  const created = saidBy(register(registerKinds.created))
+  const created = register(registerKinds.created)
   if (created === undefined) return undefined
   return folderName(partition, decodeCreated(created).replicaId, generationOf(register))
 }
 
 /** How many snapshots of other replicas the replica took. */
 export function generationOf(register: FindRegister): number {
-  const installed = saidBy(register(registerKinds.installed))
-  return installed === undefined ? 0 : decodeInstalled(installed).generation
+  return installedOf(register)?.generation ?? 0
 }
 
 /** The name of a replica's folder after so many snapshots from other replicas. */

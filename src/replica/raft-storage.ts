@@ -10,7 +10,14 @@ import type { Entry } from '../base/entry.js'
 import type { LogIndex, PartitionId, ReplicaId } from '../base/ids.js'
 import type { Inbound, NeedEntries, PeerMessage, StorageAppend } from '../raft/messages.js'
 import type { Raft } from '../raft/raft.js'
-import { hardStateRegister, opaqueRegister, type Register, recoveringRegister } from '../wal/registers.js'
+import {
+  hardStateRegister,
+  opaqueRegister,
+  type Register,
+  recoveringRegister,
+  registerKinds,
+  voidRegister,
+} from '../wal/registers.js'
 import type { Wal } from '../wal/wal.js'
 import { cappedTo, partsOf } from './append-parts.js'
 import type { Memberships } from './memberships.js'
@@ -76,7 +83,9 @@ export class RaftStorage {
   noteRecovery(isRecovering: boolean, applied: LogIndex): void {
     if (isRecovering === this.#isRecovering) return
     this.#isRecovering = isRecovering
-    this.#record(recoveringRegister({ fromIndex: isRecovering ? applied + 1 : 0 }))
+    this.#record(
+      isRecovering ? recoveringRegister({ fromIndex: applied + 1 }) : voidRegister(registerKinds.recovering),
+    )
   }
 
   #stored(responses: StorageAppend['responses']): void {

@@ -28,7 +28,7 @@ import { evolve, timeOf } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
-import type { ConfigurationChange } from '../raft/configuration.js'
+import { type ConfigurationChange, isSoleVoter } from '../raft/configuration.js'
 import type { InstallSnapshot, Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
 import { Raft, type RaftStatus } from '../raft/raft.js'
 import type { Loaded } from '../state/loaded.js'
@@ -75,19 +75,19 @@ export class Replica implements Decider {
   #failure: SillokError | undefined
 
   constructor(options: ReplicaOptions) {
-    const { partition, clock, wal, segments, log, memberships, raft } = options
+    const { partition, replica, clock, wal, segments, state, log, memberships, raft } = options
     this.#options = options
-    this.partition = options.partition
-    this.state = options.state
-    this.#view = new LeaderView(this.#overlay, options.state)
-    this.#time = new LogClock(options.clock)
+    this.partition = partition
+    this.state = state
+    this.#view = new LeaderView(this.#overlay, state)
+    this.#time = new LogClock(clock)
     this.#admission = new Admission(clock, this)
     const { index: configurationIndex, configuration } = memberships.newest
     this.#raft = new Raft({
       ...raft,
       start: { ...raft.start, log, configuration, configurationIndex },
       partition,
-      replica: options.replica,
+      replica,
       emptyEntry: () => this.#emptyEntry(),
     })
     this.#storage = new RaftStorage({
@@ -111,8 +111,8 @@ export class Replica implements Decider {
   start(time: LogTime): void {
     this.#time.observe(time)
     this.#application.refill()
-    const { voters, outgoing } = this.#options.memberships.newest.configuration
-    if (voters.length === 1 && outgoing.length === 0) this.#raft.campaign()
+    const { memberships, replica } = this.#options
+    if (isSoleVoter(memberships.newest.configuration, replica)) this.#raft.campaign()
     this.pump()
   }
 

@@ -3,9 +3,9 @@
  * of it: the file's frames, rows, digests and SHA-256, each entry's CRC, that both are of this partition, fit
  * each other and fit the message that announced them. Nothing of the running replica is touched.
  */
-import { decodeEntry } from '../base/entry.js'
+import { decodeEntry, type Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
-import type { LogIndex, PartitionId, Term } from '../base/ids.js'
+import type { PartitionId, Term } from '../base/ids.js'
 import type { Clock } from '../env/clock.js'
 import { type Disk, type DiskFile, joinPath } from '../env/disk.js'
 import type { InstallSnapshot } from '../raft/messages.js'
@@ -98,9 +98,7 @@ export class SnapshotIntake {
     await this.#options.disk.remove(this.#folder)
   }
 
-  async #takeEntries(
-    entries: readonly { readonly bytes: Buffer; readonly index: LogIndex }[],
-  ): Promise<void> {
+  async #takeEntries(entries: readonly Entry[]): Promise<void> {
     const segments = await this.#log()
     for (const { bytes, index } of entries) {
       const entry = decodeEntry(bytes, 0)

@@ -26,7 +26,7 @@ const pieceBytes = 1024 * 1024
 /** The pieces of the snapshot as of that entry. Rejects when it is not, or no longer, to be had here. */
 export async function* snapshotPieces(
   disk: Disk,
-  { snapshots, segments }: Pick<OpenedReplica, 'snapshots' | 'segments'>,
+  { snapshots, segments, log }: Pick<OpenedReplica, 'snapshots' | 'segments' | 'log'>,
   index: LogIndex,
 ): AsyncGenerator<SnapshotPiece, void, void> {
   const found = snapshots.files.find(file => file.index === index)
@@ -34,7 +34,8 @@ export async function* snapshotPieces(
   const file = await disk.open(found.path)
   try {
     const { lastCut } = headOf(found.path, await file.read(0, limits.snapshotFrameBytes))
-    const term = lastCut === 0 ? 0 : segments.term(lastCut)
+    // Also of the entry that the log was just trimmed up to.
+    const term = log.term(lastCut)
     if (term === undefined) throw gone(index)
     yield { type: 'cut', term }
     for (let at = 0; at < found.bytes; at += pieceBytes) {

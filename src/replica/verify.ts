@@ -25,7 +25,7 @@ import type { RecordedMarks } from '../segments/marks.js'
 import { readRows, type StoredMarks } from '../state/check-state.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from '../state/checkpoint.js'
 import { type CheckedLog, type CheckedPartition, checkLog } from '../wal/check-log.js'
-import { decodeHardState, registerKinds, saidBy } from '../wal/registers.js'
+import { decodeHardState, registerKinds } from '../wal/registers.js'
 import {
   baseOf,
   baseRows,
@@ -368,7 +368,7 @@ class Verification {
 }
 
 function checkpointOf({ registers }: CheckedPartition): Checkpoint {
-  const recorded = saidBy(registers.get(registerKinds.checkpoint))
+  const recorded = registers.get(registerKinds.checkpoint)
   return recorded === undefined ? emptyCheckpoint : decodeCheckpoint(recorded)
 }
 

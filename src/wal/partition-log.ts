@@ -115,7 +115,8 @@ export class PartitionLog {
       const exists = this.exists || kind === registerKinds.created
       assert(exists, () => `register ${kind} for partition ${this.id}, which is not here`)
     }
-    this.registers.set(kind, payload)
+    if (payload.length === 0) this.registers.delete(kind)
+    else this.registers.set(kind, payload)
     return kind === registerKinds.truncation && this.#takeTruncation(payload)
   }
 

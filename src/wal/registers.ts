@@ -181,14 +181,9 @@ export function decodeInstalled(payload: Buffer): Installed {
   return { generation, index, cutIndex, cutTerm, time }
 }
 
-/** A register that says nothing any more: readers take it as one that was never written. */
+/** Takes a register back: from then on it is as if it had never been written. */
 export function voidRegister(kind: RegisterKind): Register {
   return { kind, payload: Buffer.alloc(0) }
-}
-
-/** The payload of a register that says something. */
-export function saidBy(payload: Buffer | undefined): Buffer | undefined {
-  return payload === undefined || payload.length === 0 ? undefined : payload
 }
 
 /** The tombstone; drops everything else of the partition. */

@@ -149,7 +149,7 @@ function finishPartition(id: PartitionId, found: FoundPartition, usage: Usage): 
   const log = new PartitionLog(id, usage)
   for (const [kind, payload] of found.registers) {
     const own = Buffer.from(payload)
-    log.registers.set(kind, own)
+    if (own.length > 0) log.registers.set(kind, own)
     log.written.set(kind, own)
   }
   log.registers.delete(registerKinds.released)

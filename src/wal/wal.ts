@@ -19,7 +19,7 @@ import { CommitLoop, type Done } from './commit-loop.js'
 import { LogWriter } from './log-writer.js'
 import { type Append, PartitionLog } from './partition-log.js'
 import { recover, refuseLost, refuseShorter, settle } from './recovery.js'
-import { type Register, type RegisterKind, registerKinds, saidBy } from './registers.js'
+import { type Register, type RegisterKind, registerKinds } from './registers.js'
 import { Ring } from './ring.js'
 import type { SyncStatus } from './sync-times.js'
 import type { Tail } from './tail.js'
@@ -183,9 +183,9 @@ export class Wal {
     return this.#logs.get(partition)?.tail ?? emptyTail
   }
 
-  /** The newest payload, durable or waiting; undefined if there is none, or a void one. */
+  /** The newest payload, durable or waiting; undefined if there is none. */
   register(partition: PartitionId, kind: RegisterKind): Buffer | undefined {
-    return saidBy(this.#logs.get(partition)?.registers.get(kind))
+    return this.#logs.get(partition)?.registers.get(kind)
   }
 
   /** Partitions with a replica here, ascending. */

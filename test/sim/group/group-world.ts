@@ -199,7 +199,7 @@ export class GroupWorld {
   }
 
   async #write(register: Register, random: Random): Promise<void> {
-    const { base } = register
+    const base = register.known
     const value = register.attempt()
     const tag = random.chance(0.5) ? { tag: `t${random.below(3)}` } : {}
     const operation = {

@@ -33,11 +33,6 @@ export class Register {
     return this.#isKnown
   }
 
-  /** What the next write rests on. */
-  get base(): Known | undefined {
-    return this.known
-  }
-
   /** The value of the next write. */
   attempt(): number {
     this.#attempts += 1

@@ -16,6 +16,7 @@ import {
   segmentSealedRegister,
   segmentSyncedRegister,
   truncationRegister,
+  voidRegister,
 } from '../../../src/wal/registers.js'
 import { created, entryOf, folder, World } from './wal-world.js'
 
@@ -34,6 +35,13 @@ function batchesOn(disk: SimDisk, names: readonly string[]) {
     }
   }
   return [...batches.values()].sort((a, b) => a.sequence - b.sequence)
+}
+
+/** Closes the log when all is written, and opens what the disk has. */
+async function reopen(world: World): Promise<void> {
+  await world.drain()
+  await world.log.close()
+  await world.open(world.disk.restart())
 }
 
 t.test('what was appended is there after close and open, again and again', async t => {
@@ -316,6 +324,31 @@ t.test('a log that is closed refuses appends', async t => {
   t.ok(isSillokError(world.errors[0], 'CLOSED'))
 })
 
+t.test(
+  'a register that was taken back is as if it had never been written, opening after opening',
+  async t => {
+    const world = new World({ seed })
+    const found = (): (Buffer | undefined)[] => [
+      world.log.register(1, registerKinds.recovering),
+      world.log.register(1, registerKinds.hardState),
+    ]
+    await world.clock.run(async () => {
+      await world.open()
+      const hardState = hardStateRegister({ term: 1, vote: 1, commit: 0 })
+      world.append({ partition: 1, registers: [created, hardState, recoveringRegister({ fromIndex: 5 })] })
+      world.append({ partition: 1, registers: [voidRegister(registerKinds.recovering)] })
+      t.strictSame(found(), [undefined, hardState.payload])
+      for (let opening = 0; opening < 3; opening++) {
+        await reopen(world)
+        t.strictSame(found(), [undefined, hardState.payload], `opening ${opening}`)
+      }
+      world.append({ partition: 1, registers: [recoveringRegister({ fromIndex: 7 })] })
+      await reopen(world)
+      t.equal(decodeRecovering(found()[0] ?? Buffer.alloc(0)).fromIndex, 7)
+    })
+  },
+)
+
 t.test('a release is remembered with the registers that say where the entries are', async t => {
   const world = new World({ seed })
   await world.run(async () => {
@@ -356,29 +389,24 @@ t.test('entries follow without a gap, above what was released, in a partition th
 
 t.test('a truncation keeps what follows its entry, or nothing; a tombstone keeps itself', async t => {
   const world = new World({ seed })
-  const reopen = async (): Promise<void> => {
-    await world.drain()
-    await world.log.close()
-    await world.open(world.disk.restart())
-  }
   await world.clock.run(async () => {
     await world.open()
     const entries = [1, 2, 3, 4].map(index => entryOf(1, index, 1, `${index}`))
     world.append({ partition: 1, registers: [created], entries })
     world.append({ partition: 1, registers: [truncationRegister({ index: 2, term: 1 })] })
-    await reopen()
+    await reopen(world)
     t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [3, 4])
     world.append({ partition: 1, registers: [truncationRegister({ index: 3, term: 2 })] })
     world.append({ partition: 1, entries: [entryOf(1, 4, 2, 'new')] })
-    await reopen()
+    await reopen(world)
     t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [4, 4])
     const recovering = recoveringRegister({ fromIndex: 5 })
     world.append({ partition: 1, registers: [truncationRegister({ index: 10, term: 2 }), recovering] })
-    await reopen()
+    await reopen(world)
     t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [11, 10])
     t.equal(decodeRecovering(world.log.register(1, registerKinds.recovering) ?? Buffer.alloc(0)).fromIndex, 5)
     world.append({ partition: 1, registers: [destroyedRegister({ highestReplicaId: 3 })] })
-    await reopen()
+    await reopen(world)
     t.strictSame(world.log.partitions(), [])
     t.strictSame(world.log.tombstones(), [1])
     t.equal(
@@ -386,7 +414,7 @@ t.test('a truncation keeps what follows its entry, or nothing; a tombstone keeps
       3,
     )
     world.append({ partition: 1, registers: [created], entries: [entryOf(1, 1, 1, 'again')] })
-    await reopen()
+    await reopen(world)
     t.equal(world.log.tail(1).lastIndex, 1)
     t.equal(decodeCreated(world.log.register(1, registerKinds.created) ?? Buffer.alloc(0)).replicaId, 1)
   })
