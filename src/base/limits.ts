@@ -163,6 +163,8 @@ export const limits = {
   snapshotLogRatio: 2,
   /** One frame of a snapshot file. */
   snapshotFrameBytes: MiB,
+  /** Snapshots that a node sends to others at a time; more wait. */
+  snapshotsSentMax: 2,
   /** From a failed snapshot, say on a full disk, to the next try. */
   snapshotRetryMs: 60_000,
   /** Log of a partition that is kept at least, besides what a rebuild of its state needs. */

@@ -1,7 +1,7 @@
 /**
- * What another node says, over a connection that it made: a hello, then messages. Nothing is answered. With
- * the first thing that is wrong the connection is closed, and what it was is told: what comes behind it may
- * mean anything.
+ * What another node says, over a connection that it made: a hello, then messages, which are not answered, or
+ * a snapshot, whose frames are. With the first thing that is wrong the connection is closed, and what it was
+ * is told: what comes behind it may mean anything.
  */
 import { messageOf, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
@@ -9,14 +9,17 @@ import type { Clock, Timer } from '../env/clock.js'
 import type { Address, Connection } from '../env/network.js'
 import type { PeerMessage } from '../raft/messages.js'
 import { decodeHello, type Hello } from './hello.js'
+import { type BeginIntake, IncomingSnapshot } from './incoming-snapshot.js'
 import { decodePeerMessage } from './message-codec.js'
 
 /** Who hears of what comes. */
 export interface Hearing {
-  /** A node of the own cluster has said who it is. */
+  /** A node of the own cluster has said who it is, and that messages follow. */
   greeted(receiver: Receiver): void
   /** A message came, whole, from the node that says to listen at that address. */
   deliver(partition: PartitionId, message: PeerMessage, from: Address): void
+  /** A snapshot comes. */
+  readonly intake: BeginIntake
   /** The connection is being closed because of that. */
   refused(reason: string, remote: Address): void
   /** Nothing more comes. */
@@ -29,18 +32,22 @@ const helloMs = 5000
 /** Takes what comes over one connection. */
 export class Receiver {
   readonly #connection: Connection
+  readonly #clock: Clock
   readonly #cluster: string
   readonly #hearing: Hearing
   readonly #patience: Timer
   #hello: Hello | undefined
+  #snapshot: IncomingSnapshot | undefined
 
   constructor(connection: Connection, clock: Clock, cluster: string, hearing: Hearing) {
     this.#connection = connection
+    this.#clock = clock
     this.#cluster = cluster
     this.#hearing = hearing
     this.#patience = clock.after(helloMs, () => this.#refuse('it does not say who it is'))
     connection.onClose(() => {
       this.#patience.stop()
+      void this.#ended()
       hearing.closed(this)
     })
     connection.onMessage(bytes => this.#take(bytes))
@@ -51,16 +58,24 @@ export class Receiver {
     return this.#hello
   }
 
-  /** Nothing is delivered or refused any more. */
-  close(): void {
+  /** Nothing is delivered or refused any more. Resolves when nothing is left to do for what came. */
+  async close(): Promise<void> {
     this.#patience.stop()
     this.#connection.close()
+    await this.#ended()
+  }
+
+  async #ended(): Promise<void> {
+    await this.#snapshot?.close()
   }
 
   #take(bytes: Buffer): void {
     if (this.#hello === undefined) {
       const hello = this.#read(() => decodeHello(bytes))
       if (hello !== undefined) this.#meet(hello)
+    } else if (this.#snapshot !== undefined) {
+      const snapshot = this.#snapshot
+      this.#read(() => snapshot.take(bytes))
     } else {
       const { address } = this.#hello
       const said = this.#read(() => decodePeerMessage(bytes))
@@ -76,7 +91,8 @@ export class Receiver {
     }
     this.#patience.stop()
     this.#hello = hello
-    this.#hearing.greeted(this)
+    if (hello.purpose === 'messages') this.#hearing.greeted(this)
+    else this.#snapshot = new IncomingSnapshot(this.#connection, this.#clock, this.#hearing.intake)
   }
 
   /** What was read; undefined, and the connection closed, if it cannot be. Bugs of ours come out. */
@@ -92,7 +108,7 @@ export class Receiver {
 
   #refuse(reason: string): void {
     const { remote } = this.#connection
-    this.close()
+    void this.close()
     this.#hearing.refused(reason, this.#hello?.address ?? remote)
   }
 }

@@ -3,7 +3,7 @@
  * of it: the file's frames, rows, digests and SHA-256, each entry's CRC, that both are of this partition, fit
  * each other and fit the message that announced them. Nothing of the running replica is touched.
  */
-import { decodeEntry, type Entry } from '../base/entry.js'
+import { decodeEntry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { PartitionId, Term } from '../base/ids.js'
 import type { Clock } from '../env/clock.js'
@@ -17,6 +17,9 @@ import { encodeMembership } from './memberships.js'
 import { folderName } from './partition-folders.js'
 import type { PreparedSnapshot } from './prepared-snapshot.js'
 import type { SnapshotPiece } from './snapshot-parcel.js'
+
+/** Entries that came and are in no file yet. */
+const pendingBytesMax = 4 * 1024 * 1024
 
 /** Where it goes, and for whom. */
 export interface IntakeOptions {
@@ -65,10 +68,10 @@ export class SnapshotIntake {
   /** Rejects with DAMAGED, INVALID (pieces that do not follow each other) and what the disk says. */
   async take(piece: SnapshotPiece): Promise<void> {
     if (piece.type === 'cut' && this.#cutTerm === undefined) this.#cutTerm = piece.term
-    else if (piece.type === 'state' && this.#file !== undefined) {
+    else if (piece.type === 'state' && this.#cutTerm !== undefined && this.#file !== undefined) {
       await this.#file.write([piece.bytes], this.#written)
       this.#written += piece.bytes.length
-    } else if (piece.type === 'entries') await this.#takeEntries(piece.entries)
+    } else if (piece.type === 'entries') await this.#takeEntries(piece.bytes)
     else throw this.#refused(`a piece of type ${piece.type} in this place`)
   }
 
@@ -77,6 +80,9 @@ export class SnapshotIntake {
     const { disk, partition, replicaId, generation } = this.#options
     const { head, bytes, sha256 } = await this.#state()
     const { index, term, lastCut } = head
+    const cutTerm = this.#cutTerm ?? 0
+    if (lastCut > 0 ? cutTerm < 1 || cutTerm > term : cutTerm > 0)
+      throw this.#refused(`cut at entry ${lastCut}, term ${this.#cutTerm}`)
     const segments = await this.#log()
     if (segments.lastIndex !== index)
       throw this.#refused(`the entries end at ${segments.lastIndex}, not at ${index}`)
@@ -87,7 +93,6 @@ export class SnapshotIntake {
     this.#segments = undefined
     await disk.syncFolder(joinPath(this.#folder, 'snapshots'))
     const record = { index, term, bytes, sha256 }
-    const cutTerm = this.#cutTerm ?? 0
     return { partition, replicaId, generation, head, record, cutTerm, mark: this.#mark }
   }
 
@@ -98,14 +103,18 @@ export class SnapshotIntake {
     await this.#options.disk.remove(this.#folder)
   }
 
-  async #takeEntries(entries: readonly Entry[]): Promise<void> {
+  async #takeEntries(bytes: Buffer): Promise<void> {
     const segments = await this.#log()
-    for (const { bytes, index } of entries) {
-      const entry = decodeEntry(bytes, 0)
+    for (let at = 0; at < bytes.length; ) {
+      const entry = decodeEntry(bytes, at)
       const isNext = entry?.index === segments.lastIndex + 1 && entry.partition === this.#options.partition
-      if (entry === undefined || !isNext) throw this.#refused(`entry ${index} is not the next one`)
+      const termMin = segments.term(segments.lastIndex) ?? this.#cutTerm ?? 0
+      if (entry === undefined || !isNext || entry.term < termMin || entry.term > this.#message.snapshot.term)
+        throw this.#refused(`without entry ${segments.lastIndex + 1} in its place`)
       segments.append([entry])
+      at += entry.bytes.length
     }
+    if (segments.pendingBytes > pendingBytesMax) await segments.sync()
   }
 
   /** The log behind the snapshot, as soon as that is known to be whole. */

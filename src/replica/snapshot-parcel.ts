@@ -5,7 +5,6 @@
  * The sender may make a newer snapshot and give up this file, or these entries, meanwhile: then the sending
  * fails, and the leader finds what to send next.
  */
-import type { Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, Term } from '../base/ids.js'
 import { limits } from '../base/limits.js'
@@ -14,12 +13,13 @@ import type { Disk } from '../env/disk.js'
 import { decodeSnapshotHead, type SnapshotHead } from '../state/snapshot-format.js'
 import type { OpenedReplica } from './open-replica.js'
 
-/** A part of what is sent, of at most a MiB, or one entry. */
+/** A part of what is sent: of at most a MiB, or one entry. */
 export type SnapshotPiece =
   /** Before all others: how the log behind the snapshot begins. */
   | { readonly type: 'cut'; readonly term: Term }
   | { readonly type: 'state'; readonly bytes: Buffer }
-  | { readonly type: 'entries'; readonly entries: readonly Entry[] }
+  /** One after the other, as their proposers made them. */
+  | { readonly type: 'entries'; readonly bytes: Buffer }
 
 const pieceBytes = 1024 * 1024
 
@@ -41,7 +41,9 @@ export async function* snapshotPieces(
     for (let at = 0; at < found.bytes; at += pieceBytes) {
       yield { type: 'state', bytes: await file.read(at, Math.min(pieceBytes, found.bytes - at)) }
     }
-    for await (const entries of segments.chunks(lastCut + 1, index)) yield { type: 'entries', entries }
+    for await (const entries of segments.chunks(lastCut + 1, index)) {
+      yield { type: 'entries', bytes: Buffer.concat(entries.map(({ bytes }) => bytes)) }
+    }
   } finally {
     await file.close()
   }

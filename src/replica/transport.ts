@@ -6,17 +6,24 @@
  * each at most once, over all connections: of those a newer one ends an older one. Some get lost, with a
  * connection or because too much waits; the sender is told that (`unreachable`), and what to do about it is
  * Raft's business. Whoever says something wrong is cut off (`refused`), and the node goes on.
+ *
+ * A snapshot goes over a connection of its own, at the pace of the one who takes it in.
  */
+
+import { SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
 import type { Clock } from '../env/clock.js'
 import type { Address, Connection, Listener, Network } from '../env/network.js'
-import type { PeerMessage } from '../raft/messages.js'
-import { encodeHello } from './hello.js'
+import type { InstallSnapshot, PeerMessage } from '../raft/messages.js'
+import { encodeHello, type Purpose } from './hello.js'
+import type { BeginIntake } from './incoming-snapshot.js'
 import { encodePeerMessage } from './message-codec.js'
+import { OutgoingSnapshot } from './outgoing-snapshot.js'
 import { type Hearing, Receiver } from './receiver.js'
 import { Sender } from './sender.js'
+import type { SnapshotPiece } from './snapshot-parcel.js'
 
 /** What the transport of a node is made from. */
 export interface TransportOptions {
@@ -29,6 +36,8 @@ export interface TransportOptions {
   readonly cluster: string
   /** A message came, whole and checked, from the node at that address, as it says. */
   readonly deliver: (partition: PartitionId, message: PeerMessage, from: Address) => void
+  /** A snapshot comes from another node. */
+  readonly intake: BeginIntake
   /**
    * Messages to that node were lost, or may have been: called once after each failure, not for each message,
    * and never inside `send`.
@@ -43,6 +52,8 @@ export class Transport {
   readonly #options: TransportOptions
   readonly #senders = new Map<Address, Sender>()
   readonly #receivers = new Set<Receiver>()
+  /** They carry snapshots to others. */
+  readonly #outgoing = new Set<Connection>()
   readonly #hearing: Hearing
   readonly #run: number
   #connections = 0
@@ -56,12 +67,13 @@ export class Transport {
     this.#hearing = {
       greeted: receiver => this.#greeted(receiver),
       deliver: options.deliver,
+      intake: options.intake,
       refused: options.refused,
       closed: receiver => this.#receivers.delete(receiver),
     }
     this.#run = options.random.split('run').uint32()
     // What cannot be said throws here, not with the first message.
-    this.#hello()
+    this.#hello('messages')
   }
 
   /** Where this node listens, as it tells the others. */
@@ -83,12 +95,36 @@ export class Transport {
     this.#senderTo(address).send(encodePeerMessage(partition, message))
   }
 
-  /** Nothing is delivered or told any more. Resolves when nobody listens. */
+  /**
+   * Sends the snapshot of the message to the node at the address, over a connection of its own. Resolves when
+   * it is there; see `OutgoingSnapshot.run` for that, and for how it fails.
+   */
+  async sendSnapshot(
+    address: Address,
+    partition: PartitionId,
+    message: InstallSnapshot,
+    pieces: AsyncIterable<SnapshotPiece>,
+  ): Promise<void> {
+    const { network, clock } = this.#options
+    const connection = await network.connect(address)
+    this.#outgoing.add(connection)
+    try {
+      if (this.#isClosed) throw new SillokError('CLOSED', 'this node is being closed')
+      const hello = this.#hello('snapshot')
+      await new OutgoingSnapshot({ connection, clock, hello, partition, message, pieces }).run()
+    } finally {
+      connection.close()
+      this.#outgoing.delete(connection)
+    }
+  }
+
+  /** Nothing is delivered or told any more. Resolves when nobody listens, and nothing is taken in. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const sender of this.#senders.values()) sender.close()
-    for (const receiver of this.#receivers) receiver.close()
+    for (const connection of this.#outgoing) connection.close()
     this.#senders.clear()
+    await Promise.all([...this.#receivers].map(receiver => receiver.close()))
     await this.#listener?.close()
   }
 
@@ -101,7 +137,7 @@ export class Transport {
       clock,
       random: random.split(`to ${address}`),
       address,
-      hello: () => this.#hello(),
+      hello: () => this.#hello('messages'),
       unreachable: () => unreachable(address),
       unused: () => this.#senders.delete(address),
     })
@@ -118,19 +154,20 @@ export class Transport {
     } else this.#receivers.add(new Receiver(connection, clock, cluster, this.#hearing))
   }
 
-  #hello(): Buffer {
+  #hello(purpose: Purpose): Buffer {
     const { cluster } = this.#options
-    return encodeHello({ address: this.#address, cluster, run: this.#run, number: this.#connections++ })
+    const number = this.#connections++
+    return encodeHello({ purpose, address: this.#address, cluster, run: this.#run, number })
   }
 
   /** Of the connections that a node made only the newest counts; an older one may come to be heard later. */
   #greeted(receiver: Receiver): void {
     const { hello } = receiver
     for (const other of this.#receivers) {
-      if (other === receiver || other.hello === undefined || other.hello.address !== hello?.address) continue
-      const isNewer = other.hello.run === hello.run && other.hello.number > hello.number
-      if (isNewer) receiver.close()
-      else other.close()
+      const theirs = other.hello
+      if (other === receiver || theirs?.purpose !== 'messages' || theirs.address !== hello?.address) continue
+      const isNewer = theirs.run === hello.run && theirs.number > hello.number
+      void (isNewer ? receiver : other).close()
     }
   }
 }

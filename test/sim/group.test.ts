@@ -40,11 +40,6 @@ t.test(
   },
 )
 
-t.test('a snapshot is sent though the log was trimmed right up to its last cut', async t => {
-  const report = await new GroupWorld({ seed: '1795414944347.3', faultMs: 10_000 }).run()
-  t.ok(report.installed > 0, 'a seed that once failed')
-})
-
 t.test('without the sync of the write-ahead log such a group loses what it acknowledged', async t => {
   const failures: string[] = []
   for (let world = 0; world < 5 && failures.length === 0; world++) {

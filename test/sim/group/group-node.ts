@@ -3,26 +3,36 @@
  * replica. Its process is crashed and started again; what its disk kept is all that it has then.
  */
 import { must } from '../../../src/base/assert.js'
+import type { SillokError } from '../../../src/base/errors.js'
 import type { PartitionId, ReplicaId } from '../../../src/base/ids.js'
 import { type Limits, limits } from '../../../src/base/limits.js'
 import type { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
-import type { Alarm, InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
+import type { Address } from '../../../src/env/network.js'
+import type { Alarm } from '../../../src/raft/messages.js'
 import { committedEntries } from '../../../src/replica/committed-entries.js'
-import { discardSnapshot, installSnapshot } from '../../../src/replica/install-snapshot.js'
+import { installSnapshot } from '../../../src/replica/install-snapshot.js'
 import { createPartition, type OpenedReplica, openReplica } from '../../../src/replica/open-replica.js'
 import type { Install } from '../../../src/replica/prepared-snapshot.js'
 import { Retention } from '../../../src/replica/retention.js'
-import { SnapshotIntake } from '../../../src/replica/snapshot-intake.js'
-import { snapshotPieces } from '../../../src/replica/snapshot-parcel.js'
+import { Switchboard } from '../../../src/replica/switchboard.js'
 import type { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import type { SimNetwork } from '../../../src/sim/sim-network.js'
 import { Gate } from '../../../src/state/gate.js'
 import { Wal } from '../../../src/wal/wal.js'
-import type { Wire } from './wire.js'
 
 export const partition: PartitionId = 1
+
+/** The name of a node on the cables. */
+export function hostOf(id: ReplicaId): string {
+  return `node${id}`
+}
+
+function addressOf(id: ReplicaId): Address {
+  return `${hostOf(id)}:1`
+}
 
 /** Holds the folders of its replicas. */
 const folder = 'node/partitions'
@@ -35,8 +45,9 @@ export interface GroupNodeOptions {
   readonly random: Random
   readonly limits: Partial<Limits>
   readonly ignoreSync: boolean
-  readonly send: (message: PeerMessage) => void
-  readonly sendSnapshot: (message: InstallSnapshot) => void
+  readonly cables: SimNetwork
+  /** A snapshot did not get where it was sent to. */
+  readonly notSent: (error: SillokError) => void
   /** A snapshot is about to take the place of a replica's state. */
   readonly installing: () => void
   readonly alarmed: (alarm: Alarm) => void
@@ -53,11 +64,12 @@ export class GroupNode {
   readonly #limits: Limits
   /** While the process lives and the replica is open. */
   opened: OpenedReplica | undefined
+  /** Of this life. */
+  wal: Wal | undefined
   #life = 0
   #crashDue: CrashMode | undefined
   #retention: Retention | undefined
-  /** One snapshot at a time comes in. */
-  #intaking = false
+  #switchboard: Switchboard | undefined
 
   constructor(options: GroupNodeOptions) {
     const { id, clock, random, ignoreSync } = options
@@ -69,12 +81,13 @@ export class GroupNode {
       random: random.split(`machine ${id}`),
       latency: random.chance(0.5) ? 'none' : 'random',
       ...(ignoreSync && { ignoreSync }),
+      network: { cables: options.cables, host: hostOf(id) },
       onCrash: () => {
         this.opened = undefined
         this.#life += 1
         this.#crashDue = undefined
         this.#retention = undefined
-        this.#intaking = false
+        this.#switchboard = undefined
         options.crashed()
       },
     })
@@ -85,6 +98,8 @@ export class GroupNode {
     const life = this.#life
     const env = life === 0 ? this.machine.environment : this.machine.restart()
     const wal = await this.#openLog(env)
+    this.wal = wal
+    this.#switchboard = await this.#connect(env)
     await this.#takePart(env, wal)
     const tick = (): void => {
       this.opened?.replica.tick()
@@ -92,47 +107,6 @@ export class GroupNode {
       env.clock.after(tickMs, tick, { idle: true })
     }
     tick()
-  }
-
-  /** Sends the snapshot of the message, which this node's replica wants to be sent, to that node. */
-  async carry(message: InstallSnapshot, to: GroupNode, wire: Wire): Promise<void> {
-    const from = must(this.opened, 'the sender')
-    const arrived = await this.#transfer(message, to, wire).catch(() => false)
-    await wire.pause()
-    if (this.opened === from) from.replica.snapshotSent(to.id, arrived)
-  }
-
-  /** Answers true when all of it came; rejects when it got stuck on the way. */
-  async #transfer(message: InstallSnapshot, to: GroupNode, wire: Wire): Promise<boolean> {
-    const receiver = to.opened
-    if (receiver === undefined || to.#intaking) return false
-    to.#intaking = true
-    const { disk } = this.machine.environment
-    const pieces = snapshotPieces(disk, must(this.opened, 'the sender'), message.snapshot.index)
-    let intake: SnapshotIntake | undefined
-    try {
-      intake = await wire.inTime(to.#beginIntake(receiver, message))
-      for (
-        let next = await wire.inTime(pieces.next());
-        next.done !== true;
-        next = await wire.inTime(pieces.next())
-      ) {
-        await wire.pause()
-        if (to.opened !== receiver || wire.isCut(this.id, to.id)) throw new Error('the other side is gone')
-        await wire.inTime(intake.take(next.value))
-      }
-      const prepared = await wire.inTime(intake.finish())
-      intake = undefined
-      if (to.opened !== receiver) return false
-      if (!receiver.replica.receiveSnapshot(message, prepared))
-        await wire.inTime(discardSnapshot(to.machine.environment.disk, folder, prepared))
-      return true
-    } finally {
-      if (to.opened === receiver) {
-        if (intake !== undefined) await wire.inTime(intake.abandon())
-        to.#intaking = false
-      }
-    }
   }
 
   crash(mode: CrashMode): void {
@@ -174,10 +148,34 @@ export class GroupNode {
     return wal
   }
 
+  async #connect(env: Environment): Promise<Switchboard> {
+    const { notSent, failed } = this.#options
+    const switchboard = new Switchboard({
+      network: this.machine.network,
+      clock: env.clock,
+      random: env.random.split('network'),
+      disk: env.disk,
+      folder,
+      clusterEpoch: 1,
+      cluster: 'group',
+      address: addressOf(this.id),
+      addressOf: (_, replica) => addressOf(replica),
+      // A cut can come between a connection and its first words.
+      refused: (reason, remote) => {
+        if (reason !== 'it does not say who it is') failed(new Error(`${remote} is refused: ${reason}`))
+      },
+      notSent,
+      failed,
+    })
+    await switchboard.listen()
+    return switchboard
+  }
+
   /** Opens the replica, once more after each snapshot that takes its place. */
   async #takePart(env: Environment, wal: Wal): Promise<void> {
-    const { send, sendSnapshot, alarmed, failed } = this.#options
+    const { alarmed, failed } = this.#options
     const life = this.#life
+    const switchboard = must(this.#switchboard, 'a switchboard')
     const opened = await openReplica({
       env,
       folder,
@@ -192,13 +190,13 @@ export class GroupNode {
       rebuilt: () => {},
       unreadable: failed,
       alarmed,
-      send,
-      sendSnapshot,
+      send: message => switchboard.send(partition, message),
+      sendSnapshot: message => switchboard.sendSnapshot(partition, message),
       install: install => void this.#install(env, wal, install).catch(failed),
     })
     if (life !== this.#life) return
     this.opened = opened
-    this.#intaking = false
+    switchboard.plug(opened)
     this.#retention = this.#retentionOf(env, wal, opened)
     opened.replica.start(opened.lastTime)
   }
@@ -206,18 +204,12 @@ export class GroupNode {
   async #install(env: Environment, wal: Wal, install: Install): Promise<void> {
     const opened = must(this.opened, 'the replica')
     this.#options.installing()
+    this.#switchboard?.unplug(partition)
     this.opened = undefined
     await this.#retention?.stop()
     this.#retention = undefined
     await installSnapshot(wal, opened, install)
     await this.#takePart(env, wal)
-  }
-
-  async #beginIntake(opened: OpenedReplica, message: InstallSnapshot): Promise<SnapshotIntake> {
-    const { disk, clock } = this.machine.environment
-    const { replicaId, cutBytes, generation } = opened
-    const place = { disk, clock, folder, partition, replicaId, cutBytes, clusterEpoch: 1 }
-    return await SnapshotIntake.begin({ ...place, generation: generation + 1 }, message)
   }
 
   #retentionOf(env: Environment, wal: Wal, opened: OpenedReplica): Retention {

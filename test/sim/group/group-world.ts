@@ -1,6 +1,6 @@
 /**
  * A group of nodes under one seed: clients write and read through whichever node leads, while nodes are
- * crashed (alone, several, all), messages are lost, repeated and late, directions are cut, leadership is
+ * crashed (alone, several, all), connections break, messages are late, directions are cut, leadership is
  * handed over. What was acknowledged must be there, what was refused must not, no read may be older than what
  * was known before it began; in the end all replicas hold the same log and the same rows.
  */
@@ -15,14 +15,13 @@ import { documentBytes } from '../../../src/machine/documents.js'
 import { documentKey, schemaKey } from '../../../src/machine/keys.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
-import type { InstallSnapshot } from '../../../src/raft/messages.js'
 import { encodeMembership } from '../../../src/replica/memberships.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimNetwork } from '../../../src/sim/sim-network.js'
 import { retentionLimits, smallLimits } from '../small-limits.js'
-import { GroupNode } from './group-node.js'
+import { GroupNode, hostOf } from './group-node.js'
 import { Register } from './register.js'
-import { Wire } from './wire.js'
 
 export interface GroupWorldOptions {
   readonly seed: string
@@ -41,7 +40,7 @@ export interface GroupReport {
   silent: number
   refused: number
   leaders: number
-  lostMessages: number
+  notSent: number
   installed: number
   regrouped: number
 }
@@ -69,7 +68,9 @@ const faultKinds = [
   'cut',
   'isolate',
   'isolateLeader',
-  'weather',
+  'break',
+  'refuse',
+  'storm',
   'transfer',
   'strand',
   'regroup',
@@ -87,14 +88,14 @@ export class GroupWorld {
     silent: 0,
     refused: 0,
     leaders: 0,
-    lostMessages: 0,
+    notSent: 0,
     installed: 0,
     regrouped: 0,
   }
   readonly #options: GroupWorldOptions
   readonly #random: Random
   readonly #clock = new SimClock()
-  readonly #wire: Wire
+  readonly #cables: SimNetwork
   readonly #nodes: readonly GroupNode[]
   readonly #registers: readonly Register[]
   readonly #kinds: readonly FaultKind[]
@@ -107,9 +108,7 @@ export class GroupWorld {
     this.#random = new Random(options.seed)
     const size = this.#random.pick([3, 3, 5, 5])
     const voters = Array.from({ length: size }, (_, place) => place + 1)
-    this.#wire = new Wire(this.#clock, this.#random.split('wire'), message => {
-      this.#node(message.to).opened?.replica.receive(message)
-    })
+    this.#cables = new SimNetwork({ clock: this.#clock, random: this.#random.split('cables') })
     const kinds = faultKinds.filter(() => this.#random.chance(0.5))
     const drawn = kinds.length > 0 ? kinds : faultKinds
     this.#kinds = options.strands === true ? ['strand', 'strand', 'regroup'] : drawn
@@ -127,8 +126,10 @@ export class GroupWorld {
           random: this.#random.split(`node ${id}`),
           limits,
           ignoreSync: options.ignoreSync === true,
-          send: message => this.#wire.send(message),
-          sendSnapshot: message => this.#carry(message),
+          cables: this.#cables,
+          notSent: () => {
+            this.report.notSent += 1
+          },
           installing: () => this.#installing(id),
           alarmed: alarm => this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
           crashed: () => this.#crashed(id),
@@ -152,7 +153,6 @@ export class GroupWorld {
       const what = cause instanceof Error ? cause.message : String(cause)
       throw new Error(`seed ${this.#options.seed}, at ${this.#clock.monotonicMs()} ms: ${what}`, { cause })
     }
-    this.report.lostMessages = this.#wire.lost
     this.report.leaders = this.#terms.size
     return this.report
   }
@@ -163,7 +163,7 @@ export class GroupWorld {
     const clients = this.#registers.map((register, number) => this.#client(register, number))
     for (const client of clients) client.catch(error => this.#fail(error))
     await this.#faults()
-    this.#wire.heal()
+    this.#cables.calm()
     await this.#within(Promise.all(clients), 'the clients are not served')
     await this.#heal()
     await this.#verify()
@@ -291,25 +291,20 @@ export class GroupWorld {
       crashAll: () => {
         if (random.chance(0.2)) for (const one of this.#nodes) one.crash(mode)
       },
-      cut: () => this.#wire.cut(node.id, other.id),
+      cut: () => this.#cut(node.id, other.id),
       isolate: () => this.#isolate(node.id),
       isolateLeader: () => this.#isolate(leader.id),
-      weather: () => {
-        const lossChance = random.pick([0, 0.05, 0.3])
-        const repeatChance = random.pick([0, 0.2])
-        this.#wire.weather = { lossChance, repeatChance, delayMsMax: random.pick([1, 30, 300]) }
+      break: () => {
+        for (const one of this.#nodes) if (one === other || random.chance(0.3)) this.#break(node.id, one.id)
       },
+      refuse: () => this.#cables.refuse(hostOf(node.id)),
+      storm: () => this.#cables.storm([0.05, random.pick([1, 30, 300])]),
       transfer: () => leader.opened?.replica.transferLeader(other.id),
       strand: () => this.#strand(node.id, random),
       regroup: () => this.#regroup(leader, node.id),
     }
-    if (random.chance(0.3)) this.#wire.heal()
+    if (random.chance(0.3)) this.#cables.calm()
     else await faults[random.pick(this.#kinds)]()
-  }
-
-  #carry(message: InstallSnapshot): void {
-    const carried = this.#node(message.from).carry(message, this.#node(message.to), this.#wire)
-    carried.catch(error => this.#fail(error))
   }
 
   /** The others go on for a while without it; sometimes it is away. */
@@ -317,7 +312,7 @@ export class GroupWorld {
     this.#isolate(id)
     await this.#pause(1500 + random.below(2000))
     if (random.chance(0.3)) this.#node(id).crash('any')
-    this.#wire.heal()
+    this.#cables.calm()
     await this.#pause(1500)
   }
 
@@ -338,9 +333,17 @@ export class GroupWorld {
 
   #isolate(id: ReplicaId): void {
     for (const node of this.#nodes) {
-      this.#wire.cut(id, node.id)
-      this.#wire.cut(node.id, id)
+      this.#cut(id, node.id)
+      this.#cut(node.id, id)
     }
+  }
+
+  #cut(from: ReplicaId, to: ReplicaId): void {
+    if (from !== to) this.#cables.cut(hostOf(from), hostOf(to))
+  }
+
+  #break(from: ReplicaId, to: ReplicaId): void {
+    if (from !== to) this.#cables.break(hostOf(from), hostOf(to))
   }
 
   /** That takes some operations of the disk, each of which may be the last. */
@@ -363,7 +366,7 @@ export class GroupWorld {
 
   /** No faults any more: everybody comes back, one leads, and all have what it has. */
   async #heal(): Promise<void> {
-    this.#wire.heal()
+    this.#cables.calm()
     await this.#within(this.#whole(), 'the group does not come together')
   }
 

@@ -9,7 +9,13 @@ const { SEED } = process.env
 const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
-const hello: Hello = { address: 'a.example:7001', cluster: '왕조', run: 2 ** 40, number: 3 }
+const hello: Hello = {
+  purpose: 'messages',
+  address: 'a.example:7001',
+  cluster: '왕조',
+  run: 2 ** 40,
+  number: 3,
+}
 
 /** The code of the refusal; undefined if the bytes are taken. Any other error comes out. */
 function refusal(bytes: Buffer): string | undefined {
@@ -36,13 +42,14 @@ function changed(
 t.test('what was said comes back', async t => {
   fc.assert(
     fc.property(
+      fc.constantFrom('messages', 'snapshot'),
       fc.domain(),
       fc.nat({ max: 65_535 }),
       fc.string({ unit: 'grapheme', maxLength: 20 }),
       fc.maxSafeNat(),
       fc.maxSafeNat(),
-      (host, port, cluster, run, number) => {
-        const made = { address: `${host}:${port}`, cluster, run, number }
+      (purpose, host, port, cluster, run, number) => {
+        const made: Hello = { purpose, address: `${host}:${port}`, cluster, run, number }
         t.same(decodeHello(encodeHello(made)), made)
       },
     ),
@@ -55,7 +62,7 @@ t.test('the layout is as documented', async t => {
   const { kind, stream, body } = decodeFrame(encodeHello({ ...hello, address: 'a:1', cluster: 'c', run: 5 }))
   t.same([kind, stream], [0, 0])
   const texts = Buffer.from('a:1c').toString('hex')
-  t.equal(body.toString('hex'), `73696c6c0100050000000000000003000000000000000300${'0100'}${texts}`)
+  t.equal(body.toString('hex'), `73696c6c01000000050000000000000003000000000000000300${'0100'}${texts}`)
 })
 
 t.test('no flipped bit passes, no hello cut short or followed by more', async t => {
@@ -92,9 +99,10 @@ t.test('what is no hello of this version is refused', async t => {
   t.equal(changed(set(0, 0)), 'INVALID', 'no magic')
   t.equal(changed(set(4, 2)), 'INVALID', 'another version')
   t.throws(() => decodeHello(encodeFrame(0, 0, Buffer.from('73696c6c0200', 'hex'))), /version 2, here is 1/)
-  t.equal(changed(set(12, 0x20)), 'INVALID', 'a run of 2^53')
-  t.equal(changed(set(20, 0x20)), 'INVALID', 'a number of 2^53')
-  t.equal(changed(set(22, 13)), 'INVALID', 'an address that is shorter')
+  t.equal(changed(set(6, 2)), 'INVALID', 'another purpose')
+  t.equal(changed(set(14, 0x20)), 'INVALID', 'a run of 2^53')
+  t.equal(changed(set(22, 0x20)), 'INVALID', 'a number of 2^53')
+  t.equal(changed(set(24, 13)), 'INVALID', 'an address that is shorter')
   t.equal(
     changed(body => body.subarray(0, -1)),
     'INVALID',
@@ -105,9 +113,9 @@ t.test('what is no hello of this version is refused', async t => {
     'INVALID',
     'a byte more',
   )
-  t.equal(changed(set(26, 0x20)), 'INVALID', 'no address')
-  t.equal(changed(set(40, 0xff)), 'INVALID', 'no UTF-8')
-  for (let length = 0; length < 26; length++)
+  t.equal(changed(set(28, 0x20)), 'INVALID', 'no address')
+  t.equal(changed(set(42, 0xff)), 'INVALID', 'no UTF-8')
+  for (let length = 0; length < 28; length++)
     t.equal(
       changed(body => body.subarray(0, length)),
       'INVALID',

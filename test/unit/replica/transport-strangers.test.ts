@@ -3,14 +3,14 @@ import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { decodeFrame, encodeFrame } from '../../../src/codec/frame.js'
-import { encodeHello } from '../../../src/replica/hello.js'
+import { encodeHello, type Hello } from '../../../src/replica/hello.js'
 import { encodePeerMessage } from '../../../src/replica/message-codec.js'
 import { append, numbered, TransportWorld } from './transport-world.js'
 
 const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
-const hello = { address: 'x:1', cluster: 'cluster', run: 1, number: 1 }
+const hello: Hello = { purpose: 'messages', address: 'x:1', cluster: 'cluster', run: 1, number: 1 }
 
 t.test('a node of another cluster gets nothing through, and does not come more and more often', async t => {
   const world = new TransportWorld(seed)

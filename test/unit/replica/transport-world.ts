@@ -4,6 +4,7 @@ import { encodeEntry, entryHeadBytes } from '../../../src/base/entry.js'
 import { Random } from '../../../src/base/random.js'
 import type { Address, Connection } from '../../../src/env/network.js'
 import type { Append, PeerMessage } from '../../../src/raft/messages.js'
+import type { BeginIntake } from '../../../src/replica/incoming-snapshot.js'
 import { Transport } from '../../../src/replica/transport.js'
 import { SimClock, type SimProcessClock } from '../../../src/sim/sim-clock.js'
 import { type SimDoor, SimNetwork, type SimNetworkOptions } from '../../../src/sim/sim-network.js'
@@ -27,6 +28,9 @@ export interface Node {
   readonly unreachable: { readonly address: Address; readonly ms: number }[]
   readonly refused: string[]
 }
+
+/** No snapshots are expected. */
+export const noIntake = (): Promise<never> => Promise.reject(new Error('a snapshot'))
 
 /** A message with a number: the token. Its run names the process that sent it. */
 export const numbered = (run: number, token: number): PeerMessage => ({
@@ -65,7 +69,7 @@ export class TransportWorld {
   }
 
   /** A new process on the host; it listens at port 1. */
-  async start(host: string, cluster = 'cluster'): Promise<Node> {
+  async start(host: string, cluster = 'cluster', intake: BeginIntake = noIntake): Promise<Node> {
     const id = this.nodes.length
     const door = this.network.process(host)
     const clock = this.clock.process()
@@ -79,6 +83,7 @@ export class TransportWorld {
       deliver: (partition, message, from) => {
         delivered.push({ from, partition, message, ms: this.clock.monotonicMs() })
       },
+      intake,
       unreachable: address => unreachable.push({ address, ms: this.clock.monotonicMs() }),
       refused: reason => refused.push(reason),
     })

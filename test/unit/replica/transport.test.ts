@@ -9,12 +9,12 @@ import { RealNetwork } from '../../../src/env/real-network.js'
 import type { PeerMessage } from '../../../src/raft/messages.js'
 import { decodeHello, encodeHello, type Hello } from '../../../src/replica/hello.js'
 import { Transport } from '../../../src/replica/transport.js'
-import { append, numbered, TransportWorld } from './transport-world.js'
+import { append, noIntake, numbered, TransportWorld } from './transport-world.js'
 
 const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
-const hello = { address: 'x:1', cluster: 'cluster', run: 1, number: 1 }
+const hello: Hello = { purpose: 'messages', address: 'x:1', cluster: 'cluster', run: 1, number: 1 }
 
 t.test('messages arrive whole, in order, with the address of their sender, both ways', async t => {
   const world = new TransportWorld(seed)
@@ -225,7 +225,8 @@ t.test('a transport that is closed before it listens does not', async t => {
 function options(world: TransportWorld) {
   const ignore = (): void => {}
   const { clock, random } = world
-  return { clock, random, cluster: 'cluster', deliver: ignore, unreachable: ignore, refused: ignore }
+  const told = { deliver: ignore, unreachable: ignore, refused: ignore, intake: noIntake }
+  return { clock, random, cluster: 'cluster', ...told }
 }
 
 t.test('with port 0 it says the port that it got', async t => {
@@ -256,6 +257,7 @@ t.test('over real connections: large and small, through a restart of the other s
       address,
       cluster: 'cluster',
       deliver: (_, message) => deliver(message),
+      intake: noIntake,
       unreachable: where => told.push(where),
       refused: reason => t.fail(reason),
     })

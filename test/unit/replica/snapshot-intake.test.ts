@@ -1,0 +1,303 @@
+/** What comes with a snapshot is taken in whole and checked, or refused without a trace. */
+import t from 'tap'
+import { must } from '../../../src/base/assert.js'
+import { decodeEntry, sealEntry } from '../../../src/base/entry.js'
+import { SillokError } from '../../../src/base/errors.js'
+import type { LogIndex } from '../../../src/base/ids.js'
+import { Random } from '../../../src/base/random.js'
+import { encodeDocument } from '../../../src/codec/document.js'
+import { documentKey, schemaKey } from '../../../src/machine/keys.js'
+import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import type { InstallSnapshot } from '../../../src/raft/messages.js'
+import type { OpenedReplica } from '../../../src/replica/open-replica.js'
+import type { PreparedSnapshot } from '../../../src/replica/prepared-snapshot.js'
+import { SnapshotIntake } from '../../../src/replica/snapshot-intake.js'
+import { type SnapshotPiece, snapshotPieces } from '../../../src/replica/snapshot-parcel.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { SimNetwork } from '../../../src/sim/sim-network.js'
+import { truncationRegister } from '../../../src/wal/registers.js'
+import { GroupNode } from '../../sim/group/group-node.js'
+
+const seed = process.env['SEED'] ?? String(Date.now())
+t.comment(`SEED=${seed}`)
+
+const limits = {
+  segmentCutBytes: 3000,
+  segmentSyncBytes: 1000,
+  memtableBytesMax: 2000,
+  checkpointEntriesMax: 20,
+  checkpointPauseMs: 1,
+  snapshotLogBytesMin: 9000,
+  snapshotLogRatio: 0,
+  snapshotFrameBytes: 500,
+  snapshotRetryMs: 20,
+  retainBytes: 0,
+  pinBytes: 0,
+  trimPauseMs: 1,
+}
+const schema = compileDefinition(1, 'places', { key: 'id' }, 1, 1)
+
+/** A node that leads a group of its own, and another machine that takes in what it would send. */
+class Parcel {
+  readonly clock = new SimClock()
+  readonly random = new Random(seed)
+  readonly machine = new SimMachine({ clock: this.clock, random: this.random.split('there') })
+  #node: GroupNode | undefined
+
+  get opened(): OpenedReplica {
+    return must(this.#node?.opened, 'the sender')
+  }
+
+  /** What the sender would send now. */
+  pieces(message: InstallSnapshot): AsyncGenerator<SnapshotPiece> {
+    const { disk } = must(this.#node, 'the sender').machine.environment
+    return snapshotPieces(disk, this.opened, message.snapshot.index)
+  }
+
+  /** The work, once the sender has a snapshot and its log is trimmed behind it. */
+  async run(
+    work: (message: InstallSnapshot, pieces: readonly SnapshotPiece[]) => Promise<void>,
+  ): Promise<void> {
+    let failed: (error: unknown) => void = () => {}
+    const failure = new Promise<never>((_, reject) => {
+      failed = reject
+    })
+    const node = new GroupNode({
+      id: 1,
+      voters: [1],
+      clock: this.clock,
+      random: this.random.split('here'),
+      limits,
+      ignoreSync: false,
+      cables: new SimNetwork({ clock: this.clock, random: this.random.split('cables') }),
+      notSent: failed,
+      installing: () => {},
+      alarmed: failed,
+      crashed: () => {},
+      failed,
+    })
+    const all = async (): Promise<void> => {
+      await node.start()
+      this.#node = node
+      await this.#fill()
+      const message = this.#message()
+      const pieces: SnapshotPiece[] = []
+      for await (const piece of this.pieces(message)) pieces.push(piece)
+      await work(message, pieces)
+    }
+    await this.clock.run(Promise.race([all(), failure]))
+  }
+
+  /** Where an intake puts it. */
+  async begin(
+    message: InstallSnapshot,
+    own: { partition?: number; clusterEpoch?: number } = {},
+  ): Promise<SnapshotIntake> {
+    const { disk, clock } = this.machine.environment
+    const { cutBytes } = this.opened
+    const place = { disk, clock, folder: 'there', partition: 1, replicaId: 2, generation: 1, cutBytes }
+    return await SnapshotIntake.begin({ ...place, clusterEpoch: 1, ...own }, message)
+  }
+
+  async takeAll(
+    message: InstallSnapshot,
+    pieces: readonly SnapshotPiece[],
+    own = {},
+  ): Promise<PreparedSnapshot> {
+    const intake = await this.begin(message, own)
+    try {
+      for (const piece of pieces) await intake.take(piece)
+      return await intake.finish()
+    } catch (error) {
+      await intake.abandon()
+      throw error
+    }
+  }
+
+  /** Of the sender's log, as its retention does. */
+  async trim(through: LogIndex): Promise<void> {
+    const { segments } = this.opened
+    const term = must(segments.term(through), 'a term')
+    await this.#node?.wal?.record(1, [truncationRegister({ index: through, term })])
+    await segments.trim(through)
+  }
+
+  /** Folders of replicas on the other machine. */
+  async left(): Promise<readonly string[]> {
+    return await this.machine.environment.disk.list('there')
+  }
+
+  async #fill(): Promise<void> {
+    const { replica, segments, snapshots } = this.opened
+    await replica.call(
+      { type: 'metaFeed', through: 1, schemas: [[schemaKey(1), encodeSchema(schema)]], ended: [] },
+      {},
+    )
+    // A segment was sealed behind the snapshot, so that the one before it may go.
+    const isTrimmed = (): boolean => {
+      const file = snapshots.files[0]
+      if (file === undefined || segments.firstIndex === 1) return false
+      const cut = segments.sealed.findLast(({ lastIndex }) => lastIndex <= file.index)
+      return cut !== undefined && cut !== segments.sealed.at(-1)
+    }
+    for (let n = 0; !isTrimmed() || n < 100; n++) {
+      await this.#write(n)
+      await new Promise<void>(resolve => this.clock.after(20, resolve))
+    }
+  }
+
+  async #write(n: number): Promise<void> {
+    const id = `k${n % 40}`
+    const document = encodeDocument({ id, n, text: 'x'.repeat(n % 90) })
+    const operations = [{ op: 'put' as const, collection: 1, key: documentKey(1, id), document }]
+    await this.opened.replica.call({ type: 'write', operations, mark: undefined }, {})
+  }
+
+  /** What a leader would say of its newest snapshot. */
+  #message(): InstallSnapshot {
+    const { snapshots, log, memberships } = this.opened
+    const { index } = must(snapshots.files[0], 'a snapshot')
+    const snapshot = must(log.snapshot(), 'a snapshot')
+    t.equal(snapshot.index, index)
+    t.ok(memberships.newest.configuration.voters.includes(1))
+    return { type: 'installSnapshot', from: 1, to: 2, term: snapshot.term, snapshot }
+  }
+}
+
+t.test('all pieces in order make a snapshot that stands ready, and the end of the log with it', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    t.strictSame([...new Set(pieces.map(({ type }) => type))], ['cut', 'state', 'entries'])
+    const { head, record, generation, cutTerm } = await parcel.takeAll(message, pieces)
+    t.equal(record.index, message.snapshot.index)
+    t.equal(generation, 1)
+    t.equal(cutTerm, pieces[0]?.type === 'cut' ? pieces[0].term : undefined)
+    t.ok(head.lastCut > 0 && head.lastCut < head.index)
+    t.strictSame(await parcel.left(), ['1-2.1'])
+    const own = parcel.opened.snapshots.files[0]
+    t.ok(own?.sha256.equals(record.sha256))
+  })
+})
+
+t.test('a log that was trimmed right up to the last cut is enough to send a snapshot', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    const { head } = await parcel.takeAll(message, pieces)
+    const { segments, snapshots } = parcel.opened
+    await parcel.trim(head.lastCut)
+    t.equal(segments.firstIndex, head.lastCut + 1)
+    t.equal(segments.term(head.lastCut), undefined, 'the segments no longer know that entry')
+    t.equal(snapshots.files[0]?.index, message.snapshot.index)
+    let count = 0
+    for await (const piece of parcel.pieces(message)) {
+      t.strictSame(piece, pieces[count++])
+    }
+    t.equal(count, pieces.length)
+  })
+})
+
+t.test(
+  'a piece that is missing, doubled, elsewhere, changed or cut short is refused, and nothing stays',
+  async t => {
+    const parcel = new Parcel()
+    await parcel.run(async (message, pieces) => {
+      const random = parcel.random.split('changes')
+      const forms: (readonly [string, readonly SnapshotPiece[]])[] = [
+        ['nothing', []],
+        ['backwards', [...pieces].reverse()],
+      ]
+      for (const [place, piece] of pieces.entries()) {
+        const [before, behind] = [pieces.slice(0, place), pieces.slice(place + 1)]
+        const next = behind[0]
+        forms.push([`without ${place}`, [...before, ...behind]])
+        forms.push([`${place} twice`, [...before, piece, piece, ...behind]])
+        if (next !== undefined) forms.push([`${place} later`, [...before, next, piece, ...behind.slice(1)]])
+        if (piece.type === 'cut') {
+          for (const term of [0, piece.term + 1000])
+            forms.push([`term ${term}`, [...before, { ...piece, term }, ...behind]])
+          continue
+        }
+        const { bytes } = piece
+        for (let i = 0; i < 20; i++) {
+          const changed = Buffer.from(bytes)
+          const at = random.below(bytes.length)
+          changed[at] = (changed[at] ?? 0) ^ (1 << random.below(8))
+          forms.push([`bit ${at} of ${place}`, [...before, { ...piece, bytes: changed }, ...behind]])
+          const cut = bytes.subarray(0, random.below(bytes.length))
+          forms.push([`${place} to ${cut.length}`, [...before, { ...piece, bytes: cut }, ...behind]])
+        }
+        forms.push([
+          `more behind ${place}`,
+          [...before, { ...piece, bytes: Buffer.concat([bytes, Buffer.of(0)]) }, ...behind],
+        ])
+      }
+      for (const [name, form] of forms) {
+        const failure = await parcel.takeAll(message, form).then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+        if (!(failure instanceof SillokError)) t.fail(`${name}: ${String(failure)}`)
+        t.strictSame(await parcel.left(), [], name)
+      }
+      await parcel.takeAll(message, pieces)
+    })
+  },
+)
+
+t.test('a snapshot that is another one than was announced is refused', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    const { snapshot } = message
+    const { configuration } = snapshot
+    const others: Record<string, InstallSnapshot['snapshot']> = {
+      index: { ...snapshot, index: snapshot.index + 1 },
+      term: { ...snapshot, term: snapshot.term + 1 },
+      group: { ...snapshot, configuration: { ...configuration, voters: [1, 2] } },
+      'index of the group': { ...snapshot, configurationIndex: snapshot.configurationIndex + 1 },
+    }
+    for (const [name, other] of Object.entries(others)) {
+      await t.rejects(parcel.takeAll({ ...message, snapshot: other }, pieces), { code: 'INVALID' }, name)
+    }
+    await t.rejects(parcel.takeAll(message, pieces, { partition: 2 }), { code: 'INVALID' })
+    await t.rejects(parcel.takeAll(message, pieces, { clusterEpoch: 2 }), { code: 'INVALID' })
+  })
+})
+
+t.test('entries of another partition, of a term that goes back or comes later are refused', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    const at = pieces.findIndex(({ type }) => type === 'entries')
+    const piece = must(pieces[at], 'entries')
+    const bytes = piece.type === 'entries' ? piece.bytes : Buffer.alloc(0)
+    const first = must(decodeEntry(bytes), 'an entry')
+    const { index, term, kind } = first
+    const heads = {
+      partition: { partition: 2, index, term, kind },
+      'a later term': { partition: 1, index, term: message.snapshot.term + 1, kind },
+      'term 0': { partition: 1, index, term: 0, kind },
+      'the index after': { partition: 1, index: index + 1, term, kind },
+    }
+    for (const [name, head] of Object.entries(heads)) {
+      const copy = Buffer.from(bytes)
+      sealEntry(copy.subarray(0, first.bytes.length), head)
+      const form = pieces.map(
+        (one, place): SnapshotPiece => (place === at ? { type: 'entries', bytes: copy } : one),
+      )
+      await t.rejects(parcel.takeAll(message, form), { code: 'INVALID' }, name)
+      t.strictSame(await parcel.left(), [], name)
+    }
+  })
+})
+
+t.test('what an earlier intake left is removed by the next one', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    const left = await parcel.begin(message)
+    for (const piece of pieces) await left.take(piece)
+    parcel.machine.restart()
+    t.strictSame(await parcel.left(), ['1-2.1'])
+    const { record } = await parcel.takeAll(message, pieces)
+    t.equal(record.index, message.snapshot.index)
+  })
+})
