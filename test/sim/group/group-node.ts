@@ -46,6 +46,8 @@ export interface GroupNodeOptions {
   readonly limits: Partial<Limits>
   readonly ignoreSync: boolean
   readonly cables: SimNetwork
+  /** A snapshot is about to be sent to that replica. */
+  readonly sending: (to: ReplicaId) => void
   /** A snapshot did not get where it was sent to. */
   readonly notSent: (error: SillokError) => void
   /** A snapshot is about to take the place of a replica's state. */
@@ -191,7 +193,10 @@ export class GroupNode {
       unreadable: failed,
       alarmed,
       send: message => switchboard.send(partition, message),
-      sendSnapshot: message => switchboard.sendSnapshot(partition, message),
+      sendSnapshot: message => {
+        this.#options.sending(message.to)
+        switchboard.sendSnapshot(partition, message)
+      },
       install: install => void this.#install(env, wal, install).catch(failed),
     })
     if (life !== this.#life) return

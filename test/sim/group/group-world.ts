@@ -127,6 +127,7 @@ export class GroupWorld {
           limits,
           ignoreSync: options.ignoreSync === true,
           cables: this.#cables,
+          sending: to => this.#sending(id, to),
           notSent: () => {
             this.report.notSent += 1
           },
@@ -344,6 +345,20 @@ export class GroupWorld {
 
   #break(from: ReplicaId, to: ReplicaId): void {
     if (from !== to) this.#cables.break(hostOf(from), hostOf(to))
+  }
+
+  /** That takes some messages, and operations of two disks: in the middle of it something happens. */
+  #sending(from: ReplicaId, to: ReplicaId): void {
+    if (!this.#faulty || this.#random.chance(0.5)) return
+    const mode = this.#random.pick(['all', 'none', 'any'] as const)
+    const faults = [
+      () => this.#break(from, to),
+      () => this.#cut(from, to),
+      () => this.#cut(to, from),
+      () => this.#node(from).crash(mode),
+      () => this.#node(to).crashSoon(1 + this.#random.below(20), mode),
+    ]
+    this.#clock.after(this.#random.below(this.#random.pick([5, 50])), this.#random.pick(faults))
   }
 
   /** That takes some operations of the disk, each of which may be the last. */

@@ -71,6 +71,7 @@ class Parcel {
       limits,
       ignoreSync: false,
       cables: new SimNetwork({ clock: this.clock, random: this.random.split('cables') }),
+      sending: failed,
       notSent: failed,
       installing: () => {},
       alarmed: failed,
