@@ -212,8 +212,8 @@ export class Raft {
 
   /** The last messages to the member were probably lost: what comes next asks first. */
   reportUnreachable(member: ReplicaId): void {
-    const { role } = this.#core
-    const progress = role.name === 'leader' ? role.progress.get(member) : undefined
+    const { role, id } = this.#core
+    const progress = role.name === 'leader' && member !== id ? role.progress.get(member) : undefined
     if (progress?.state === 'replicate') progress.becomeProbe()
   }
 

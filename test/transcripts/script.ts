@@ -4,16 +4,29 @@
  *
  *   group 3 [learners 4 5] [strangers 6] [option=value …]   voters 1 to 3; any option of the protocol
  *   lead n                                                  n is elected, without the details
+ *   elect n among 2 3                                       asks only these; what it sends then is on its way
  *   campaign | forget | tick [times] | status | log         of replica n: `2 campaign`
  *   propose text | read | lease | transfer to | unreachable member
  *   change simple|joint|explicit|leave [+4 ~5 -6] [if index]   add a voter, add a learner, remove
  *   store [all] | apply [count] | load [fails]              the disk, the state, a read of the log go on
+ *   store unheard                                           the disk has it; others hear of it, n not yet
+ *   hear [again]                                            n hears of the oldest such, `again`: and keeps it
  *   crash [stored count] | start [recovering] | lose after | compact keep | absent below
- *   deliver [to n] [type] | drop [to n] [type] | cut n … | heal | settle | ticks count   the whole group
+ *
+ * `1 propose a & propose b & read`: all that in one turn of replica 1. Of the whole group:
+ *
+ *   deliver [to n] [type] | drop [to n] [type]              all messages on their way that fit
+ *   repeat [to n] [type]                                    they arrive, and are on their way still
+ *   hold [to n] [type] | release                            they take longer than all others; no longer
+ *   cut 1 2 | cut 1 > 2 3 | cut 1 - 2 3 | heal              from all others; what 1 says to these; both ways
+ *   settle | ticks count | pass count                       `pass`: told are only changes of roles
+ *
+ * A snapshot that is delivered or dropped is reported to its sender, as whoever carries it does.
  */
 import { entryHeadBytes, entryKinds } from '../../src/base/entry.js'
 import type { ChangeStep, ConfigurationChange } from '../../src/raft/configuration.js'
 import { simpleConfiguration } from '../../src/raft/configuration.js'
+import type { PeerMessage, StorageResponse } from '../../src/raft/messages.js'
 import type { SimulatedNode } from '../sim/raft/node.js'
 import { ToldGroup, tellStatus } from './told-group.js'
 
@@ -40,6 +53,8 @@ type Verb = (node: SimulatedNode, words: readonly string[]) => readonly string[]
 
 class Stage {
   #group: ToldGroup | undefined
+  /** Messages that take longer than all others. */
+  #held: PeerMessage[] = []
 
   get group(): ToldGroup {
     if (this.#group === undefined) throw new Error('a story begins with a group')
@@ -48,17 +63,26 @@ class Stage {
 
   command(line: string): readonly string[] {
     const [first = '', ...words] = line.split(' ')
-    const said = /^\d+$/.test(first) ? this.#ofReplica(Number(first), words) : this.#ofGroup(first, words)
+    const said = /^\d+$/.test(first) ? this.#turnOf(Number(first), words) : this.#ofGroup(first, words)
     for (const node of this.#group?.all ?? []) node.pump()
     return [...(said ?? []), ...this.group.take()]
+  }
+
+  /** What happens in one turn leaves with one Ready. */
+  #turnOf(id: number, words: readonly string[]): readonly string[] {
+    const acts = words.join(' ').split(' & ')
+    return acts.flatMap(act => this.#ofReplica(id, act.split(' ')) ?? [])
   }
 
   #ofReplica(id: number, [verb = '', ...words]: readonly string[]): readonly string[] | undefined {
     const act = verbs[verb]
     if (act === undefined) throw new Error(`a replica does not ${verb}`)
-    if (verb === 'crash') this.group.crash(this.group.node(id), Number(words[1] ?? 0))
+    if (verb === 'crash') {
+      this.group.crash(this.group.node(id), Number(words[1] ?? 0))
+      unheard.delete(this.group.node(id))
+    }
     if (verb === 'read' || verb === 'lease') {
-      const token = this.group.read(this.group.node(id), verb === 'read' ? 'round' : 'lease')
+      const token = this.group.ask(this.group.node(id), verb === 'read' ? 'round' : 'lease')
       return [token === undefined ? 'refused' : `read ${token}`]
     }
     return act(this.group.node(id), words)
@@ -67,6 +91,7 @@ class Stage {
   #ofGroup(verb: string, words: readonly string[]): readonly string[] | undefined {
     if (verb === 'group') {
       this.#group = newGroup(words)
+      this.#held = []
       return ['ready']
     }
     const { group } = this
@@ -78,23 +103,66 @@ class Stage {
       group.take()
       return [`${first} is ${role} in term ${term}`]
     }
+    if (verb === 'elect') return elect(group, group.node(Number(first)), words.slice(2).map(Number))
     if (verb === 'settle') group.settle()
     else if (verb === 'ticks') group.tick(Number(first))
-    else if (verb === 'heal') group.cut.clear()
-    else if (verb === 'cut') {
-      const side = words.map(Number)
-      for (const from of group.nodes.keys()) {
-        for (const to of group.nodes.keys())
-          if (side.includes(from) !== side.includes(to)) group.cut.add(`${from}>${to}`)
-      }
-    } else if (verb === 'deliver' || verb === 'drop') {
-      const to = first === 'to' ? Number(words[1]) : undefined
-      const type = words.at(first === 'to' ? 2 : 0)
-      const fits = () =>
-        group.network.findIndex(one => (to ?? one.to) === one.to && (type ?? one.type) === one.type)
-      for (let left = group.network.length; left > 0 && fits() >= 0; left--) group[verb](fits())
-    } else throw new Error(`a group does not ${verb}`)
+    else if (verb === 'pass') {
+      group.tick(Number(first))
+      return group.take().filter(line => / is (follower|preCandidate|candidate|leader) in term /.test(line))
+    } else if (verb === 'heal') group.cut.clear()
+    else if (verb === 'cut') cut(group, words)
+    else if (verb === 'release') group.network.push(...this.#held.splice(0))
+    else this.#ofMessages(verb, words)
     return undefined
+  }
+
+  #ofMessages(verb: string, words: readonly string[]): void {
+    const { group } = this
+    const to = words[0] === 'to' ? Number(words[1]) : undefined
+    const type = words.at(words[0] === 'to' ? 2 : 0)
+    const fits = (one: PeerMessage) => (to ?? one.to) === one.to && (type ?? one.type) === one.type
+    if (verb === 'hold') {
+      this.#held.push(...group.network.filter(fits))
+      group.network = group.network.filter(one => !fits(one))
+    } else if (verb === 'repeat') {
+      for (const one of group.network.filter(fits)) group.deliver(group.network.indexOf(one), true)
+    } else if (verb === 'deliver' || verb === 'drop') {
+      for (let left = group.network.length; left > 0 && group.network.some(fits); left--)
+        group[verb](group.network.findIndex(fits))
+    } else throw new Error(`a group does not ${verb}`)
+  }
+}
+
+/** What was on its way before is lost; nobody's disk but theirs goes on. */
+function elect(group: ToldGroup, node: SimulatedNode, asked: readonly number[]): readonly string[] {
+  const arrive = () => {
+    for (let left = group.network.length; left > 0; left--) group.deliver(0)
+  }
+  const store = (one: SimulatedNode) => {
+    while (one.appends.length > 0) one.storeOne()
+  }
+  group.network = []
+  node.alive.campaign()
+  node.pump()
+  group.network = group.network.filter(one => asked.includes(one.to))
+  arrive()
+  for (const id of asked) store(group.node(id))
+  store(node)
+  arrive()
+  group.take()
+  return [`${node.id} is ${node.alive.role} in term ${node.alive.term}`]
+}
+
+/** `1 2`: those from all others; `1 > 2 3`: what those say to these; `1 - 2 3`: both ways between them. */
+function cut(group: ToldGroup, words: readonly string[]): void {
+  const sign = words.findIndex(word => word === '>' || word === '-')
+  const side = words.slice(0, sign === -1 ? undefined : sign).map(Number)
+  const others = [...group.nodes.keys()].filter(id => !side.includes(id))
+  for (const from of side) {
+    for (const to of sign === -1 ? others : words.slice(sign + 1).map(Number)) {
+      group.cut.add(`${from}>${to}`)
+      if (words[sign] !== '>') group.cut.add(`${to}>${from}`)
+    }
   }
 }
 
@@ -134,9 +202,18 @@ const verbs: Record<string, Verb> = {
   lease: () => undefined,
   transfer: (node, [to]) => void node.alive.transferLeader(Number(to)),
   unreachable: (node, [member]) => void node.alive.reportUnreachable(Number(member)),
-  store: (node, [all]) => {
+  store: (node, [how]) => {
+    if (how === 'unheard') holdCompletions(node)
     do node.storeOne()
-    while (all !== undefined && node.appends.length > 0)
+    while (how === 'all' && node.appends.length > 0)
+    return undefined
+  },
+  hear: (node, [again]) => {
+    const held = unheard.get(node) ?? []
+    const [oldest] = held
+    if (oldest === undefined) throw new Error(`replica ${node.id} has heard everything`)
+    if (again === undefined) held.shift()
+    for (const response of oldest) node.alive.step(response)
     return undefined
   },
   apply: (node, [count = '1000']) => void node.applySome(Number(count)),
@@ -157,6 +234,17 @@ const verbs: Record<string, Verb> = {
     node.storage.absentBelow = Number(below)
     return undefined
   },
+}
+
+/** What disks have done and their replicas were not told, oldest first. A crash forgets it. */
+const unheard = new WeakMap<SimulatedNode, StorageResponse[][]>()
+
+function holdCompletions(node: SimulatedNode): void {
+  const [append] = node.appends
+  if (append === undefined) return
+  const isOwn = (one: StorageResponse) => one.type === 'storageAppended' || one.to === node.id
+  unheard.set(node, [...(unheard.get(node) ?? []), append.responses.filter(isOwn)])
+  node.appends[0] = { ...append, responses: append.responses.filter(one => !isOwn(one)) }
 }
 
 function changeOf([type = '', ...words]: readonly string[]): ConfigurationChange {

@@ -60,6 +60,13 @@ export class ToldGroup extends SimulatedGroup {
     super.ready(node, ready)
   }
 
+  protected override reportSnapshot(message: PeerMessage, arrives: boolean): void {
+    const how = arrives ? 'has arrived' : 'did not arrive'
+    if (this.nodes.get(message.from)?.raft !== undefined)
+      this.lines.push(`${message.from} is told: the snapshot to ${message.to} ${how}`)
+    super.reportSnapshot(message, arrives)
+  }
+
   take(): string[] {
     return this.lines.splice(0)
   }

@@ -74,19 +74,25 @@ export class SimulatedGroup implements Watcher {
       node.raft?.step(message)
       node.pump()
     }
-    if (message.type === 'installSnapshot' && !repeats) this.#reportSnapshot(message, arrives)
+    if (message.type === 'installSnapshot' && !repeats) this.reportSnapshot(message, arrives)
   }
 
   drop(place: number): void {
     const [message] = this.network.splice(place, 1)
-    if (message?.type === 'installSnapshot') this.#reportSnapshot(message, false)
+    if (message?.type === 'installSnapshot') this.reportSnapshot(message, false)
   }
 
   /** Asks for a read; its answer is checked when it comes. */
   read(node: SimulatedNode, by: 'round' | 'lease' = 'round'): number | undefined {
+    const token = this.ask(node, by)
+    node.pump()
+    return token
+  }
+
+  /** As `read`, while the turn of the node goes on. */
+  ask(node: SimulatedNode, by: 'round' | 'lease' = 'round'): number | undefined {
     const token = node.raft?.readIndex(by)
     if (token !== undefined) this.#reads.set(`${node.id}/${token}`, this.commit)
-    node.pump()
     return token
   }
 
@@ -253,7 +259,8 @@ export class SimulatedGroup implements Watcher {
     }
   }
 
-  #reportSnapshot(message: PeerMessage, arrives: boolean): void {
+  /** Whoever carries snapshots tells the sender how it ended. */
+  protected reportSnapshot(message: PeerMessage, arrives: boolean): void {
     const sender = this.nodes.get(message.from)
     sender?.raft?.reportSnapshot(message.to, arrives)
     sender?.pump()
