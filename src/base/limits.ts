@@ -27,6 +27,8 @@ export const limits = {
   connectionBytesMax: 16 * MiB + 256 * KiB,
   /** Bytes for one other node that wait while a connection to it is made: what comes on top is dropped. */
   unsentBytesMax: 8 * MiB,
+  /** Replicas of one group, voters and learners, those of both halves of a joint configuration counted. */
+  groupReplicasMax: 32,
   /** Connections from other nodes: one more is closed. */
   nodeConnectionsMax: 256,
   /**

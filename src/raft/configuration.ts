@@ -13,6 +13,7 @@
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import type { ReplicaId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 import type { Electorate } from './quorum.js'
 
 /** Who votes, who only listens. */
@@ -144,6 +145,7 @@ export function faultOf(configuration: Configuration): string | undefined {
     return 'a learner to come does not vote in the outgoing half alone'
   }
   if (!isJoint(configuration) && autoLeave) return 'a simple configuration to be left'
+  if (membersOf(configuration).length > limits.groupReplicasMax) return 'more replicas than a group may have'
   return undefined
 }
 
@@ -176,6 +178,9 @@ function stepped(
     }
   }
   if (sets.voters.size === 0) throw refused('no voter would remain')
+  const count = new Set([...sets.voters, ...outgoing, ...sets.learners]).size
+  if (count > limits.groupReplicasMax)
+    throw refused(`a group of ${count} replicas: at most ${limits.groupReplicasMax}`)
   return made(sets, outgoing, autoLeave)
 }
 

@@ -13,6 +13,7 @@
 import { assert, must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
+import { limits } from '../base/limits.js'
 import * as schema from '../codec/wire-schema.js'
 import { type Configuration, checkConfiguration, simpleConfiguration } from '../raft/configuration.js'
 
@@ -25,10 +26,7 @@ export interface Membership {
 /** How many are remembered: more changes than are applied between two flushes of a state. */
 const rememberedMax = 32
 
-/** Replicas that one list may name. */
-const replicasMax = 1000
-
-const ids = schema.list(schema.integer(1, Number.MAX_SAFE_INTEGER), replicasMax)
+const ids = schema.list(schema.integer(1, Number.MAX_SAFE_INTEGER), limits.groupReplicasMax)
 
 const form = schema.object({
   index: schema.optional(schema.index()),

@@ -45,9 +45,6 @@ export interface PartitionMessage {
 /** A frame must fit a message of the network, its head too. */
 const bodyBytesMax = limits.walBatchBytesMax - frameHeadBytes
 
-/** Replicas in one list of a configuration. */
-const replicasMax = 4096
-
 const kinds = {
   append: 1,
   appended: 2,
@@ -112,10 +109,7 @@ function variableBytes(message: PeerMessage): number {
   let bytes = 0
   if (message.type === 'append') for (const entry of message.entries) bytes += entry.bytes.length
   if (message.type === 'installSnapshot') {
-    for (const list of listsOf(message.snapshot.configuration)) {
-      assert(list.length <= replicasMax, () => `a configuration with a list of ${list.length}`)
-      bytes += 8 * list.length
-    }
+    for (const list of listsOf(message.snapshot.configuration)) bytes += 8 * list.length
   }
   return bytes
 }
@@ -291,7 +285,7 @@ function readSnapshot(reader: FieldReader, termMax: number): Snapshot {
   const term = reader.index(1)
   const configurationIndex = reader.index()
   const autoLeave = reader.flag()
-  const list = (): number[] => reader.ids(replicasMax)
+  const list = (): number[] => reader.ids(limits.groupReplicasMax)
   const configuration = {
     voters: list(),
     outgoing: list(),

@@ -2,13 +2,15 @@
 import t from 'tap'
 import { type Entry, encodeEntry, entryKinds } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
+import { limits } from '../../../src/base/limits.js'
 import type { Reply } from '../../../src/machine/reply.js'
-import { changed, simpleConfiguration } from '../../../src/raft/configuration.js'
+import { type ChangeStep, changed, simpleConfiguration } from '../../../src/raft/configuration.js'
 import type { NeedEntries } from '../../../src/raft/messages.js'
 import { encodeMembership, Memberships } from '../../../src/replica/memberships.js'
 import { ReadBarrier } from '../../../src/replica/read-barrier.js'
 import { StoredLog } from '../../../src/replica/stored-log.js'
 import { Waiters } from '../../../src/replica/waiters.js'
+import { registerBytesMax } from '../../../src/wal/registers.js'
 import { PartitionTail } from '../../../src/wal/tail.js'
 import { Usage } from '../../../src/wal/usage.js'
 
@@ -39,6 +41,21 @@ t.test(
     t.equal(known.asOf(59)?.index, 59)
   },
 )
+
+t.test('the largest group, changed as often as is remembered, fits into the register', async t => {
+  const id = (place: number): number => Number.MAX_SAFE_INTEGER - 100 + place
+  const voters = Array.from({ length: limits.groupReplicasMax }, (_, place) => id(place))
+  const [first = 0, ...others] = voters
+  const steps = others.map(replica => ({ type: 'addLearner' as const, replica }))
+  const largest = changed(simpleConfiguration(voters), { type: 'joint', steps })
+  const known = Memberships.of([first])
+  for (let at = 0; at < 100; at++) known.add(Number.MAX_SAFE_INTEGER - 1000 + at, largest)
+  t.ok(known.encode().length <= registerBytesMax, `${known.encode().length} bytes`)
+  t.strictSame(Memberships.decode(known.encode()).newest.configuration, largest)
+  const more: ChangeStep = { type: 'addLearner', replica: id(limits.groupReplicasMax) }
+  const refused = { code: 'INVALID', message: /a group of 33 replicas: at most 32/ }
+  t.throws(() => changed(simpleConfiguration(voters), { type: 'simple', steps: [more] }), refused)
+})
 
 t.test('a malformed membership is damage', async t => {
   const bad = [

@@ -264,7 +264,7 @@ t.test('numbers, flags and lists outside of their range are refused', async t =>
   t.equal(changedRefusal(install, none), 'INVALID', 'no voter')
   const simple = (body: Buffer): Buffer => Buffer.concat([body.subarray(0, 67), Buffer.alloc(6)])
   t.equal(changedRefusal(install, simple), 'INVALID', 'a simple configuration to be left')
-  const many = Array.from({ length: 4097 }, (_, place) => place + 1)
+  const many = Array.from({ length: limits.groupReplicasMax + 1 }, (_, place) => place + 1)
   const listed = (body: Buffer): Buffer => {
     const list = Buffer.alloc(2 + 8 * many.length)
     list.writeUInt16LE(many.length)
@@ -272,7 +272,7 @@ t.test('numbers, flags and lists outside of their range are refused', async t =>
     return Buffer.concat([body.subarray(0, 48), Buffer.of(0), list, Buffer.alloc(6)])
   }
   t.equal(changedRefusal(install, listed), 'INVALID', 'too many voters')
-  many.length = 4096
+  many.length = limits.groupReplicasMax
   t.equal(changedRefusal(install, listed), undefined)
 })
 
