@@ -39,8 +39,6 @@ import type { Replica } from './replica.js'
 
 /** Rows that are read at a time. */
 const pageRows = 200
-/** How much of the time of an entry, or of a page that is read, counts as work: the rest is the disk's. */
-const workShare = 0.4
 /** From a failure to the next try. */
 const retryMs = 5000
 /** What the removal of a row takes in an entry, besides its key. */
@@ -250,14 +248,14 @@ export class ConstraintBuilds {
     }
   }
 
-  /** What the work resolves with, after a rest as long as the work calls for. */
+  /** What the work resolves with, after a rest as long as that calls for: others wait for the disk as well. */
   async #restAfter<T>(work: () => Promise<T>): Promise<T> {
     const { clock, pace } = this.#options
     const beganMs = clock.monotonicMs()
     try {
       return await work()
     } finally {
-      await pace.rest(workShare * (clock.monotonicMs() - beganMs))
+      await pace.rest(clock.monotonicMs() - beganMs)
     }
   }
 }
