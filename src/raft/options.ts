@@ -43,7 +43,11 @@ export interface RaftOptions {
   readonly electionTicks: number
   /** Ticks between heartbeats of a leader; default 1. */
   readonly heartbeatTicks?: number
-  /** Asks whether an election could be won before it raises the term; default true. */
+  /**
+   * Asks whether an election could be won before it raises the term; default true. Without this and
+   * `checkQuorum` an old leader is not told of a newer term by those it speaks to, only by who asks for its
+   * vote: where a configuration that changed leaves nobody to ask, the group may stand still.
+   */
   readonly preVote?: boolean
   /**
    * A leader that has not heard from a quorum for `electionTicks` steps down, and who hears a leader refuses

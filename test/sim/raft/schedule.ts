@@ -50,6 +50,8 @@ class Run {
   /** How often each action happens in this run: schedules are to differ. */
   readonly #weights: readonly number[]
   readonly #weightSum: number
+  /** A leader hears of newer terms from whom it speaks to. */
+  readonly #isTold: boolean
   #proposed = 0
   changed = 0
 
@@ -62,9 +64,11 @@ class Run {
     this.ids = Array.from({ length: count }, (_, place) => place + 1)
     const voters = this.ids.filter(id => id <= 3 || random.chance(0.5))
     const learners = this.ids.filter(id => !voters.includes(id) && random.chance(0.3))
+    const [preVote, checkQuorum] = [random.chance(0.7), random.chance(0.7)]
+    this.#isTold = preVote || checkQuorum
     this.group = new Group(this.ids, simpleConfiguration(voters, learners), {
-      preVote: random.chance(0.7),
-      checkQuorum: random.chance(0.7),
+      preVote,
+      checkQuorum,
       electionTicks: random.pick([4, 10]),
       heartbeatTicks: 1 + random.below(3),
       flightAppendsMax: 1 + random.below(4),
@@ -182,8 +186,18 @@ class Run {
       if (group.commit <= before) this.proposes()
       else if (this.#agree(leader)) return
     }
+    if (!this.#isTold && this.#speaksInVain()) return
     const all = group.all.map(node => JSON.stringify(node.raft?.status()))
     assert(false, () => `no progress: ${all.join('\n')}`)
+  }
+
+  /** A leader stays in an old term: those who know a newer one ignore it, and nobody asks it for a vote. */
+  #speaksInVain(): boolean {
+    const leaders = this.group.all.filter(({ alive }) => alive.role === 'leader')
+    return leaders.some(({ alive }) => {
+      const { term, configuration } = alive.status()
+      return membersOf(configuration).some(id => this.group.node(id).alive.term > term)
+    })
   }
 
   #agree(leader: SimulatedNode): boolean {

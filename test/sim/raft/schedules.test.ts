@@ -24,6 +24,11 @@ t.test(
   },
 )
 
+// Without pre-votes and check of the quorum an old leader stayed: nobody of a newer term asks for its vote.
+t.test('an old leader that nobody tells of newer terms is the one end without progress', async t => {
+  t.ok(runSchedule('v1.799', 1500).committed > 0)
+})
+
 // Those that a few schedules find; the others: `node dist/test/sim/raft/main.js --mutants`.
 const quick = [
   'votes twice in a term',
