@@ -248,7 +248,7 @@ export class ConstraintBuilds {
     }
   }
 
-  /** What the work resolves with, after a rest as long as that calls for: others wait for the disk as well. */
+  /** What the work resolves with, after a rest as long as it calls for: others wait for the disk as well. */
   async #restAfter<T>(work: () => Promise<T>): Promise<T> {
     const { clock, pace } = this.#options
     const beganMs = clock.monotonicMs()
