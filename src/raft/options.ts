@@ -45,8 +45,8 @@ export interface RaftOptions {
   readonly heartbeatTicks?: number
   /**
    * Asks whether an election could be won before it raises the term; default true. Without this and
-   * `checkQuorum` an old leader is not told of a newer term by those it speaks to, only by who asks for its
-   * vote: where a configuration that changed leaves nobody to ask, the group may stand still.
+   * `checkQuorum` an old leader or candidate is not told of a newer term by those it speaks to, only by who
+   * asks for its vote: where a configuration that changed leaves nobody to ask, the group may stand still.
    */
   readonly preVote?: boolean
   /**

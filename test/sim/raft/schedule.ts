@@ -50,7 +50,7 @@ class Run {
   /** How often each action happens in this run: schedules are to differ. */
   readonly #weights: readonly number[]
   readonly #weightSum: number
-  /** A leader hears of newer terms from whom it speaks to. */
+  /** Who is behind hears of newer terms from whom it speaks to. */
   readonly #isTold: boolean
   #proposed = 0
   changed = 0
@@ -191,10 +191,10 @@ class Run {
     assert(false, () => `no progress: ${all.join('\n')}`)
   }
 
-  /** A leader stays in an old term: those who know a newer one ignore it, and nobody asks it for a vote. */
+  /** One leads or campaigns in an old term: who knows a newer one ignores it, and nobody asks for its vote. */
   #speaksInVain(): boolean {
-    const leaders = this.group.all.filter(({ alive }) => alive.role === 'leader')
-    return leaders.some(({ alive }) => {
+    const speakers = this.group.all.filter(({ alive }) => alive.role !== 'follower')
+    return speakers.some(({ alive }) => {
       const { term, configuration } = alive.status()
       return membersOf(configuration).some(id => this.group.node(id).alive.term > term)
     })
