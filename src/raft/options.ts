@@ -44,9 +44,10 @@ export interface RaftOptions {
   /** Ticks between heartbeats of a leader; default 1. */
   readonly heartbeatTicks?: number
   /**
-   * Asks whether an election could be won before it raises the term; default true. Without this and
-   * `checkQuorum` an old leader or candidate is not told of a newer term by those it speaks to, only by who
-   * asks for its vote: where a configuration that changed leaves nobody to ask, the group may stand still.
+   * Asks whether an election could be won before it raises the term; default true. Without it nobody tells
+   * who campaigns in an old term of newer ones, and without `checkQuorum` nobody tells who leads in one: they
+   * hear of them only from who asks for their vote. Where a configuration that changed leaves nobody who
+   * does, the group may stand still.
    */
   readonly preVote?: boolean
   /**

@@ -50,8 +50,8 @@ class Run {
   /** How often each action happens in this run: schedules are to differ. */
   readonly #weights: readonly number[]
   readonly #weightSum: number
-  /** Who is behind hears of newer terms from whom it speaks to. */
-  readonly #isTold: boolean
+  /** Roles in which one who is behind is not told of newer terms by those whom it speaks to. */
+  readonly #untold: readonly string[]
   #proposed = 0
   changed = 0
 
@@ -65,7 +65,7 @@ class Run {
     const voters = this.ids.filter(id => id <= 3 || random.chance(0.5))
     const learners = this.ids.filter(id => !voters.includes(id) && random.chance(0.3))
     const [preVote, checkQuorum] = [random.chance(0.7), random.chance(0.7)]
-    this.#isTold = preVote || checkQuorum
+    this.#untold = preVote ? [] : checkQuorum ? ['candidate'] : ['candidate', 'leader']
     this.group = new Group(this.ids, simpleConfiguration(voters, learners), {
       preVote,
       checkQuorum,
@@ -186,14 +186,14 @@ class Run {
       if (group.commit <= before) this.proposes()
       else if (this.#agree(leader)) return
     }
-    if (!this.#isTold && this.#speaksInVain()) return
+    if (this.#speaksInVain()) return
     const all = group.all.map(node => JSON.stringify(node.raft?.status()))
     assert(false, () => `no progress: ${all.join('\n')}`)
   }
 
-  /** One leads or campaigns in an old term: who knows a newer one ignores it, and nobody asks for its vote. */
+  /** One leads or campaigns in an old term: who knows a newer one ignores it, and does not ask it either. */
   #speaksInVain(): boolean {
-    const speakers = this.group.all.filter(({ alive }) => alive.role !== 'follower')
+    const speakers = this.group.all.filter(({ alive }) => this.#untold.includes(alive.role))
     return speakers.some(({ alive }) => {
       const { term, configuration } = alive.status()
       return membersOf(configuration).some(id => this.group.node(id).alive.term > term)

@@ -24,7 +24,7 @@ t.test(
   },
 )
 
-// Without pre-votes and check of the quorum: an old leader, and a candidate whose terms stay behind.
+// Without pre-votes: an old leader, and a candidate whose terms stay behind.
 t.test('one in an old term whom nobody tells of newer ones is the one end without progress', async t => {
   for (const found of ['v1.799', 'v1.11150']) t.ok(runSchedule(found, 1500).committed > 0)
 })
