@@ -73,6 +73,11 @@ function writeHead(head: Buffer, kind: number, stream: number, length: number, c
   head.writeUInt32LE(crc32(head.subarray(0, 16)), 16)
 }
 
+/** What the frame says of its kind, unchecked; 0 if it is too short to say anything. */
+export function frameKind(bytes: Buffer): number {
+  return bytes.length < frameHeadBytes ? 0 : bytes.readUInt16LE(2)
+}
+
 /** The one frame that the bytes are, whole. `bodyBytesMax`: the longest body that is taken. */
 export function decodeFrame(bytes: Buffer, bodyBytesMax: number = limits.walBatchBytesMax): Frame {
   if (bytes.length < frameHeadBytes) throw damaged(`a frame of ${bytes.length} bytes has no whole head`)

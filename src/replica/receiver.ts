@@ -8,6 +8,7 @@ import type { PartitionId } from '../base/ids.js'
 import type { Clock, Timer } from '../env/clock.js'
 import type { Address, Connection } from '../env/network.js'
 import type { PeerMessage } from '../raft/messages.js'
+import { isAskFrame } from './ask-codec.js'
 import { decodeHello, type Hello } from './hello.js'
 import { type BeginIntake, IncomingSnapshot } from './incoming-snapshot.js'
 import { decodePeerMessage } from './message-codec.js'
@@ -18,6 +19,8 @@ export interface Hearing {
   greeted(receiver: Receiver): void
   /** A message came, whole, from the node that says to listen at that address. */
   deliver(partition: PartitionId, message: PeerMessage, from: Address): void
+  /** A request or an answer came from that node. Throws DAMAGED, TOO_LARGE or INVALID. */
+  asked(frame: Buffer, from: Address): void
   /** A snapshot comes. */
   readonly intake: BeginIntake
   /** The connection is being closed because of that. */
@@ -76,6 +79,9 @@ export class Receiver {
     } else if (this.#snapshot !== undefined) {
       const snapshot = this.#snapshot
       this.#read(() => snapshot.take(bytes))
+    } else if (isAskFrame(bytes)) {
+      const { address } = this.#hello
+      this.#read(() => this.#hearing.asked(bytes, address))
     } else {
       const { address } = this.#hello
       const said = this.#read(() => decodePeerMessage(bytes))

@@ -1,7 +1,8 @@
 /**
  * Joins the replicas of one node to those of other nodes: what they say goes out over the transport, what
- * comes is handed to the replica that it is for. Snapshots too: those that a replica sends, of which each is
- * told how it ended, and those that come in, one at a time for each replica.
+ * comes is handed to the replica that it is for. Commands go to who leads (`forwarding.ts`). Snapshots too:
+ * those that a replica sends, of which each is told how it ended, and those that come in, one at a time for
+ * each replica.
  *
  * A replica is plugged in while it takes part. What comes for one that is not is dropped, or refused.
  */
@@ -10,17 +11,22 @@ import type { PartitionId, ReplicaId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Disk } from '../env/disk.js'
 import type { Address } from '../env/network.js'
+import type { AskedCommand } from '../machine/command-codec.js'
 import type { InstallSnapshot, PeerMessage } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
+import type { Ticket } from './admission.js'
+import { Forwarding } from './forwarding.js'
 import type { Intake } from './incoming-snapshot.js'
 import { discardSnapshot } from './install-snapshot.js'
 import type { OpenedReplica } from './open-replica.js'
+import { notLeader } from './refusals.js'
 import { SnapshotIntake } from './snapshot-intake.js'
 import { snapshotPieces } from './snapshot-parcel.js'
 import { Transport, type TransportOptions } from './transport.js'
 
 /** What a switchboard is made from. */
-export interface SwitchboardOptions extends Omit<TransportOptions, 'deliver' | 'intake' | 'unreachable'> {
+export interface SwitchboardOptions
+  extends Omit<TransportOptions, 'deliver' | 'intake' | 'asked' | 'unreachable'> {
   readonly disk: Disk
   /** Holds the folders of all replicas. */
   readonly folder: string
@@ -37,6 +43,7 @@ export interface SwitchboardOptions extends Omit<TransportOptions, 'deliver' | '
 export class Switchboard {
   readonly #options: SwitchboardOptions
   readonly #transport: Transport
+  readonly #forwarding: Forwarding
   readonly #replicas = new Map<PartitionId, OpenedReplica>()
   /** Partitions whose replicas a snapshot comes for. */
   readonly #intakes = new Set<PartitionId>()
@@ -49,7 +56,18 @@ export class Switchboard {
       ...options,
       deliver: (partition, message) => this.#replicas.get(partition)?.replica.receive(message),
       intake: (partition, message) => this.#begin(partition, message),
+      asked: (frame, from) => this.#forwarding.take(frame, from),
       unreachable: address => this.#unreachable(address),
+    })
+    this.#forwarding = new Forwarding({
+      clock: options.clock,
+      random: options.random.split('forwarding'),
+      send: (address, frame) => this.#transport.sendFrame(address, frame),
+      submit: (partition, ticket) => {
+        const replica = this.#replicas.get(partition)?.replica
+        replica?.submit(ticket)
+        return replica !== undefined
+      },
     })
   }
 
@@ -79,6 +97,22 @@ export class Switchboard {
     if (address !== undefined) this.#transport.send(address, partition, message)
   }
 
+  /**
+   * Has the command decided by who leads the partition, as far as this node's replica knows. Answered by it,
+   * or with NOT_LEADER if nobody is known, or as `Forwarding.ask` says.
+   */
+  submit(partition: PartitionId, ticket: Ticket & { readonly command: AskedCommand }): void {
+    const own = this.#replicas.get(partition)
+    const { role, leader } = own?.replica.group() ?? { role: 'follower', leader: 0 }
+    if (own !== undefined && role !== 'follower') {
+      own.replica.submit(ticket)
+      return
+    }
+    const address = leader === 0 ? undefined : this.#options.addressOf(partition, leader)
+    if (address === undefined) ticket.answer(notLeader(leader))
+    else this.#forwarding.ask(address, partition, ticket.command, ticket)
+  }
+
   /** Sends a snapshot of this node's replica; in the end the replica is told whether it arrived. */
   sendSnapshot(partition: PartitionId, message: InstallSnapshot): void {
     const from = this.#replicas.get(partition)
@@ -103,6 +137,7 @@ export class Switchboard {
   /** Nothing is said or heard any more. Resolves when no file of a snapshot is in use. */
   async close(): Promise<void> {
     this.#replicas.clear()
+    this.#forwarding.close()
     await this.#transport.close()
     await Promise.all(this.#sending)
   }
@@ -152,6 +187,7 @@ export class Switchboard {
   }
 
   #unreachable(address: Address): void {
+    this.#forwarding.unreachable(address)
     for (const [partition, { replica }] of this.#replicas) {
       for (const { replica: other } of replica.group().members) {
         if (this.#options.addressOf(partition, other) === address) replica.unreachable(other)

@@ -36,6 +36,8 @@ export interface TransportOptions {
   readonly cluster: string
   /** A message came, whole and checked, from the node at that address, as it says. */
   readonly deliver: (partition: PartitionId, message: PeerMessage, from: Address) => void
+  /** As `Hearing.asked`. */
+  readonly asked: (frame: Buffer, from: Address) => void
   /** A snapshot comes from another node. */
   readonly intake: BeginIntake
   /**
@@ -67,6 +69,7 @@ export class Transport {
     this.#hearing = {
       greeted: receiver => this.#greeted(receiver),
       deliver: options.deliver,
+      asked: options.asked,
       intake: options.intake,
       refused: options.refused,
       closed: receiver => this.#receivers.delete(receiver),
@@ -91,8 +94,12 @@ export class Transport {
 
   /** Sends the message to the node at the address, or drops it. Never waits. */
   send(address: Address, partition: PartitionId, message: PeerMessage): void {
-    if (this.#isClosed) return
-    this.#senderTo(address).send(encodePeerMessage(partition, message))
+    this.sendFrame(address, encodePeerMessage(partition, message))
+  }
+
+  /** The same for a request or an answer, as a frame. */
+  sendFrame(address: Address, frame: Buffer): void {
+    if (!this.#isClosed) this.#senderTo(address).send(frame)
   }
 
   /**

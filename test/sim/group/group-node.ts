@@ -9,7 +9,9 @@ import { type Limits, limits } from '../../../src/base/limits.js'
 import type { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
 import type { Address } from '../../../src/env/network.js'
+import type { AskedCommand } from '../../../src/machine/command-codec.js'
 import type { Alarm } from '../../../src/raft/messages.js'
+import type { Ticket } from '../../../src/replica/admission.js'
 import { committedEntries } from '../../../src/replica/committed-entries.js'
 import { installSnapshot } from '../../../src/replica/install-snapshot.js'
 import { createPartition, type OpenedReplica, openReplica } from '../../../src/replica/open-replica.js'
@@ -109,6 +111,11 @@ export class GroupNode {
       env.clock.after(tickMs, tick, { idle: true })
     }
     tick()
+  }
+
+  /** Has the command decided by who leads, as far as this node knows; in a dead process by nobody. */
+  submit(ticket: Ticket & { readonly command: AskedCommand }): void {
+    this.#switchboard?.submit(partition, ticket)
   }
 
   crash(mode: CrashMode): void {

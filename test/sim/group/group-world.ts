@@ -11,6 +11,7 @@ import { Random } from '../../../src/base/random.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
 import type { Row } from '../../../src/codec/row.js'
 import type { Command } from '../../../src/machine/command.js'
+import type { AskedCommand } from '../../../src/machine/command-codec.js'
 import { documentBytes } from '../../../src/machine/documents.js'
 import { documentKey, schemaKey } from '../../../src/machine/keys.js'
 import type { Reply } from '../../../src/machine/reply.js'
@@ -181,9 +182,15 @@ export class GroupWorld {
 
   async #define(): Promise<void> {
     const schemas = [[schemaKey(1), encodeSchema(schema)]] as const
+    const command: Command = { type: 'metaFeed', through: 1, schemas, ended: [] }
     for (;;) {
-      const answer = await this.#ask({ type: 'metaFeed', through: 1, schemas, ended: [] })
-      if (answer !== 'silence' && !(answer instanceof SillokError)) return
+      await this.#pause(50)
+      const opened = this.#nodes.find(({ id }) => id === this.#leader())?.opened
+      const isDone = opened?.replica.call(command, {}).then(
+        () => true,
+        () => false,
+      )
+      if (await isDone) return
     }
   }
 
@@ -239,20 +246,18 @@ export class GroupWorld {
     register.seen(readRow(opened, register.key), floor)
   }
 
-  /** Asks whoever may lead, until somebody takes the command. */
-  async #ask(command: Command): Promise<Answer> {
-    let guess = this.#leader() ?? this.#random.pick(this.#nodes).id
+  /** Asks who leads or any node, which asks who leads then, until that takes the command. */
+  async #ask(command: AskedCommand): Promise<Answer> {
     for (;;) {
-      const opened = this.#node(guess).opened
-      if (opened !== undefined) {
+      const leader = this.#nodes.find(({ id }) => id === this.#leader())
+      const node = this.#random.chance(0.7) && leader ? leader : this.#random.pick(this.#nodes)
+      if (node.opened !== undefined) {
         const answer = await this.#withPatience<Reply | SillokError>(answer =>
-          opened.replica.submit({ command, sender: {}, bytes: 256, answer }),
+          node.submit({ command, sender: {}, bytes: 256, answer }),
         )
         if (!(answer instanceof SillokError) || answer.code !== 'NOT_LEADER') return answer
-        guess = (answer.details['leader'] as number | undefined) ?? guess
       }
       await this.#pause(50)
-      guess = this.#random.chance(0.5) ? this.#random.pick(this.#nodes).id : guess
     }
   }
 

@@ -83,6 +83,7 @@ export class TransportWorld {
       deliver: (partition, message, from) => {
         delivered.push({ from, partition, message, ms: this.clock.monotonicMs() })
       },
+      asked: () => {},
       intake,
       unreachable: address => unreachable.push({ address, ms: this.clock.monotonicMs() }),
       refused: reason => refused.push(reason),

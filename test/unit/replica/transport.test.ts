@@ -225,7 +225,7 @@ t.test('a transport that is closed before it listens does not', async t => {
 function options(world: TransportWorld) {
   const ignore = (): void => {}
   const { clock, random } = world
-  const told = { deliver: ignore, unreachable: ignore, refused: ignore, intake: noIntake }
+  const told = { deliver: ignore, unreachable: ignore, refused: ignore, asked: ignore, intake: noIntake }
   return { clock, random, cluster: 'cluster', ...told }
 }
 
@@ -257,6 +257,7 @@ t.test('over real connections: large and small, through a restart of the other s
       address,
       cluster: 'cluster',
       deliver: (_, message) => deliver(message),
+      asked: () => t.fail('nobody asks'),
       intake: noIntake,
       unreachable: where => told.push(where),
       refused: reason => t.fail(reason),

@@ -1,0 +1,144 @@
+/**
+ * What a node asks another one to have decided, and the answer: frames (see codec/frame) among the messages
+ * of replicas, whose stream is the partition.
+ *
+ *   30 ask      u64 run of the asking process, u64 number of the request in it, u64 lane, then the command
+ *               (machine/command-codec.ts); those of one lane are decided in the order in which they come
+ *   31 answer   u64 run, u64 number, then msgpack: `{v, value}` version and value of a command that took
+ *               effect, `{c, m, d}` of one that was refused, with `o` (outcome) of one that failed
+ *
+ * Little-endian. An answer to a request that nobody waits for is dropped.
+ */
+import { type Code, errorTable, SillokError } from '../base/errors.js'
+import type { PartitionId } from '../base/ids.js'
+import { limits } from '../base/limits.js'
+import { decodeFrame, frameHeadBytes, frameKind, sealFrame } from '../codec/frame.js'
+import { packStrict, unpackStrict } from '../codec/msgpack.js'
+import * as schema from '../codec/wire-schema.js'
+import { type AskedCommand, decodeCommand, encodeCommand } from '../machine/command-codec.js'
+import type { Reply } from '../machine/reply.js'
+import { FieldReader, FieldWriter } from './message-fields.js'
+
+/** Names a request: by the run of the process that asks, and a number in it. */
+export interface RequestName {
+  readonly run: number
+  readonly number: number
+}
+
+/** A request of another node. */
+export interface Ask {
+  readonly type: 'ask'
+  readonly partition: PartitionId
+  readonly request: RequestName
+  readonly lane: number
+  readonly command: AskedCommand
+  /** Of the command as it came. */
+  readonly bytes: number
+}
+
+/** What became of a request. */
+export interface Answer {
+  readonly type: 'answer'
+  readonly request: RequestName
+  readonly result: Reply | SillokError
+}
+
+const kinds = { ask: 30, answer: 31 } as const
+const nameBytes = 16
+const laneBytes = 8
+const bodyBytesMax = limits.walBatchBytesMax - frameHeadBytes
+const budget = { depthMax: 64, elementsMax: 200_000, bytesMax: bodyBytesMax - nameBytes }
+
+/** True if the frame is a request or an answer, rather than a message of a replica. */
+export function isAskFrame(frame: Buffer): boolean {
+  const kind = frameKind(frame)
+  return kind === kinds.ask || kind === kinds.answer
+}
+
+/** The frame of the request. TOO_LARGE if the command fits none. */
+export function encodeAsk({ partition, request, lane, command }: Omit<Ask, 'type' | 'bytes'>): Buffer {
+  const bytes = encodeCommand(command)
+  const writer = new FieldWriter(
+    Buffer.allocUnsafe(frameHeadBytes + nameBytes + laneBytes + bytes.length),
+    frameHeadBytes,
+  )
+  writer.index(request.run)
+  writer.index(request.number)
+  writer.index(lane)
+  writer.copy(bytes)
+  writer.end()
+  return sealFrame(writer.bytes, kinds.ask, partition)
+}
+
+/** The frame of the answer. TOO_LARGE if it fits none. */
+export function encodeAnswer(
+  partition: PartitionId,
+  request: RequestName,
+  result: Reply | SillokError,
+): Buffer {
+  const packed = packResult(result)
+  const writer = new FieldWriter(
+    Buffer.allocUnsafe(frameHeadBytes + nameBytes + packed.length),
+    frameHeadBytes,
+  )
+  writer.index(request.run)
+  writer.index(request.number)
+  writer.copy(packed)
+  writer.end()
+  return sealFrame(writer.bytes, kinds.answer, partition)
+}
+
+/** What the frame says. Throws DAMAGED, TOO_LARGE or INVALID. */
+export function decodeAsk(frame: Buffer): Ask | Answer {
+  const { kind, stream, body } = decodeFrame(frame, bodyBytesMax)
+  const reader = new FieldReader(body)
+  const request = { run: reader.index(), number: reader.index() }
+  if (kind === kinds.answer) return { type: 'answer', request, result: resultOf(reader.rest()) }
+  if (kind !== kinds.ask) throw new SillokError('INVALID', `a frame of kind ${kind} asks nothing`)
+  const lane = reader.index()
+  const bytes = reader.rest()
+  return { type: 'ask', partition: stream, request, lane, command: decodeCommand(bytes), bytes: bytes.length }
+}
+
+/** Of an error that no message can hold its code and outcome. */
+function packResult(result: Reply | SillokError): Buffer {
+  try {
+    return packStrict(formOf(result), budget)
+  } catch (error) {
+    if (!(error instanceof SillokError && result instanceof SillokError)) throw error
+    const { code, outcome } = result
+    return packStrict(formOf(new SillokError(code, 'more cannot be said of it here', { outcome })), budget)
+  }
+}
+
+function formOf(result: Reply | SillokError): object {
+  if (result instanceof SillokError) {
+    return { c: result.code, m: result.message, d: result.details, o: result.outcome }
+  }
+  if (!result.ok) return { c: result.code, m: result.message, d: result.details }
+  return { v: result.version, value: result.value }
+}
+
+const code = schema.shape('an error code', (value): value is Code => {
+  return typeof value === 'string' && Object.hasOwn(errorTable, value)
+})
+
+const done = schema.object({ v: schema.index(), value: schema.anything() })
+
+const failed = schema.object({
+  c: code,
+  m: schema.text(64 * 1024),
+  d: schema.record(),
+  o: schema.optional(schema.literal('not-applied', 'unknown')),
+})
+
+function resultOf(bytes: Buffer): Reply | SillokError {
+  const value = unpackStrict(bytes, budget)
+  if (typeof value === 'object' && value !== null && 'v' in value) {
+    const { v: version, value: inner } = schema.parse(done, value, 'an answer')
+    return { ok: true, version, value: inner }
+  }
+  const { c, m: message, d: details, o: outcome } = schema.parse(failed, value, 'an answer')
+  if (outcome !== undefined) return new SillokError(c, message, { outcome, details })
+  return { ok: false, code: c, message, details }
+}
