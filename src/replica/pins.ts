@@ -1,22 +1,24 @@
 /**
- * Who needs the log: an index that follows it, a named feed of changes, the data partition of meta's log. A
- * pin is a position whose owner has dealt with everything up to it, and not yet with what follows.
+ * Who needs the log: an index that follows it, a named feed of changes, another member of the group (of the
+ * replica that leads it), the data partition of meta's log. A pin is a position whose owner has dealt with
+ * everything up to it, and not yet with what follows.
  *
  * Each pin may hold so many bytes of the log beyond what is kept anyway. One that holds more is broken: the
- * log goes on without it, and its owner, when it reads on, gets LOG_TRUNCATED. Indexes are broken before
- * named feeds, since an index is built again from the state, and a feed loses changes. Meta's log is never
- * taken from under a data partition: the pin of that kind has no budget.
+ * log goes on without it, and its owner, when it reads on, gets LOG_TRUNCATED. Members are broken before
+ * indexes, since they get a snapshot, and indexes before named feeds, since an index is built again from the
+ * state, and a feed loses changes. Meta's log is never taken from under a data partition: the pin of that
+ * kind has no budget.
  */
 import type { LogIndex } from '../base/ids.js'
 import type { Clock } from '../env/clock.js'
 
 /** What holds the log. `partition` is the data partition that takes over meta's log. */
-export type PinKind = 'partition' | 'index' | 'feed'
+export type PinKind = 'partition' | 'member' | 'index' | 'feed'
 
 /** A place in the log that somebody has come to. */
 export interface PinPlace {
   readonly kind: PinKind
-  /** `users.byCity`, or the feed's name. */
+  /** `users.byCity`, the feed's name, or `replica 2`. */
   readonly owner: string
   /** Everything up to this entry is dealt with. */
   readonly position: LogIndex
@@ -38,7 +40,7 @@ export interface PinnedLog {
   bytesAfter(index: LogIndex): number
 }
 
-const order: readonly PinKind[] = ['index', 'feed']
+const order: readonly PinKind[] = ['member', 'index', 'feed']
 
 /** The pins of one partition, as of the last look. */
 export class Pins {

@@ -1,6 +1,7 @@
 /**
  * The retention of all partitions of a node, and who needs their logs: of meta's the data partition, up to
- * what it has logged to have taken over; of the data partition's its indexes and the named feeds of changes.
+ * what it has logged to have taken over; of the data partition's its indexes and the named feeds of changes;
+ * of each the other members of its group.
  */
 import type { LogIndex, PartitionId } from '../base/ids.js'
 import { metaPartition } from '../base/ids.js'
@@ -12,6 +13,7 @@ import { Gate } from '../state/gate.js'
 import type { Wal } from '../wal/wal.js'
 import type { ReadEntries } from './index-source.js'
 import type { NamedIndexStatus } from './indexes.js'
+import { memberPlaces } from './member-pins.js'
 import type { MetaFeed } from './meta-feed.js'
 import type { OpenedReplica } from './open-replica.js'
 import { dataPartition } from './partition-folders.js'
@@ -72,11 +74,15 @@ export class Retentions {
   }
 
   #places(partition: PartitionId): readonly PinPlace[] | undefined {
+    const group = this.#parts.replicas.get(partition)?.replica.group()
+    const members = group && memberPlaces(group)
     if (partition === metaPartition) {
-      return [{ kind: 'partition', owner: `partition ${dataPartition}`, position: this.#parts.feed.logged }]
+      const { logged: position } = this.#parts.feed
+      const owner = `partition ${dataPartition}`
+      return members && [...members, { kind: 'partition', owner, position }]
     }
     const indexes = this.#indexes()
-    return indexes && [...indexes, ...this.#feeds()]
+    return members && indexes && [...members, ...indexes, ...this.#feeds()]
   }
 
   /** Undefined while one is being opened: nobody knows yet where it is. */

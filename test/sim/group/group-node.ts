@@ -14,6 +14,7 @@ import type { Alarm } from '../../../src/raft/messages.js'
 import type { Ticket } from '../../../src/replica/admission.js'
 import { committedEntries } from '../../../src/replica/committed-entries.js'
 import { installSnapshot } from '../../../src/replica/install-snapshot.js'
+import { memberPlaces } from '../../../src/replica/member-pins.js'
 import { createPartition, type OpenedReplica, openReplica } from '../../../src/replica/open-replica.js'
 import type { Install } from '../../../src/replica/prepared-snapshot.js'
 import { Retention } from '../../../src/replica/retention.js'
@@ -233,7 +234,7 @@ export class GroupNode {
       clock: env.clock,
       read: (from, through) => committedEntries(segments, wal.tail(partition), from, through),
       gate: new Gate(1),
-      places: () => [],
+      places: () => memberPlaces(opened.replica.group()),
       behind: () => {},
       retried: () => {},
       failed: error => this.#options.failed(error),

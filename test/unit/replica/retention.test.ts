@@ -6,7 +6,9 @@ import type { Limits } from '../../../src/base/limits.js'
 import { RealClock } from '../../../src/env/real-clock.js'
 import { realEnvironment } from '../../../src/env/real-environment.js'
 import { type Definition, type IndexType, open } from '../../../src/index.js'
+import type { MemberStatus } from '../../../src/raft/status.js'
 import { inspectStore } from '../../../src/replica/inspect.js'
+import { memberPlaces } from '../../../src/replica/member-pins.js'
 import { type PinPlace, Pins } from '../../../src/replica/pins.js'
 import { type VerifyReport, verifyStore } from '../../../src/replica/verify.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
@@ -354,35 +356,63 @@ function snapshotsOf2(name: string): string[] {
   }
 }
 
-t.test('indexes are broken before feeds, those over the budget only, a partition never', async t => {
-  const log = { firstIndex: 11, bytesAfter: (index: number) => (100 - index) * 10 }
-  const pins = new Pins(new RealClock(), log)
-  const places: PinPlace[] = [
-    { kind: 'feed', owner: 'a', position: 20 },
-    { kind: 'index', owner: 'b', position: 30 },
-    { kind: 'index', owner: 'c', position: 70 },
-    { kind: 'feed', owner: 'gone', position: 5 },
-    { kind: 'feed', owner: 'ahead', position: 95 },
-  ]
-  const looked = pins.look(places, 80)
-  t.strictSame(
-    looked.map(({ owner, heldBytes, isBroken }) => [owner, heldBytes, isBroken]),
-    [
-      ['gone', 0, true],
-      ['a', 600, false],
-      ['b', 500, false],
-      ['c', 100, false],
-      ['ahead', 0, false],
-    ],
-  )
-  t.equal(pins.lowest(looked, 80, 1000), 20, 'nobody is over the budget')
-  t.equal(pins.lowest(looked, 80, 300), 20, 'the index over it is broken first')
-  const without = looked.filter(({ owner }) => owner !== 'b')
-  t.equal(pins.lowest(without, 80, 300), 70, 'then the feed')
-  t.equal(pins.lowest(without, 80, 0), 20, 'the index again before it')
-  const meta = pins.look([{ kind: 'partition', owner: 'partition 1', position: 15 }], 80)
-  t.equal(pins.lowest(meta, 80, 0), 15)
-})
+t.test(
+  'a leader keeps what members lack, waits for those it does not know yet, not for the dead',
+  async t => {
+    const member = (replica: number, match: number, more: Partial<MemberStatus> = {}): MemberStatus => {
+      const rest = { isLearner: false, next: match + 1, isPaused: false, inFlight: 0, pendingSnapshot: 0 }
+      return { replica, match, state: 'replicate', recentlyActive: true, ...rest, ...more }
+    }
+    const places = (...members: MemberStatus[]) =>
+      memberPlaces({ leader: 1, members })?.map(one => [one.owner, one.position])
+    t.strictSame(places(), [], 'nobody leads here')
+    t.strictSame(places(member(1, 90), member(2, 80), member(3, 40, { recentlyActive: false })), [
+      ['replica 2', 80],
+      ['replica 3', 40],
+    ])
+    t.strictSame(places(member(2, 3, { state: 'snapshot', pendingSnapshot: 70 })), [['replica 2', 70]])
+    t.equal(places(member(2, 0, { state: 'probe' }), member(3, 5)), undefined)
+    t.strictSame(places(member(2, 0, { state: 'probe', recentlyActive: false }), member(3, 5)), [
+      ['replica 3', 5],
+    ])
+  },
+)
+
+t.test(
+  'members are broken before indexes, those before feeds, over the budget only, a partition never',
+  async t => {
+    const log = { firstIndex: 11, bytesAfter: (index: number) => (100 - index) * 10 }
+    const pins = new Pins(new RealClock(), log)
+    const places: PinPlace[] = [
+      { kind: 'feed', owner: 'a', position: 20 },
+      { kind: 'index', owner: 'b', position: 30 },
+      { kind: 'index', owner: 'c', position: 70 },
+      { kind: 'feed', owner: 'gone', position: 5 },
+      { kind: 'feed', owner: 'ahead', position: 95 },
+    ]
+    const looked = pins.look(places, 80)
+    t.strictSame(
+      looked.map(({ owner, heldBytes, isBroken }) => [owner, heldBytes, isBroken]),
+      [
+        ['gone', 0, true],
+        ['a', 600, false],
+        ['b', 500, false],
+        ['c', 100, false],
+        ['ahead', 0, false],
+      ],
+    )
+    t.equal(pins.lowest(looked, 80, 1000), 20, 'nobody is over the budget')
+    t.equal(pins.lowest(looked, 80, 300), 20, 'the index over it is broken first')
+    const without = looked.filter(({ owner }) => owner !== 'b')
+    t.equal(pins.lowest(without, 80, 300), 70, 'then the feed')
+    t.equal(pins.lowest(without, 80, 0), 20, 'the index again before it')
+    const withMember = pins.look([...places, { kind: 'member', owner: 'replica 2', position: 15 }], 80)
+    t.equal(pins.lowest(withMember, 80, 1000), 15)
+    t.equal(pins.lowest(withMember, 80, 300), 20, 'the member is broken first')
+    const meta = pins.look([{ kind: 'partition', owner: 'partition 1', position: 15 }], 80)
+    t.equal(pins.lowest(meta, 80, 0), 15)
+  },
+)
 
 t.test('a store without files makes no snapshots; options are checked', async t => {
   const store = await open({ memory: true })
