@@ -150,7 +150,8 @@ export class Replica implements Decider {
 
   /**
    * Proposes a change of the group, and resolves with the index of its entry when that is applied here.
-   * Rejects with NOT_LEADER, OVERLOADED or INVALID (not applied, saying why), or LEADERSHIP_LOST.
+   * Rejects with NOT_LEADER, OVERLOADED, CONFLICT (the group is not that of `ifIndex` any more) or INVALID,
+   * not applied, saying why; or as any caller's wait ends: LEADERSHIP_LOST, CLOSED_WHILE_WAITING.
    */
   changeGroup(change: ConfigurationChange, ifIndex?: LogIndex): Promise<LogIndex> {
     return new Promise((resolve, reject) => {
