@@ -298,9 +298,13 @@ export class Replica implements Decider {
     }
   }
 
-  /** Writes the last hard state; the state and the segments are closed by the host. */
+  /**
+   * Writes the last hard state; the state and the segments are closed by the host. Not behind a snapshot that
+   * was to be installed: what Raft has committed with that is not in the log.
+   */
   async close(): Promise<void> {
     this.fail(new SillokError('CLOSED', 'the store is closed'))
+    if (this.#installing) return
     await this.#options.wal.record(this.partition, [hardStateRegister(this.#raft.hardState())])
   }
 
