@@ -124,6 +124,8 @@ function violationSlot(length: number): number {
 
 /** Longer than any key that a row may have, and a version. */
 const scratch = Buffer.alloc(2 * limits.uniqueValueBytesMax)
+/** No key of a row is longer. */
+export const rowKeyBytesMax = scratch.length - 8
 const scratchViews = new Map<number, Uint8Array[]>([
   [0, []],
   [1, []],
@@ -135,7 +137,7 @@ let versionHash = crc32(versionBytes)
 
 /** The key's length; its bytes are at the start of the scratch. */
 function writeKey(key: RowKey): number {
-  assert(key.length + 8 <= scratch.length, () => `a row key of ${key.length} bytes`)
+  assert(key.length <= rowKeyBytesMax, () => `a row key of ${key.length} bytes`)
   return scratch.write(key, 0, 'latin1')
 }
 

@@ -62,7 +62,10 @@ export class Application {
         this.#running = false
         if (this.#isDue) this.goOn(this.#target)
       },
-      error => this.#parts.failed(error),
+      error => {
+        // What ends a replica closes its segments too: that ends this, and is no failure.
+        if (!this.#parts.stopped()) this.#parts.failed(error)
+      },
     )
   }
 
@@ -79,6 +82,7 @@ export class Application {
         if (this.#isDue) await this.#soon()
       } else {
         for await (const chunk of segments.chunks(next, Math.min(this.#target, tail.firstIndex - 1))) {
+          if (!this.#isDue) return
           for (const entry of chunk) apply(entry)
           progressed()
           await this.#soon()

@@ -81,7 +81,8 @@ export class IncomingSnapshot {
       if (!(error instanceof SillokError)) throw error
     } finally {
       this.#patience.stop()
-      if (!this.#isClosed) this.#patience = this.#wait()
+      const isIdle = this.#isOver || this.#came === this.#taken
+      if (isIdle && !this.#isClosed) this.#patience = this.#wait()
     }
   }
 
@@ -105,10 +106,15 @@ export class IncomingSnapshot {
     this.#intake = undefined
   }
 
+  /** What a disk that fails keeps of it is removed by the next intake, or the next opening. */
   async #abandon(): Promise<void> {
     const intake = this.#intake
     this.#intake = undefined
-    await intake?.abandon()
+    try {
+      await intake?.abandon()
+    } catch (error) {
+      if (!(error instanceof SillokError)) throw error
+    }
   }
 
   #wait(): Timer {

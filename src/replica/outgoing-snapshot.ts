@@ -16,7 +16,7 @@ import type { SnapshotPiece } from './snapshot-parcel.js'
 
 /** How long one answer may take. */
 const patienceMs = 60_000
-/** Behind the end all that was sent is read back and checked: for that there is time at this rate. */
+/** Behind the state, and behind the end, what was sent is read back and checked: at this rate at least. */
 const checkedBytesPerMs = 50_000
 
 /** What is sent, and over what. */
@@ -34,6 +34,8 @@ export class OutgoingSnapshot {
   readonly #options: OutgoingOptions
   #sent = 0
   #sentBytes = 0
+  /** How much longer an answer may take, for what is checked before it. */
+  #checkMs = 0
   #answered = 0
   #failure: SillokError | undefined
   /** Goes on after an answer, or a failure. */
@@ -57,10 +59,14 @@ export class OutgoingSnapshot {
       if (!connection.send(hello)) throw unavailable('the connection is lost')
       await this.#send(encodePeerMessage(partition, message))
       // Nothing is read for somebody who does not want it.
-      await this.#answers(1, patienceMs)
-      for await (const piece of pieces) await this.#send(encodePiece(partition, piece))
+      await this.#answers(1)
+      for await (const piece of pieces) {
+        if (piece.type === 'entries') this.#checks()
+        await this.#send(encodePiece(partition, piece))
+      }
+      this.#checks()
       await this.#send(encodeEnd(partition))
-      await this.#answers(this.#sent, patienceMs + this.#sentBytes / checkedBytesPerMs)
+      await this.#answers(this.#sent)
     } finally {
       connection.close()
     }
@@ -68,15 +74,21 @@ export class OutgoingSnapshot {
 
   /** Waits until there is room for one more frame. */
   async #send(frame: Buffer): Promise<void> {
-    await this.#answers(this.#sent + 1 - framesAhead, patienceMs)
+    await this.#answers(this.#sent + 1 - framesAhead)
     if (!this.#options.connection.send(frame)) throw unavailable('the connection takes no more')
     this.#sent += 1
     this.#sentBytes += frame.length
   }
 
-  /** Until so many frames are answered; each answer may take that long. */
-  async #answers(count: number, ms: number): Promise<void> {
+  /** All that was sent so far may be checked before the next answers. */
+  #checks(): void {
+    this.#checkMs = this.#sentBytes / checkedBytesPerMs
+  }
+
+  /** Until so many frames are answered. */
+  async #answers(count: number): Promise<void> {
     const { clock } = this.#options
+    const ms = patienceMs + this.#checkMs
     while (this.#failure === undefined && this.#answered < count) {
       await new Promise<void>(resolve => {
         this.#heard = resolve

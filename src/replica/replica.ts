@@ -150,7 +150,8 @@ export class Replica implements Decider {
 
   /**
    * Proposes a change of the group, and resolves with the index of its entry when that is applied here.
-   * Rejects with NOT_LEADER, OVERLOADED or INVALID (not applied, saying why), or LEADERSHIP_LOST.
+   * Rejects with NOT_LEADER, OVERLOADED, CONFLICT (the group is not that of `ifIndex` any more) or INVALID,
+   * not applied, saying why; or as any caller's wait ends: LEADERSHIP_LOST, CLOSED_WHILE_WAITING.
    */
   changeGroup(change: ConfigurationChange, ifIndex?: LogIndex): Promise<LogIndex> {
     return new Promise((resolve, reject) => {
@@ -297,9 +298,13 @@ export class Replica implements Decider {
     }
   }
 
-  /** Writes the last hard state; the state and the segments are closed by the host. */
+  /**
+   * Writes the last hard state; the state and the segments are closed by the host. Not behind a snapshot that
+   * was to be installed: what Raft has committed with that is not in the log.
+   */
   async close(): Promise<void> {
     this.fail(new SillokError('CLOSED', 'the store is closed'))
+    if (this.#installing) return
     await this.#options.wal.record(this.partition, [hardStateRegister(this.#raft.hardState())])
   }
 

@@ -96,11 +96,17 @@ export class SnapshotIntake {
     return { partition, replicaId, generation, head, record, cutTerm, mark: this.#mark }
   }
 
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind. Rejects with what the disk says. */
   async abandon(): Promise<void> {
-    await this.#file?.close()
-    await this.#segments?.close()
-    await this.#options.disk.remove(this.#folder)
+    try {
+      await this.#file?.close()
+      await this.#segments?.close()
+    } catch (error) {
+      // It is closed all the same, without the entries that this may be the end of.
+      if (!(error instanceof SillokError)) throw error
+    } finally {
+      await this.#options.disk.remove(this.#folder)
+    }
   }
 
   async #takeEntries(bytes: Buffer): Promise<void> {
@@ -130,6 +136,8 @@ export class SnapshotIntake {
       clusterEpoch,
       cutBytes,
       recorded: { truncated: head.lastCut },
+      // The other side waits, and sends it all again.
+      isHurried: true,
       record: async mark => {
         if (mark.kind === 'sealed') throw this.#refused(`a cut at entry ${mark.lastIndex}`)
         this.#mark = mark

@@ -51,7 +51,7 @@ export async function* snapshotPieces(
 
 /** What the file's first frame says. */
 function headOf(path: string, bytes: Buffer): SnapshotHead {
-  const length = frameHeadBytes + bytes.readUInt32LE(4)
+  const length = bytes.length < frameHeadBytes ? 0 : frameHeadBytes + bytes.readUInt32LE(4)
   return decodeSnapshotHead(path, decodeFrame(bytes.subarray(0, length)).body)
 }
 

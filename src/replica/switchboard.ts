@@ -15,6 +15,7 @@ import type { AskedCommand } from '../machine/command-codec.js'
 import type { InstallSnapshot, PeerMessage } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
 import type { Ticket } from './admission.js'
+import { asFailure } from './failure.js'
 import { Forwarding } from './forwarding.js'
 import type { Intake } from './incoming-snapshot.js'
 import { discardSnapshot } from './install-snapshot.js'
@@ -167,22 +168,32 @@ export class Switchboard {
     const { disk, folder, clusterEpoch, clock } = this.#options
     const { replicaId, cutBytes, generation } = into
     const place = { disk, clock, folder, partition, replicaId, cutBytes, clusterEpoch }
-    const intake = await SnapshotIntake.begin({ ...place, generation: generation + 1 }, message).catch(
-      error => {
-        end()
-        throw error
-      },
-    )
+    const options = { ...place, generation: generation + 1 }
+    const intake = await this.#guarded(() => SnapshotIntake.begin(options, message)).catch(error => {
+      end()
+      throw error
+    })
+    const finish = async (): Promise<void> => {
+      const prepared = await intake.finish()
+      if (this.#replicas.get(partition) !== into) throw new SillokError('CLOSED', 'its replica takes no part')
+      if (!into.replica.receiveSnapshot(message, prepared)) await discardSnapshot(disk, folder, prepared)
+      end()
+    }
     return {
-      take: piece => intake.take(piece),
-      abandon: () => intake.abandon().finally(end),
-      finish: async () => {
-        const prepared = await intake.finish()
-        if (this.#replicas.get(partition) !== into)
-          throw new SillokError('CLOSED', 'its replica takes no part')
-        if (!into.replica.receiveSnapshot(message, prepared)) await discardSnapshot(disk, folder, prepared)
-        end()
-      },
+      take: piece => this.#guarded(() => intake.take(piece)),
+      abandon: () => this.#guarded(() => intake.abandon()).finally(end),
+      finish: () => this.#guarded(finish),
+    }
+  }
+
+  /** Whoever sends hears of what must not happen here only that this node stopped. */
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof SillokError) throw error
+      this.#options.failed(error)
+      throw asFailure(error)
     }
   }
 

@@ -7,9 +7,9 @@
  * footer written, file synced, renamed, folder synced, mark recorded; a crash between any two leaves what
  * segment-recovery reads. A new file's name is made durable with its first sync.
  *
- * A full disk stops nothing for ever: the step is tried again each second, at the same place. Any other error
- * ends the writer: it is reported once, waiting syncs are rejected, and the entries stay in memory and in the
- * write-ahead log.
+ * A full disk stops nothing for ever: the step is tried again each second, at the same place (unless the
+ * owner has no time for that). Any other error ends the writer: it is reported once, waiting syncs are
+ * rejected, and the entries stay in memory and in the write-ahead log.
  */
 import { assert } from '../base/assert.js'
 import { crc32 } from '../base/checksum.js'
@@ -37,6 +37,8 @@ export interface WriterOptions {
   readonly cutBytes: number
   readonly record: (mark: Mark) => Promise<void>
   readonly failed?: ((error: unknown) => void) | undefined
+  /** A full disk is not waited out: it ends the writer as any other error does. */
+  readonly isHurried?: boolean | undefined
   /** Waiting bytes that start a write. */
   readonly writeBytes?: number | undefined
   /** Written bytes that start a sync. */
@@ -88,6 +90,7 @@ export class SegmentWriter {
     this.#options = options
     this.#handles = handles
     this.#patience = new Patience(options.clock)
+    if (options.isHurried === true) this.#patience.hurry()
     this.#writeBytes = options.writeBytes ?? writeBytesMin
     this.#syncBytes = options.syncBytes ?? limits.segmentSyncBytes
     this.sealed = recovered.sealed

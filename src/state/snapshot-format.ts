@@ -21,7 +21,7 @@ import { readIndex, writeIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogIndex, LogTime, PartitionId, Term } from '../base/ids.js'
 import { encodeFrame } from '../codec/frame.js'
-import { keyText, readRow, slotOfRow } from '../codec/row.js'
+import { keyText, readRow, rowKeyBytesMax, slotOfRow } from '../codec/row.js'
 import { type Digests, digestWords } from './digests.js'
 import { readWindow } from './windows.js'
 
@@ -95,13 +95,18 @@ export function decodeSnapshotHead(file: string, body: Buffer): SnapshotHead {
   if (body.length !== headBytes + body.readUInt32LE(56)) {
     throw damagedSnapshot(file, 0, `a header of ${body.length} bytes`)
   }
+  const number = (offset: number): number => {
+    const value = readIndex(body, offset)
+    if (!Number.isSafeInteger(value)) throw damagedSnapshot(file, 0, `${value} in its header`)
+    return value
+  }
   return {
     partition: body.readUInt32LE(12),
-    clusterEpoch: readIndex(body, 16),
-    index: readIndex(body, 24),
-    term: readIndex(body, 32),
-    time: readIndex(body, 40),
-    lastCut: readIndex(body, 48),
+    clusterEpoch: number(16),
+    index: number(24),
+    term: number(32),
+    time: number(40),
+    lastCut: number(48),
     configuration: Buffer.from(body.subarray(headBytes)),
   }
 }
@@ -183,7 +188,7 @@ export function addStored(digests: Digests, key: Buffer, value: Buffer): boolean
     for (const row of window?.rows ?? []) digests.replace(window?.slot ?? 0, row.hash0, row.hash1, 0, 0)
     return window !== undefined
   }
-  const row = readRow(key, value)
+  const row = key.length > rowKeyBytesMax ? undefined : readRow(key, value)
   if (row === undefined) return false
   digests.replace(slotOfRow(keyText(key)), row.hash0, row.hash1, 0, 0)
   return true

@@ -178,9 +178,11 @@ function encodeWindow(window: SessionWindow, key: Buffer): Buffer {
 function decodeWindow(window: SessionWindow, key: Buffer, bytes: Buffer): boolean {
   if (bytes.length < 4 || crc32Parts(key, bytes.subarray(4)) !== bytes.readUInt32LE(0)) return false
   for (let at = 4; at < bytes.length; ) {
+    if (at + entryHead > bytes.length) return false
     const epoch: SessionEpoch = bytes.readUInt32LE(at)
     const sequence: Sequence = bytes.readUIntLE(at + 4, 6)
     const end = at + entryHead + bytes.readUInt32LE(at + 18)
+    if (end > bytes.length) return false
     const replyKey = window.keyOf(epoch, sequence)
     const value = bytes.subarray(at + entryHead, end)
     window.set(replyKey, makeRow(replyKey, readIndex(bytes, at + 10), value))

@@ -40,6 +40,9 @@ function addressOf(id: ReplicaId): Address {
 /** Holds the folders of its replicas. */
 const folder = 'node/partitions'
 const tickMs = 100
+const drainMs = 200
+/** As long as a connection may take to be found dead, and a little more. */
+const closeMs = 10_000
 
 export interface GroupNodeOptions {
   readonly id: ReplicaId
@@ -130,6 +133,31 @@ export class GroupNode {
     this.machine.crashAt(operations, mode)
   }
 
+  /**
+   * The process ends in order, whatever it is sending or taking in; then it is gone. Not while it opens, or
+   * installs a snapshot.
+   */
+  async stop(): Promise<void> {
+    const { opened, wal } = this
+    const [switchboard, retention, life] = [this.#switchboard, this.#retention, this.#life]
+    if (opened === undefined || wal === undefined || switchboard === undefined) return
+    const { replica, state, segments, record } = opened
+    this.opened = undefined
+    this.#retention = undefined
+    this.machine.environment.clock.after(closeMs, () => {
+      if (life === this.#life) this.#options.failed(new Error(`node ${this.id} does not close`))
+    })
+    await replica.drain(drainMs)
+    await switchboard.close()
+    wal.hurry()
+    await retention?.stop()
+    await state.close({ record })
+    await segments.close()
+    await replica.close()
+    await wal.close()
+    this.crash('none')
+  }
+
   /** Of its replicas: the one that counts. */
   folders(): Promise<string[]> {
     return this.machine.environment.disk.list(folder)
@@ -215,7 +243,9 @@ export class GroupNode {
   }
 
   async #install(env: Environment, wal: Wal, install: Install): Promise<void> {
-    const opened = must(this.opened, 'the replica')
+    const { opened } = this
+    // Not any more, when the process is about to end.
+    if (opened === undefined) return
     this.#options.installing()
     this.#switchboard?.unplug(partition)
     this.opened = undefined

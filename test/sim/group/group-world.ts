@@ -66,6 +66,7 @@ const faultKinds = [
   'crash',
   'crashSoon',
   'crashAll',
+  'stop',
   'cut',
   'isolate',
   'isolateLeader',
@@ -112,7 +113,7 @@ export class GroupWorld {
     this.#cables = new SimNetwork({ clock: this.#clock, random: this.#random.split('cables') })
     const kinds = faultKinds.filter(() => this.#random.chance(0.5))
     const drawn = kinds.length > 0 ? kinds : faultKinds
-    this.#kinds = options.strands === true ? ['strand', 'strand', 'regroup'] : drawn
+    this.#kinds = options.strands === true ? ['strand', 'strand', 'regroup', 'stop'] : drawn
     const limits = {
       ...smallLimits(this.#random.split('limits')),
       ...(this.#random.chance(0.7) && retentionLimits(this.#random.split('retention'))),
@@ -297,6 +298,7 @@ export class GroupWorld {
       crashAll: () => {
         if (random.chance(0.2)) for (const one of this.#nodes) one.crash(mode)
       },
+      stop: () => void node.stop().catch(error => this.#fail(error)),
       cut: () => this.#cut(node.id, other.id),
       isolate: () => this.#isolate(node.id),
       isolateLeader: () => this.#isolate(leader.id),
@@ -362,6 +364,14 @@ export class GroupWorld {
       () => this.#cut(to, from),
       () => this.#node(from).crash(mode),
       () => this.#node(to).crashSoon(1 + this.#random.below(20), mode),
+      () =>
+        void this.#node(from)
+          .stop()
+          .catch(error => this.#fail(error)),
+      () =>
+        void this.#node(to)
+          .stop()
+          .catch(error => this.#fail(error)),
     ]
     this.#clock.after(this.#random.below(this.#random.pick([5, 50])), this.#random.pick(faults))
   }

@@ -1,7 +1,7 @@
 /** What comes with a snapshot is taken in whole and checked, or refused without a trace. */
 import t from 'tap'
 import { must } from '../../../src/base/assert.js'
-import { decodeEntry, sealEntry } from '../../../src/base/entry.js'
+import { decodeEntry, encodeEntry, sealEntry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
 import type { LogIndex } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
@@ -11,7 +11,7 @@ import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import type { InstallSnapshot } from '../../../src/raft/messages.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import type { PreparedSnapshot } from '../../../src/replica/prepared-snapshot.js'
-import { SnapshotIntake } from '../../../src/replica/snapshot-intake.js'
+import { type IntakeOptions, SnapshotIntake } from '../../../src/replica/snapshot-intake.js'
 import { type SnapshotPiece, snapshotPieces } from '../../../src/replica/snapshot-parcel.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
@@ -91,10 +91,7 @@ class Parcel {
   }
 
   /** Where an intake puts it. */
-  async begin(
-    message: InstallSnapshot,
-    own: { partition?: number; clusterEpoch?: number } = {},
-  ): Promise<SnapshotIntake> {
+  async begin(message: InstallSnapshot, own: Partial<IntakeOptions> = {}): Promise<SnapshotIntake> {
     const { disk, clock } = this.machine.environment
     const { cutBytes } = this.opened
     const place = { disk, clock, folder: 'there', partition: 1, replicaId: 2, generation: 1, cutBytes }
@@ -122,6 +119,13 @@ class Parcel {
     const term = must(segments.term(through), 'a term')
     await this.#node?.wal?.record(1, [truncationRegister({ index: through, term })])
     await segments.trim(through)
+  }
+
+  /** Of the sender's newest snapshot only so much is there. */
+  cutFile(length: number): void {
+    const { disk } = must(this.#node, 'the sender').machine
+    const { path } = must(this.opened.snapshots.files[0], 'a snapshot')
+    disk.setBytes(path, disk.bytesOf(path).subarray(0, length))
   }
 
   /** Folders of replicas on the other machine. */
@@ -300,5 +304,56 @@ t.test('what an earlier intake left is removed by the next one', async t => {
     t.strictSame(await parcel.left(), ['1-2.1'])
     const { record } = await parcel.takeAll(message, pieces)
     t.equal(record.index, message.snapshot.index)
+  })
+})
+
+t.test('more entries than a segment holds are refused, and nothing stays', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    await t.rejects(parcel.takeAll(message, pieces, { cutBytes: 300 }), { code: 'INVALID', message: /a cut/ })
+    t.strictSame(await parcel.left(), [])
+  })
+})
+
+t.test('a full disk refuses entries at once, and does not let anybody wait for space', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    const intake = await parcel.begin(message, { cutBytes: 64 * 1024 * 1024 })
+    for (const piece of pieces) if (piece.type !== 'entries') await intake.take(piece)
+    const { lastCut } = (await parcel.takeAll(message, pieces, { generation: 2 })).head
+    parcel.machine.disk.setFull(true)
+    const all = async (): Promise<void> => {
+      for (let index = lastCut + 1; index < lastCut + 10; index++) {
+        const head = { partition: 1, index, term: message.snapshot.term, kind: 2 }
+        await intake.take({ type: 'entries', bytes: encodeEntry(head, Buffer.alloc(1024 * 1024)).bytes })
+      }
+    }
+    const late = new Promise((_, reject) => parcel.clock.after(100_000, () => reject(new Error('it waits'))))
+    await t.rejects(Promise.race([all(), late]), { code: 'DISK_FULL' })
+    await intake.abandon()
+    t.strictSame(await parcel.left(), ['1-2.2'])
+  })
+})
+
+t.test('a snapshot file that was cut short cannot be sent, and says so', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async message => {
+    for (const length of [0, 7, 30, 100]) {
+      parcel.cutFile(length)
+      await t.rejects(parcel.pieces(message).next(), { code: 'DAMAGED' }, `${length} bytes`)
+    }
+  })
+})
+
+t.test('what cannot be made durable on a full disk is given up, and nothing stays', async t => {
+  const parcel = new Parcel()
+  await parcel.run(async (message, pieces) => {
+    const { disk } = parcel.machine
+    const intake = await parcel.begin(message)
+    for (const piece of pieces) await intake.take(piece)
+    disk.setFull(true)
+    await t.rejects(intake.finish(), { code: 'DISK_FULL' })
+    await intake.abandon()
+    t.strictSame(await parcel.left(), [])
   })
 })

@@ -22,6 +22,7 @@ const message: InstallSnapshot = {
   snapshot: { index: 9, term: 3, configuration, configurationIndex: 0 },
 }
 const cut: SnapshotPiece = { type: 'cut', term: 2 }
+const entries: SnapshotPiece = { type: 'entries', bytes: Buffer.alloc(5, 9) }
 const hello: Hello = { purpose: 'snapshot', address: 'x:1', cluster: 'cluster', run: 1, number: 1 }
 
 function state(length: number, fill: number): SnapshotPiece {
@@ -34,6 +35,7 @@ class Told {
   pieceMs = 0
   refuses: string | undefined
   failsAt: number | undefined
+  failsToAbandon = false
   readonly #world: TransportWorld
 
   constructor(world: TransportWorld) {
@@ -52,7 +54,10 @@ class Told {
         this.lines.push(`${piece.type} ${what}`)
       },
       finish: async () => void this.lines.push('finish'),
-      abandon: async () => void this.lines.push('abandon'),
+      abandon: async () => {
+        this.lines.push('abandon')
+        if (this.failsToAbandon) throw new SillokError('DISK_FAILED', 'it does not go')
+      },
     }
   }
 }
@@ -77,7 +82,7 @@ async function transfer(
 async function* few(): AsyncGenerator<SnapshotPiece> {
   yield cut
   yield state(1000, 1)
-  yield { type: 'entries', bytes: Buffer.alloc(5, 9) }
+  yield entries
 }
 
 const fewLines = ['begin 7 9', 'cut 2', 'state 1000x1', 'entries 5x9', 'finish']
@@ -297,6 +302,51 @@ t.test('who sends nothing more is cut off after a minute, and what came is given
       t.equal(told.lines.at(-1), frames.length === 0 ? undefined : 'abandon')
     })
   }
+})
+
+t.test('what takes long to check is waited for: the longer the more was sent', async t => {
+  await transfer(async (world, told, send) => {
+    async function* much(): AsyncGenerator<SnapshotPiece> {
+      yield cut
+      for (let mib = 0; mib < 50; mib++) yield state(1024 * 1024, mib)
+      // All of that is dealt with.
+      await world.wait(1000)
+      told.pieceMs = 61_500
+      yield entries
+      await world.wait(1000)
+      told.pieceMs = 0
+      for (let more = 0; more < 5; more++) yield entries
+    }
+    await send(much())
+    t.equal(told.lines.at(-1), 'finish')
+  })
+})
+
+t.test('a receiver that has something to do is not waiting for the other side', async t => {
+  await transfer(async (world, told) => {
+    told.pieceMs = 70_000
+    const sender = await world.network.process('x').connect('b:1')
+    sender.onMessage(() => {})
+    sender.send(encodeHello(hello))
+    for (const frame of [encodePeerMessage(7, message), encodePiece(7, cut), encodePiece(7, cut)])
+      sender.send(frame)
+    sender.send(encodeEnd(7))
+    await world.wait(150_000)
+    t.strictSame(told.lines, ['begin 7 9', 'cut 2', 'cut 2', 'finish'])
+  })
+})
+
+t.test('what is given up and cannot be removed harms nobody', async t => {
+  await transfer(async (world, told, send) => {
+    told.failsAt = 2
+    told.failsToAbandon = true
+    await t.rejects(send(few()), { code: 'UNAVAILABLE', message: /no room/ })
+    told.failsAt = undefined
+    const sending = t.rejects(send(few()), { code: 'UNAVAILABLE' })
+    world.network.cut('a', 'b')
+    await sending
+    await world.nodes[1]?.transport.close()
+  })
 })
 
 t.test('a node that is not there, or that never answers, is unavailable', async t => {

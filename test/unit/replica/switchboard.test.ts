@@ -5,6 +5,7 @@ import type { Address } from '../../../src/env/network.js'
 import type { InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { Switchboard } from '../../../src/replica/switchboard.js'
+import type { SimDisk } from '../../../src/sim/sim-disk.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { numbered, TransportWorld } from './transport-world.js'
 
@@ -16,6 +17,7 @@ interface Side {
   readonly switchboard: Switchboard
   readonly told: string[]
   readonly opened: OpenedReplica
+  readonly disk: SimDisk
 }
 
 async function start(world: TransportWorld, host: string, replicaId: ReplicaId): Promise<Side> {
@@ -26,7 +28,8 @@ async function start(world: TransportWorld, host: string, replicaId: ReplicaId):
     random: world.random.split(host),
     network: { cables: network, host },
   })
-  const { disk, random } = machine.environment
+  const { disk } = machine
+  const { random } = machine.environment
   const addresses: readonly (Address | undefined)[] = [undefined, 'a:1', 'b:1', 'c:1']
   const switchboard = new Switchboard({
     network: machine.network,
@@ -53,7 +56,7 @@ async function start(world: TransportWorld, host: string, replicaId: ReplicaId):
   const opened = { replica, replicaId, snapshots, cutBytes: 1000, generation: 0 } as unknown as OpenedReplica
   await switchboard.listen()
   switchboard.plug(opened)
-  return { switchboard, told, opened }
+  return { switchboard, told, opened, disk }
 }
 
 const configuration = { voters: [1, 2], outgoing: [], learners: [], learnersNext: [], autoLeave: false }
@@ -133,6 +136,16 @@ t.test(
     })
   },
 )
+
+t.test('what must not happen while a snapshot comes in ends that node, and its sender is told', async t => {
+  await pair(async (world, a, b) => {
+    b.disk.remove = () => Promise.reject(new Error('a bug'))
+    a.switchboard.sendSnapshot(1, snapshotTo(2))
+    await world.wait(20_000)
+    t.match(a.told, [/not sent: UNAVAILABLE .*an invariant is broken: a bug/, 'snapshot to 2: false'])
+    t.strictSame(b.told, ['failed: Error: a bug'])
+  })
+})
 
 t.test('a closed switchboard says and hears nothing, and what it was sending has ended', async t => {
   await pair(async (world, a, b) => {

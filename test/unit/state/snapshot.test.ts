@@ -1,13 +1,25 @@
 /** Snapshot files: what they hold is the state, whatever is cut, flipped, full or crashes. */
 import t from 'tap'
+import { crc32Parts } from '../../../src/base/checksum.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import { decodeFrame, encodeFrame } from '../../../src/codec/frame.js'
+import { keyBytes } from '../../../src/codec/row.js'
 import type { Disk } from '../../../src/env/disk.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimDisk } from '../../../src/sim/sim-disk.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { digestWords } from '../../../src/state/digests.js'
 import { markKeys, markRow } from '../../../src/state/flush.js'
+import {
+  decodeSnapshotHead,
+  encodeSnapshotFoot,
+  encodeSnapshotHead,
+  rowParts,
+  snapshotFrames,
+  snapshotHash,
+} from '../../../src/state/snapshot-format.js'
 import { readSnapshot } from '../../../src/state/snapshot-reader.js'
 import { decodeSnapshots, encodeSnapshots, snapshotName } from '../../../src/state/snapshot-record.js'
 import type { HeldState } from '../../../src/state/snapshot-writer.js'
@@ -359,6 +371,43 @@ t.test('on a full disk the file is removed, what counted counts, and the next tr
       [40, 20],
     )
   })
+})
+
+const anyHead = { partition: 1, clusterEpoch: 1, index: 9, term: 2, time: 3, lastCut: 4 }
+
+t.test('a header with a number that no log can reach is damage', async t => {
+  const configuration = Buffer.from('{"voters":[1]}')
+  const head = { ...anyHead, configuration }
+  const { body } = decodeFrame(encodeSnapshotHead(head))
+  t.strictSame(decodeSnapshotHead('file', body), head)
+  for (const offset of [16, 24, 32, 40, 48]) {
+    const other = Buffer.from(body)
+    other[offset + 7] = 1
+    t.throws(() => decodeSnapshotHead('file', other), { code: 'DAMAGED' }, `at ${offset}`)
+  }
+})
+
+t.test('rows that no state has are damage, though their checksums hold', async t => {
+  const key = (kind: string, length: number): Buffer => Buffer.alloc(length, kind)
+  const windowKey = keyBytes(`s${'\0'.repeat(7)}`)
+  const rows: Record<string, [key: Buffer, body: Buffer]> = {
+    'a long key': [key('d', 9000), Buffer.alloc(20)],
+    'a window that ends in a head': [windowKey, Buffer.alloc(7)],
+    'a window that ends in a reply': [windowKey, Buffer.alloc(22, 1)],
+  }
+  for (const [name, [key, body]] of Object.entries(rows)) {
+    await inWorld(name, async ({ machine }) => {
+      const value = Buffer.alloc(4 + body.length)
+      body.copy(value, 4)
+      value.writeUInt32LE(crc32Parts(key, body))
+      const head = encodeSnapshotHead({ ...anyHead, configuration: Buffer.alloc(0) })
+      const frame = encodeFrame(snapshotFrames.rows, 1, Buffer.concat(rowParts(key, value)))
+      const before = snapshotHash().update(head).update(frame)
+      const foot = encodeSnapshotFoot({ rows: 1, digests: new Uint32Array(digestWords) }, before)
+      machine.disk.setBytes('file', Buffer.concat([head, frame, encodeFrame(3, 2, foot.body)]))
+      await t.rejects(readSnapshot(machine.disk, 'file'), { code: 'DAMAGED', message: /checksum/ }, name)
+    })
+  }
 })
 
 t.test('a record that cannot be taken apart is damage, and a later format is said to be one', async t => {
