@@ -195,11 +195,12 @@ export class Raft {
 
   /**
    * Hands leadership to another voter: this leader takes no proposals meanwhile and gives up after an
-   * election timeout. A follower asks its leader to. Nothing happens if it cannot be.
+   * election timeout, or when it is to hand over to itself. A follower asks its leader to. Nothing happens if
+   * it cannot be.
    */
   transferLeader(to: ReplicaId): void {
     const { role, leader } = this.#core
-    if (role.name === 'leader') beginTransfer(this.#core, role, to)
+    if (role.name === 'leader') this.#transfer(role, to)
     else if (leader !== 0) this.#core.send(leader, { type: 'transferRequest', transferee: to })
   }
 
@@ -298,6 +299,7 @@ export class Raft {
         core.becomeFollower(core.term, 0)
         return
       }
+      leaveJointIfDue(core)
     }
     if (leader.heartbeatElapsed < heartbeatTicks) return
     if (leaseReads) beginReadRound(core, leader)
@@ -394,7 +396,13 @@ export class Raft {
     else if (message.type === 'appendRejected') takeRejection(core, leader, message)
     else if (message.type === 'heartbeatAnswer') takeHeartbeatAnswer(core, leader, message)
     else if (message.type === 'readRequest') takeReadRequest(core, leader, message)
-    else beginTransfer(core, leader, message.transferee)
+    else this.#transfer(leader, message.transferee)
+  }
+
+  #transfer(leader: Leader, to: ReplicaId): void {
+    beginTransfer(this.#core, leader, to)
+    // It may have waited for a transfer that is given up by this.
+    leaveJointIfDue(this.#core)
   }
 
   #stepAppended({ term, index, entryTerm, snapshotIndex }: StorageAppended): void {
