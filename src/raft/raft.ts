@@ -302,6 +302,7 @@ export class Raft {
       leaveJointIfDue(core)
     }
     if (leader.heartbeatElapsed < heartbeatTicks) return
+    leader.heartbeatElapsed = 0
     if (leaseReads) beginReadRound(core, leader)
     else sendHeartbeats(core, leader)
   }
