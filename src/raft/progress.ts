@@ -202,6 +202,7 @@ export class Progress {
     this.#become('snapshot')
     this.#pendingSnapshot = index
     this.#back(index + 1)
+    this.told(index)
   }
 
   /** The snapshot did not arrive. */

@@ -31,7 +31,6 @@ export function takeAppended(core: Core, leader: Leader, { from, index }: Append
     () => `replica ${from} acknowledges ${index}, the log ends at ${log.lastIndex}`,
   )
   progress.recentlyActive = true
-  const wasPaused = progress.isPaused
   const isNews = progress.acknowledged(index)
   if (!isNews && !(progress.match === index && progress.state === 'probe')) return
   if (progress.state === 'probe') progress.becomeReplicate()
@@ -42,8 +41,7 @@ export function takeAppended(core: Core, leader: Leader, { from, index }: Append
     progress.becomeReplicate()
   }
   if (commitByCounting(core, leader)) leader.appendsDue = true
-  else if (from !== core.id && (wasPaused || progress.wouldLearn(log.commit)))
-    sendAppend(core, progress, true)
+  else if (from !== core.id && progress.wouldLearn(log.commit)) sendAppend(core, progress, true)
   if (from === core.id) return
   sendAll(core, progress)
   if (from === leader.transferee && progress.match === log.lastIndex) sendCampaignNow(core, leader)
