@@ -157,6 +157,7 @@ export class Raft {
     const leader = this.#leaderFor(bytes.length)
     if (typeof leader === 'string') return { dropped: leader }
     const entry = this.#core.appendOwn(leader, bytes, kind)
+    leader.proposed(entry.index, bytes.length)
     return { index: entry.index, term: entry.term, entry }
   }
 
@@ -170,6 +171,7 @@ export class Raft {
     const refusal = whyNot(this.#core, leader, change, ifIndex)
     if (refusal !== undefined) return refusal
     const entry = appendChange(this.#core, leader, change)
+    leader.proposed(entry.index, entry.bytes.length)
     return { index: entry.index, term: entry.term, entry }
   }
 
