@@ -69,6 +69,14 @@ export type ProposedChange =
   | { readonly index: LogIndex; readonly term: Term; readonly entry: Entry }
   | { readonly dropped: ProposalRefusal | ChangeRefusal; readonly reason: string }
 
+/** What only those say who were asked by a leader or a candidate. */
+const answers: ReadonlySet<PeerMessage['type']> = new Set([
+  'appended',
+  'appendRejected',
+  'heartbeatAnswer',
+  'voteAnswer',
+])
+
 /** One replica of a group: step it, tick it, propose to it, and carry out each Ready. */
 export class Raft {
   readonly #core: Core
@@ -326,6 +334,8 @@ export class Raft {
       // A pre-vote raises nobody's term: neither the request nor its granted answer.
       if (type === 'voteRequest' && message.pre) return true
       if (type === 'voteAnswer' && message.pre && message.granted) return true
+      // Who was removed answers what was long on its way; its term is nobody's business any more.
+      if (answers.has(type) && !core.members.includes(from)) return false
       const isLeader = type === 'append' || type === 'heartbeat' || type === 'installSnapshot'
       core.becomeFollower(term, isLeader ? from : 0)
       return true
