@@ -184,7 +184,6 @@ export class Core {
     const index = this.log.lastIndex + 1
     const entry = sealEntry(bytes, { partition, index, term: this.term, kind })
     this.log.append(entry)
-    leader.proposed(index, bytes.length)
     leader.appendsDue = true
     return entry
   }

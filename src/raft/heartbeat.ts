@@ -12,7 +12,6 @@ import type { Leader } from './role.js'
 
 /** Tells every member who leads, and what it may commit. Carries the newest round of reads. */
 export function sendHeartbeats(core: Core, leader: Leader): void {
-  leader.heartbeatElapsed = 0
   const { round } = leader.reads
   for (const progress of others(core, leader)) {
     const commit = Math.min(progress.match, core.log.commit)

@@ -136,7 +136,9 @@ export class Log {
     if (from > this.lastIndex) return []
     if (from < this.firstIndex) return 'compacted'
     if (from > this.#stable) return firstBytes(this.#tail.slice(from - this.#stable - 1), bytesMax)
-    return this.#storage.entries(from, this.#stable, bytesMax)
+    const stored = this.#storage.entries(from, this.#stable, bytesMax)
+    const isAll = typeof stored !== 'string' && from + stored.length > this.#stable
+    return isAll && this.#tail.length > 0 ? firstBytes([...stored, ...this.#tail], bytesMax) : stored
   }
 
   /** The newest snapshot to send. */

@@ -74,10 +74,14 @@ export function applyChange(core: Core, entry: Entry): Configuration {
   return next
 }
 
-/** A leader whose joint configuration is to be left by itself does so once that is applied. */
+/**
+ * A leader whose joint configuration is to be left by itself does so once that is applied. Not while it hands
+ * over: the transferee would be behind those who have the new entry, and lose the election.
+ */
 export function leaveJointIfDue(core: Core): void {
   const { role, configuration, log } = core
   if (role.name !== 'leader' || !configuration.autoLeave || !isJoint(configuration)) return
+  if (role.transferee !== 0) return
   if (role.pendingConfiguration <= log.applied) appendChange(core, role, { type: 'leave' })
 }
 

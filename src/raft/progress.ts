@@ -124,14 +124,15 @@ export class Progress {
 
   /** An append with that many entries has left. */
   sent(count: number, bytes: number): void {
-    if (count === 0) return
     if (this.#state === 'probe') {
-      this.#paused = true
+      this.#paused ||= count > 0
       return
     }
-    this.#next += count
-    this.#flight.add(this.#next - 1, bytes)
-    // A full window lets nothing leave but what a heartbeat's answer asks for.
+    if (count > 0) {
+      this.#next += count
+      this.#flight.add(this.#next - 1, bytes)
+    }
+    // A full window lets nothing leave but one empty append for each heartbeat's answer.
     this.#paused = this.#flight.isFull
   }
 
@@ -201,6 +202,7 @@ export class Progress {
     this.#become('snapshot')
     this.#pendingSnapshot = index
     this.#back(index + 1)
+    this.told(index)
   }
 
   /** The snapshot did not arrive. */

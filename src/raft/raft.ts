@@ -69,6 +69,14 @@ export type ProposedChange =
   | { readonly index: LogIndex; readonly term: Term; readonly entry: Entry }
   | { readonly dropped: ProposalRefusal | ChangeRefusal; readonly reason: string }
 
+/** What only those say who were asked by a leader or a candidate. */
+const answers: ReadonlySet<PeerMessage['type']> = new Set([
+  'appended',
+  'appendRejected',
+  'heartbeatAnswer',
+  'voteAnswer',
+])
+
 /** One replica of a group: step it, tick it, propose to it, and carry out each Ready. */
 export class Raft {
   readonly #core: Core
@@ -157,6 +165,7 @@ export class Raft {
     const leader = this.#leaderFor(bytes.length)
     if (typeof leader === 'string') return { dropped: leader }
     const entry = this.#core.appendOwn(leader, bytes, kind)
+    leader.proposed(entry.index, bytes.length)
     return { index: entry.index, term: entry.term, entry }
   }
 
@@ -170,6 +179,7 @@ export class Raft {
     const refusal = whyNot(this.#core, leader, change, ifIndex)
     if (refusal !== undefined) return refusal
     const entry = appendChange(this.#core, leader, change)
+    leader.proposed(entry.index, entry.bytes.length)
     return { index: entry.index, term: entry.term, entry }
   }
 
@@ -195,11 +205,12 @@ export class Raft {
 
   /**
    * Hands leadership to another voter: this leader takes no proposals meanwhile and gives up after an
-   * election timeout. A follower asks its leader to. Nothing happens if it cannot be.
+   * election timeout, or when it is to hand over to itself. A follower asks its leader to. Nothing happens if
+   * it cannot be.
    */
   transferLeader(to: ReplicaId): void {
     const { role, leader } = this.#core
-    if (role.name === 'leader') beginTransfer(this.#core, role, to)
+    if (role.name === 'leader') this.#transfer(role, to)
     else if (leader !== 0) this.#core.send(leader, { type: 'transferRequest', transferee: to })
   }
 
@@ -298,8 +309,10 @@ export class Raft {
         core.becomeFollower(core.term, 0)
         return
       }
+      leaveJointIfDue(core)
     }
     if (leader.heartbeatElapsed < heartbeatTicks) return
+    leader.heartbeatElapsed = 0
     if (leaseReads) beginReadRound(core, leader)
     else sendHeartbeats(core, leader)
   }
@@ -321,6 +334,8 @@ export class Raft {
       // A pre-vote raises nobody's term: neither the request nor its granted answer.
       if (type === 'voteRequest' && message.pre) return true
       if (type === 'voteAnswer' && message.pre && message.granted) return true
+      // Who was removed answers what was long on its way; its term is nobody's business any more.
+      if (answers.has(type) && !core.members.includes(from)) return false
       const isLeader = type === 'append' || type === 'heartbeat' || type === 'installSnapshot'
       core.becomeFollower(term, isLeader ? from : 0)
       return true
@@ -394,7 +409,13 @@ export class Raft {
     else if (message.type === 'appendRejected') takeRejection(core, leader, message)
     else if (message.type === 'heartbeatAnswer') takeHeartbeatAnswer(core, leader, message)
     else if (message.type === 'readRequest') takeReadRequest(core, leader, message)
-    else beginTransfer(core, leader, message.transferee)
+    else this.#transfer(leader, message.transferee)
+  }
+
+  #transfer(leader: Leader, to: ReplicaId): void {
+    beginTransfer(this.#core, leader, to)
+    // It may have waited for a transfer that is given up by this.
+    leaveJointIfDue(this.#core)
   }
 
   #stepAppended({ term, index, entryTerm, snapshotIndex }: StorageAppended): void {

@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
 import type { LogIndex, ReplicaId } from '../base/ids.js'
+import { isVoter } from './configuration.js'
 import type { Core } from './core.js'
 import type { Appended, AppendRejected, EntriesLoaded } from './messages.js'
 import type { Progress } from './progress.js'
@@ -30,7 +31,6 @@ export function takeAppended(core: Core, leader: Leader, { from, index }: Append
     () => `replica ${from} acknowledges ${index}, the log ends at ${log.lastIndex}`,
   )
   progress.recentlyActive = true
-  const wasPaused = progress.isPaused
   const isNews = progress.acknowledged(index)
   if (!isNews && !(progress.match === index && progress.state === 'probe')) return
   if (progress.state === 'probe') progress.becomeReplicate()
@@ -41,8 +41,7 @@ export function takeAppended(core: Core, leader: Leader, { from, index }: Append
     progress.becomeReplicate()
   }
   if (commitByCounting(core, leader)) leader.appendsDue = true
-  else if (from !== core.id && (wasPaused || progress.wouldLearn(log.commit)))
-    sendAppend(core, progress, true)
+  else if (from !== core.id && progress.wouldLearn(log.commit)) sendAppend(core, progress, true)
   if (from === core.id) return
   sendAll(core, progress)
   if (from === leader.transferee && progress.match === log.lastIndex) sendCampaignNow(core, leader)
@@ -87,13 +86,18 @@ export function commitByCounting(core: Core, leader: Leader): boolean {
   return true
 }
 
-/** Hands leadership over: at once if the transferee has the whole log, else when it has. */
+/**
+ * Hands leadership over: at once if the transferee has the whole log, else when it has. To this leader itself:
+ * gives up a transfer that is on its way.
+ */
 export function beginTransfer(core: Core, leader: Leader, to: ReplicaId): void {
   const progress = leader.progress.get(to)
   // Asking again for the same changes nothing: its time does not begin anew.
-  if (progress === undefined || to === core.id || leader.transferee === to) return
-  const { voters, outgoing } = core.configuration
-  if (!voters.includes(to) && !outgoing.includes(to)) return
+  if (progress === undefined || leader.transferee === to || !isVoter(core.configuration, to)) return
+  if (to === core.id) {
+    leader.transferee = 0
+    return
+  }
   leader.transferee = to
   core.elapsedTicks = 0
   if (progress.match === core.log.lastIndex) sendCampaignNow(core, leader)

@@ -46,7 +46,7 @@ export class Leader {
   heartbeatElapsed = 0
   /** Ticks since the leadership began. */
   ticks = 0
-  /** Own entries that are not committed, in order, and their bytes in all. */
+  /** What was proposed here and is not committed, in order, and its bytes in all; not its own first entry. */
   readonly #sizes: { readonly index: LogIndex; readonly bytes: number }[] = []
   #uncommittedBytes = 0
 
