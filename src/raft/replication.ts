@@ -87,8 +87,8 @@ export function commitByCounting(core: Core, leader: Leader): boolean {
 }
 
 /**
- * Hands leadership over: at once if the transferee has the whole log, else when it has. To this leader itself:
- * gives up a transfer that is on its way.
+ * Hands leadership over: at once if the transferee has the whole log, else when it has. To this leader
+ * itself: gives up a transfer that is on its way.
  */
 export function beginTransfer(core: Core, leader: Leader, to: ReplicaId): void {
   const progress = leader.progress.get(to)
