@@ -1,8 +1,8 @@
 /**
  * Joins the replicas of one node to those of other nodes: what they say goes out over the transport, what
  * comes is handed to the replica that it is for. Commands go to who leads (`forwarding.ts`). Snapshots too:
- * those that a replica sends, of which each is told how it ended, and those that come in, one at a time for
- * each replica.
+ * those that a replica sends, of which each is told how it ended, and those that come in
+ * (`snapshot-intakes.ts`).
  *
  * A replica is plugged in while it takes part. What comes for one that is not is dropped, or refused.
  */
@@ -15,13 +15,10 @@ import type { AskedCommand } from '../machine/command-codec.js'
 import type { InstallSnapshot, PeerMessage } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
 import type { Ticket } from './admission.js'
-import { asFailure } from './failure.js'
 import { Forwarding } from './forwarding.js'
-import type { Intake } from './incoming-snapshot.js'
-import { discardSnapshot } from './install-snapshot.js'
 import type { OpenedReplica } from './open-replica.js'
 import { notLeader } from './refusals.js'
-import { SnapshotIntake } from './snapshot-intake.js'
+import { SnapshotIntakes } from './snapshot-intakes.js'
 import { snapshotPieces } from './snapshot-parcel.js'
 import { Transport, type TransportOptions } from './transport.js'
 
@@ -46,17 +43,20 @@ export class Switchboard {
   readonly #transport: Transport
   readonly #forwarding: Forwarding
   readonly #replicas = new Map<PartitionId, OpenedReplica>()
-  /** Partitions whose replicas a snapshot comes for. */
-  readonly #intakes = new Set<PartitionId>()
+  readonly #intakes: SnapshotIntakes
   readonly #gate = new Gate(limits.snapshotsSentMax)
   readonly #sending = new Set<Promise<void>>()
 
   constructor(options: SwitchboardOptions) {
     this.#options = options
+    this.#intakes = new SnapshotIntakes({
+      ...options,
+      replicaOf: partition => this.#replicas.get(partition),
+    })
     this.#transport = new Transport({
       ...options,
       deliver: (partition, message) => this.#replicas.get(partition)?.replica.receive(message),
-      intake: (partition, message) => this.#begin(partition, message),
+      intake: (partition, message) => this.#intakes.begin(partition, message),
       asked: (frame, from) => this.#forwarding.take(frame, from),
       unreachable: address => this.#unreachable(address),
     })
@@ -151,50 +151,6 @@ export class Switchboard {
     if (this.#replicas.get(partition) !== from) throw new SillokError('CLOSED', 'its replica takes no part')
     const pieces = snapshotPieces(disk, from, message.snapshot.index)
     await this.#transport.sendSnapshot(address, partition, message, pieces)
-  }
-
-  /** Where the pieces of a snapshot go; what becomes of it in the end is Raft's to say. */
-  async #begin(partition: PartitionId, message: InstallSnapshot): Promise<Intake> {
-    const into = this.#replicas.get(partition)
-    if (into?.replicaId !== message.to)
-      throw new SillokError(
-        'UNAVAILABLE',
-        `replica ${message.to} of partition ${partition} takes no part here`,
-      )
-    if (this.#intakes.has(partition))
-      throw new SillokError('OVERLOADED', `another snapshot of partition ${partition} is coming in`)
-    this.#intakes.add(partition)
-    const end = (): void => void this.#intakes.delete(partition)
-    const { disk, folder, clusterEpoch, clock } = this.#options
-    const { replicaId, cutBytes, generation } = into
-    const place = { disk, clock, folder, partition, replicaId, cutBytes, clusterEpoch }
-    const options = { ...place, generation: generation + 1 }
-    const intake = await this.#guarded(() => SnapshotIntake.begin(options, message)).catch(error => {
-      end()
-      throw error
-    })
-    const finish = async (): Promise<void> => {
-      const prepared = await intake.finish()
-      if (this.#replicas.get(partition) !== into) throw new SillokError('CLOSED', 'its replica takes no part')
-      if (!into.replica.receiveSnapshot(message, prepared)) await discardSnapshot(disk, folder, prepared)
-      end()
-    }
-    return {
-      take: piece => this.#guarded(() => intake.take(piece)),
-      abandon: () => this.#guarded(() => intake.abandon()).finally(end),
-      finish: () => this.#guarded(finish),
-    }
-  }
-
-  /** Whoever sends hears of what must not happen here only that this node stopped. */
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (error instanceof SillokError) throw error
-      this.#options.failed(error)
-      throw asFailure(error)
-    }
   }
 
   #unreachable(address: Address): void {

@@ -6,7 +6,7 @@
  */
 import { assert, must } from '../../../src/base/assert.js'
 import { SillokError } from '../../../src/base/errors.js'
-import type { LogIndex, ReplicaId } from '../../../src/base/ids.js'
+import type { ReplicaId } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
 import type { Row } from '../../../src/codec/row.js'
@@ -16,11 +16,11 @@ import { documentBytes } from '../../../src/machine/documents.js'
 import { documentKey, schemaKey } from '../../../src/machine/keys.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
-import { encodeMembership } from '../../../src/replica/memberships.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
 import { retentionLimits, smallLimits } from '../small-limits.js'
+import { checkAgreement } from './agreement.js'
 import { GroupNode, hostOf } from './group-node.js'
 import { Register } from './register.js'
 
@@ -426,39 +426,10 @@ export class GroupWorld {
     for (const register of this.#registers) {
       for (const one of opened) register.seen(readRow(one, register.key), register.known)
     }
-    const begin = Math.max(...opened.map(({ segments }) => segments.firstIndex))
-    const [first, ...others] = await Promise.all(opened.map(one => bytesOf(one, begin)))
-    for (const bytes of others) assert(bytes.equals(must(first, 'a log')), 'two logs differ')
-    this.#compareSegments(opened)
-    const groups = opened.map(({ memberships }) => encodeMembership(memberships.newest).toString())
-    assert(new Set(groups).size === 1, () => `groups differ: ${groups.join(' ')}`)
+    await checkAgreement(opened)
     const tags = this.#registers.map(({ key }) => tagOf(readRow(must(opened[0], 'a replica'), key)))
     const held = tags.filter(tag => tag !== undefined)
     assert(new Set(held).size === held.length, () => `a tag is held twice: ${held.join(', ')}`)
-    for (const { state } of opened) {
-      const { slots } = await state.scrub()
-      assert(slots.length === 0, () => `digests do not fit in slots ${slots.join(', ')}`)
-    }
-    const [digests, ...rest] = opened.map(({ state }) => Buffer.from(state.digests().slice().buffer))
-    for (const one of rest) assert(one.equals(must(digests, 'digests')), 'two states differ')
-  }
-
-  /** Sealed segments of the same entries are the same files. */
-  #compareSegments(opened: readonly OpenedReplica[]): void {
-    const seen = new Map<
-      LogIndex,
-      { readonly lastIndex: LogIndex; readonly bytes: number; readonly sha256: Buffer }
-    >()
-    for (const { segments } of opened) {
-      for (const segment of segments.sealed) {
-        const other = seen.get(segment.firstIndex)
-        seen.set(segment.firstIndex, segment)
-        const isSame =
-          other === undefined ||
-          (other.lastIndex === segment.lastIndex && other.sha256.equals(segment.sha256))
-        assert(isSame, () => `two segments from entry ${segment.firstIndex} differ`)
-      }
-    }
   }
 
   /** Who leads in the newest term, if the node is up; two leaders of one term end the world. */
@@ -493,12 +464,4 @@ function readRow({ state }: OpenedReplica, key: string): Row | null {
 
 function tagOf(row: Row | null): unknown {
   return row === null ? undefined : decodeDocument(documentBytes(row.value))['tag']
-}
-
-/** The log from that entry on. */
-async function bytesOf({ segments, replica }: OpenedReplica, begin: LogIndex): Promise<Buffer> {
-  await segments.sync()
-  const entries = await segments.read(begin, { bytesMax: Number.MAX_SAFE_INTEGER })
-  assert((entries.at(-1)?.index ?? begin - 1) === replica.applied, 'the segments hold all that is applied')
-  return Buffer.concat(entries.map(entry => entry.bytes))
 }

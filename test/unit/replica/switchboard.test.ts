@@ -119,23 +119,20 @@ t.test('of every snapshot that is not sent the replica is told', async t => {
   })
 })
 
-t.test(
-  'of two snapshots that come in at once one is refused, and the next one is taken in again',
-  async t => {
-    await pair(async (world, a, b) => {
-      const refusals = (): number => a.told.filter(line => line.includes('is coming in')).length
-      for (let i = 0; i < 2; i++) a.switchboard.sendSnapshot(1, snapshotTo(2))
-      await world.wait(20_000)
-      t.equal(a.told.filter(line => line === 'snapshot to 2: false').length, 2)
-      const before = refusals()
-      a.switchboard.sendSnapshot(1, snapshotTo(2))
-      await world.wait(20_000)
-      t.equal(refusals(), before)
-      t.match(a.told.at(-1), 'snapshot to 2: false')
-      t.strictSame(b.told, [])
-    })
-  },
-)
+t.test('of snapshots that come in at once one at most is taken in, and the next one again', async t => {
+  await pair(async (world, a, b) => {
+    const refusals = (): number => a.told.filter(line => line.includes('is coming in')).length
+    for (let i = 0; i < 2; i++) a.switchboard.sendSnapshot(1, snapshotTo(2))
+    await world.wait(20_000)
+    t.equal(a.told.filter(line => line === 'snapshot to 2: false').length, 2)
+    const before = refusals()
+    a.switchboard.sendSnapshot(1, snapshotTo(2))
+    await world.wait(20_000)
+    t.equal(refusals(), before)
+    t.match(a.told.at(-1), 'snapshot to 2: false')
+    t.strictSame(b.told, [])
+  })
+})
 
 t.test('what must not happen while a snapshot comes in ends that node, and its sender is told', async t => {
   await pair(async (world, a, b) => {
