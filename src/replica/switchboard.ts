@@ -141,7 +141,9 @@ export class Switchboard {
     const finish = async (): Promise<void> => {
       const prepared = await intake.finish()
       if (this.#replicas.get(partition) !== into) throw new SillokError('CLOSED', 'its replica takes no part')
-      if (!into.replica.receiveSnapshot(message, prepared)) await discardSnapshot(disk, folder, prepared)
+      // The one who installs it has ended; nobody may take in the next one into the same folder.
+      if (into.replica.receiveSnapshot(message, prepared)) this.unplug(partition)
+      else await discardSnapshot(disk, folder, prepared)
       end()
     }
     return {
