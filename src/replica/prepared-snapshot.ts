@@ -21,6 +21,6 @@ export interface PreparedSnapshot {
 /** What is to take the place of a replica. */
 export interface Install {
   readonly prepared: PreparedSnapshot
-  /** Of the group, with the snapshot's index committed. */
+  /** Of the replica, with the snapshot's index committed. */
   readonly hardState: HardState
 }

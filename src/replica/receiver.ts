@@ -1,7 +1,8 @@
 /**
  * What another node says, over a connection that it made: a hello, then messages, which are not answered, or
  * a snapshot, whose frames are. With the first thing that is wrong the connection is closed, and what it was
- * is told: what comes behind it may mean anything.
+ * is told: what comes behind it may mean anything. (What is wrong with a snapshot its sender is told, who
+ * closes; see IncomingSnapshot.)
  */
 import { messageOf, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'

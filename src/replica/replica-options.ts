@@ -35,7 +35,10 @@ export interface ReplicaOptions {
   readonly send: (message: PeerMessage) => void
   /** The same for a snapshot, with the state; `snapshotSent` is told how it ended. */
   readonly sendSnapshot: (message: InstallSnapshot) => void
-  /** This replica is to go on as what it was sent: it takes nothing more. See `install-snapshot.ts`. */
+  /**
+   * This replica is to go on as what it was sent: it takes nothing more. See `install-snapshot.ts`. A host
+   * that is about to close may leave it at that.
+   */
   readonly install: (install: Install) => void
   /** Opens a session that this partition does not know; resolves when the command may be tried again. */
   readonly openSession: (session: number) => Promise<void>

@@ -4,8 +4,7 @@
  *
  * Always holds:
  * - two snapshot files count before anything goes, and the log reaches back to the older one; so the state
- *   can
- *   be made from either of them, though the key-value store and one file are lost;
+ *   can be made from either of them, though the key-value store and one file are lost;
  * - whole sealed segments go, the oldest first, never the newest; besides that `retainBytes` of log stay, and
  *   what a pin needs (see pins);
  * - the point up to which the log is given up is durable in the write-ahead log before the first file goes. A

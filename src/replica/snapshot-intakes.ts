@@ -23,6 +23,8 @@ export interface SnapshotIntakesOptions {
   readonly clusterEpoch: number
   /** This node's replica of the partition, while it takes part. */
   readonly replicaOf: (partition: PartitionId) => OpenedReplica | undefined
+  /** The replica has ended to install what came: nobody may take the next one into the same folder. */
+  readonly installing: (partition: PartitionId) => void
   /** What must not happen: this node cannot go on. */
   readonly failed: (error: unknown) => void
 }
@@ -75,10 +77,11 @@ export class SnapshotIntakes {
     message: InstallSnapshot,
     intake: SnapshotIntake,
   ): Promise<void> {
-    const { disk, folder, replicaOf } = this.#options
+    const { disk, folder, replicaOf, installing } = this.#options
     const prepared = await intake.finish()
     if (replicaOf(partition) !== into) throw new SillokError('CLOSED', 'its replica takes no part')
-    if (!into.replica.receiveSnapshot(message, prepared)) await discardSnapshot(disk, folder, prepared)
+    if (into.replica.receiveSnapshot(message, prepared)) installing(partition)
+    else await discardSnapshot(disk, folder, prepared)
   }
 }
 

@@ -52,6 +52,7 @@ export class Switchboard {
     this.#intakes = new SnapshotIntakes({
       ...options,
       replicaOf: partition => this.#replicas.get(partition),
+      installing: partition => this.unplug(partition),
     })
     this.#transport = new Transport({
       ...options,

@@ -247,7 +247,6 @@ export class GroupNode {
     // Not any more, when the process is about to end.
     if (opened === undefined) return
     this.#options.installing()
-    this.#switchboard?.unplug(partition)
     this.opened = undefined
     await this.#retention?.stop()
     this.#retention = undefined

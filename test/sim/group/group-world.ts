@@ -1,8 +1,8 @@
 /**
  * A group of nodes under one seed: clients write and read through whichever node leads, while nodes are
- * crashed (alone, several, all), connections break, messages are late, directions are cut, leadership is
- * handed over. What was acknowledged must be there, what was refused must not, no read may be older than what
- * was known before it began; in the end all replicas hold the same log and the same rows.
+ * crashed (alone, several, all) or stopped, connections break, messages are late, directions are cut,
+ * leadership is handed over. What was acknowledged must be there, what was refused must not, no read may be
+ * older than what was known before it began; in the end all replicas hold the same log and the same rows.
  */
 import { assert, must } from '../../../src/base/assert.js'
 import { SillokError } from '../../../src/base/errors.js'

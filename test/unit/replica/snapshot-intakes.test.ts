@@ -26,6 +26,7 @@ async function world(
     folder: 'node',
     clusterEpoch: 1,
     replicaOf: partition => (partition === 1 ? into : undefined),
+    installing: () => t.fail('nothing is whole'),
     failed: error => t.fail(String(error)),
   })
   await clock.run(async () => {
