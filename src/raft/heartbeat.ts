@@ -20,10 +20,10 @@ export function sendHeartbeats(core: Core, leader: Leader): void {
   }
 }
 
-/** Begins the round of the reads that came since the last one. */
-export function beginReadRound(core: Core, leader: Leader): void {
+/** Begins the round of the reads that came since the last one. A sole voter need not tell anybody of it. */
+export function beginReadRound(core: Core, leader: Leader, mustSend = !core.isSoleVoter): void {
   leader.reads.begin(leader.ticks)
-  sendHeartbeats(core, leader)
+  if (mustSend) sendHeartbeats(core, leader)
   answerConfirmedReads(core, leader)
 }
 

@@ -313,7 +313,7 @@ export class Raft {
     }
     if (leader.heartbeatElapsed < heartbeatTicks) return
     leader.heartbeatElapsed = 0
-    if (leaseReads) beginReadRound(core, leader)
+    if (leaseReads) beginReadRound(core, leader, true)
     else sendHeartbeats(core, leader)
   }
 
