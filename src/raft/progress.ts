@@ -162,11 +162,12 @@ export class Progress {
 
   /**
    * The member refused an append after `rejected`, and hints where the logs may meet. False for an answer
-   * that is overtaken by later ones.
+   * that is overtaken by later ones, and for one of a member that lost what it had acknowledged: to ask that
+   * again at once would have no end, an answer to a heartbeat says how far its log goes.
    */
   refused(rejected: LogIndex, hint: LogIndex): boolean {
+    if (rejected <= this.#match) return false
     if (this.#state === 'replicate') {
-      if (rejected <= this.#match) return false
       this.#back(this.#match + 1)
       return true
     }
