@@ -3,7 +3,7 @@
  * its stream is the partition, and its body begins with
  *
  *   0  u64 from   replica that sends it, from 1
- *   8  u64 to     replica that it is for, from 1
+ *   8  u64 to     replica that it is for, from 1; another one
  *  16  u64 term   of the sender, or the one it asks about; from 1, but in the answer to a vote
  *
  * and goes on, by kind, with numbers (u64, at most 2^53 - 1) and flags (u8, 0 or 1; marked ?):
@@ -176,6 +176,8 @@ function readMessage(kind: number, reader: FieldReader, partition: PartitionId):
   const to = reader.index(1)
   // Who has not seen any term yet refuses a pre-vote in term 0.
   const term = reader.index(kind === kinds.voteAnswer ? 0 : 1)
+  // What a replica says to itself speaks for its disk: that comes from nowhere else.
+  if (from === to) throw new SillokError('INVALID', `a message of replica ${from} to itself`)
   const between = { from, to, term }
   switch (kind) {
     case kinds.append:

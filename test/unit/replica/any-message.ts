@@ -63,8 +63,9 @@ const snapshot = fc
     return { index: at, term, configuration, configurationIndex: Math.min(at, before) }
   })
 
-/** By type: what may be said. */
-export const messages: { [Type in PeerMessage['type']]: fc.Arbitrary<PeerMessage & { type: Type }> } = {
+type Messages = { [Type in PeerMessage['type']]: fc.Arbitrary<PeerMessage & { type: Type }> }
+
+const drawn: Messages = {
   append,
   appended: plain({ type: fc.constant('appended'), ...between, index }),
   appendRejected: plain({
@@ -106,6 +107,14 @@ export const messages: { [Type in PeerMessage['type']]: fc.Arbitrary<PeerMessage
   transferRequest: plain({ type: fc.constant('transferRequest'), ...between, transferee: id }),
   campaignNow: plain({ type: fc.constant('campaignNow'), ...between }),
 }
+
+/** By type: what may be said, to somebody else. */
+export const messages = Object.fromEntries(
+  Object.entries(drawn).map(([type, one]) => [
+    type,
+    (one as fc.Arbitrary<PeerMessage>).filter(({ from, to }) => from !== to),
+  ]),
+) as Messages
 
 /** Any of them. */
 export const anyMessage: fc.Arbitrary<PeerMessage> = fc.oneof(...Object.values(messages))

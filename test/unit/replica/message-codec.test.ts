@@ -169,6 +169,16 @@ t.test(
   },
 )
 
+t.test('nobody is told by a connection what only the own disk can tell it', async () => {
+  fc.assert(
+    fc.property(
+      anyMessage,
+      message => refusal(encodePeerMessage(partition, { ...message, to: message.from })) === 'INVALID',
+    ),
+    { seed, numRuns: 1000 },
+  )
+})
+
 t.test('random bytes are DAMAGED, INVALID or TOO_LARGE', async t => {
   const codes = new Set(['DAMAGED', 'INVALID', 'TOO_LARGE'])
   fc.assert(
