@@ -45,9 +45,9 @@ export interface RaftOptions {
   readonly heartbeatTicks?: number
   /**
    * Asks whether an election could be won before it raises the term; default true. Without it nobody tells
-   * who campaigns in an old term of newer ones, and without `checkQuorum` nobody tells who leads in one: they
-   * hear of them only from who asks for their vote. Where a configuration that changed leaves nobody who
-   * does, the group may stand still.
+   * who campaigns in an old term of newer ones, and without `checkQuorum` only those who may not campaign
+   * tell who leads in one: it hears of them from who asks for its vote. Where a configuration that changed
+   * leaves nobody who does, the group may stand still.
    */
   readonly preVote?: boolean
   /**

@@ -344,8 +344,8 @@ export class Raft {
     const { checkQuorum, preVote } = core.options
     const mustTell = checkQuorum || preVote || !core.mayCampaign
     if (mustTell && (type === 'append' || type === 'heartbeat')) {
-      // An old leader that hears nobody's newer term would go on for ever: this one tells it. Without pre-vote
-      // and check quorum a campaign would do so, but not every replica may campaign.
+      // An old leader that hears nobody's newer term would go on for ever: this one tells it. Without
+      // pre-vote and check quorum a campaign would do so, but not every replica may campaign.
       core.send(from, { type: 'appended', index: 0 })
     } else if (type === 'voteRequest' && message.pre) {
       // Not dropped: the asker is behind and would block others that way.
