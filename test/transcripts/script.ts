@@ -26,7 +26,7 @@
 import { entryHeadBytes, entryKinds } from '../../src/base/entry.js'
 import type { ChangeStep, ConfigurationChange } from '../../src/raft/configuration.js'
 import { simpleConfiguration } from '../../src/raft/configuration.js'
-import type { PeerMessage, StorageResponse } from '../../src/raft/messages.js'
+import type { PeerMessage } from '../../src/raft/messages.js'
 import type { SimulatedNode } from '../sim/raft/node.js'
 import { ToldGroup, tellStatus } from './told-group.js'
 
@@ -79,7 +79,6 @@ class Stage {
     if (act === undefined) throw new Error(`a replica does not ${verb}`)
     if (verb === 'crash') {
       this.group.crash(this.group.node(id), Number(words[1] ?? 0))
-      unheard.delete(this.group.node(id))
     }
     if (verb === 'read' || verb === 'lease') {
       const token = this.group.ask(this.group.node(id), verb === 'read' ? 'round' : 'lease')
@@ -203,17 +202,16 @@ const verbs: Record<string, Verb> = {
   transfer: (node, [to]) => void node.alive.transferLeader(Number(to)),
   unreachable: (node, [member]) => void node.alive.reportUnreachable(Number(member)),
   store: (node, [how]) => {
-    if (how === 'unheard') holdCompletions(node)
-    do node.storeOne()
-    while (how === 'all' && node.appends.length > 0)
+    if (how === 'unheard') node.storeUnheard()
+    else {
+      do node.storeOne()
+      while (how === 'all' && node.appends.length > 0)
+    }
     return undefined
   },
   hear: (node, [again]) => {
-    const held = unheard.get(node) ?? []
-    const [oldest] = held
-    if (oldest === undefined) throw new Error(`replica ${node.id} has heard everything`)
-    if (again === undefined) held.shift()
-    for (const response of oldest) node.alive.step(response)
+    if (node.unheard.length === 0) throw new Error(`replica ${node.id} has heard everything`)
+    node.hear(again !== undefined)
     return undefined
   },
   apply: (node, [count = '1000']) => void node.applySome(Number(count)),
@@ -234,17 +232,6 @@ const verbs: Record<string, Verb> = {
     node.storage.absentBelow = Number(below)
     return undefined
   },
-}
-
-/** What disks have done and their replicas were not told, oldest first. A crash forgets it. */
-const unheard = new WeakMap<SimulatedNode, StorageResponse[][]>()
-
-function holdCompletions(node: SimulatedNode): void {
-  const [append] = node.appends
-  if (append === undefined) return
-  const isOwn = (one: StorageResponse) => one.type === 'storageAppended' || one.to === node.id
-  unheard.set(node, [...(unheard.get(node) ?? []), append.responses.filter(isOwn)])
-  node.appends[0] = { ...append, responses: append.responses.filter(one => !isOwn(one)) }
 }
 
 function changeOf([type = '', ...words]: readonly string[]): ConfigurationChange {

@@ -22,6 +22,8 @@ export class SimulatedGroup implements Watcher {
   readonly nodes = new Map<number, SimulatedNode>()
   /** Messages on their way, oldest first. */
   network: PeerMessage[] = []
+  /** The newest of all that was ever sent. */
+  sentBefore: PeerMessage[] = []
   /** Links over which nothing gets, as `from>to`. */
   readonly cut = new Set<string>()
   readonly #leaders = new Map<number, number>()
@@ -109,6 +111,7 @@ export class SimulatedGroup implements Watcher {
       for (const node of this.all) {
         node.pump()
         isQuiet &&= node.appends.length + node.applies.length + node.needs.length === 0
+        while (node.unheard.length > 0) node.hear()
         while (node.appends.length > 0) node.storeOne()
         while (node.applies.length > 0) node.applySome(Number.MAX_SAFE_INTEGER)
         while (node.needs.length > 0) node.loadOne()
@@ -133,6 +136,8 @@ export class SimulatedGroup implements Watcher {
   sent(message: PeerMessage): void {
     this.#checkPromise(message)
     this.network.push(message)
+    this.sentBefore.push(message)
+    if (this.sentBefore.length > 2000) this.sentBefore = this.sentBefore.slice(1000)
   }
 
   stored(node: SimulatedNode, { entries }: StorageAppend): void {

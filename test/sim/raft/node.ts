@@ -14,6 +14,7 @@ import type {
   Ready,
   StorageAppend,
   StorageApply,
+  StorageResponse,
 } from '../../../src/raft/messages.js'
 import { Raft, type RaftOptions } from '../../../src/raft/raft.js'
 
@@ -46,6 +47,8 @@ export class SimulatedNode {
   raft: Raft | undefined
   applied = 0
   appends: StorageAppend[] = []
+  /** What the disk has done and this replica was not told, oldest first. */
+  unheard: StorageResponse[][] = []
   applies: StorageApply[] = []
   needs: NeedEntries[] = []
   recovering = false
@@ -98,6 +101,7 @@ export class SimulatedNode {
     for (const append of this.appends.splice(0, storedCount)) this.#store(append)
     this.raft = undefined
     this.appends = []
+    this.unheard = []
     this.applies = []
     this.needs = []
   }
@@ -147,6 +151,29 @@ export class SimulatedNode {
       if (response.type === 'storageAppended' || response.to === this.id) this.raft?.step(response)
       else this.#watcher.sent(response)
     }
+    this.pump()
+  }
+
+  /** The oldest append that waits is durable; others hear of it, this replica not yet. */
+  storeUnheard(): void {
+    const append = this.appends.shift()
+    if (append === undefined) return
+    this.#store(append)
+    const own: StorageResponse[] = []
+    for (const response of append.responses) {
+      if (response.type === 'storageAppended' || response.to === this.id) own.push(response)
+      else this.#watcher.sent(response)
+    }
+    this.unheard.push(own)
+    this.pump()
+  }
+
+  /** This replica hears of the oldest such append; `again`: and will once more. */
+  hear(again = false): void {
+    const [oldest] = this.unheard
+    if (oldest === undefined || this.raft === undefined) return
+    if (!again) this.unheard.shift()
+    for (const response of oldest) this.raft.step(response)
     this.pump()
   }
 

@@ -1,8 +1,8 @@
 /**
- * One random schedule over a group of three to seven replicas: messages are dropped, repeated, reordered and
- * delayed, disks are slow, replicas crash and lose what was not stored, links are cut, the configuration
- * changes, logs are compacted. After every step everything that must hold is checked; in the end the faults
- * stop and the group must make progress.
+ * One random schedule over a group of three to seven replicas: messages are dropped, repeated (also long after),
+ * reordered and delayed, disks are slow and tell late or twice what they did, replicas crash and lose what was
+ * not stored, links are cut, the configuration changes, logs are compacted. After every step everything that
+ * must hold is checked; in the end the faults stop and the group must make progress.
  */
 import { assert } from '../../../src/base/assert.js'
 import { entryHeadBytes, entryKinds } from '../../../src/base/entry.js'
@@ -27,8 +27,11 @@ type Action = (run: Run, node: SimulatedNode) => void
 const actions: readonly (readonly [weight: number, action: Action])[] = [
   [40, (run, node) => run.ticks(node)],
   [140, run => run.delivers()],
+  [4, run => run.repeats()],
   [5, run => run.group.drop(run.random.below(Math.max(run.group.network.length, 1)))],
   [60, run => run.busy('appends')?.storeOne()],
+  [8, run => run.busy('appends')?.storeUnheard()],
+  [12, run => run.busy('unheard')?.hear(run.random.chance(0.2))],
   [30, run => run.busy('applies')?.applySome(1 + run.random.below(4))],
   [5, run => run.busy('needs')?.loadOne(run.random.chance(0.1))],
   [20, run => run.proposes()],
@@ -39,6 +42,7 @@ const actions: readonly (readonly [weight: number, action: Action])[] = [
   [1, (run, node) => node.raft?.transferLeader(run.random.pick(run.ids))],
   [1, (_, node) => node.raft?.forgetLeader()],
   [1, (run, node) => node.raft?.reportUnreachable(run.random.pick(run.ids))],
+  [1, (run, node) => node.raft?.reportSnapshot(run.random.pick(run.ids), run.random.chance(0.5))],
   [2, (run, node) => node.raft && node.compact(run.random.below(5))],
   [5, (run, node) => run.crashesOrStarts(node)],
   [3, (run, node) => run.cutsOrHeals(node)],
@@ -91,7 +95,7 @@ class Run {
   }
 
   /** One of the replicas where something of this kind waits. */
-  busy(what: 'appends' | 'applies' | 'needs'): SimulatedNode | undefined {
+  busy(what: 'appends' | 'unheard' | 'applies' | 'needs'): SimulatedNode | undefined {
     const busy = this.group.all.filter(node => node.raft !== undefined && node[what].length > 0)
     return busy.length === 0 ? undefined : this.random.pick(busy)
   }
@@ -108,6 +112,15 @@ class Run {
     const place = random.chance(0.7) ? random.below(Math.min(length, 5)) : random.below(length)
     group.deliver(place, random.chance(0.05))
     if (length > 300) group.drop(random.below(length))
+  }
+
+  /** Something arrives again that was said long ago, perhaps to an earlier run of the replica. */
+  repeats(): void {
+    const { random, group } = this
+    if (group.sentBefore.length === 0) return
+    const message = random.pick(group.sentBefore)
+    group.node(message.to).raft?.step(message)
+    group.node(message.to).pump()
   }
 
   /** For some ticks all that can happen does, but for what is cut off or down. */
