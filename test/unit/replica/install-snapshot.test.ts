@@ -1,4 +1,4 @@
-/** One batch of the log lets a snapshot take the place of a replica's state and log; the old parts end before. */
+/** One batch of the log lets a snapshot take the place of a replica, whose old parts are closed before. */
 import t from 'tap'
 import { must } from '../../../src/base/assert.js'
 import { limits } from '../../../src/base/limits.js'
