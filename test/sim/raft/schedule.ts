@@ -1,8 +1,8 @@
 /**
- * One random schedule over a group of three to seven replicas: messages are dropped, repeated (also long after),
- * reordered and delayed, disks are slow and tell late or twice what they did, replicas crash and lose what was
- * not stored, links are cut, the configuration changes, logs are compacted. After every step everything that
- * must hold is checked; in the end the faults stop and the group must make progress.
+ * One random schedule over a group of three to seven replicas: messages are dropped, repeated (also long
+ * after), reordered and delayed, disks are slow and tell late or twice what they did, replicas crash and lose
+ * what was not stored, links are cut, the configuration changes, logs are compacted. After every step
+ * everything that must hold is checked; in the end the faults stop and the group must make progress.
  */
 import { assert } from '../../../src/base/assert.js'
 import { entryHeadBytes, entryKinds } from '../../../src/base/entry.js'
