@@ -108,6 +108,17 @@ class Three {
   }
 }
 
+t.test('a message for a replica that this node no longer has changes nothing', async t => {
+  const group = new Three()
+  await group.run(async leader => {
+    const replica = group.replica(leader)
+    const { term } = replica.group()
+    const to = 9
+    replica.receive({ type: 'heartbeat', from: (leader % 3) + 1, to, term: term + 5, commit: 0, round: 1 })
+    t.match(replica.group(), { term, role: 'leader' })
+  })
+})
+
 t.test('who leads again decides on the log that there is then, and answers nothing from before', async t => {
   const group = new Three()
   await group.run(async first => {

@@ -135,6 +135,16 @@ t.test('entries of another partition, of a term that goes back or comes later ar
   })
 })
 
+t.test('entries behind the one that the snapshot is of are refused', async t => {
+  const parcel = new Parcel(seed)
+  await parcel.run(async (message, pieces) => {
+    const { index, term } = message.snapshot
+    const { bytes } = encodeEntry({ partition: 1, index: index + 1, term, kind: 2 }, Buffer.alloc(6))
+    await t.rejects(parcel.takeAll(message, [...pieces, { type: 'entries', bytes }]), { code: 'INVALID' })
+    t.strictSame(await parcel.left(), [])
+  })
+})
+
 t.test('what an earlier intake left is removed by the next one', async t => {
   const parcel = new Parcel(seed)
   await parcel.run(async (message, pieces) => {
