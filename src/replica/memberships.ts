@@ -23,7 +23,10 @@ export interface Membership {
   readonly configuration: Configuration
 }
 
-/** How many are remembered: more changes than are applied between two flushes of a state. */
+/**
+ * How many are remembered: more changes than are applied between two flushes of a state. After so many since
+ * the newest snapshot another one is made (see Retention): it could not be sent any more.
+ */
 const rememberedMax = 32
 
 const ids = schema.list(schema.integer(1, Number.MAX_SAFE_INTEGER), limits.groupReplicasMax)

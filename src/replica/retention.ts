@@ -137,12 +137,14 @@ export class Retention {
   }
 
   #isDue(): boolean {
-    const { clock, state, segments, snapshots, limits } = this.#parts
+    const { clock, state, segments, snapshots, memberships, limits } = this.#parts
     const { newest, missing } = snapshots
     const index = newest?.index ?? 0
     if (!state.isReadable || state.applied <= index || clock.monotonicMs() < this.#retryMs) return false
     // A file that counted and is gone is replaced at once.
     if (missing.length > 0 && snapshots.previous === undefined) return true
+    // Nor can one be sent whose group is forgotten.
+    if (newest !== undefined && memberships.asOf(newest.index) === undefined) return true
     const due = Math.max(limits.snapshotLogBytesMin, limits.snapshotLogRatio * (newest?.bytes ?? 0))
     return segments.bytesAfter(index) > due
   }

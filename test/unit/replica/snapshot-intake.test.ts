@@ -42,6 +42,20 @@ t.test('a log that was trimmed right up to the last cut is enough to send a snap
   })
 })
 
+t.test('a group that changed so often that its older forms are forgotten makes a new snapshot', async t => {
+  const parcel = new Parcel(seed)
+  await parcel.run(async message => {
+    const { replica, log } = parcel.opened
+    for (let n = 0; n < 20; n++) {
+      for (const type of ['addLearner', 'remove'] as const)
+        await replica.changeGroup({ type: 'simple', steps: [{ type, replica: 2 }] })
+    }
+    await new Promise<void>(resolve => parcel.clock.after(10_000, resolve))
+    const { index = 0 } = log.snapshot() ?? {}
+    t.ok(index > message.snapshot.index, `the snapshot of entry ${index} can be sent`)
+  })
+})
+
 t.test(
   'a piece that is missing, doubled, elsewhere, changed or cut short is refused, and nothing stays',
   async t => {
