@@ -46,6 +46,8 @@ t.test('a group that changed so often that its older forms are forgotten makes a
   const parcel = new Parcel(seed)
   await parcel.run(async message => {
     const { replica, log } = parcel.opened
+    await replica.changeGroup({ type: 'simple', steps: [{ type: 'addLearner', replica: 3 }] })
+    t.strictSame(log.snapshot(), message.snapshot, 'at first it is sent with the group of its time')
     for (let n = 0; n < 20; n++) {
       for (const type of ['addLearner', 'remove'] as const)
         await replica.changeGroup({ type: 'simple', steps: [{ type, replica: 2 }] })
