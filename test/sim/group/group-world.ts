@@ -23,6 +23,7 @@ import { retentionLimits, smallLimits } from '../small-limits.js'
 import { checkAgreement } from './agreement.js'
 import { GroupNode, hostOf } from './group-node.js'
 import { Register } from './register.js'
+import { SharedKeys } from './shared-keys.js'
 
 export interface GroupWorldOptions {
   readonly seed: string
@@ -44,11 +45,15 @@ export interface GroupReport {
   notSent: number
   installed: number
   regrouped: number
+  /** Operations of a history that was found to be linearizable. */
+  checked: number
 }
 
 const schema = compileDefinition(1, 'places', { key: 'id', unique: { tag: { fields: ['tag'] } } }, 1, 1)
 const clientCount = 4
 const keysPerClient = 3
+/** Clients that write and read the same keys. */
+const sharerCount = 6
 /** So short that who was away for a second needs a snapshot. */
 const shortLog = {
   snapshotLogBytesMin: 1000,
@@ -93,6 +98,7 @@ export class GroupWorld {
     notSent: 0,
     installed: 0,
     regrouped: 0,
+    checked: 0,
   }
   readonly #options: GroupWorldOptions
   readonly #random: Random
@@ -164,10 +170,20 @@ export class GroupWorld {
     await Promise.all(this.#nodes.map(node => node.start()))
     await this.#define()
     const clients = this.#registers.map((register, number) => this.#client(register, number))
+    const shared = new SharedKeys({
+      nowMs: () => this.#clock.monotonicMs(),
+      ask: command => this.#ask(command),
+      read: async key => {
+        const { opened } = this.#random.pick(this.#nodes)
+        return opened && (await this.#readAt(opened, key))
+      },
+    })
+    for (let number = 0; number < sharerCount; number++) clients.push(this.#share(shared, number))
     for (const client of clients) client.catch(error => this.#fail(error))
     await this.#faults()
     this.#cables.calm()
     await this.#within(Promise.all(clients), 'the clients are not served')
+    this.report.checked = shared.check()
     await this.#heal()
     await this.#verify()
     // The power goes on all nodes at once, and what was not synced with it.
@@ -239,12 +255,26 @@ export class GroupWorld {
     const opened = random.pick(this.#nodes).opened
     if (opened === undefined) return
     const floor = register.known
+    const row = await this.#readAt(opened, register.key)
+    if (row !== undefined) register.seen(row, floor)
+  }
+
+  /** A linearizable read there; undefined: it was not answered. */
+  async #readAt(opened: OpenedReplica, key: string): Promise<Row | null | undefined> {
     const isReadable = await this.#withPatience<boolean>(resolve =>
       opened.replica.readBarrier(error => resolve(error === undefined)),
     )
-    if (isReadable !== true) return
+    if (isReadable !== true) return undefined
     this.report.reads += 1
-    register.seen(readRow(opened, register.key), floor)
+    return readRow(opened, key)
+  }
+
+  async #share(shared: SharedKeys, number: number): Promise<void> {
+    const random = this.#random.split(`sharer ${number}`)
+    for (let run = 0; this.#faulty; run++) {
+      await this.#pause(random.below(100))
+      await shared.step(`${number}.${run}`, random)
+    }
   }
 
   /** Asks who leads or any node, which asks who leads then, until that takes the command. */
