@@ -12,10 +12,10 @@ import { Pace, type Pacing } from './pace.js'
 const shortSliceMs = 1
 /** For so long after the last write of others they count as writing. */
 const writingMs = 20
-/** A rest is so many times as long as the work: that gets a sixth of one processor, as far as it is timed. */
-const restsPerWork = 5
+/** A rest is so many times as long as the work: that gets an eleventh of the time, as far as it is timed. */
+const restsPerWork = 10
 /** No rest is longer: work that called for it took so long only since the disk stalled. */
-const restMsMax = 20
+const restMsMax = 40
 /** The garbage collector copies what a step holds in memory: of 2,000 documents that took 5 ms. */
 const documentsAtATime = 64
 
