@@ -58,16 +58,17 @@ class There {
     return new There(parcel, wal, opened)
   }
 
-  /** It leads alone, has a log of its own, and a checkpoint. */
+  /** It leads alone, has a sealed segment, entries behind it, and a checkpoint. */
   async fill(): Promise<void> {
     const { replica, segments, state, record } = this.opened
     replica.start(0)
     await replica.readable()
-    while (segments.sealed.length === 0) {
+    const marks = [registerKinds.segmentSynced, registerKinds.segmentSealed]
+    while (marks.some(kind => this.register(kind) === undefined)) {
       replica.recordTime(-1)
       await new Promise<void>(resolve => this.#parcel.clock.after(1, resolve))
+      if (segments.sealed.length > 0) await segments.sync()
     }
-    await segments.sync()
     await state.checkpoint(record, { force: true })
   }
 
