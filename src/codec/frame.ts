@@ -20,6 +20,9 @@ import { limits } from '../base/limits.js'
 /** Bytes before the body. */
 export const frameHeadBytes = 20
 
+/** Body of a frame that is one message of the network, head included (see env/network). */
+export const messageBodyBytesMax = limits.walBatchBytesMax - frameHeadBytes
+
 const magic = 0x6673
 
 /** A frame, decoded. */

@@ -41,7 +41,7 @@ const budget: ValueLimits = {
 }
 
 /** Collection, slot, kind and the key's tuple: more than the longest row key of a document. */
-const rowKeyBytesMax = limits.keyBytesMax + 64
+const documentKeyBytesMax = limits.keyBytesMax + 64
 
 /** True if it may be asked for from elsewhere. */
 export function isAsked(command: Command): command is AskedCommand {
@@ -88,7 +88,7 @@ const hash = schema.shape(`${requestHashBytes} bytes`, (value): value is Uint8Ar
   return value instanceof Uint8Array && value.length === requestHashBytes
 })
 const numbering = schema.literal('library', 'caller')
-const rowKey: schema.Shape<RowKey> = mapped(schema.bytes(rowKeyBytesMax), keyText)
+const rowKey: schema.Shape<RowKey> = mapped(schema.bytes(documentKeyBytesMax), keyText)
 const requestId = schema.text(limits.requestIdBytesMax, 1)
 const position: schema.Shape<FeedPosition> = schema.object({ index: schema.index(), count: schema.index() })
 const answering = schema.list(id, limits.indexesPerCollectionMax)

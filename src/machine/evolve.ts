@@ -3,7 +3,7 @@
  *
  * So replicas may run different releases, and replaying entries over newer or holed state converges.
  */
-import { type Entry, entryBody, entryKinds, entryLevel } from '../base/entry.js'
+import { type Entry, entryBody, entryHeadBytes, entryKinds, entryLevel } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { LogTime } from '../base/ids.js'
 import { decodeFacts, type Facts } from '../codec/facts.js'
@@ -22,6 +22,13 @@ export function evolve(entry: Entry): Facts {
 /** The log time of an entry, whatever its kind: every body begins with it, in 6 bytes. */
 export function timeOf(entry: Entry): LogTime {
   return entryBody(entry).readUIntLE(0, 6)
+}
+
+/** Room for the head, and the body of an entry that tells the log time and nothing else. */
+export function timeEntry(time: LogTime): Buffer {
+  const bytes = Buffer.alloc(entryHeadBytes + 6)
+  bytes.writeUIntLE(time, entryHeadBytes, 6)
+  return bytes
 }
 
 function unknown(entry: Entry, what: string): SillokError {

@@ -10,6 +10,7 @@
  */
 import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
+import { groupBy } from '../base/group-by.js'
 import { limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
@@ -156,7 +157,7 @@ export class Admission {
     const tickets = this.#arrived.splice(0, turnTicketsMax)
     if (tickets.length > 0) this.#lone = tickets.length === 1
     if (this.#arrived.length > 0) this.#schedule()
-    for (const [sender, own] of bySender(tickets)) this.#enqueue(sender, own)
+    for (const [sender, own] of groupBy(tickets, ({ sender }) => sender)) this.#enqueue(sender, own)
     this.#decider.decided()
   }
 
@@ -308,14 +309,4 @@ export class Admission {
     this.#waitingBytes -= ticket.bytes
     this.#waitingCount -= 1
   }
-}
-
-function bySender(tickets: readonly Ticket[]): Map<object, Ticket[]> {
-  const groups = new Map<object, Ticket[]>()
-  for (const ticket of tickets) {
-    const group = groups.get(ticket.sender)
-    if (group === undefined) groups.set(ticket.sender, [ticket])
-    else group.push(ticket)
-  }
-  return groups
 }

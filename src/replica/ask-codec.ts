@@ -11,8 +11,7 @@
  */
 import { type Code, errorTable, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
-import { decodeFrame, frameHeadBytes, frameKind, sealFrame } from '../codec/frame.js'
+import { decodeFrame, frameHeadBytes, frameKind, messageBodyBytesMax, sealFrame } from '../codec/frame.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
 import * as schema from '../codec/wire-schema.js'
 import { type AskedCommand, decodeCommand, encodeCommand } from '../machine/command-codec.js'
@@ -45,9 +44,7 @@ export interface Answer {
 
 const kinds = { ask: 30, answer: 31 } as const
 const nameBytes = 16
-const laneBytes = 8
-const bodyBytesMax = limits.walBatchBytesMax - frameHeadBytes
-const budget = { depthMax: 64, elementsMax: 200_000, bytesMax: bodyBytesMax - nameBytes }
+const budget = { depthMax: 64, elementsMax: 200_000, bytesMax: messageBodyBytesMax - nameBytes }
 
 /** True if the frame is a request or an answer, rather than a message of a replica. */
 export function isAskFrame(frame: Buffer): boolean {
@@ -57,17 +54,7 @@ export function isAskFrame(frame: Buffer): boolean {
 
 /** The frame of the request. TOO_LARGE if the command fits none. */
 export function encodeAsk({ partition, request, lane, command }: Omit<Ask, 'type' | 'bytes'>): Buffer {
-  const bytes = encodeCommand(command)
-  const writer = new FieldWriter(
-    Buffer.allocUnsafe(frameHeadBytes + nameBytes + laneBytes + bytes.length),
-    frameHeadBytes,
-  )
-  writer.index(request.run)
-  writer.index(request.number)
-  writer.index(lane)
-  writer.copy(bytes)
-  writer.end()
-  return sealFrame(writer.bytes, kinds.ask, partition)
+  return frameOf(kinds.ask, partition, [request.run, request.number, lane], encodeCommand(command))
 }
 
 /** The frame of the answer. TOO_LARGE if it fits none. */
@@ -76,21 +63,21 @@ export function encodeAnswer(
   request: RequestName,
   result: Reply | SillokError,
 ): Buffer {
-  const packed = packResult(result)
-  const writer = new FieldWriter(
-    Buffer.allocUnsafe(frameHeadBytes + nameBytes + packed.length),
-    frameHeadBytes,
-  )
-  writer.index(request.run)
-  writer.index(request.number)
-  writer.copy(packed)
+  return frameOf(kinds.answer, partition, [request.run, request.number], packResult(result))
+}
+
+function frameOf(kind: number, partition: PartitionId, numbers: readonly number[], rest: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(frameHeadBytes + 8 * numbers.length + rest.length)
+  const writer = new FieldWriter(bytes, frameHeadBytes)
+  for (const number of numbers) writer.index(number)
+  writer.copy(rest)
   writer.end()
-  return sealFrame(writer.bytes, kinds.answer, partition)
+  return sealFrame(bytes, kind, partition)
 }
 
 /** What the frame says. Throws DAMAGED, TOO_LARGE or INVALID. */
 export function decodeAsk(frame: Buffer): Ask | Answer {
-  const { kind, stream, body } = decodeFrame(frame, bodyBytesMax)
+  const { kind, stream, body } = decodeFrame(frame, messageBodyBytesMax)
   const reader = new FieldReader(body)
   const request = { run: reader.index(), number: reader.index() }
   if (kind === kinds.answer) return { type: 'answer', request, result: resultOf(reader.rest()) }

@@ -24,13 +24,12 @@ export interface ForwardingOptions {
   readonly random: Random
   /** Sends the frame to the node at the address, or drops it and says so later (`unreachable`). */
   readonly send: (address: Address, frame: Buffer) => void
-  /** Has the command decided by this node's replica, which answers; undefined if there is none. */
+  /** Has the command decided by this node's replica, which answers; false if there is none. */
   readonly submit: (partition: PartitionId, ticket: Ticket) => boolean
 }
 
-interface Waiting {
+interface Waiting extends Asker {
   readonly address: Address
-  readonly asker: Asker
   readonly sinceMs: number
 }
 
@@ -95,7 +94,7 @@ export class Forwarding {
       return
     }
     const { clock, send } = this.#options
-    this.#waiting.set(number, { address, asker: { answer }, sinceMs: clock.monotonicMs() })
+    this.#waiting.set(number, { address, answer, sinceMs: clock.monotonicMs() })
     send(address, frame)
     this.#watch()
   }
@@ -130,7 +129,7 @@ export class Forwarding {
     const waiting = this.#waiting.get(number)
     if (waiting?.address !== from) return
     this.#waiting.delete(number)
-    waiting.asker.answer(result)
+    waiting.answer(result)
   }
 
   #serve({ partition, request, lane, command, bytes }: Ask, from: Address): void {

@@ -31,7 +31,7 @@ import { decodeEntry, type Entry } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
-import { decodeFrame, frameHeadBytes, sealFrame } from '../codec/frame.js'
+import { decodeFrame, frameHeadBytes, messageBodyBytesMax, sealFrame } from '../codec/frame.js'
 import { type Configuration, faultOf } from '../raft/configuration.js'
 import type { Append, PeerMessage, Place, Snapshot } from '../raft/messages.js'
 import { FieldReader, FieldWriter } from './message-fields.js'
@@ -41,9 +41,6 @@ export interface PartitionMessage {
   readonly partition: PartitionId
   readonly message: PeerMessage
 }
-
-/** A frame must fit a message of the network, its head too. */
-const bodyBytesMax = limits.walBatchBytesMax - frameHeadBytes
 
 const kinds = {
   append: 1,
@@ -83,7 +80,7 @@ const fixedBytes = {
 export function encodePeerMessage(partition: PartitionId, message: PeerMessage): Buffer {
   const { type, from, to, term } = message
   const bodyBytes = betweenBytes + fixedBytes[type] + variableBytes(message)
-  assert(bodyBytes <= bodyBytesMax, () => `a message (${type}) of ${bodyBytes} bytes`)
+  assert(bodyBytes <= messageBodyBytesMax, () => `a message (${type}) of ${bodyBytes} bytes`)
   const writer = new FieldWriter(Buffer.allocUnsafe(frameHeadBytes + bodyBytes), frameHeadBytes)
   writer.index(from)
   writer.index(to)
@@ -98,7 +95,7 @@ export function encodePeerMessage(partition: PartitionId, message: PeerMessage):
  * not hold, TOO_LARGE if it is longer than any message may be, INVALID if it says what cannot be.
  */
 export function decodePeerMessage(bytes: Buffer): PartitionMessage {
-  const { kind, stream, body } = decodeFrame(bytes, bodyBytesMax)
+  const { kind, stream, body } = decodeFrame(bytes, messageBodyBytesMax)
   const reader = new FieldReader(body)
   const message = readMessage(kind, reader, stream)
   reader.end()

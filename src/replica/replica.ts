@@ -10,7 +10,7 @@
  * flight are forgotten before anything else happens: no decision may rest on what another leader overwrites.
  */
 import { must } from '../base/assert.js'
-import { type Entry, entryHeadBytes, entryKinds } from '../base/entry.js'
+import { type Entry, entryKinds } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
 import {
   type LogIndex,
@@ -24,7 +24,7 @@ import { encodeFacts } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
-import { evolve, timeOf } from '../machine/evolve.js'
+import { evolve, timeEntry, timeOf } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
 import type { Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
@@ -88,7 +88,7 @@ export class Replica implements Decider {
       start: { ...raft.start, log, configuration, configurationIndex },
       partition,
       replica,
-      emptyEntry: () => this.#emptyEntry(),
+      emptyEntry: () => timeEntry(this.#time.stamp()),
     })
     this.#storage = new RaftStorage({
       ...options,
@@ -143,6 +143,11 @@ export class Replica implements Decider {
     return this.#installing
   }
 
+  /** Whom to ask, as far as this replica knows: itself, unless it follows; 0 for nobody. */
+  get servedBy(): ReplicaId {
+    return this.#raft.role === 'follower' ? this.#raft.leader : this.#options.replica
+  }
+
   /** The group as this replica sees it. */
   group(): RaftStatus {
     return this.#raft.status()
@@ -194,7 +199,7 @@ export class Replica implements Decider {
    */
   recordTime(unloggedMsMax: number): void {
     if (this.#time.unloggedMs < unloggedMsMax || this.#timeRecorded > this.applied) return
-    const proposed = this.#raft.propose(this.#emptyEntry(), entryKinds.empty)
+    const proposed = this.#raft.propose(timeEntry(this.#time.stamp()), entryKinds.empty)
     if ('dropped' in proposed) return
     this.#timeRecorded = proposed.index
     this.pump()
@@ -417,13 +422,6 @@ export class Replica implements Decider {
   /** The version that the documents of the entry at index have. */
   versionAt(index: LogIndex): Version {
     return this.#options.slotEpoch * versionsPerEpoch + index
-  }
-
-  /** The first entry of a term carries the log time, so that every entry does. */
-  #emptyEntry(): Buffer {
-    const bytes = Buffer.alloc(entryHeadBytes + 6)
-    bytes.writeUIntLE(this.#time.stamp(), entryHeadBytes, 6)
-    return bytes
   }
 
   #send(message: Outbound): void {

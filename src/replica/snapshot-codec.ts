@@ -16,9 +16,8 @@
  * At most `framesAhead` frames may be without an answer. Little-endian.
  */
 import { SillokError } from '../base/errors.js'
-import type { PartitionId, Term } from '../base/ids.js'
-import { limits } from '../base/limits.js'
-import { decodeFrame, encodeFrame, frameHeadBytes } from '../codec/frame.js'
+import type { PartitionId } from '../base/ids.js'
+import { decodeFrame, encodeFrame, messageBodyBytesMax } from '../codec/frame.js'
 import { FieldReader, FieldWriter } from './message-fields.js'
 import type { SnapshotPiece } from './snapshot-parcel.js'
 
@@ -32,7 +31,6 @@ export type SnapshotAnswer =
 
 const kinds = { cut: 20, state: 21, entries: 22, end: 23, taken: 24, refused: 25 } as const
 
-const bodyBytesMax = limits.walBatchBytesMax - frameHeadBytes
 const reasonBytesMax = 4096
 
 /** The frame of the piece. */
@@ -47,9 +45,9 @@ export function encodeEnd(partition: PartitionId): Buffer {
 
 /** The piece, or the end; its bytes are a view. Throws DAMAGED, TOO_LARGE or INVALID. */
 export function decodePiece(partition: PartitionId, frame: Buffer): SnapshotPiece | 'end' {
-  const { kind, stream, body } = decodeFrame(frame, bodyBytesMax)
+  const { kind, stream, body } = decodeFrame(frame, messageBodyBytesMax)
   if (stream !== partition) throw invalid(`a piece of partition ${stream}, of ${partition} it is`)
-  if (kind === kinds.cut) return { type: 'cut', term: readNumber(body) as Term }
+  if (kind === kinds.cut) return { type: 'cut', term: readNumber(body) }
   if (kind === kinds.state) return { type: 'state', bytes: body }
   if (kind === kinds.entries) return { type: 'entries', bytes: body }
   if (kind === kinds.end && body.length === 0) return 'end'

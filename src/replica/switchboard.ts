@@ -105,8 +105,8 @@ export class Switchboard {
    */
   submit(partition: PartitionId, ticket: Ticket & { readonly command: AskedCommand }): void {
     const own = this.#replicas.get(partition)
-    const { role, leader } = own?.replica.group() ?? { role: 'follower', leader: 0 }
-    if (own !== undefined && role !== 'follower') {
+    const leader = own?.replica.servedBy ?? 0
+    if (own?.replicaId === leader) {
       own.replica.submit(ticket)
       return
     }

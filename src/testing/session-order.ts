@@ -8,9 +8,11 @@
  * so does time, where one write was answered before another was called, for writes are linearizable. If all
  * of it together makes a circle, no order of the versions explains what the clients saw.
  */
+
 import { must } from '../base/assert.js'
+import { groupBy } from '../base/group-by.js'
 import { checkHistory, type History, type Operation } from './history.js'
-import { byKey, grouped } from './keys.js'
+import { byKey } from './keys.js'
 import { type Failure, type Verdict, verdictOf } from './verdict.js'
 import { type Precedence, type Version, type Versions, versionsOf } from './versions.js'
 
@@ -88,7 +90,7 @@ function* orderInSessions(
   versionOf: Versions['of'],
 ): Generator<Precedence> {
   const telling = operations.filter(one => one.level !== 'stale' && versionOf.has(one))
-  const sessions = grouped(telling, ({ client }) => client)
+  const sessions = groupBy(telling, ({ client }) => client)
   const precedence = (first: Operation, second: Operation, what: string): Precedence[] => {
     const [from, to] = [versionOf.get(first), versionOf.get(second)]
     if (from === undefined || to === undefined || from === to) return []
@@ -108,8 +110,8 @@ function* orderInSessions(
 
 /** A circle, as short as can be through one of its versions; empty if there is none. */
 function findCircle(order: readonly Precedence[]): readonly Precedence[] {
-  const behind = grouped(order, ({ from }) => from)
-  const before = grouped(order, ({ to }) => to)
+  const behind = groupBy(order, ({ from }) => from)
+  const before = groupBy(order, ({ to }) => to)
   // What nothing is before lies on no circle; nor does what then has nothing before it.
   const left = new Map([...before].map(([version, list]) => [version, list.length]))
   const free = [...behind.keys()].filter(version => !left.has(version))

@@ -9,9 +9,10 @@
  * moment of its call, a claim that is possibly held. These rules need no search; what they leave open is how
  * several overlapping operations could have followed each other.
  */
+import { groupBy } from '../base/group-by.js'
 import { lowerBound } from '../base/lower-bound.js'
 import { checkHistory, checkOps, type History, type Operation, type OperationOf } from './history.js'
-import { byKey, grouped } from './keys.js'
+import { byKey } from './keys.js'
 import { shown, textOf } from './value-text.js'
 import { type Failure, type Verdict, verdictOf } from './verdict.js'
 
@@ -42,8 +43,8 @@ export function checkUniqueClaims(history: History): Verdict {
       else claims.push(ends.claimOf(operation))
     }
   }
-  const values = grouped(claims, claim => textOf(claim.insert.in))
-  const keys = grouped(claims, claim => claim.insert.key)
+  const values = groupBy(claims, claim => textOf(claim.insert.in))
+  const keys = groupBy(claims, claim => claim.insert.key)
   const isOtherKey = (a: Insert, b: Insert): boolean => a.key !== b.key
   const failures = [
     ...[...values.values()].flatMap(group => heldTwice(group, 'was held by two keys at once', isOtherKey)),

@@ -5,9 +5,9 @@
  * length; of a counter by its sum, if all increments are above zero. Workloads that write each value once
  * tell the most; what is ambiguous is left out.
  */
+import { groupBy } from '../base/group-by.js'
 import { lowerBound } from '../base/lower-bound.js'
 import type { Operation, Value } from './history.js'
-import { grouped } from './keys.js'
 import { isBeginning, listSeen, longestList } from './models.js'
 import { ending, shown, textOf } from './value-text.js'
 
@@ -84,7 +84,7 @@ const isEmpty = (out: Value): boolean => out === null || out === 0 || (Array.isA
 function valueVersions(operations: readonly Operation[]): Versions {
   const found = new Collected()
   const writes = operations.filter(operation => writtenBy(operation) !== undefined)
-  const writers = grouped(writes, operation => textOf(writtenBy(operation) ?? null))
+  const writers = groupBy(writes, operation => textOf(writtenBy(operation) ?? null))
   const versions = new Map<Operation, Version>()
   for (const write of writes) {
     const written = writtenBy(write) ?? null
@@ -129,7 +129,7 @@ function listVersions(operations: readonly Operation[]): Versions {
   const found = new Collected()
   const longest = longestList(operations)
   const elements = new Set(longest)
-  const appends = grouped(
+  const appends = groupBy(
     operations.filter(({ op }) => op === 'append'),
     operation => textOf(operation.in),
   )

@@ -2,7 +2,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { isSillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'
 import { packStrict } from '../../../src/codec/msgpack.js'
 import { keyText } from '../../../src/codec/row.js'
@@ -14,6 +13,7 @@ import {
   encodeCommand,
   isAsked,
 } from '../../../src/machine/command-codec.js'
+import { refusalBy } from '../refusal.js'
 
 const { SEED } = process.env
 const seed = Number(SEED ?? Date.now() % 2 ** 31)
@@ -108,16 +108,7 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]))
 }
 
-/** The code of the refusal; undefined if the bytes are taken. Any other error comes out. */
-function refusal(bytes: Buffer): string | undefined {
-  try {
-    decodeCommand(bytes)
-    return undefined
-  } catch (error) {
-    if (isSillokError(error)) return error.code
-    throw error
-  }
-}
+const refusal = refusalBy(decodeCommand)
 
 t.test('each command comes back as it was', async t => {
   t.strictSame(Object.keys(commands).sort(), [...askedTypes].sort())

@@ -2,12 +2,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { errorTable, isSillokError, SillokError } from '../../../src/base/errors.js'
+import { errorTable, SillokError } from '../../../src/base/errors.js'
 import { encodeFrame } from '../../../src/codec/frame.js'
 import { packStrict } from '../../../src/codec/msgpack.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { decodeAsk, encodeAnswer, encodeAsk, isAskFrame } from '../../../src/replica/ask-codec.js'
 import { encodePeerMessage } from '../../../src/replica/message-codec.js'
+import { refusalBy } from '../refusal.js'
 import { numbered } from './transport-world.js'
 
 const { SEED } = process.env
@@ -18,15 +19,7 @@ const request = { run: 2 ** 31, number: 2 ** 40 }
 const command = { type: 'unsubscribe', name: '왕조' } as const
 const ask = encodeAsk({ partition: 7, request, lane: 3, command })
 
-function refusal(bytes: Buffer): string | undefined {
-  try {
-    decodeAsk(bytes)
-    return undefined
-  } catch (error) {
-    if (isSillokError(error)) return error.code
-    throw error
-  }
-}
+const refusal = refusalBy(decodeAsk)
 
 t.test('a request comes back with its name and its lane', async t => {
   const { bytes, ...rest } = decodeAsk(ask) as { bytes: number }

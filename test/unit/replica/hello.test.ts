@@ -1,9 +1,9 @@
 /** A node's hello says who speaks, or it is refused. */
 import fc from 'fast-check'
 import t from 'tap'
-import { isSillokError } from '../../../src/base/errors.js'
 import { decodeFrame, encodeFrame } from '../../../src/codec/frame.js'
 import { decodeHello, encodeHello, type Hello } from '../../../src/replica/hello.js'
+import { refusalBy } from '../refusal.js'
 
 const { SEED } = process.env
 const seed = Number(SEED ?? Date.now() % 2 ** 31)
@@ -17,16 +17,7 @@ const hello: Hello = {
   number: 3,
 }
 
-/** The code of the refusal; undefined if the bytes are taken. Any other error comes out. */
-function refusal(bytes: Buffer): string | undefined {
-  try {
-    decodeHello(bytes)
-    return undefined
-  } catch (error) {
-    if (isSillokError(error)) return error.code
-    throw error
-  }
-}
+const refusal = refusalBy(decodeHello)
 
 function changed(
   change: (body: Buffer) => unknown,

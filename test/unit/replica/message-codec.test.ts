@@ -4,13 +4,13 @@ import fc from 'fast-check'
 import t from 'tap'
 import { crc32 } from '../../../src/base/checksum.js'
 import { encodeEntry, entryHeadBytes, writeIndex } from '../../../src/base/entry.js'
-import { isSillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'
 import { decodeFrame, encodeFrame, frameHeadBytes } from '../../../src/codec/frame.js'
 import type { Append, InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
 import { decodePeerMessage, encodePeerMessage } from '../../../src/replica/message-codec.js'
 import { SimulatedGroup } from '../../sim/raft/group.js'
 import { runSchedule } from '../../sim/raft/schedule.js'
+import { refusalBy } from '../refusal.js'
 import { anyMessage, messages, partition } from './any-message.js'
 
 const { SEED } = process.env
@@ -39,16 +39,7 @@ const install: InstallSnapshot = {
   },
 }
 
-/** The code of the refusal; undefined if the bytes are taken. Any other error comes out. */
-function refusal(bytes: Buffer): string | undefined {
-  try {
-    decodePeerMessage(bytes)
-    return undefined
-  } catch (error) {
-    if (isSillokError(error)) return error.code
-    throw error
-  }
-}
+const refusal = refusalBy(decodePeerMessage)
 
 /** The refusal of a frame whose checksums hold, but whose body was changed, in place or for another. */
 function changedRefusal(message: PeerMessage, change: (body: Buffer) => unknown): string | undefined {
