@@ -28,6 +28,7 @@ export const askedTypes = [
   'register',
   'keepAlive',
   'endSessions',
+  'openSession',
 ] as const satisfies readonly Command['type'][]
 
 /** A command that can be asked for from elsewhere. */
@@ -188,5 +189,12 @@ const command: schema.Shape<AskedCommand> = schema.union('type', {
     type: schema.literal('endSessions'),
     sessions,
     closed: schema.boolean(),
+  }),
+  openSession: schema.object({
+    type: schema.literal('openSession'),
+    session: id,
+    epoch: schema.index(),
+    numbering,
+    metaIndex: schema.index(),
   }),
 })

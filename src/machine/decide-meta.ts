@@ -66,7 +66,8 @@ function resume(
 
 function tooOld(register: Register, context: DecideContext): Refused | undefined {
   if (register.issuedAt >= context.time - limits.registerAgeMsMax) return undefined
-  return refuse('REGISTER_TOO_OLD', 'a delayed copy of a session registration')
+  const details = { logTime: context.time }
+  return refuse('REGISTER_TOO_OLD', 'a delayed copy of a session registration', details)
 }
 
 function checkSame(register: Register, old: Registered): Refused | undefined {

@@ -25,6 +25,8 @@ export interface Ticket extends Asker {
   readonly sender: object
   /** What the command weighs against the limit of waiting bytes. */
   readonly bytes: number
+  /** True once nobody waits for the answer any more. */
+  readonly isForgotten?: boolean
 }
 
 /** What came of trying to decide a ticket. */

@@ -15,7 +15,7 @@ import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefixBytes } from '../machine/keys.js'
 import type { AppliedSignal } from './applied-signal.js'
 import type { ReadEntries } from './index-source.js'
-import type { OpenedReplica } from './open-replica.js'
+import type { Partition } from './partition.js'
 
 /** What became of one document. */
 export interface DocumentChange {
@@ -45,19 +45,15 @@ export interface FeedSource {
 }
 
 /** The log of an open partition, as it is followed. */
-export function followed(
-  { replica, segments }: Pick<OpenedReplica, 'replica' | 'segments'>,
-  read: ReadEntries,
-  signal: AppliedSignal,
-): FeedSource {
+export function followed(partition: Partition, read: ReadEntries, signal: AppliedSignal): FeedSource {
   return {
     get firstIndex() {
-      return segments.firstIndex
+      return partition.opened.segments.firstIndex
     },
     get applied() {
-      return replica.applied
+      return partition.applied
     },
-    versionAt: index => replica.versionAt(index),
+    versionAt: index => partition.versionAt(index),
     read,
     beyond: (index, stop) => signal.beyond(index, stop),
   }

@@ -34,8 +34,8 @@ import {
 } from '../machine/keys.js'
 import { schemaOfRow } from '../machine/schema.js'
 import type { ScanPage } from '../state/scan.js'
-import { isClosing } from './failure.js'
-import type { Replica } from './replica.js'
+import { isClosing, isOfLeadership } from './failure.js'
+import type { Partition } from './partition.js'
 
 /** Rows that are read at a time. */
 const pageRows = 200
@@ -47,8 +47,8 @@ const factRoom = 16
 /** What builds work with. */
 export interface ConstraintBuildsOptions {
   readonly clock: Clock
-  readonly meta: Replica
-  readonly data: Replica
+  readonly meta: Partition
+  readonly data: Partition
   readonly limits: Limits
   /** That of all builds on the log of `data`. */
   readonly pace: BackgroundPace
@@ -84,6 +84,10 @@ export class ConstraintBuilds {
   /** More is applied, or what failed may be tried again: goes to work if there is some. */
   notify(): void {
     if (this.#isRunning || this.#isStopped) return
+    if (!this.#options.data.leads) {
+      this.#failures.clear()
+      return
+    }
     const isRetry = this.#failures.size > 0 && this.#options.clock.monotonicMs() >= this.#retryAtMs
     if (this.#changes() === this.#seen && !isRetry) return
     this.#isRunning = true
@@ -104,8 +108,8 @@ export class ConstraintBuilds {
   }
 
   #changes(): number {
-    const { state } = this.#options.data
-    return state.partitionChanges(constraintPrefix) + state.partitionChanges(schemaPrefix)
+    const { data } = this.#options
+    return data.changes(constraintPrefix) + data.changes(schemaPrefix)
   }
 
   /**
@@ -137,7 +141,7 @@ export class ConstraintBuilds {
       this.#failures.delete(id)
     } catch (error) {
       const isRefused = error instanceof SillokError && error.outcome === 'not-applied'
-      if (!isRefused || isClosing(error)) throw error
+      if (!isRefused || isClosing(error) || isOfLeadership(error)) throw error
       this.#failures.set(id, error)
       this.#options.failed(error)
     }

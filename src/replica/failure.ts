@@ -13,6 +13,13 @@ export function isLackOfSpace(error: unknown): boolean {
   return isSillokError(error, 'CLOSED_WHILE_WAITING') || isSillokError(error, 'DISK_FULL')
 }
 
+/** True for what work of a leader meets that no longer leads: whoever leads now does it. */
+export function isOfLeadership(error: unknown): boolean {
+  return ['NOT_LEADER', 'LEADERSHIP_LOST', 'UNAVAILABLE'].some(
+    code => error instanceof SillokError && error.code === code,
+  )
+}
+
 /** True for what work in the background meets when its store closes: nothing to report. */
 export function isClosing(error: unknown): boolean {
   return error instanceof SillokError && (error.code === 'CLOSED' || error.code === 'CLOSED_WHILE_WAITING')

@@ -6,7 +6,7 @@
  * its answer does not come in time, what waits for it is answered UNAVAILABLE with an unknown outcome: it may
  * have been decided. Nothing is asked twice here: whether that is safe is for those to know who asked.
  */
-import { SillokError } from '../base/errors.js'
+import { type Code, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
@@ -129,7 +129,7 @@ export class Forwarding {
     const waiting = this.#waiting.get(number)
     if (waiting?.address !== from) return
     this.#waiting.delete(number)
-    waiting.answer(result)
+    waiting.answer(asSeenFromHere(result))
   }
 
   #serve({ partition, request, lane, command, bytes }: Ask, from: Address): void {
@@ -171,6 +171,20 @@ export class Forwarding {
       { idle: true },
     )
   }
+}
+
+/** Refusals that say that the other node stops, or has stopped: not this one. */
+const ofTheOther: ReadonlySet<Code> = new Set<Code>([
+  'CLOSED',
+  'CLOSED_WHILE_WAITING',
+  'DISK_FAILED',
+  'STOPPED',
+])
+
+function asSeenFromHere(result: Reply | SillokError): Reply | SillokError {
+  if (!(result instanceof SillokError) || !ofTheOther.has(result.code)) return result
+  const { outcome } = result
+  return new SillokError('UNAVAILABLE', `the other node stops: ${result.message}`, { outcome, cause: result })
 }
 
 function unknown(why: string): SillokError {

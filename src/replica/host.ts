@@ -1,113 +1,133 @@
 /**
  * All replicas of a process over one write-ahead log: meta and the data partitions of a node.
  *
- * Owns the ticker (one per process), the feeds from meta, and the order of opening and closing. When the
- * log's disk fails, everything stops: no caller is answered from then on but by that error.
+ * Owns the ticker (one per process), the work for partitions that are led here, and the order of opening and
+ * closing. When the log's disk fails, everything stops: no caller is answered from then on but by that error.
+ *
+ * A node alone is a cluster of one. One of several is joined to the others by a switchboard; when a snapshot
+ * of another node takes the place of a replica here, that replica is opened anew, with the indexes over it.
  */
 import { must } from '../base/assert.js'
-import type { Entry } from '../base/entry.js'
 import { isSillokError, SillokError } from '../base/errors.js'
 import {
   type LogIndex,
   metaPartition,
   type PartitionId,
-  type SessionId,
   type Version,
   versionsPerEpoch,
 } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { RowKey } from '../codec/row.js'
 import { BackgroundPace } from '../derived/background-pace.js'
-import type { IndexType } from '../derived/contract.js'
-import type { Timer } from '../env/clock.js'
 import { joinPath } from '../env/disk.js'
-import type { Environment, FolderLock } from '../env/environment.js'
+import type { FolderLock } from '../env/environment.js'
 import type { FeedPosition } from '../machine/command.js'
 import { schemaPrefix } from '../machine/keys.js'
 import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
-import { Gate } from '../state/gate.js'
 import { Wal } from '../wal/wal.js'
 import { AppliedSignal } from './applied-signal.js'
 import { ChangeFeed, followed, writtenIn } from './change-feed.js'
 import { committedEntries } from './committed-entries.js'
-import { ConstraintBuilds } from './constraint-builds.js'
-import { asFailure, isClosing, isLackOfSpace } from './failure.js'
-import { originOf, refuseForeign, takeIdentity } from './identity.js'
+import type { ConstraintBuilds } from './constraint-builds.js'
+import { asFailure, isClosing, isLackOfSpace, isOfLeadership } from './failure.js'
+import { handOver } from './hand-over.js'
+import type { HostOptions, MemberOptions, Placement } from './host-options.js'
+import { type Identity, originOf, refuseForeign, takeIdentity } from './identity.js'
 import { type ReadEntries, ReplicaIndexSource } from './index-source.js'
-import { type IndexEvent, Indexes, type NamedIndexStatus } from './indexes.js'
-import { MetaFeed } from './meta-feed.js'
-import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
+import { Indexes, type NamedIndexStatus } from './indexes.js'
+import { LeaderDuties } from './leader-duties.js'
+import { closeReplica, NodeReplicas } from './node-replicas.js'
+import type { Partition } from './partition.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import { type PartitionStatus, partitionStatus, stateOfPartition } from './partition-status.js'
-import type { Replica } from './replica.js'
-import { RequestExpiry } from './request-expiry.js'
 import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
-
-/** What a host is opened with. */
-export interface HostOptions {
-  readonly env: Environment
-  readonly folder: string
-  /** Other limits than the usual ones: for simulations. */
-  readonly limits?: Partial<Limits>
-  /** Told once when the host stops by itself. */
-  readonly failed?: (error: SillokError) => void
-  /** Told when a part was found unusable and is rebuilt from the log. */
-  readonly rebuilt?: (reason: string) => void
-  /** Told when there is no space for the log, and when there is again. */
-  readonly diskFull?: (full: boolean) => void
-  /** Told what happens to indexes. */
-  readonly indexTold?: (event: IndexEvent) => void
-  /** Told when stored bytes fail their check in work of the store's own: which part, and how. */
-  readonly damaged?: (part: string, reason: string) => void
-  /** Called at every tick, with the time from one to the next. */
-  readonly ticked?: (periodMs: number) => void
-  /** The kinds of indexes that can be at work. */
-  readonly indexTypes?: ReadonlyMap<string, IndexType>
-}
+import { Switchboard } from './switchboard.js'
+import { Ticker } from './ticker.js'
 
 const tickMs = 100
 const expiryMs = 30_000
 /** How long a closing host waits for what is in flight, say on a full disk. */
 const drainMs = 5_000
+/** A batch of the log that takes so long is a disk on which nobody should wait: the least election timeout. */
+const slowCommitMs = 1000
+/** The whole group of a node that is the whole cluster. */
+const alone = { replica: 1, voters: [1] }
 
-/** One node in this process: open it, use its replicas, close it. */
+const closed = (): SillokError => new SillokError('CLOSED', 'the store is closed')
+
+/** One node in this process: open it, use its partitions, close it. */
 export class Host {
   readonly #options: HostOptions
   readonly #lock: FolderLock
   readonly #limits: Limits
-  readonly #replicas = new Map<PartitionId, OpenedReplica>()
-  readonly #feeds: MetaFeed[] = []
-  readonly #timers = new Set<Timer>()
+  readonly #replicas: NodeReplicas
+  readonly #ticker: Ticker
   /** Tells the followers of the data partition's log. */
   readonly #appliedSignal: AppliedSignal
-  /** One flush or checkpoint of this node at a time. */
-  readonly #flushGate = new Gate(1)
+  readonly #pace: BackgroundPace
+  /** The register of sessions. */
+  readonly sessions: SessionDirectory
+  readonly #duties: LeaderDuties
+  #identity: Identity | undefined
   #wal: Wal | undefined
-  #sessions: SessionDirectory | undefined
-  #requestExpiry: RequestExpiry | undefined
-  #indexes: Indexes | undefined
-  #builds: ConstraintBuilds | undefined
+  #switchboard: Switchboard | undefined
   #retentions: Retentions | undefined
+  #indexes: Indexes | undefined
+  #whole: Promise<void> | undefined
   /** Changes of the data partition's schemas that the indexes have seen. */
   #schemasSeen = -1
-  #origin = ''
   #failure: SillokError | undefined
   #logFull = false
   #refusing = false
   #closing: Promise<void> | undefined
 
   private constructor(options: HostOptions, lock: FolderLock) {
+    const { env, member } = options
     this.#options = options
     this.#lock = lock
-    this.#appliedSignal = new AppliedSignal(options.env.clock, () => this.data.applied)
     this.#limits = { ...limits, ...options.limits }
+    this.#replicas = new NodeReplicas({
+      env,
+      folder: this.#partitionsFolder,
+      limits: this.#limits,
+      switchboard: () => this.#switchboard,
+      isMember: member !== undefined,
+      openSession: (partition, session) => this.sessions.open(partition, session),
+      applied: partition => this.#applied(partition),
+      rebuilt: options.rebuilt ?? (() => {}),
+      unreadable: (partition, error) => this.#noteDamage(partition, error),
+      alarmed: (partition, alarm) => member?.alarmed?.(partition, alarm),
+      moving: async partition => {
+        if (partition === dataPartition) await this.#indexes?.close()
+      },
+      moved: async partition => {
+        if (partition === dataPartition && this.#indexes !== undefined) await this.#openIndexes()
+      },
+      failed: error => this.#fail(asFailure(error)),
+    })
+    this.#ticker = new Ticker(env.clock)
+    this.#appliedSignal = new AppliedSignal(env.clock, () => this.data.applied)
+    this.#pace = new BackgroundPace(env.clock, this.#limits.sliceMs, () => this.data.applied)
+    this.sessions = new SessionDirectory(this.meta)
+    this.#duties = new LeaderDuties({
+      clock: env.clock,
+      meta: this.meta,
+      data: this.data,
+      sessions: this.sessions,
+      limits: this.#limits,
+      pace: this.#pace,
+      read: this.#read(metaPartition),
+      background: (work, partition) => this.#inBackground(work, partition),
+      buildFailed: error => this.#noteDamage(dataPartition, error),
+    })
   }
 
   /**
-   * Opens the folder, or makes it. When it resolves every replica leads, and its state shows everything that
-   * was ever acknowledged. Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED,
-   * DAMAGED (naming what is lost), DISK_FULL; then nothing is held.
+   * Opens the folder, or makes it. When it resolves, the node takes part in its cluster; a node alone leads
+   * every partition, and its state shows everything that was ever acknowledged (in a cluster: see `whole`).
+   * Rejects with FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DAMAGED (naming what is
+   * lost), DISK_FULL, UNAVAILABLE (it cannot listen); then nothing is held.
    */
   static async open(options: HostOptions): Promise<Host> {
     const { env, folder } = options
@@ -124,17 +144,25 @@ export class Host {
     }
   }
 
-  get meta(): Replica {
-    return this.#opened(metaPartition).replica
+  get meta(): Partition {
+    return this.#replicas.of(metaPartition)
   }
 
-  get data(): Replica {
-    return this.#opened(dataPartition).replica
+  get data(): Partition {
+    return this.#replicas.of(dataPartition)
   }
 
-  /** The register of sessions. */
-  get sessions(): SessionDirectory {
-    return must(this.#sessions, 'the session directory')
+  /**
+   * Resolves when this node holds a replica of each partition, whose state shows everything that was
+   * acknowledged before the call. Rejects when the node stops.
+   */
+  async whole(): Promise<void> {
+    while (!this.#replicas.areAllHere) {
+      if (this.#failure !== undefined || this.#closing !== undefined) throw this.#failure ?? closed()
+      await new Promise<void>(resolve => this.#options.env.clock.after(tickMs, resolve))
+    }
+    await must(this.#whole, 'the opening of all partitions')
+    for (const partition of this.#replicas.all.values()) await partition.readable()
   }
 
   /** The collections, as the data partition's own log has them. */
@@ -149,32 +177,32 @@ export class Host {
 
   /** The first entry that the data partition's log still has. */
   get firstIndex(): LogIndex {
-    return this.#opened(dataPartition).segments.firstIndex
+    return this.data.opened.segments.firstIndex
   }
 
   /** The changes of documents behind that position, and those to come. */
   changes(from: FeedPosition): ChangeFeed {
-    const read: ReadEntries = (first, through) => this.#committed(dataPartition, first, through)
-    return new ChangeFeed(followed(this.#opened(dataPartition), read, this.#appliedSignal), from)
+    return new ChangeFeed(followed(this.data, this.#read(dataPartition), this.#appliedSignal), from)
   }
 
   /** Resolves when more than that is applied in the data partition; see `AppliedSignal`. */
-  beyond(index: LogIndex, signal: AbortSignal): Promise<void> {
+  beyond(index: LogIndex, signal?: AbortSignal): Promise<void> {
     return this.#appliedSignal.beyond(index, signal)
   }
 
   /**
-   * What the data partition's entry of that version gave the row, from the log; undefined if nothing. Rejects
-   * with LOG_TRUNCATED if the log no longer has it.
+   * What the data partition's entry of that version gave the row, from the log; undefined if nothing. Waits
+   * for the entry to be applied here. Rejects with LOG_TRUNCATED if the log no longer has it.
    */
   async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
     const index = version % versionsPerEpoch
-    return await writtenIn(this.#committed(dataPartition, index, index), key)
+    await this.beyond(index - 1)
+    return await writtenIn(this.#read(dataPartition)(index, index), key)
   }
 
   /** Constraints whose build or drop cannot go on, and why. */
   get failingBuilds(): ConstraintBuilds['failures'] {
-    return this.#builds?.failures ?? new Map()
+    return this.#duties.builds.failures
   }
 
   /** Why the host stopped by itself, if it did. */
@@ -182,14 +210,27 @@ export class Host {
     return this.#failure
   }
 
-  /** Resolves when everything up to meta's index counts in every data partition. */
-  async fedThrough(index: LogIndex): Promise<void> {
-    for (const feed of this.#feeds) await feed.through(index)
+  /**
+   * Resolves when every definition that was acknowledged before the call counts in every data partition, and
+   * is seen here.
+   */
+  async defined(): Promise<void> {
+    await this.meta.readable()
+    if (this.#options.member === undefined) return await this.#duties.feed.through(this.meta.applied)
+    for (;;) {
+      await this.data.readable()
+      const { applied, state } = this.data
+      const isTaken = this.meta.state.partitionRows(schemaPrefix).every(([key, { value }]) => {
+        return state.lookup(key)?.value.equals(value) === true
+      })
+      if (isTaken) return
+      await this.beyond(applied)
+    }
   }
 
   /** Names the store and its epoch. */
   get origin(): string {
-    return this.#origin
+    return originOf(must(this.#identity, 'an identity'))
   }
 
   status(): {
@@ -197,20 +238,29 @@ export class Host {
     readonly partitions: readonly PartitionStatus[]
     readonly indexes: readonly NamedIndexStatus[]
   } {
-    const partitions = [...this.#replicas.values()].map(opened =>
-      partitionStatus(opened, this.#retentions?.status(opened.replica.partition)),
+    const partitions = this.#replicas.here.map(({ id, opened }) =>
+      partitionStatus(opened, this.#retentions?.status(id)),
     )
     return { wal: must(this.#wal, 'the log').status(), partitions, indexes: this.#indexes?.status() ?? [] }
   }
 
   /** Digest pairs of the partition's slots and own rows, at its applied index. */
   digests(partition: PartitionId): Uint32Array {
-    return this.#opened(partition).state.digests()
+    return this.#replicas.of(partition).state.digests()
   }
 
   /** Recomputes the digests of the partition from its rows, and names the slots where they do not fit. */
   async scrub(partition: PartitionId): Promise<readonly number[]> {
-    return (await this.#opened(partition).state.scrub()).slots
+    return (await this.#replicas.of(partition).state.scrub()).slots
+  }
+
+  /**
+   * Holds that replica from now on, empty: its leader brings it up. When it resolves that is durable. Does
+   * nothing if the node holds it already. Rejects with INVALID if it holds another one of the partition.
+   */
+  async place(placement: Placement): Promise<void> {
+    await this.#replicas.place(placement)
+    if (this.#replicas.areAllHere) this.#begin()
   }
 
   /**
@@ -224,8 +274,8 @@ export class Host {
   }
 
   async #open(): Promise<void> {
-    const { env, folder } = this.#options
-    const identity = await takeIdentity(env.disk, env.random, folder)
+    const { env, folder, member } = this.#options
+    this.#identity = await takeIdentity(env.disk, env.random, folder, member)
     this.#wal = await Wal.open({
       disk: env.disk,
       clock: env.clock,
@@ -242,87 +292,80 @@ export class Host {
         this.#refuseIfFull()
       },
     })
-    for (const partition of [metaPartition, dataPartition]) {
-      if (!this.#wal.partitions().includes(partition))
-        await createPartition(this.#wal, partition, this.#limits)
-    }
-    await this.#openReplicas(this.#wal, identity.clusterEpoch)
-    await Promise.all([...this.#replicas.values()].map(({ replica }) => replica.readable()))
-    for (const feed of this.#feeds) await feed.through(this.meta.applied)
-    this.#origin = originOf(identity)
-    const pace = new BackgroundPace(env.clock, this.#limits.sliceMs, () => this.data.applied)
-    await this.#openIndexes(pace)
-    this.#builds = new ConstraintBuilds({
+    this.#retentions = this.#makeRetentions(this.#wal, this.#identity)
+    if (member !== undefined) await this.#connect(member)
+    const founders = member === undefined ? alone : member.founders
+    const { clusterEpoch } = this.#identity
+    await this.#replicas.open({ wal: this.#wal, clusterEpoch, retentions: this.#retentions }, founders)
+    this.#ticker.every(tickMs, () => this.#tick())
+    this.#ticker.every(expiryMs, () => this.#duties.expire())
+    if (this.#replicas.areAllHere) this.#begin()
+    if (member === undefined) await this.#whole
+  }
+
+  async #connect(member: MemberOptions): Promise<void> {
+    const { env } = this.#options
+    const { network, cluster, address, addressOf, trouble = () => {} } = member
+    this.#switchboard = new Switchboard({
+      network,
       clock: env.clock,
-      meta: this.meta,
-      data: this.data,
-      limits: this.#limits,
-      pace,
-      background: work => this.#inBackground(work),
-      failed: error => this.#noteDamage(dataPartition, error),
+      random: env.random.split('network'),
+      disk: env.disk,
+      folder: this.#partitionsFolder,
+      clusterEpoch: must(this.#identity, 'an identity').clusterEpoch,
+      cluster,
+      address,
+      addressOf,
+      refused: (reason, remote) => trouble(`${remote} is refused: ${reason}`),
+      notSent: error => trouble(`a snapshot did not arrive: ${error.message}`),
+      failed: error => this.#fail(asFailure(error)),
     })
-    this.#builds.notify()
-    this.#openRetentions(this.#wal, identity.clusterEpoch)
-    this.#every(tickMs, () => this.#tick())
-    this.#every(expiryMs, () => this.#expire())
+    await this.#switchboard.listen()
   }
 
-  async #openReplicas(wal: Wal, clusterEpoch: number): Promise<void> {
-    const { env, folder, rebuilt } = this.#options
-    for (const partition of [metaPartition, dataPartition]) {
-      const opened = await openReplica({
-        env,
-        folder: joinPath(folder, 'partitions'),
-        partition,
-        clusterEpoch,
-        wal,
-        flushGate: this.#flushGate,
-        limits: this.#limits,
-        openSession: session => this.#openSession(partition, session),
-        applied: () => this.#applied(partition),
-        failed: error => this.#fail(asFailure(error)),
-        rebuilt: rebuilt ?? (() => {}),
-      })
-      this.#replicas.set(partition, opened)
+  get #partitionsFolder(): string {
+    return joinPath(this.#options.folder, 'partitions')
+  }
+
+  /** What rests on all partitions begins when their states show what was acknowledged. */
+  #begin(): void {
+    const begin = async (): Promise<void> => {
+      for (const partition of this.#replicas.all.values()) await partition.readable()
+      if (this.#options.member === undefined) await this.#duties.feed.through(this.meta.applied)
+      await this.#openIndexes()
+      this.#duties.applied(dataPartition)
     }
-    this.#sessions = new SessionDirectory(this.meta)
-    this.#requestExpiry = new RequestExpiry(this.data, this.#limits)
-    const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
-      this.#committed(metaPartition, from, through)
-    this.#feeds.push(new MetaFeed({ meta: this.meta, target: this.data, read }))
-    for (const { replica, lastTime } of this.#replicas.values()) replica.start(lastTime)
+    this.#whole = begin()
+    this.#inBackground(this.#whole, dataPartition)
   }
 
-  async #openIndexes(pace: BackgroundPace): Promise<void> {
+  async #openIndexes(): Promise<void> {
     const { env, indexTypes, indexTold } = this.#options
-    const { replica, segments, folder } = this.#opened(dataPartition)
-    const read = (from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> =>
-      this.#committed(dataPartition, from, through)
     this.#indexes = new Indexes({
       env,
-      folder: joinPath(folder, 'indexes'),
-      origin: this.#origin,
-      source: new ReplicaIndexSource(replica, read, () => segments.firstIndex),
+      folder: joinPath(this.data.opened.folder, 'indexes'),
+      origin: this.origin,
+      source: new ReplicaIndexSource(this.data, this.#read(dataPartition)),
       types: indexTypes ?? new Map(),
       limits: this.#limits,
-      gate: this.#flushGate,
-      pace,
+      gate: this.#replicas.flushGate,
+      pace: this.#pace,
       told: indexTold,
     })
+    this.#schemasSeen = -1
     this.#updateIndexes()
     await this.#indexes.sweep()
   }
 
-  #openRetentions(wal: Wal, clusterEpoch: number): void {
-    const [feed] = this.#feeds
-    this.#retentions = new Retentions({
+  #makeRetentions(wal: Wal, { clusterEpoch }: Identity): Retentions {
+    return new Retentions({
       env: this.#options.env,
       wal,
       limits: this.#limits,
       clusterEpoch,
-      replicas: this.#replicas,
-      feed: must(feed, 'the feed from meta'),
-      read: partition => (from, through) => this.#committed(partition, from, through),
+      partitions: this.#replicas.all,
+      feed: this.#duties.feed,
+      read: partition => this.#read(partition),
       indexes: () => this.#indexes?.status(),
       failed: error => this.#fail(asFailure(error)),
       retried: (partition, error) => this.#noteDamage(partition, error),
@@ -331,75 +374,66 @@ export class Host {
 
   /** Indexes are what the schemas in the partition's own log say. */
   #updateIndexes(): void {
-    const changes = this.data.state.partitionChanges(schemaPrefix)
-    if (this.#indexes === undefined || changes === this.#schemasSeen) return
+    if (this.#indexes === undefined) return
+    const changes = this.data.changes(schemaPrefix)
+    if (changes === this.#schemasSeen) return
     this.#schemasSeen = changes
     this.#indexes.update(this.schemas())
   }
 
-  #committed(partition: PartitionId, from: LogIndex, through: LogIndex): AsyncIterable<readonly Entry[]> {
-    const tail = must(this.#wal, 'the log').tail(partition)
-    return committedEntries(this.#opened(partition).segments, tail, from, through)
-  }
-
-  #opened(partition: PartitionId): OpenedReplica {
-    return must(this.#replicas.get(partition), `partition ${partition}`)
-  }
-
-  #openSession(partition: PartitionId, session: SessionId): Promise<void> {
-    return this.sessions.open(this.#opened(partition).replica, session)
+  #read(partition: PartitionId): ReadEntries {
+    return (from, through) => {
+      const tail = must(this.#wal, 'the log').tail(partition)
+      return committedEntries(this.#replicas.of(partition).opened.segments, tail, from, through)
+    }
   }
 
   #applied(partition: PartitionId): void {
-    if (partition === metaPartition && this.#closing === undefined)
-      for (const feed of this.#feeds) feed.notify()
+    if (this.#closing === undefined && this.#whole !== undefined) this.#duties.applied(partition)
     if (partition !== dataPartition) return
     this.#appliedSignal.notify()
     this.#updateIndexes()
     this.#indexes?.notify()
-    this.#builds?.notify()
   }
 
   #release(partition: PartitionId): void {
-    this.#replicas
-      .get(partition)
-      ?.segments.sync()
-      .catch((error: unknown) => this.#fail(asFailure(error)))
+    const known = this.#replicas.of(partition)
+    if (!known.isHere) return
+    known.opened.segments.sync().catch((error: unknown) => this.#fail(asFailure(error)))
   }
 
   /** The log found no space; or it has room in no file, because the segments found none. */
   #refuseIfFull(): void {
-    const waits = [...this.#replicas.values()].some(({ segments }) => segments.waitsForSpace)
+    const waits = this.#replicas.here.some(({ opened }) => opened.segments.waitsForSpace)
     const full = this.#logFull || (waits && must(this.#wal, 'the log').isRingFull)
     if (full === this.#refusing) return
     this.#refusing = full
     const error = full
       ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some')
       : undefined
-    for (const { replica } of this.#replicas.values()) replica.refuse(error)
+    for (const { replica } of this.#replicas.here) replica.refuse(error)
     this.#options.diskFull?.(full)
   }
 
   #tick(): void {
-    for (const feed of this.#feeds) feed.remind()
-    this.#builds?.notify()
+    if (this.#failure !== undefined || this.#closing !== undefined) return
+    if (this.#whole !== undefined) this.#duties.tick()
     this.#refuseIfFull()
-    for (const { replica } of this.#replicas.values()) replica.tick()
+    const isSlow = this.#refusing || must(this.#wal, 'the log').commitAgeMs > slowCommitMs
+    for (const { replica } of this.#replicas.here) {
+      if (isSlow) handOver(replica)
+      replica.tick()
+    }
     this.#retentions?.look()
     this.#options.ticked?.(tickMs)
   }
 
-  #expire(): void {
-    this.#inBackground(this.sessions.expire(), metaPartition)
-    this.#inBackground(must(this.#requestExpiry, 'the expiry of request ids').expire())
-  }
-
-  #inBackground(work: Promise<void>, partition = dataPartition): void {
+  #inBackground(work: Promise<void>, partition: PartitionId): void {
     work.catch((error: unknown) => {
       this.#noteDamage(partition, error)
       // Refused, say on a full disk: the next look finds the same.
       const refused = error instanceof SillokError && error.outcome === 'not-applied'
-      if (!refused && !isClosing(error)) this.#fail(asFailure(error))
+      if (!refused && !isClosing(error) && !isOfLeadership(error)) this.#fail(asFailure(error))
     })
   }
 
@@ -412,33 +446,27 @@ export class Host {
     this.#options.damaged?.(part, error.message)
   }
 
-  #every(ms: number, call: () => void): void {
-    const timer = this.#options.env.clock.after(
-      ms,
-      () => {
-        this.#timers.delete(timer)
-        if (this.#failure !== undefined || this.#closing !== undefined) return
-        call()
-        this.#every(ms, call)
-      },
-      { idle: true },
-    )
-    this.#timers.add(timer)
-  }
-
   #fail(error: SillokError): void {
     if (this.#failure !== undefined) return
     if (this.#closing !== undefined && isLackOfSpace(error)) return
     this.#failure = error
-    this.#appliedSignal.fail(error)
-    for (const { replica } of this.#replicas.values()) replica.fail(error)
+    this.#stopPartitions(error)
     this.#options.failed?.(error)
   }
 
+  #stopPartitions(error: SillokError): void {
+    this.#appliedSignal.fail(error)
+    for (const partition of this.#replicas.all.values()) {
+      partition.close(error)
+      if (partition.isHere) partition.replica.fail(error)
+    }
+  }
+
   async #close(): Promise<void> {
-    this.#appliedSignal.fail(new SillokError('CLOSED', 'the store is closed'))
-    for (const timer of this.#timers) timer.stop()
-    this.#builds?.stop()
+    this.#appliedSignal.fail(closed())
+    this.#ticker.stop()
+    this.#duties.stop()
+    await this.#replicas.settle()
     const errors: unknown[] = []
     const attempt = async (task: () => Promise<unknown>): Promise<void> => {
       try {
@@ -448,17 +476,16 @@ export class Host {
       }
     }
     if (this.#failure === undefined) {
-      for (const { replica } of this.#replicas.values()) await attempt(() => replica.drain(drainMs))
+      for (const { replica } of this.#replicas.here) await attempt(() => replica.drain(drainMs))
     }
+    for (const partition of this.#replicas.all.values()) partition.close(closed())
+    await attempt(async () => this.#switchboard?.close())
     await attempt(async () => this.#indexes?.close())
     // What waits for space now is tried once more, and then given up: closing ends.
     this.#wal?.hurry()
-    await attempt(async () => this.#retentions?.stop())
-    for (const { replica, segments, state, record } of this.#replicas.values()) {
-      await attempt(() => state.close(this.#failure === undefined ? { record } : {}))
-      await attempt(() => segments.close())
-      if (this.#failure === undefined) await attempt(() => replica.close())
-    }
+    for (const { id } of this.#replicas.here) await attempt(async () => this.#retentions?.leave(id))
+    const hasFailed = this.#failure !== undefined
+    for (const { opened } of this.#replicas.here) await closeReplica(opened, hasFailed, attempt)
     await attempt(async () => this.#wal?.close())
     await attempt(() => this.#lock.release())
     if (errors.length > 0 && this.#failure === undefined) throw errors[0]
@@ -467,7 +494,7 @@ export class Host {
   /** An opening that failed: closes what it had opened, and the failure stands. */
   async #abandon(): Promise<void> {
     this.#failure ??= new SillokError('CLOSED', 'the store could not be opened')
-    for (const { replica } of this.#replicas.values()) replica.fail(this.#failure)
+    this.#stopPartitions(this.#failure)
     await this.close()
   }
 }

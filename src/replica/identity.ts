@@ -42,19 +42,32 @@ export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
   throw new SillokError('FOREIGN_FOLDER', message, { details: { folder } })
 }
 
-/** Reads the folder's identity, or gives an empty folder one. Durable when it resolves. */
-export async function takeIdentity(disk: Disk, random: Random, folder: string): Promise<Identity> {
+/** The cluster and the node that a folder is to be of. */
+export type WantedIdentity = Pick<Identity, 'cluster' | 'node'>
+
+/**
+ * Reads the folder's identity, or gives an empty folder one: that which is wanted, or a cluster of its own.
+ * Durable when it resolves. Rejects with FOREIGN_FOLDER if the folder is of another cluster or node.
+ */
+export async function takeIdentity(
+  disk: Disk,
+  random: Random,
+  folder: string,
+  wanted?: WantedIdentity,
+): Promise<Identity> {
   const names = await disk.list(folder)
   if (names.includes('IDENT')) {
     // A process that died right after the rename left a name that only the running system knows.
     await disk.syncFolder(folder)
-    return readIdentity(disk, folder)
+    const known = await readIdentity(disk, folder)
+    if (wanted !== undefined) refuseOther(folder, known, wanted)
+    return known
   }
   const identity: Identity = {
     format: folderFormat,
-    cluster: random.bytes(16).toString('hex'),
+    cluster: wanted?.cluster ?? random.bytes(16).toString('hex'),
     clusterEpoch: 0,
-    node: 1,
+    node: wanted?.node ?? 1,
     incarnation: random.bytes(16).toString('hex'),
   }
   await writeIdentity(disk, folder, identity)
@@ -64,6 +77,13 @@ export async function takeIdentity(disk: Disk, random: Random, folder: string): 
 /** Names the store and its epoch: what is derived from another one is not used. */
 export function originOf({ cluster, clusterEpoch }: Identity): string {
   return `${cluster}/${clusterEpoch}`
+}
+
+function refuseOther(folder: string, known: Identity, wanted: WantedIdentity): void {
+  if (known.cluster === wanted.cluster && known.node === wanted.node) return
+  const is = `node ${known.node} of cluster ${known.cluster}`
+  const message = `${folder} belongs to ${is}, not to node ${wanted.node} of ${wanted.cluster}`
+  throw new SillokError('FOREIGN_FOLDER', message, { details: { folder } })
 }
 
 async function writeIdentity(disk: Disk, folder: string, identity: Identity): Promise<void> {

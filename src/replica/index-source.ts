@@ -6,7 +6,7 @@ import { keyBytes, keyText } from '../codec/row.js'
 import type { DocumentView, IndexSource, SourceChange, SourceChunk, SourcePiece } from '../derived/source.js'
 import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefix, documentPrefixBytes, documentRow } from '../machine/keys.js'
-import type { Replica } from './replica.js'
+import type { Partition } from './partition.js'
 
 /** Documents that are read in one go: what takes a turn of the event loop. */
 const pageRows = 200
@@ -16,29 +16,27 @@ export type ReadEntries = (from: LogIndex, through: LogIndex) => AsyncIterable<r
 
 /** Documents of one replica, for its indexes. */
 export class ReplicaIndexSource implements IndexSource {
-  readonly #replica: Replica
+  readonly #partition: Partition
   readonly #read: ReadEntries
-  readonly #firstIndex: () => LogIndex
 
-  constructor(replica: Replica, read: ReadEntries, firstIndex: () => LogIndex) {
-    this.#replica = replica
+  constructor(partition: Partition, read: ReadEntries) {
+    this.#partition = partition
     this.#read = read
-    this.#firstIndex = firstIndex
   }
 
   get firstIndex(): LogIndex {
-    return this.#firstIndex()
+    return this.#partition.opened.segments.firstIndex
   }
 
   get applied(): LogIndex {
-    return this.#replica.applied
+    return this.#partition.applied
   }
 
   async *changes(from: LogIndex, through: LogIndex): AsyncIterable<SourcePiece> {
     for await (const entries of this.#read(from, through)) {
       const changes: SourceChange[] = []
       for (const entry of entries)
-        changes.push(...documentChanges(entry, this.#replica.versionAt(entry.index)))
+        changes.push(...documentChanges(entry, this.#partition.versionAt(entry.index)))
       yield { through: entries.at(-1)?.index ?? through, changes }
     }
   }
@@ -50,7 +48,7 @@ export class ReplicaIndexSource implements IndexSource {
     bytesMax: number,
   ): Promise<SourceChunk> {
     const prefix = documentPrefix(collection)
-    const scan = this.#replica.state.scan({
+    const scan = this.#partition.state.scan({
       gte: after === undefined ? prefix : `${prefix}${keyText(after)}\0`,
       lt: `${prefix}\xff`,
       pageRows: Math.min(count, pageRows),
@@ -69,7 +67,7 @@ export class ReplicaIndexSource implements IndexSource {
   }
 
   view(): DocumentView {
-    const view = this.#replica.state.view()
+    const view = this.#partition.state.view()
     return {
       index: view.index,
       getMany: async (collection, keys) => {

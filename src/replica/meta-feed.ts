@@ -1,25 +1,35 @@
 /**
  * Brings meta's log to a data partition: reads meta's committed entries above the partition's cursor and
- * proposes what concerns it, in order.
+ * proposes what concerns it, in order. It does so where the data partition is led.
  *
  * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any
- * point costs only work.
+ * point, or two leaders, cost only work. Where meta's log begins behind the cursor (a snapshot brought meta
+ * here, and no log) meta's state says the same: all schemas, and which sessions are left.
  */
 
 import type { Entry } from '../base/entry.js'
-import type { LogIndex, SessionId } from '../base/ids.js'
+import { isSillokError } from '../base/errors.js'
+import type { LogIndex, SessionId, Term } from '../base/ids.js'
 import type { RowKey } from '../codec/row.js'
 import { evolve } from '../machine/evolve.js'
-import { metaCursorKey, registeredPrefix, schemaPrefix, uint48FromText } from '../machine/keys.js'
-import type { Replica } from './replica.js'
+import {
+  metaCursorKey,
+  openedPrefix,
+  registeredKey,
+  registeredPrefix,
+  schemaPrefix,
+  uint48FromText,
+} from '../machine/keys.js'
+import type { Partition } from './partition.js'
+import { notLeader } from './refusals.js'
 
 /** Ends of sessions that one command carries: its facts stay far below the limit of an entry. */
 const endedPerFeedMax = 64
 
 /** Between whom, and how to read. */
 export interface MetaFeedOptions {
-  readonly meta: Replica
-  readonly target: Replica
+  readonly meta: Partition
+  readonly target: Partition
   /** Meta's applied entries in that range, in order. */
   readonly read: (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
 }
@@ -28,7 +38,9 @@ export interface MetaFeedOptions {
 export class MetaFeed {
   readonly #options: MetaFeedOptions
   readonly #sender = {}
+  /** Up to here the leader of that term knows the partition to be. */
   #fed: LogIndex | undefined
+  #fedIn: Term = 0
   #running: Promise<void> | undefined
   #again = false
   #isLogging = false
@@ -49,7 +61,8 @@ export class MetaFeed {
 
   /** Tries again what a run could not bring over, say because the disk was full; nothing if none is due. */
   remind(): void {
-    if (this.#running === undefined && (this.#fed ?? -1) < this.#options.meta.applied) this.notify()
+    const { meta, target } = this.#options
+    if (this.#running === undefined && target.leads && (this.#fed ?? -1) < meta.applied) this.notify()
   }
 
   /** How far the partition's own log says that it is: meta's log is needed behind that. */
@@ -70,9 +83,13 @@ export class MetaFeed {
     target.call({ type: 'metaFeed', through, schemas: [], ended: [] }, this.#sender).then(done, done)
   }
 
-  /** Resolves when everything up to meta's index counts in the partition. Rejects when the store stops. */
+  /**
+   * Resolves when everything up to meta's index counts in the partition. Rejects when the store stops, with
+   * NOT_LEADER when this node does not lead the partition.
+   */
   async through(index: LogIndex): Promise<void> {
     while ((this.#fed ?? 0) < index) {
+      if (!this.#options.target.leads) throw notLeader(0)
       this.notify()
       await this.#running
     }
@@ -81,11 +98,42 @@ export class MetaFeed {
   async #run(): Promise<void> {
     this.#again = false
     const { meta, target, read } = this.#options
+    const { term } = target.replica
+    if (!target.leads || term !== this.#fedIn) this.#fed = undefined
+    this.#fedIn = term
+    if (!target.leads) return
     this.#fed ??= await this.#cursor()
     const through = meta.applied
     if (through <= this.#fed) return
-    for await (const entries of read(this.#fed + 1, through)) {
-      await this.#feed(entries, target)
+    try {
+      for await (const entries of read(this.#fed + 1, through)) {
+        await this.#feed(entries, target)
+      }
+    } catch (error) {
+      if (!isSillokError(error, 'LOG_TRUNCATED')) throw error
+      await this.#feedState(this.#fed)
+    }
+  }
+
+  /** What meta's state says now, to a partition that is at the cursor. */
+  async #feedState(cursor: LogIndex): Promise<void> {
+    const { meta, target } = this.#options
+    const { applied, state } = meta
+    const schemas = state.partitionRows(schemaPrefix).map(([key, { value }]) => [key, value] as const)
+    const ended = target.state
+      .partitionRows(openedPrefix)
+      .map(([key]) => uint48FromText(key, openedPrefix.length))
+      .filter(session => state.lookup(registeredKey(session)) === null)
+    // Each command brings the cursor further; it took as many entries to end them. The schemas, which are of
+    // now, come with the last one.
+    const count = Math.min(Math.max(1, Math.ceil(ended.length / endedPerFeedMax)), applied - cursor)
+    const each = Math.ceil(ended.length / count)
+    for (let number = 1; number <= count; number++) {
+      const through = applied - count + number
+      const part = ended.slice((number - 1) * each, number * each)
+      const own = number === count ? schemas : []
+      await target.call({ type: 'metaFeed', through, schemas: own, ended: part }, this.#sender)
+      this.#fed = through
     }
   }
 
@@ -95,7 +143,7 @@ export class MetaFeed {
     return this.logged
   }
 
-  async #feed(entries: readonly Entry[], target: Replica): Promise<void> {
+  async #feed(entries: readonly Entry[], target: Partition): Promise<void> {
     let schemas: [RowKey, Buffer][] = []
     let ended: SessionId[] = []
     let through = this.#fed ?? 0

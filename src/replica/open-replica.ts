@@ -93,6 +93,8 @@ interface Parts {
 export interface NewReplica {
   readonly replicaId: ReplicaId
   readonly voters: readonly ReplicaId[]
+  /** Fixed when the partition was created; that of the limits where this creates it. */
+  readonly cutBytes?: number
 }
 
 const alone: NewReplica = { replicaId: 1, voters: [1] }
@@ -105,10 +107,10 @@ export async function createPartition(
   wal: Wal,
   partition: PartitionId,
   limits: Limits,
-  { replicaId, voters }: NewReplica = alone,
+  { replicaId, voters, cutBytes = limits.segmentCutBytes }: NewReplica = alone,
 ): Promise<void> {
   await wal.record(partition, [
-    createdRegister({ replicaId, cutBytes: limits.segmentCutBytes }),
+    createdRegister({ replicaId, cutBytes }),
     opaqueRegister('configuration', Memberships.of(voters).encode()),
   ])
 }

@@ -17,6 +17,7 @@ import {
   type LogTime,
   type PartitionId,
   type ReplicaId,
+  type Term,
   type Version,
   versionsPerEpoch,
 } from '../base/ids.js'
@@ -26,7 +27,7 @@ import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
 import { evolve, timeEntry, timeOf } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
-import type { Reply } from '../machine/reply.js'
+import type { Done, Reply } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
 import { type ConfigurationChange, isSoleVoter } from '../raft/configuration.js'
 import type { InstallSnapshot, Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
@@ -36,6 +37,7 @@ import type { State } from '../state/state.js'
 import { hardStateRegister } from '../wal/registers.js'
 import { Admission, type Decider, type Ticket, type Verdict } from './admission.js'
 import { Application } from './application.js'
+import { call } from './call.js'
 import { asFailure } from './failure.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
@@ -45,7 +47,7 @@ import { RaftStorage } from './raft-storage.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
 import { leadershipLost, notLeader, refusedChange, whileWaiting } from './refusals.js'
 import type { ReplicaOptions, ReplicaStatus } from './replica-options.js'
-import { type Asker, Waiters } from './waiters.js'
+import { Waiters } from './waiters.js'
 
 /** One partition on this node: submit commands, wait for reads, tick, close. */
 export class Replica implements Decider {
@@ -143,9 +145,23 @@ export class Replica implements Decider {
     return this.#installing
   }
 
+  /** True once it has ended because a snapshot takes its place. */
+  get isReplaced(): boolean {
+    return this.#installing
+  }
+
   /** Whom to ask, as far as this replica knows: itself, unless it follows; 0 for nobody. */
   get servedBy(): ReplicaId {
     return this.#raft.role === 'follower' ? this.#raft.leader : this.#options.replica
+  }
+
+  get term(): Term {
+    return this.#raft.term
+  }
+
+  /** True while it leads, as far as it knows. */
+  get leads(): boolean {
+    return this.#raft.role === 'leader'
   }
 
   /** The group as this replica sees it. */
@@ -211,15 +227,8 @@ export class Replica implements Decider {
   }
 
   /** Submits a command of the store's own and resolves with its reply, or rejects with its refusal. */
-  call(command: Command, sender: object): Promise<Extract<Reply, { ok: true }>> {
-    return new Promise((resolve, reject) => {
-      const answer: Asker['answer'] = result => {
-        if (result instanceof SillokError) reject(result)
-        else if (result.ok) resolve(result)
-        else reject(new SillokError(result.code, result.message, { details: result.details }))
-      }
-      this.submit({ command, sender, bytes: 256, answer })
-    })
+  call(command: Command, sender: object): Promise<Done> {
+    return call(ticket => this.submit(ticket), command, sender)
   }
 
   /** Goes on when the state shows everything that was acknowledged before this call. */

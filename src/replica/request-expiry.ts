@@ -11,21 +11,21 @@ import type { RowKey } from '../codec/row.js'
 import { droppedPerEntryMax } from '../machine/decide-requests.js'
 import { requestCountPrefix, requestPrefix } from '../machine/keys.js'
 import { requestTime } from '../machine/requests.js'
-import type { Replica } from './replica.js'
+import type { Partition } from './partition.js'
 
 /** The shortest log time between two looks: each reads every kept id, up to 1 GiB of them. */
 const looksApartMs = 10 * 60_000
 
 /** The expiry of one partition's request ids. */
 export class RequestExpiry {
-  readonly #replica: Replica
+  readonly #replica: Partition
   readonly #limits: Limits
   readonly #sender = {}
   /** Before this log time no id is over, or the last look was a moment ago. */
   #due: LogTime = 0
   #looking = false
 
-  constructor(replica: Replica, limits: Limits) {
+  constructor(replica: Partition, limits: Limits) {
     this.#replica = replica
     this.#limits = limits
   }

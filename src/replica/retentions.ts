@@ -16,6 +16,7 @@ import type { NamedIndexStatus } from './indexes.js'
 import { memberPlaces } from './member-pins.js'
 import type { MetaFeed } from './meta-feed.js'
 import type { OpenedReplica } from './open-replica.js'
+import type { Partition } from './partition.js'
 import { dataPartition } from './partition-folders.js'
 import type { PinPlace } from './pins.js'
 import { Retention, type RetentionStatus } from './retention.js'
@@ -26,7 +27,7 @@ export interface RetentionsParts {
   readonly wal: Wal
   readonly limits: Limits
   readonly clusterEpoch: number
-  readonly replicas: ReadonlyMap<PartitionId, OpenedReplica>
+  readonly partitions: ReadonlyMap<PartitionId, Partition>
   /** Meta's channel to the data partition. */
   readonly feed: MetaFeed
   readonly read: (partition: PartitionId) => ReadEntries
@@ -41,21 +42,31 @@ export interface RetentionsParts {
 export class Retentions {
   readonly #parts: RetentionsParts
   readonly #all = new Map<PartitionId, Retention>()
+  readonly #gate = new Gate(1)
   /** Where indexes were when they last told. */
   readonly #indexPlaces = new Map<string, LogIndex>()
 
   constructor(parts: RetentionsParts) {
     this.#parts = parts
-    const { env, wal, limits, clusterEpoch, failed, retried: told } = parts
-    const gate = new Gate(1)
-    for (const [partition, { segments, state, snapshots, memberships, record }] of parts.replicas) {
-      const own = { partition, segments, state, snapshots, memberships, record, read: parts.read(partition) }
-      const places = (): readonly PinPlace[] | undefined => this.#places(partition)
-      const behind = (): void => parts.feed.logCursor()
-      const node = { clock: env.clock, wal, limits, clusterEpoch, gate, failed }
-      const retried = (error: unknown): void => told(partition, error)
-      this.#all.set(partition, new Retention({ ...own, ...node, places, behind, retried }))
-    }
+  }
+
+  /** From now on that replica's log is kept, and trimmed. */
+  enter({ replica, segments, state, snapshots, memberships, record }: OpenedReplica): void {
+    const { env, wal, limits, clusterEpoch, failed, retried: told, read, feed } = this.#parts
+    const { partition } = replica
+    const own = { partition, segments, state, snapshots, memberships, record, read: read(partition) }
+    const places = (): readonly PinPlace[] | undefined => this.#places(partition)
+    const behind = (): void => feed.logCursor()
+    const node = { clock: env.clock, wal, limits, clusterEpoch, gate: this.#gate, failed }
+    const retried = (error: unknown): void => told(partition, error)
+    this.#all.set(partition, new Retention({ ...own, ...node, places, behind, retried }))
+  }
+
+  /** When it resolves nothing of that partition is under way any more. */
+  async leave(partition: PartitionId): Promise<void> {
+    const retention = this.#all.get(partition)
+    this.#all.delete(partition)
+    await retention?.stop()
   }
 
   /** Begins what is due. Nothing ever is in a store without files: there is nothing to make it from again. */
@@ -74,7 +85,7 @@ export class Retentions {
   }
 
   #places(partition: PartitionId): readonly PinPlace[] | undefined {
-    const group = this.#parts.replicas.get(partition)?.replica.group()
+    const group = this.#opened(partition)?.replica.group()
     const members = group && memberPlaces(group)
     if (partition === metaPartition) {
       const { logged: position } = this.#parts.feed
@@ -101,8 +112,13 @@ export class Retentions {
     return indexes && places
   }
 
+  #opened(partition: PartitionId): OpenedReplica | undefined {
+    const known = this.#parts.partitions.get(partition)
+    return known?.isHere === true ? known.opened : undefined
+  }
+
   #feeds(): PinPlace[] {
-    const rows = this.#parts.replicas.get(dataPartition)?.state.partitionRows(subscriptionPrefix) ?? []
+    const rows = this.#opened(dataPartition)?.state.partitionRows(subscriptionPrefix) ?? []
     return rows.map(([key, { value }]) => {
       const owner = subscriptionNameOf(key)
       return { kind: 'feed', owner, position: decodeSubscription(value).index - 1 }

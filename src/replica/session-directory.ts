@@ -6,12 +6,12 @@
  * again when its cursor has passed that look: an end of the session that came meanwhile is not overlooked.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
-import type { LogIndex, SessionEpoch, SessionId } from '../base/ids.js'
+import type { LogIndex, LogTime, SessionEpoch, SessionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Numbering } from '../machine/command.js'
 import { registeredKey, registeredPrefix, uint48FromText } from '../machine/keys.js'
 import { decodeRegistered, isIdle, type Registered } from '../machine/registry.js'
-import type { Replica } from './replica.js'
+import type { Partition } from './partition.js'
 
 /** What a session is registered with. */
 export interface Registration {
@@ -32,25 +32,30 @@ const endedPerEntryMax = 64
 
 /** The register of sessions, for the rest of the node. */
 export class SessionDirectory {
-  readonly #meta: Replica
+  readonly #meta: Partition
   readonly #sender = {}
 
-  constructor(meta: Replica) {
+  constructor(meta: Partition) {
     this.#meta = meta
   }
 
   /** Registers a session or resumes a named one; durable when it resolves. */
   async register(registration: Registration): Promise<SessionHandle> {
     const issuedAt = this.#meta.logTime()
-    const reply = await this.#meta.call({ type: 'register', issuedAt, ...registration }, this.#sender)
-    return reply.value as SessionHandle
+    try {
+      return await this.#register(registration, issuedAt)
+    } catch (error) {
+      // Who does not lead may know the log time of long ago. This is no delayed copy: it may say what is now.
+      if (!isSillokError(error, 'REGISTER_TOO_OLD')) throw error
+      return await this.#register(registration, Number(error.details['logTime']))
+    }
   }
 
   /**
    * Makes the partition know the session under the epoch that meta has now: from then on older holders are
    * fenced there. Rejects with SESSION_EXPIRED when meta does not know it.
    */
-  async open(target: Replica, session: SessionId): Promise<void> {
+  async open(target: Partition, session: SessionId): Promise<void> {
     for (;;) {
       const { registered, metaIndex } = await this.#look(session)
       const { epoch, numbering } = registered
@@ -103,6 +108,11 @@ export class SessionDirectory {
     }
     await end()
     if (isAny) this.#meta.recordTime(limits.unloggedTimeMsMax)
+  }
+
+  async #register(registration: Registration, issuedAt: LogTime): Promise<SessionHandle> {
+    const reply = await this.#meta.call({ type: 'register', issuedAt, ...registration }, this.#sender)
+    return reply.value as SessionHandle
   }
 
   async #look(session: SessionId): Promise<{ registered: Registered; metaIndex: LogIndex }> {

@@ -10,7 +10,7 @@ import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Command, Write } from '../machine/command.js'
 import type { Done, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
-import type { Replica } from '../replica/replica.js'
+import type { Partition } from '../replica/partition.js'
 import { Counts } from './counts.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
@@ -48,7 +48,7 @@ export interface Waiting {
 
 /** The way from a call to the partition and back. */
 export class Asking {
-  readonly #replica: Replica
+  readonly #partition: Partition
   readonly #deadlines: Deadlines
   /** Counts what is asked. */
   readonly counts: Counts
@@ -56,12 +56,12 @@ export class Asking {
   readonly damaged: (reason: string) => void
 
   constructor(
-    replica: Replica,
+    partition: Partition,
     deadlines: Deadlines,
     counts = new Counts(),
     damaged: (reason: string) => void = () => {},
   ) {
-    this.#replica = replica
+    this.#partition = partition
     this.#deadlines = deadlines
     this.counts = counts
     this.damaged = damaged
@@ -73,7 +73,7 @@ export class Asking {
    */
   ask<R>(command: Command, bytes: number, request: Request<R>, options: CallOptions): Promise<R> {
     return new Promise((resolve, reject) => {
-      const call = new Call(this, this.#replica, this.#deadlines, request, options, resolve, reject)
+      const call = new Call(this, this.#partition, this.#deadlines, request, options, resolve, reject)
       call.send(command, bytes)
     })
   }
@@ -81,7 +81,7 @@ export class Asking {
   /** The same for a command that is made when its turn comes; deadline and signal count from now on. */
   askLater<R>(request: Request<R>, options: CallOptions, enqueue: (queued: Queued) => void): Promise<R> {
     return new Promise((resolve, reject) => {
-      enqueue(new Call(this, this.#replica, this.#deadlines, request, options, resolve, reject))
+      enqueue(new Call(this, this.#partition, this.#deadlines, request, options, resolve, reject))
     })
   }
 
@@ -116,11 +116,21 @@ export class Asking {
         left()
         if (wait.end()) reject(error)
       }
-      this.#replica.readBarrier(error => {
-        if (error !== undefined) failed(error)
-        else if (wait.settled) left()
-        else readNow(reading, done, failed)
-      })
+      const isForgotten = (): boolean => wait.settled
+      const attempt = (): void =>
+        this.#partition.readBarrier(error => {
+          const { replica } = this.#partition
+          // What fails because another replica took the place of this one is read there.
+          const again = (error: unknown): void => {
+            const isReplaced = replica.isReplaced || replica !== this.#partition.replica
+            if (isReplaced && !wait.settled) attempt()
+            else failed(error)
+          }
+          if (error !== undefined) failed(error)
+          else if (wait.settled) left()
+          else readNow(reading, done, again)
+        }, isForgotten)
+      attempt()
     })
   }
 }
@@ -142,7 +152,7 @@ type Refuse = (error: unknown) => void
 /** A request on its way. */
 class Call<R> extends Wait implements Ticket, Queued {
   readonly #asking: Asking
-  readonly #replica: Replica
+  readonly #partition: Partition
   readonly #request: Request<R>
   readonly #resolve: (result: R) => void
   readonly #refuse: (error: SillokError) => void
@@ -151,7 +161,7 @@ class Call<R> extends Wait implements Ticket, Queued {
 
   constructor(
     asking: Asking,
-    replica: Replica,
+    partition: Partition,
     deadlines: Deadlines,
     request: Request<R>,
     options: CallOptions,
@@ -160,7 +170,7 @@ class Call<R> extends Wait implements Ticket, Queued {
   ) {
     super(deadlines, options, reject)
     this.#asking = asking
-    this.#replica = replica
+    this.#partition = partition
     this.#request = request
     this.#resolve = resolve
     this.#refuse = reject
@@ -174,6 +184,10 @@ class Call<R> extends Wait implements Ticket, Queued {
     return this.#request.sender
   }
 
+  get isForgotten(): boolean {
+    return this.settled
+  }
+
   get isWaiting(): boolean {
     return !this.settled && !this.sent
   }
@@ -182,7 +196,7 @@ class Call<R> extends Wait implements Ticket, Queued {
     this.sent = true
     this.#command = command
     this.bytes = bytes
-    this.#replica.submit(this)
+    this.#partition.submit(this)
   }
 
   answer(result: Reply | SillokError): void {

@@ -26,7 +26,7 @@ export class Definer {
     const request = { sender: this, finish: () => {} }
     const work = async (): Promise<void> => {
       await this.#metaAsking.ask(command, 1024, request, options)
-      await this.#host.fedThrough(this.#host.meta.applied)
+      await this.#host.defined()
     }
     await this.#asking.until(work, options)
   }

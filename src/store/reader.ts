@@ -5,6 +5,7 @@ import { isSillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { Row, RowKey } from '../codec/row.js'
 import type { Clock } from '../env/clock.js'
+import type { Partition } from '../replica/partition.js'
 import type { State } from '../state/state.js'
 import type { StateView } from '../state/state-view.js'
 import type { Asking } from './asking.js'
@@ -21,17 +22,22 @@ interface Wanted {
 /** Reads rows of the data partition. */
 export class Reader {
   readonly #clock: Clock
-  readonly #state: State
+  readonly #partition: Pick<Partition, 'state'>
   readonly #asking: Asking
   readonly #room: WaitingRoom
   /** A read has ended, whoever still waits for it. */
   readonly #left = (): void => this.#room.leave()
   #wanted: Wanted[] = []
 
-  constructor(clock: Clock, state: State, asking: Asking, waitingMax: number = limits.waitingReadsMax) {
+  constructor(
+    clock: Clock,
+    partition: Pick<Partition, 'state'>,
+    asking: Asking,
+    waitingMax: number = limits.waitingReadsMax,
+  ) {
     this.#room = new WaitingRoom(waitingMax, 'reads')
     this.#clock = clock
-    this.#state = state
+    this.#partition = partition
     this.#asking = asking
   }
 
@@ -61,7 +67,7 @@ export class Reader {
     options: ReadOptions,
   ): AsyncGenerator<readonly (readonly [RowKey, Row])[], void, undefined> {
     try {
-      yield* piecesUntilAborted(() => this.#state.scan(range), options, 'the scan')
+      yield* piecesUntilAborted(() => this.#partition.state.scan(range), options, 'the scan')
     } catch (error) {
       throw this.#noticed(error)
     }
@@ -90,7 +96,7 @@ export class Reader {
 
   /** Reads rows as they are at this moment, whatever changes meanwhile; null where there is none. */
   async ofOneMoment<R>(reading: (view: Pick<StateView, 'getMany'>) => Promise<R>): Promise<R> {
-    const view = this.#state.view()
+    const view = this.#partition.state.view()
     try {
       return await reading(view)
     } finally {
@@ -103,7 +109,7 @@ export class Reader {
    * check.
    */
   row(key: RowKey): Row | null | Promise<Row | null> {
-    const known = this.#state.lookup(key)
+    const known = this.#partition.state.lookup(key)
     if (known !== undefined) return known
     return new Promise((resolve, reject) => {
       this.#wanted.push({ key, resolve, reject })
@@ -116,10 +122,11 @@ export class Reader {
     const wanted = this.#wanted
     this.#wanted = []
     const keys = wanted.map(({ key }) => key)
-    const loading = keys.length === 1 ? this.#loadSync(keys) : this.#state.load(keys)
+    const loading = keys.length === 1 ? this.#loadSync(keys) : this.#partition.state.load(keys)
     Promise.resolve(loading).then(
       loaded => {
-        for (const { key, resolve } of wanted) resolve(newest(this.#state.lookup(key), loaded.get(key)))
+        for (const { key, resolve } of wanted)
+          resolve(newest(this.#partition.state.lookup(key), loaded.get(key)))
         loaded.release()
       },
       error => {
@@ -129,7 +136,7 @@ export class Reader {
   }
 
   async #loadSync(keys: readonly RowKey[]): ReturnType<State['load']> {
-    return this.#state.loadSync(keys)
+    return this.#partition.state.loadSync(keys)
   }
 }
 

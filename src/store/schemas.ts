@@ -24,7 +24,7 @@ export class Schemas {
   /** All of them, as of now. */
   all(): ReadonlyMap<string, CollectionSchema> {
     const host = this.#host()
-    const changes = host?.data.state.partitionChanges(schemaPrefix) ?? -1
+    const changes = host?.data.changes(schemaPrefix) ?? -1
     if (host === undefined || changes === this.#seen) return this.#byName
     this.#seen = changes
     for (const schema of host.schemas()) this.#byName.set(schema.name, schema)

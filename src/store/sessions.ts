@@ -39,6 +39,8 @@ export class Sessions {
     const nonce = env.random.bytes(16).toString('hex')
     const handle = await host.sessions.register({ nonce, name, numbering, input })
     await host.sessions.open(host.data, handle.session)
+    // What older holders had released may be logged, and not be known here yet.
+    if (numbering === 'caller') await host.data.readable()
     const session = new Session(options, {
       asking,
       batches,

@@ -17,6 +17,7 @@ import type { Environment } from '../env/environment.js'
 import type { Done } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
+import type { MemberOptions } from '../replica/host-options.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
@@ -118,7 +119,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
 
   /**
    * Opens a store in an environment; see `open` for what holds then. `own`: other limits than the usual ones,
-   * for simulations.
+   * for simulations. `member`: its node is one of several; then what holds takes a majority of them.
    * @internal
    */
   static async open(
@@ -127,6 +128,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     listeners: StoreListeners = {},
     own: Partial<Limits> = {},
     indexTypes: IndexTypes = new IndexTypes(),
+    member?: MemberOptions,
   ): Promise<Store> {
     const store = new Store(env, folder, indexTypes, own)
     const beganMs = env.clock.monotonicMs()
@@ -137,28 +139,23 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       given: listeners,
       emit: (event, ...args) => store.emit(event as never, ...(args as never)),
     })
-    const indexes = (): readonly NamedIndexStatus[] => store.#host?.indexes.status() ?? []
+    const indexes = (): readonly NamedIndexStatus[] => store.#host?.status().indexes ?? []
     const watch = new Watch({ clock: env.clock, notices, limits: { ...limits, ...own }, indexes })
     store.#notices = notices
     store.#watch = watch
     const types = indexTypes.byName
-    const host = await Host.open({ env, folder, limits: own, indexTypes: types, ...watch.listeners() })
+    const told = watch.listeners()
+    const host = await Host.open({ env, folder, member, limits: own, indexTypes: types, ...told })
     store.#host = host
-    const damaged = (reason: string): void => watch.damaged(reason)
-    store.#asking = new Asking(host.data, store.#deadlines, store.#counts, damaged)
+    await host.whole().catch(error => host.close().then(() => Promise.reject(error)))
+    store.#asking = new Asking(host.data, store.#deadlines, store.#counts, reason => watch.damaged(reason))
     store.#definer = new Definer(host, store.#asking, new Asking(host.meta, store.#deadlines))
-    store.#reader = new Reader(env.clock, host.data.state, store.#asking, own.waitingReadsMax)
+    store.#reader = new Reader(env.clock, host.data, store.#asking, own.waitingReadsMax)
     store.#writer = new PlainWriter(store.#asking)
-    store.#batches = new Batches({
-      asking: store.#asking,
-      operations: store.#operations,
-      schemaOf: name => store.#schema(name),
-    })
-    store.#requests = new Requests({
-      asking: store.#asking,
-      reader: store.#reader,
-      writtenAt: (key, version) => host.writtenAt(key, version),
-    })
+    const [asking, operations] = [store.#asking, store.#operations]
+    store.#batches = new Batches({ asking, operations, schemaOf: name => store.#schema(name) })
+    const writtenAt: Host['writtenAt'] = (key, version) => host.writtenAt(key, version)
+    store.#requests = new Requests({ asking, reader: store.#reader, writtenAt })
     store.#questions = new IndexQuestions({
       clock: env.clock,
       host,
@@ -471,7 +468,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #collection(name: string, options: SchemaOptions | undefined, writer: Writer | undefined): AnyCollection {
     checkCollectionName(name)
     const validate = checkCollection(options)
-    const { state } = this.#open(this.#host).data
+    const { data } = this.#open(this.#host)
     const validation = validate === undefined ? undefined : new Validation(name, validate, this.#validations)
     const collection: AnyCollection = new Collection(name, {
       schema: () => this.#schema(name),
@@ -481,7 +478,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       indexReader: this.#open(this.#questions).reader,
       searchReader: this.#open(this.#questions).search,
       asking: this.#open(this.#asking),
-      state,
+      get state() {
+        return data.state
+      },
       locks: this.#locks,
       requests: this.#open(this.#requests),
       clock: this.#env.clock,

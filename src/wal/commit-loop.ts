@@ -73,6 +73,8 @@ export class CommitLoop {
   #controlDones: Done[] = []
   #controlBytes = 0
   #busy = false
+  /** When the batch that is being written was begun. */
+  #begunMs = 0
   #running = Promise.resolve()
   #scheduled = false
   #witnessTimer: Timer | undefined
@@ -113,6 +115,11 @@ export class CommitLoop {
   /** Bytes of appends that no batch holds yet. */
   get waitingBytes(): number {
     return this.#waitingBytes
+  }
+
+  /** How long the work of the moment takes by now; 0 if there is none. */
+  get commitAgeMs(): number {
+    return this.#busy ? this.#options.clock.monotonicMs() - this.#begunMs : 0
   }
 
   /** Begins; `anew`: the last batch is an opening, to be followed by the hard states and a witness. */
@@ -157,6 +164,7 @@ export class CommitLoop {
   kick(): void {
     if (this.#busy || this.#error !== undefined) return
     this.#busy = true
+    this.#begunMs = this.#options.clock.monotonicMs()
     this.#running = this.#run().catch(error => this.#fail(error))
   }
 
@@ -202,6 +210,7 @@ export class CommitLoop {
       this.#noteStall(plan === 'stalled')
       if (plan === 'stalled' || plan === 'nothing') break
       this.#witnessTimer?.stop()
+      this.#begunMs = this.#options.clock.monotonicMs()
       if (plan === 'rotate') await this.#rotate()
       else await this.#writeBatch(plan)
     }

@@ -220,6 +220,11 @@ export class Wal {
     }
   }
 
+  /** How long the batch that is being written takes by now, in milliseconds; 0 if there is none. */
+  get commitAgeMs(): number {
+    return this.#loop.commitAgeMs
+  }
+
   /**
    * Waits for what was appended, writes the clean close and closes the files. What cannot be written (disk or
    * ring full) is answered CLOSED_WHILE_WAITING.

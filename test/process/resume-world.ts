@@ -205,7 +205,7 @@ async function oldSession(
       },
       operations: new Operations(new IndexTypes()),
       writer,
-      reader: new Reader(env.clock, host.data.state, asking),
+      reader: new Reader(env.clock, host.data, asking),
       searchReader: undefined as never,
       indexReader: undefined as never,
       asking,

@@ -91,6 +91,13 @@ const commands: { [Type in AskedCommand['type']]: fc.Arbitrary<Extract<AskedComm
     issuedAt: index,
   }),
   keepAlive: fc.record({ type: fc.constant('keepAlive' as const), sessions: pairs }),
+  openSession: fc.record({
+    type: fc.constant('openSession' as const),
+    session: id,
+    epoch: index,
+    numbering,
+    metaIndex: index,
+  }),
   endSessions: fc.record({
     type: fc.constant('endSessions' as const),
     sessions: pairs,

@@ -6,7 +6,7 @@ import type { Backfill, Command } from '../../../src/machine/command.js'
 import { type ConstraintState, encodeConstraintState } from '../../../src/machine/constraint-state.js'
 import { constraintKey, constraintPrefix, documentKey } from '../../../src/machine/keys.js'
 import { ConstraintBuilds } from '../../../src/replica/constraint-builds.js'
-import type { Replica } from '../../../src/replica/replica.js'
+import type { Partition } from '../../../src/replica/partition.js'
 
 const pageMs = 10
 const entryMs = 5
@@ -45,8 +45,9 @@ async function build(pages: number, version: number, stale = 0) {
       own.entries.push((command as Backfill).keys.length)
       return { value: { isStale } }
     },
+    leads: true,
+    changes: () => 1,
     state: {
-      partitionChanges: () => 1,
       *partitionRows(prefix: string) {
         if (prefix === constraintPrefix && row !== undefined) yield [constraintKey(1), { value: row }]
       },
@@ -64,8 +65,8 @@ async function build(pages: number, version: number, stale = 0) {
   let work: Promise<void> = Promise.resolve()
   const builds = new ConstraintBuilds({
     clock: { monotonicMs: () => nowMs } as never,
-    meta: {} as Replica,
-    data: data as unknown as Replica,
+    meta: {} as Partition,
+    data: data as unknown as Partition,
     limits,
     pace: pace as unknown as BackgroundPace,
     background: begun => {

@@ -11,8 +11,8 @@ import { LeaderView } from '../../../src/replica/leader-view.js'
 import { LogClock } from '../../../src/replica/log-time.js'
 import { MetaFeed } from '../../../src/replica/meta-feed.js'
 import { Overlay } from '../../../src/replica/overlay.js'
+import type { Partition } from '../../../src/replica/partition.js'
 import { ReadBarrier } from '../../../src/replica/read-barrier.js'
-import type { Replica } from '../../../src/replica/replica.js'
 import { Waiters } from '../../../src/replica/waiters.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { State } from '../../../src/state/state.js'
@@ -137,6 +137,8 @@ t.test('what a partition refused to take from meta is brought again, and nothing
   const taken: number[] = []
   let refusal: SillokError | undefined
   const target = {
+    leads: true,
+    replica: { term: 1 },
     readable: async () => {},
     state: { lookup: () => null },
     call: async ({ through }: { through: number }) => {
@@ -145,8 +147,8 @@ t.test('what a partition refused to take from meta is brought again, and nothing
     },
   }
   const feed = new MetaFeed({
-    meta: meta as Replica,
-    target: target as unknown as Replica,
+    meta: meta as Partition,
+    target: target as unknown as Partition,
     async *read(from, through) {
       reads.push(`${from}-${through}`)
       yield log.slice(from - 1, through)
