@@ -88,6 +88,8 @@ export class Retentions {
     const group = this.#opened(partition)?.replica.group()
     const members = group && memberPlaces(group)
     if (partition === metaPartition) {
+      // A node that has no data partition yet does not know what that will need of meta's log.
+      if (this.#opened(dataPartition) === undefined) return undefined
       const { logged: position } = this.#parts.feed
       const owner = `partition ${dataPartition}`
       return members && [...members, { kind: 'partition', owner, position }]

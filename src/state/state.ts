@@ -10,6 +10,7 @@
  * goes to quarantine.
  */
 import { assert, must } from '../base/assert.js'
+import { SillokError } from '../base/errors.js'
 import type { LogIndex, Version } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Fact } from '../codec/facts.js'
@@ -57,6 +58,7 @@ export class State {
   readonly #loadGate: Gate
   readonly #maintenance: Maintenance
   readonly #newest: LogIndex
+  #isClosed = false
   readonly #scans = new Set<Scan>()
   readonly #views = new Set<StateView>()
   #applied: LogIndex
@@ -181,9 +183,10 @@ export class State {
   /**
    * Reads rows that memory does not know, all from one snapshot; release the result. Rejects with DAMAGED,
    * naming the key, when a row fails its check. The store goes on; the remedy is the owner's: to close it,
-   * remove the folder, and open again, which makes the state from the log.
+   * remove the folder, and open again, which makes the state from the log. CLOSED once the state is.
    */
   async load(keys: readonly RowKey[]): Promise<Loaded> {
+    this.#checkOpen()
     assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
     // Held before waiting: what memory knows now stays known, to memory or to the result.
     const view = this.#layers.hold()
@@ -194,6 +197,7 @@ export class State {
         return new Loaded(this.#layers, view, checkedRows(keys, asBytes, found))
       } catch (error) {
         this.#layers.release(view)
+        this.#checkOpen()
         throw error
       }
     })
@@ -201,6 +205,7 @@ export class State {
 
   /** The same for a lone command, at once; may hold the event loop while the disk is read. */
   loadSync(keys: readonly RowKey[]): Loaded {
+    this.#checkOpen()
     assert(this.isReadable, () => `load at ${this.#applied}, below the store's ${this.#newest}`)
     const view = this.#layers.hold()
     try {
@@ -336,11 +341,16 @@ export class State {
     try {
       await this.#maintenance.close(options.record)
     } finally {
+      this.#isClosed = true
       for (const scan of [...this.#scans]) await scan.return()
       for (const view of [...this.#views]) view.end()
       await this.#layers.close()
       await this.#store.close()
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new SillokError('CLOSED', 'the store is closed')
   }
 }
 

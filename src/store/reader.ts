@@ -22,7 +22,7 @@ interface Wanted {
 /** Reads rows of the data partition. */
 export class Reader {
   readonly #clock: Clock
-  readonly #partition: Pick<Partition, 'state'>
+  readonly #partition: Pick<Partition, 'state' | 'replica'>
   readonly #asking: Asking
   readonly #room: WaitingRoom
   /** A read has ended, whoever still waits for it. */
@@ -31,7 +31,7 @@ export class Reader {
 
   constructor(
     clock: Clock,
-    partition: Pick<Partition, 'state'>,
+    partition: Pick<Partition, 'state' | 'replica'>,
     asking: Asking,
     waitingMax: number = limits.waitingReadsMax,
   ) {
@@ -83,15 +83,23 @@ export class Reader {
     if (level === undefined || level === 'linearizable') {
       return this.#asking.read(options, reading, this.#left)
     }
+    const { replica } = this.#partition
     let work: R | Promise<R>
     try {
       work = reading()
     } catch (error) {
-      this.#left()
-      throw error
+      work = Promise.reject(error)
     }
-    const read = Promise.resolve(work).finally(this.#left)
-    return work instanceof Promise ? this.#asking.until(() => read, options, false) : read
+    if (!(work instanceof Promise)) {
+      this.#left()
+      return Promise.resolve(work)
+    }
+    const read = work.catch(error => {
+      // Another replica took the place of the one that was read: there it is known.
+      if (!replica.isReplaced && replica === this.#partition.replica) throw error
+      return this.#asking.read(options, reading, () => {})
+    })
+    return this.#asking.until(() => read.finally(this.#left), options, false)
   }
 
   /** Reads rows as they are at this moment, whatever changes meanwhile; null where there is none. */

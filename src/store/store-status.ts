@@ -1,5 +1,7 @@
 /** What a store tells: while it is opened, when something happens to it, and when it is asked. */
 import type { SillokError } from '../base/errors.js'
+import type { Host } from '../replica/host.js'
+import type { MemberOptions } from '../replica/host-options.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import type { PartitionStatus } from '../replica/partition-status.js'
 import type { WalStatus } from '../wal/wal.js'
@@ -14,6 +16,12 @@ export interface StoreListeners {
   readonly failed?: ((error: SillokError) => void) | undefined
   /** Takes what the store has to say; nothing is said without one. What it throws is dropped. */
   readonly logger?: Logger | undefined
+}
+
+/** A store whose node is one of several. */
+export interface StoreMember extends MemberOptions {
+  /** Called when its node takes part, which others may need before this store may be used. */
+  readonly joined?: (host: Host) => void
 }
 
 /** What a store says of itself. */

@@ -17,7 +17,6 @@ import type { Environment } from '../env/environment.js'
 import type { Done } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
-import type { MemberOptions } from '../replica/host-options.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
 import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
@@ -69,7 +68,7 @@ import { Requests, unlessAnswered } from './requests.js'
 import { Schemas } from './schemas.js'
 import type { Session } from './session.js'
 import { Sessions } from './sessions.js'
-import type { StoreListeners, StoreStatus } from './store-status.js'
+import type { StoreListeners, StoreMember, StoreStatus } from './store-status.js'
 import { untilAborted } from './until-aborted.js'
 import { type DocumentSchema, type SchemaInput, type SchemaOutput, Validation } from './validation.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -128,7 +127,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     listeners: StoreListeners = {},
     own: Partial<Limits> = {},
     indexTypes: IndexTypes = new IndexTypes(),
-    member?: MemberOptions,
+    member?: StoreMember,
   ): Promise<Store> {
     const store = new Store(env, folder, indexTypes, own)
     const beganMs = env.clock.monotonicMs()
@@ -147,6 +146,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const told = watch.listeners()
     const host = await Host.open({ env, folder, member, limits: own, indexTypes: types, ...told })
     store.#host = host
+    member?.joined?.(host)
     await host.whole().catch(error => host.close().then(() => Promise.reject(error)))
     store.#asking = new Asking(host.data, store.#deadlines, store.#counts, reason => watch.damaged(reason))
     store.#definer = new Definer(host, store.#asking, new Asking(host.meta, store.#deadlines))

@@ -1,0 +1,232 @@
+/**
+ * What goes wrong in a world, and how much of it at a time.
+ *
+ * The budget: what a majority of the nodes has synced is not harmed. Crashes, power losses of all at once, and
+ * whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
+ * nodes and the same ones for the whole life of a world, lose their disk or have it rot.
+ */
+import type { ReplicaId } from '../../base/ids.js'
+import type { Random } from '../../base/random.js'
+import type { SimNetwork } from '../../sim/sim-network.js'
+import { hostOf, nodeFolder, type WorldNode } from './world-node.js'
+
+/** The names of the faults that a world may have; each has others of them, so that rare ones are met alone. */
+export const worldFaults = [
+  'kill',
+  'powerLoss',
+  'crashInOperation',
+  'powerLossOfAll',
+  'stop',
+  'stall',
+  'suspend',
+  'clockRate',
+  'wallJump',
+  'slowDisk',
+  'hungDisk',
+  'fullDisk',
+  'failedSync',
+  'readError',
+  'storeWrite',
+  'slowStore',
+  'hungStore',
+  'wipe',
+  'rotAtRest',
+  'cut',
+  'isolate',
+  'isolateLeader',
+  'bridge',
+  'flap',
+  'break',
+  'tear',
+  'refuse',
+  'storm',
+  'delay',
+  'transfer',
+] as const
+
+/** A fault that a world may have. */
+export type WorldFault = (typeof worldFaults)[number]
+
+/** The world as its faults have it. */
+export interface FaultyWorld {
+  readonly nodes: readonly WorldNode[]
+  readonly cables: SimNetwork
+  readonly random: Random
+  /** Nodes that may lose what they have synced. */
+  readonly victims: readonly WorldNode[]
+  readonly after: (ms: number, call: () => void) => void
+  /** A node whose replica leads one of the partitions, if there is one. */
+  readonly leader: () => WorldNode | undefined
+  /** The replicas of the node that are to lead, when leadership is handed over. */
+  readonly replicaOn: (node: number) => ReplicaId
+  /** Gives the node an empty disk and new replicas; nothing while another node is being given some. */
+  readonly replace: (node: WorldNode) => void
+  readonly told: (node: number | undefined, what: string) => void
+}
+
+/** All faults of one world. */
+export class Faults {
+  readonly #world: FaultyWorld
+  readonly #random: Random
+  /** How often each was begun. */
+  readonly begun: Partial<Record<WorldFault, number>> = {}
+
+  constructor(world: FaultyWorld) {
+    this.#world = world
+    this.#random = world.random
+  }
+
+  /** Begins one, at some node; those that last end by themselves or with `calm`. */
+  strike(fault: WorldFault): void {
+    const { nodes, told, leader } = this.#world
+    const node = this.#random.chance(0.3) ? (leader() ?? this.#random.pick(nodes)) : this.#random.pick(nodes)
+    this.begun[fault] = (this.begun[fault] ?? 0) + 1
+    told(node.node, `fault ${fault}`)
+    this.#acts[fault](node)
+  }
+
+  /** Everything that lasts ends; clocks that are wrong stay so. */
+  calm(): void {
+    const { nodes, cables } = this.#world
+    cables.calm()
+    for (const { machine } of nodes) {
+      machine.disk.calm()
+      machine.keyValue.calm()
+      machine.clock.resume()
+    }
+  }
+
+  readonly #acts: Record<WorldFault, (node: WorldNode) => void> = {
+    kill: node => node.crash('all'),
+    powerLoss: node => node.crash(this.#random.pick(['none', 'any'])),
+    crashInOperation: node => {
+      node.crashSoon(
+        1 + this.#random.below(this.#random.pick([5, 60])),
+        this.#random.pick(['all', 'none', 'any']),
+      )
+    },
+    powerLossOfAll: () => {
+      if (this.#random.chance(0.7)) return
+      for (const node of this.#world.nodes) node.crash(this.#random.pick(['none', 'any']))
+    },
+    stop: node => node.stop(),
+    stall: ({ machine }) => {
+      machine.clock.stall(this.#ms([20, 300, 5000]), this.#random.pick(['timers', 'poll', 'check']))
+    },
+    suspend: ({ machine }) => {
+      const { clock } = machine
+      clock.pause()
+      this.#world.after(this.#ms([300, 4000, 12_000]), () => clock.resume())
+    },
+    clockRate: ({ machine }) => machine.clock.setRate(0.9 + 0.2 * this.#random.fraction()),
+    wallJump: ({ machine }) => machine.clock.jumpWall(this.#random.below(7_200_000) - 3_600_000),
+    slowDisk: ({ machine }) =>
+      this.#fora(
+        () => machine.disk.setSlow([1, this.#ms([20, 200])]),
+        () => machine.disk.setSlow(undefined),
+      ),
+    hungDisk: ({ machine }) => {
+      const { disk } = machine
+      this.#fora(
+        () => disk.hang(),
+        () => disk.letGo(),
+      )
+    },
+    fullDisk: ({ machine }) => {
+      const { disk } = machine
+      this.#fora(
+        () => disk.setFull(true),
+        () => disk.setFull(false),
+      )
+    },
+    failedSync: ({ machine }) => machine.disk.failNextSync(),
+    readError: ({ machine }) => machine.disk.arrange('read-error'),
+    storeWrite: ({ machine }) => machine.keyValue.failWrites({ times: 1 }),
+    slowStore: ({ machine }) => {
+      const { keyValue } = machine
+      this.#fora(
+        () => keyValue.setSlow([1, this.#ms([20, 200])]),
+        () => keyValue.setSlow(undefined),
+      )
+    },
+    hungStore: ({ machine }) => {
+      const { keyValue } = machine
+      this.#fora(
+        () => keyValue.hang(),
+        () => keyValue.letGo(),
+      )
+    },
+    wipe: () => this.#world.replace(this.#random.pick(this.#world.victims)),
+    rotAtRest: () => this.#rotAtRest(this.#random.pick(this.#world.victims)),
+    cut: node => this.#cut(node, this.#other(node)),
+    isolate: node => this.#isolate(node),
+    isolateLeader: () => this.#isolate(this.#world.leader() ?? this.#random.pick(this.#world.nodes)),
+    bridge: node => {
+      const others = this.#world.nodes.filter(other => other !== node)
+      const half = Math.ceil(others.length / 2)
+      const [one, two] = [others.slice(0, half), others.slice(half)].map(side =>
+        side.map(({ node: id }) => hostOf(id)),
+      )
+      this.#world.cables.part(one ?? [], two ?? [])
+    },
+    flap: node => {
+      const [a, b] = [node, this.#other(node)].map(({ node: id }) => hostOf(id))
+      if (a === undefined || b === undefined) return
+      const upMs = this.#ms([50, 2000])
+      const downMs = this.#ms([50, 8000])
+      this.#world.cables.flap(a, b, { upMs: [1, upMs], downMs: [1, downMs] })
+    },
+    break: node => this.#world.cables.break(hostOf(node.node), hostOf(this.#other(node).node)),
+    tear: node =>
+      this.#world.cables.tearAt(hostOf(node.node), hostOf(this.#other(node).node), 1 + this.#random.below(9)),
+    refuse: node => this.#world.cables.refuse(hostOf(node.node)),
+    storm: () => this.#world.cables.storm([0.05, this.#random.pick([1, 30, 300])]),
+    delay: node => {
+      this.#world.cables.delay(hostOf(node.node), hostOf(this.#other(node).node), [1, this.#ms([30, 900])])
+    },
+    transfer: node => {
+      const to = this.#world.replicaOn(this.#other(node).node)
+      for (const partition of [node.host?.meta, node.host?.data]) {
+        if (partition?.leads === true && this.#random.chance(0.7)) partition.replica.transferLeader(to)
+      }
+    },
+  }
+
+  #ms(most: readonly number[]): number {
+    return 1 + this.#random.below(this.#random.pick(most))
+  }
+
+  /** Begins something that ends by itself after a while. */
+  #fora(begin: () => void, end: () => void): void {
+    begin()
+    this.#world.after(this.#ms([200, 3000, 10_000]), end)
+  }
+
+  #other(node: WorldNode): WorldNode {
+    return this.#random.pick(this.#world.nodes.filter(other => other !== node))
+  }
+
+  #cut(from: WorldNode, to: WorldNode): void {
+    this.#world.cables.cut(hostOf(from.node), hostOf(to.node))
+  }
+
+  #isolate(node: WorldNode): void {
+    for (const other of this.#world.nodes) {
+      if (other === node) continue
+      this.#cut(node, other)
+      this.#cut(other, node)
+    }
+  }
+
+  /**
+   * The process ends in order, and then bits turn in its files: also in the log, whose last batches nothing
+   * else proves after a crash.
+   */
+  #rotAtRest(node: WorldNode): void {
+    node.stop(() => {
+      const where = this.#random.pick(['wal/', 'partitions/', ''])
+      const path = node.machine.disk.rotAny(this.#random, one => one.startsWith(`${nodeFolder}/${where}`))
+      this.#world.told(node.node, `a bit of ${path} turned`)
+    })
+  }
+}

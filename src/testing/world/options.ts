@@ -1,0 +1,50 @@
+/** What a world is made from, and what its seed draws of it. */
+import type { Limits } from '../../base/limits.js'
+import type { Random } from '../../base/random.js'
+import type { IndexType } from '../../derived/contract.js'
+import type { Workload } from '../workloads/workload.js'
+import { type WorldFault, worldFaults } from './faults.js'
+import { drawnLimits } from './knobs.js'
+
+/** A world; what is not said is drawn from the seed. */
+export interface WorldOptions {
+  readonly seed: string
+  /** Simulated milliseconds for which there are faults; 45,000 if not said. */
+  readonly faultMs?: number | undefined
+  readonly nodes?: 1 | 3 | 5 | undefined
+  readonly faults?: readonly WorldFault[] | undefined
+  /** Names of workloads; of all that are known if not said. */
+  readonly workloads?: readonly string[] | undefined
+  /** Limits of the nodes, instead of those that are drawn. */
+  readonly limits?: Partial<Limits> | undefined
+  /** Kinds of indexes of your own. */
+  readonly indexTypes?: readonly IndexType[] | undefined
+  /** Workloads of your own, beside those that are drawn. */
+  readonly ownWorkloads?: ((nowNs: () => number) => readonly Workload[]) | undefined
+}
+
+/** A world of which everything is said. */
+export interface DrawnOptions {
+  readonly faultMs: number
+  readonly nodes: number
+  readonly faults: readonly WorldFault[]
+  readonly workloads: readonly string[]
+  readonly limits: Partial<Limits>
+}
+
+/** Draws what is not said. Each thing has chance of its own: saying one changes none of the others. */
+export function drawOptions(options: WorldOptions, random: Random, known: readonly string[]): DrawnOptions {
+  const some = <T>(all: readonly T[], stream: string): readonly T[] => {
+    const own = random.split(stream)
+    const share = own.pick([0.3, 0.6, 1])
+    const drawn = all.filter(() => own.chance(share))
+    return drawn.length > 0 ? drawn : all
+  }
+  return {
+    faultMs: options.faultMs ?? 45_000,
+    nodes: options.nodes ?? random.split('nodes').pick([3, 3, 5]),
+    faults: options.faults ?? some(worldFaults, 'faults'),
+    workloads: options.workloads ?? some(known, 'workloads'),
+    limits: { ...drawnLimits(random.split('limits')), ...options.limits },
+  }
+}

@@ -1,0 +1,416 @@
+/**
+ * One seed, one world: several nodes, each the code that runs in production, clients at work on all of them,
+ * and faults, until the time for them is over. What was acknowledged must be there then, what was refused must
+ * have had a reason, and a cluster whose nodes can reach each other must come to rest, with the same log and
+ * the same rows everywhere; also after the power was lost on all nodes at once.
+ */
+import { assert, must } from '../../base/assert.js'
+import { isSillokError, SillokError } from '../../base/errors.js'
+import { type LogIndex, metaPartition, type PartitionId } from '../../base/ids.js'
+import { Random } from '../../base/random.js'
+import type { OpenedReplica } from '../../replica/open-replica.js'
+import { dataPartition } from '../../replica/partition-folders.js'
+import { FaultCounts } from '../../sim/fault-counts.js'
+import { SimClock } from '../../sim/sim-clock.js'
+import { SimNetwork } from '../../sim/sim-network.js'
+import { trapGlobals } from '../../sim/trapped-globals.js'
+import { IndexTypes } from '../../store/index-types.js'
+import type { Store } from '../../store/store.js'
+import { workloadsOf } from '../workloads/all.js'
+import type { World as ClientWorld, Told, Workload } from '../workloads/workload.js'
+import { checkAgreement } from './agreement.js'
+import { Faults } from './faults.js'
+import { Operator } from './operator.js'
+import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
+import { Timeline } from './timeline.js'
+import { Watcher } from './watcher.js'
+import { listeningAt, WorldNode } from './world-node.js'
+
+/** What happened in a world. */
+export interface WorldReport {
+  readonly options: DrawnOptions
+  /** Simulated milliseconds from the first start to the end of the checks. */
+  readonly simulatedMs: number
+  /** How often each hardware fault took effect. */
+  readonly faults: FaultCounts
+  /** How often each fault of the world was begun. */
+  readonly begun: Faults['begun']
+  /** What the workloads looked at, by name. */
+  readonly checked: Readonly<Record<string, number>>
+  readonly counts: WorldCounts
+  /** Two runs of one seed have the same. */
+  readonly digest: string
+}
+
+/** Of what happened, how often. */
+export interface WorldCounts {
+  leaders: number
+  /** Positions at which the states of two replicas were compared. */
+  compared: number
+  replaced: number
+  /** Nodes that refused to open what was on their disk. */
+  refusedToOpen: number
+  falls: number
+}
+
+/** After the faults a cluster has so long to come to rest. */
+const restMs = 90_000
+const lookMs = 50
+const partitions = [metaPartition, dataPartition]
+
+/** A world that broke a promise: what, when, and how to see it again. */
+export class WorldFailure extends Error {
+  /** The last things that happened. */
+  readonly timeline: string
+
+  constructor(message: string, timeline: string, cause: unknown) {
+    super(message, { cause })
+    this.timeline = timeline
+  }
+}
+
+/** One world; run it once. */
+export class World {
+  readonly options: DrawnOptions
+  readonly #seed: string
+  readonly #random: Random
+  readonly #clock = new SimClock()
+  readonly #cables: SimNetwork
+  readonly #nodes: readonly WorldNode[]
+  readonly #faults: Faults
+  /** They may lose what they have synced. */
+  readonly #victims: readonly WorldNode[]
+  readonly #faultCounts = new FaultCounts()
+  readonly #operator: Operator
+  readonly #watcher = new Watcher()
+  readonly #timeline: Timeline
+  readonly #workloads: readonly Workload[]
+  readonly #counts: WorldCounts = { leaders: 0, compared: 0, replaced: 0, refusedToOpen: 0, falls: 0 }
+  /** A node that is being given new replicas. */
+  #replacing: WorldNode | undefined
+  #isFaulty = true
+  #fail: (error: unknown) => void = () => {}
+
+  constructor(options: WorldOptions) {
+    this.#seed = options.seed
+    this.#random = new Random(options.seed)
+    const nowNs = (): number => Math.round(this.#clock.monotonicMs() * 1e6)
+    const known = workloadsOf(nowNs)
+    this.options = drawOptions(
+      options,
+      this.#random.split('options'),
+      known.map(({ name }) => name),
+    )
+    const { workloads, nodes } = this.options
+    const own = options.ownWorkloads?.(nowNs) ?? []
+    this.#workloads = [...known.filter(({ name }) => workloads.includes(name)), ...own]
+    this.#timeline = new Timeline(() => this.#clock.monotonicMs())
+    this.#cables = new SimNetwork({
+      clock: this.#clock,
+      random: this.#random.split('cables'),
+      faults: this.#faultCounts,
+    })
+    const numbers = Array.from({ length: nodes }, (_, place) => place + 1)
+    this.#operator = new Operator({
+      partitions,
+      founders: numbers,
+      pause: ms => this.#pause(ms),
+      leader: partition => this.#leader(partition)?.opened,
+      told: (node, what) => this.#timeline.note(node, what),
+    })
+    this.#nodes = numbers.map(node =>
+      this.#makeNode(node, numbers, new IndexTypes([...(options.indexTypes ?? [])])),
+    )
+    const random = this.#random.split('faults')
+    const most = Math.ceil(nodes / 2) - 1
+    this.#victims = most > 0 ? this.#nodes.slice(0, most) : this.#nodes
+    this.#faults = new Faults({
+      nodes: this.#nodes,
+      cables: this.#cables,
+      random,
+      victims: this.#victims,
+      after: (ms, call) => void this.#clock.after(ms, call),
+      leader: () => this.#leader(random.pick(partitions))?.node,
+      replicaOn: node => this.#operator.replicaOn(node),
+      replace: node => this.#replace(node),
+      told: (node, what) => this.#timeline.note(node, what),
+    })
+  }
+
+  /** From empty disks to the end. Throws a WorldFailure. */
+  async run(): Promise<WorldReport> {
+    const broken = new Promise<never>((_, reject) => {
+      this.#fail = reject
+    })
+    broken.catch(() => {})
+    const checked: Record<string, number> = {}
+    const release = trapGlobals()
+    try {
+      await this.#clock.run(Promise.race([this.#live(checked), broken]))
+    } catch (cause) {
+      const what = cause instanceof Error ? cause.message : String(cause)
+      const when = `seed ${this.#seed}, at ${this.#clock.monotonicMs()} ms`
+      throw new WorldFailure(`${when}: ${what}`, this.#timeline.text(200), cause)
+    } finally {
+      release()
+    }
+    this.#counts.leaders = this.#watcher.leaders
+    this.#counts.compared = this.#watcher.compared
+    return {
+      options: this.options,
+      simulatedMs: this.#clock.monotonicMs(),
+      faults: this.#faultCounts,
+      begun: this.#faults.begun,
+      checked,
+      counts: this.#counts,
+      digest: `${this.#clock.fired} ${this.#clock.monotonicMs()}`,
+    }
+  }
+
+  async #live(checked: Record<string, number>): Promise<void> {
+    for (const node of this.#nodes) node.start()
+    this.#watch()
+    await this.#within(this.#define(), 'the collections are not defined')
+    const clients = this.#workloads.flatMap(workload =>
+      Array.from({ length: workload.clients }, (_, number) => this.#client(workload, number)),
+    )
+    for (const client of clients) client.catch(error => this.#fail(error))
+    await this.#strike()
+    this.#isFaulty = false
+    this.#faults.calm()
+    for (const node of this.#nodes) node.crashIfDue()
+    await this.#within(Promise.all(clients), 'the clients are not served')
+    await this.#verify(checked)
+    this.#timeline.note(undefined, 'the power goes on all nodes at once')
+    for (const node of this.#nodes) node.crash('none')
+    await this.#verify(checked)
+  }
+
+  // --- Nodes
+
+  #makeNode(node: number, numbers: readonly number[], indexTypes: IndexTypes): WorldNode {
+    const made: WorldNode = new WorldNode({
+      node,
+      founders: { replica: node, voters: numbers },
+      clock: this.#clock,
+      random: this.#random.split(`node ${node}`),
+      cables: this.#cables,
+      limits: this.options.limits,
+      indexTypes,
+      faults: this.#faultCounts,
+      addressOf: replica => {
+        const place = this.#operator.nodeOf(replica)
+        return place === undefined ? undefined : listeningAt(place)
+      },
+      told: what => this.#timeline.note(node, what),
+      ended: () => this.#startSoon(made),
+      lost: () => {
+        this.#counts.refusedToOpen += 1
+        this.#replace(made)
+      },
+      alarmed: alarm => this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
+      failed: error => this.#fail(error),
+    })
+    return made
+  }
+
+  #startSoon(node: WorldNode): void {
+    this.#counts.falls += 1
+    const random = this.#random.split(`start ${this.#counts.falls}`)
+    this.#clock.after(random.below(random.pick([30, 3000])), () => node.start())
+  }
+
+  /** One after the other; a node that cannot be replaced now stays out until it can. */
+  #replace(node: WorldNode): void {
+    if (this.#replacing !== undefined) {
+      if (node.state === 'lost' && node !== this.#replacing) this.#clock.after(500, () => this.#replace(node))
+      return
+    }
+    this.#replacing = node
+    this.#counts.replaced += 1
+    this.#operator.replace(node).then(
+      () => {
+        this.#replacing = undefined
+        if (node.state === 'lost') this.#replace(node)
+      },
+      error => this.#fail(error),
+    )
+  }
+
+  // --- Clients
+
+  async #define(): Promise<void> {
+    const random = this.#random.split('define')
+    for (const workload of this.#workloads) {
+      for (;;) {
+        const told = await this.#ask(random, store => workload.define(store))
+        if (told.how === 'answered') break
+        await this.#pause(100)
+      }
+    }
+  }
+
+  async #client(workload: Workload, number: number): Promise<void> {
+    const world: ClientWorld = {
+      nowNs: () => Math.round(this.#clock.monotonicMs() * 1e6),
+      isOver: () => !this.#isFaulty,
+      pause: ms => this.#pause(ms),
+      ask: (random, call) => this.#ask(random, call),
+    }
+    await workload.client(world, number, this.#random.split(`${workload.name} ${number}`))
+  }
+
+  async #ask<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
+    const up = this.#nodes.filter(({ store }) => store !== undefined)
+    if (up.length === 0) return { how: 'nobody' }
+    const node = random.pick(up)
+    try {
+      const value = await node.orEnd(call(must(node.store, 'a store')).then(answer => ({ answer })))
+      return value === undefined ? { how: 'gone' } : { how: 'answered', value: value.answer }
+    } catch (error) {
+      if (error instanceof SillokError) return { how: 'refused', error }
+      throw error
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise(resolve => this.#clock.after(ms, resolve))
+  }
+
+  // --- Faults
+
+  async #strike(): Promise<void> {
+    const random = this.#random.split('strikes')
+    const end = this.#clock.monotonicMs() + this.options.faultMs
+    const pace = random.pick([300, 1500, 6000])
+    while (this.#clock.monotonicMs() < end) {
+      await this.#pause(random.below(pace))
+      if (random.chance(0.25)) this.#faults.calm()
+      else if (this.options.faults.length > 0) this.#faults.strike(random.pick(this.options.faults))
+    }
+  }
+
+  // --- Checks
+
+  #watch(): void {
+    try {
+      for (const { partition, opened } of this.#replicas()) this.#watcher.look(partition, opened)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.#clock.after(lookMs, () => this.#watch(), { idle: true })
+  }
+
+  /** Everybody comes back, and all have what the leaders have; then everything is compared. */
+  async #verify(checked: Record<string, number>): Promise<void> {
+    for (;;) {
+      await this.#within(this.#whole(), 'the cluster does not come to rest')
+      const damaged = await this.#compare()
+      if (damaged === undefined) break
+      this.#counts.refusedToOpen += 1
+      this.#replace(damaged)
+    }
+    for (const node of this.#nodes) {
+      const store = must(node.store, `the store of node ${node.node}`)
+      for (const workload of this.#workloads) {
+        try {
+          checked[workload.name] = await workload.check(store)
+        } catch (error) {
+          throw new Error(`${workload.name}, at node ${node.node}: ${String(error)}`, { cause: error })
+        }
+      }
+    }
+  }
+
+  /** Compares all replicas; a node whose segments turn out to be damaged, or undefined. */
+  async #compare(): Promise<WorldNode | undefined> {
+    for (const partition of partitions) {
+      for (const node of this.#nodes) {
+        const { segments } = this.#openedAt(node, partition)
+        try {
+          await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
+        } catch (error) {
+          if (!isSillokError(error, 'DAMAGED') || !this.#victims.includes(node)) throw error
+          return node
+        }
+      }
+    }
+    await this.#within(this.#whole(), 'the cluster does not come to rest')
+    const at = (partition: PartitionId): readonly OpenedReplica[] =>
+      this.#nodes.map(node => this.#openedAt(node, partition))
+    for (const partition of partitions) await checkAgreement(at(partition))
+    return undefined
+  }
+
+  async #whole(): Promise<void> {
+    for (;;) {
+      await this.#pause(lookMs)
+      const isUp = this.#nodes.every(({ store }) => store !== undefined)
+      if (isUp && this.#replacing === undefined && partitions.every(partition => this.#isAtRest(partition)))
+        return
+    }
+  }
+
+  #isAtRest(partition: PartitionId): boolean {
+    const leader = this.#leader(partition)
+    if (leader === undefined) return false
+    const { commit, lastIndex } = leader.opened.replica.group()
+    const applied = (node: WorldNode): LogIndex => this.#openedAt(node, partition).replica.applied
+    return commit === lastIndex && this.#nodes.every(node => applied(node) === commit)
+  }
+
+  #openedAt(node: WorldNode, partition: PartitionId): OpenedReplica {
+    const host = must(node.host, `the host of node ${node.node}`)
+    return (partition === metaPartition ? host.meta : host.data).opened
+  }
+
+  async #within<T>(work: Promise<T>, otherwise: string): Promise<T> {
+    const late = this.#pause(restMs).then(() => {
+      const groups = this.#replicas().map(({ node, partition, opened }) => {
+        const { role, term, commit, applied, lastIndex, configuration } = opened.replica.group()
+        return {
+          node: node.node,
+          state: node.state,
+          partition,
+          role,
+          term,
+          commit,
+          applied,
+          lastIndex,
+          voters: configuration.voters,
+        }
+      })
+      const states = this.#nodes.map(({ node, state }) => `${node} ${state}`)
+      throw new Error(
+        `${otherwise}: ${states.join(', ')}; ${groups.map(group => JSON.stringify(group)).join('\n')}`,
+      )
+    })
+    return await Promise.race([work, late])
+  }
+
+  /** All replicas of living processes. */
+  #replicas(): {
+    readonly node: WorldNode
+    readonly partition: PartitionId
+    readonly opened: OpenedReplica
+  }[] {
+    return this.#nodes.flatMap(node => {
+      const { host } = node
+      if (host === undefined || !node.takesPart) return []
+      return [host.meta, host.data]
+        .filter(({ isHere }) => isHere)
+        .map(({ id, opened }) => ({ node, partition: id, opened }))
+    })
+  }
+
+  /** Who leads in the newest term. */
+  #leader(partition: PartitionId): { readonly node: WorldNode; readonly opened: OpenedReplica } | undefined {
+    const leaders = this.#replicas().filter(one => one.partition === partition && one.opened.replica.leads)
+    assert(
+      leaders.every(({ opened }) => opened.replica.term > 0),
+      'a leader has a term',
+    )
+    return leaders.sort((a, b) => b.opened.replica.term - a.opened.replica.term)[0]
+  }
+}
