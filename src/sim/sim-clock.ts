@@ -7,6 +7,10 @@
 import { assert } from '../base/assert.js'
 import type { MonotonicMs, WallMs } from '../base/ids.js'
 import type { Clock, Timer } from '../env/clock.js'
+import type { FaultCounts } from './fault-counts.js'
+import { SimProcessClock, type SimProcessOptions } from './sim-process-clock.js'
+
+export type { SimProcessClock }
 
 interface Event {
   readonly atMs: number
@@ -14,6 +18,9 @@ interface Event {
   readonly idle: boolean
   call: (() => void) | undefined
 }
+
+/** The real one, also while it is trapped for all others (see trapped-globals.ts). */
+const nextTurn = globalThis.setImmediate
 
 /** Turns of the event loop with nothing to fire before a world counts as stuck. */
 const quietTurnsMax = 3
@@ -29,9 +36,12 @@ export class SimClock implements Clock {
   #busy = 0
   #running = false
   readonly #wallStartMs: WallMs
+  readonly #faults: FaultCounts | undefined
 
-  constructor(wallStartMs: WallMs = 1_700_000_000_000) {
+  /** `faults`: where the clocks of processes count theirs. */
+  constructor(wallStartMs: WallMs = 1_700_000_000_000, faults?: FaultCounts) {
     this.#wallStartMs = wallStartMs
+    this.#faults = faults
   }
 
   /** How many events have fired. */
@@ -61,9 +71,13 @@ export class SimClock implements Clock {
     this.#busy++
   }
 
-  /** A clock for one process of the simulation: with the same time, and timers that die with it. */
-  process(wallSkewMs = 0): SimProcessClock {
-    return new SimProcessClock(this, wallSkewMs)
+  /**
+   * A clock for one process of the simulation: with the same time (or one of its own, see there), and timers
+   * that die with it. A number: how far its wall clock is ahead.
+   */
+  process(options: number | SimProcessOptions = {}): SimProcessClock {
+    const given = typeof options === 'number' ? { wallSkewMs: options } : options
+    return new SimProcessClock(this, { faults: this.#faults, ...given })
   }
 
   /**
@@ -101,13 +115,13 @@ export class SimClock implements Clock {
           }
           quiet = this.#fireNext() ? 0 : quiet + 1
           if (quiet > quietTurnsMax) throw new Error(this.#stuck())
-          setImmediate(turn)
+          nextTurn(turn)
         } catch (error) {
           this.#running = false
           reject(error)
         }
       }
-      setImmediate(turn)
+      nextTurn(turn)
     })
   }
 
@@ -197,55 +211,4 @@ export class SimClock implements Clock {
 
 function before(a: Event, b: Event): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence)
-}
-
-/** The clock as one process sees it. After `kill` none of its timers fires. */
-export class SimProcessClock implements Clock {
-  readonly #clock: SimClock
-  readonly #wallSkewMs: number
-  readonly #timers = new Set<Timer>()
-  #dead = false
-
-  constructor(clock: SimClock, wallSkewMs: number) {
-    this.#clock = clock
-    this.#wallSkewMs = wallSkewMs
-  }
-
-  monotonicMs(): MonotonicMs {
-    return this.#clock.monotonicMs()
-  }
-
-  wallMs(): WallMs {
-    return this.#clock.wallMs() + this.#wallSkewMs
-  }
-
-  after(ms: number, call: () => void, options?: { readonly idle?: boolean }): Timer {
-    if (this.#dead) return { stop: () => {} }
-    const timer = this.#clock.after(
-      ms,
-      () => {
-        this.#timers.delete(timer)
-        call()
-      },
-      options,
-    )
-    this.#timers.add(timer)
-    return {
-      stop: () => {
-        this.#timers.delete(timer)
-        timer.stop()
-      },
-    }
-  }
-
-  soon(call: () => void): void {
-    this.after(0, call)
-  }
-
-  /** The process is gone: its timers are stopped, new ones never fire. */
-  kill(): void {
-    this.#dead = true
-    for (const timer of this.#timers) timer.stop()
-    this.#timers.clear()
-  }
 }

@@ -3,26 +3,36 @@
  *
  * On each way messages arrive whole and in order, after latencies of their own, as far as the way holds. It
  * breaks once and for ever, when a message meets a cut cable or when a side goes: then some of what is under
- * way still arrives, from the first on, and nothing behind. A side whose process is dead is told nothing.
+ * way still arrives, from the first on, and nothing behind. A side whose process is dead is told nothing, one
+ * whose process is held is told when that goes on. Who is held for too long gives no sign of life, and is
+ * given up by the other side.
  */
 import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
 import type { Address, Connection } from '../env/network.js'
+import type { FaultCounts, FaultKind } from './fault-counts.js'
 import type { SimClock } from './sim-clock.js'
-
-/** Milliseconds: at least, at most. */
-export type Span = readonly [number, number]
+import { drawMs, type Span } from './sim-span.js'
 
 /** What connections know of the world around them. */
 export interface Cables {
   readonly clock: SimClock
-  /** How long a message takes, at present. */
-  readonly latencyMs: Span
+  /** How late a side hears that the connection broke. */
+  readonly lateMs: Span
   /** After how long a side finds out that nothing gets over the connection any more. */
   readonly silenceMs: Span
   /** Bytes that a way takes before they have arrived. */
   readonly waitingBytesMax: number
+  readonly faults: FaultCounts | undefined
   isCut(from: string, to: string): boolean
+  /** How long a message takes, at present. */
+  latencyOf(from: string, to: string): Span
+  /** The longest that a message takes when nothing is wrong. */
+  readonly latencyMsMax: number
+  /** What a cut between the two is, to who counts. */
+  cutKinds(from: string, to: string): FaultKind[]
+  /** Whether the next message is the one in whose middle the connection dies. */
+  tears(from: string, to: string): boolean
   /** Whether a process runs there. */
   isUp(host: string): boolean
 }
@@ -31,11 +41,11 @@ export interface Cables {
 export interface SimOwner {
   readonly host: string
   readonly isDead: boolean
-}
-
-/** A time of the span, mostly near its beginning. */
-export function drawMs(random: Random, [from, to]: Span): number {
-  return from + (to - from) * random.fraction() ** 3
+  /** How often it has come to be held. */
+  readonly holds: number
+  readonly isHeld: boolean
+  /** Calls when the process can be called; never once it is dead. */
+  arrive(call: () => void): void
 }
 
 /** A message, or word that the other side is gone. */
@@ -70,18 +80,38 @@ class Way {
     return this.#cables.isCut(this.from, this.to)
   }
 
+  /** How long a message takes, at present. */
+  get latencyMs(): Span {
+    return this.#cables.latencyOf(this.from, this.to)
+  }
+
   carry(message: Buffer, arrive: (message: Buffer) => void): void {
     const place = this.#sent++
     const holds = (): boolean => {
-      if (place < this.#holds && this.isCut) this.break(0)
+      const holdsYet = place < this.#holds
+      if (holdsYet && this.isCut) this.#meetCut()
+      else if (!holdsYet) this.#cables.faults?.count('lost-with-connection')
       return place < this.#holds
     }
     if (!holds()) return
-    this.#cables.clock.after(this.#nextMs(this.#cables.latencyMs), () => {
+    const ms = this.#nextMs(this.latencyMs)
+    if (ms > this.#cables.latencyMsMax) this.#cables.faults?.count('late-message')
+    this.#cables.clock.after(ms, () => {
       if (!holds()) return
       this.#arrived++
       arrive(message)
     })
+  }
+
+  /** What is sent from now on never arrives. */
+  tear(): void {
+    this.#holds = Math.min(this.#holds, this.#sent)
+    this.#cables.faults?.count('torn-message')
+  }
+
+  #meetCut(): void {
+    this.break(0)
+    for (const kind of this.#cables.cutKinds(this.from, this.to)) this.#cables.faults?.count(kind)
   }
 
   /** Of what is under way no more than a share arrives. */
@@ -94,7 +124,8 @@ class Way {
   end(span: Span, arrive: () => void): void {
     this.break()
     this.#cables.clock.after(this.#nextMs(span), () => {
-      if (!this.isCut) arrive()
+      if (this.isCut) this.#meetCut()
+      else arrive()
     })
   }
 
@@ -167,25 +198,26 @@ export class SimSide implements Connection {
     this.#out.waitingBytes += message.length
     // A view until it arrives: as with a real one, who changes the bytes meanwhile changes the message.
     const view = Buffer.from(message.buffer, message.byteOffset, message.length)
+    if (this.#cables.tears(this.#out.from, this.#out.to)) this.#tear()
     this.#out.carry(view, arrived => this.#other.#arrive(arrived))
-    if (this.#isAlone && this.#cables.isUp(this.#out.to)) this.hearWithin(this.#cables.latencyMs)
+    if (this.#isAlone && this.#cables.isUp(this.#out.to)) this.hearWithin(this.#out.latencyMs)
     return true
   }
 
   onMessage(call: (message: Buffer) => void): void {
     this.#call = call
-    this.#cables.clock.soon(() => this.#read())
+    this.#cables.clock.soon(() => this.owner.arrive(() => this.#read()))
   }
 
   onClose(call: () => void): void {
     if (this.#closeCalls !== undefined) this.#closeCalls.push(call)
-    else this.#cables.clock.soon(() => this.owner.isDead || call())
+    else this.#cables.clock.soon(() => this.owner.arrive(call))
   }
 
   close(): void {
     if (!this.#isOpen) return
-    this.#end(this.#cables.latencyMs)
-    this.#cables.clock.soon(() => this.#tellClosed())
+    this.#end(this.#out.latencyMs)
+    this.#cables.clock.soon(() => this.owner.arrive(() => this.#tellClosed()))
   }
 
   /** The way from this side breaks; it hears of it after a time of the span. */
@@ -198,7 +230,17 @@ export class SimSide implements Connection {
   suspect(): void {
     this.#later(this.#cables.silenceMs, () => {
       const ways = [this.#out, this.#in]
-      if (ways.some(way => way.isCut || way.isBroken)) this.#hear()
+      if (ways.some(way => way.isCut || way.isBroken)) this.#hearSilence()
+    })
+  }
+
+  /** Its process has come to be held: if that lasts, the other side gives it up. */
+  fallSilent(): void {
+    const { holds } = this.owner
+    this.#later(this.#cables.silenceMs, () => {
+      this.#other.owner.arrive(() => {
+        if (this.owner.isHeld && this.owner.holds === holds && this.#other.isOpen) this.#other.#giveUp()
+      })
     })
   }
 
@@ -210,29 +252,49 @@ export class SimSide implements Connection {
       this.#isOpen = false
       this.#out.break()
       this.#other.#isAlone = true
-      this.#other.hearWithin(this.#cables.silenceMs)
+      this.#other.#later(this.#cables.silenceMs, () => this.#other.#hearSilence())
     }
   }
 
   /** Word of the end comes by itself, after a time of the span. */
   hearWithin(span: Span): void {
-    this.#later(span, () => this.#hear())
+    this.#later(span, () => this.owner.arrive(() => this.#hear()))
+  }
+
+  #hearSilence(): void {
+    this.owner.arrive(() => {
+      if (this.#isOpen) this.#cables.faults?.count('silent-peer')
+      this.#hear()
+    })
+  }
+
+  /** From the next message on nothing gets to the other side; both hear of it late. */
+  #tear(): void {
+    this.#out.tear()
+    this.hearWithin(this.#cables.lateMs)
+    this.#other.hearWithin(this.#cables.lateMs)
   }
 
   /** Who does not read gives no sign of life either: the other side closes. */
   #expectsReading(): void {
     this.#later(this.#cables.silenceMs, () => {
-      if (this.#call !== undefined || !this.#other.#isOpen) return
-      this.#other.#end(this.#cables.latencyMs)
-      this.#other.#tellClosed()
+      if (this.#call !== undefined) return
+      this.#other.owner.arrive(() => this.#other.#isOpen && this.#other.#giveUp())
     })
+  }
+
+  /** Hears nothing of the other side any more, and closes. */
+  #giveUp(): void {
+    this.#cables.faults?.count('silent-peer')
+    this.#end(this.#out.latencyMs)
+    this.#tellClosed()
   }
 
   #arrive(arrival: Arrival): void {
     if (!this.#isOpen) return
     if (arrival === 'end') this.#isAlone = true
     this.#inbox.push(arrival)
-    this.#read()
+    this.owner.arrive(() => this.#read())
   }
 
   #read(): void {

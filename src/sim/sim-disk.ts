@@ -9,6 +9,11 @@
  * mode 'all'   the process died, the machine lives: everything is readable, and what was unsynced still is;
  * mode 'none'  power loss: only what was durable is there;
  * mode 'any'   power loss: what was unsynced is there in part (see SimFile and SimNames).
+ *
+ * The disk goes on while its process is held; the process hears of it when it goes on itself. The verbs for
+ * faults draw from a stream of chance of their own: who does not use them finds the same times and outcomes
+ * as without them. A fault that is arranged ends with the process, what it did to the medium stays. Paths of
+ * files are those by which they were opened.
  */
 import { assert, must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -17,8 +22,13 @@ import type { Clock } from '../env/clock.js'
 import type { Disk, DiskFile, LogDevice } from '../env/disk.js'
 import { MemoryBytes } from '../env/memory-bytes.js'
 import { Folder } from '../env/memory-tree.js'
-import { type CrashMode, SimFile } from './sim-file.js'
+import type { FaultCounts } from './fault-counts.js'
+import { FaultPlan, type Strike } from './fault-plan.js'
+import { type CrashMode, SimFile, sectorBytes } from './sim-file.js'
 import { SimNames } from './sim-names.js'
+import { SimPace } from './sim-pace.js'
+import { freeProcess, type SimProcess } from './sim-process.js'
+import type { Span } from './sim-span.js'
 
 /** How a simulated disk behaves. */
 export interface SimDiskOptions {
@@ -32,7 +42,20 @@ export interface SimDiskOptions {
   readonly ignoreSync?: boolean
   /** Called in the very step in which the disk crashes: what else belongs to the process dies with it. */
   readonly onCrash?: (mode: CrashMode) => void
+  /** Who hears of the ends of operations; default: a process that is never held. */
+  readonly process?: SimProcess
+  readonly faults?: FaultCounts | undefined
 }
+
+/**
+ * Faults that can be arranged to strike.
+ *
+ * failed-sync        a sync or commit, also of a folder, rejects: what it covered never becomes durable;
+ * lost-sync          it resolves, and what it covered is not durable, of a folder not yet;
+ * misdirected-write  it resolves, and sectors that it covered stand at a wrong place;
+ * read-error         a read of a file rejects.
+ */
+export type DiskFault = 'failed-sync' | 'lost-sync' | 'misdirected-write' | 'read-error'
 
 /** What an operation does, in two steps that a crash can part. */
 interface Operation<T> {
@@ -49,21 +72,36 @@ export class SimDisk implements Disk {
   readonly #options: SimDiskOptions
   readonly #random: Random
   readonly #names: SimNames
+  readonly #faultRandom: Random
+  readonly #plan: FaultPlan<DiskFault>
+  readonly #pace: SimPace
+  readonly #process: SimProcess
+  readonly #faults: FaultCounts | undefined
+  #isWiped = false
   #operations = 0
   #crashed: CrashMode | undefined
   #crashPoint: { readonly operation: number; readonly mode: CrashMode } | undefined
   #tellCrash: () => void = () => {}
   #full = false
-  #failSyncs = 0
   #notes = 0
 
   /** Resolves when the disk crashes. */
   readonly crashed: Promise<void>
 
-  constructor(options: SimDiskOptions, names = new SimNames()) {
+  constructor(
+    options: SimDiskOptions,
+    names = new SimNames(),
+    faultRandom = options.random.split('disk faults'),
+  ) {
     this.#options = options
     this.#random = options.random
     this.#names = names
+    this.#faultRandom = faultRandom
+    this.#plan = new FaultPlan(faultRandom)
+    const kinds = { slow: 'slow-disk', hung: 'hung-disk' } as const
+    this.#pace = new SimPace({ ...options, faultRandom, kinds })
+    this.#process = options.process ?? freeProcess
+    this.#faults = options.faults
     this.crashed = new Promise(resolve => {
       this.#tellCrash = resolve
     })
@@ -83,6 +121,7 @@ export class SimDisk implements Disk {
   crash(mode: CrashMode): void {
     if (this.#crashed !== undefined) return
     this.#crashed = mode
+    this.#faults?.count(mode === 'all' ? 'process-death' : 'power-loss')
     this.#tellCrash()
     this.#options.onCrash?.(mode)
   }
@@ -100,8 +139,67 @@ export class SimDisk implements Disk {
   restart(options: Partial<SimDiskOptions> = {}): SimDisk {
     this.crash('all')
     const mode = must(this.#crashed, 'the mode of the crash')
-    const names = this.#names.afterCrash(mode, this.#random, file => file.afterCrash(mode, this.#random))
-    return new SimDisk({ ...this.#options, ...options }, names)
+    const convert = (file: SimFile): SimFile => file.afterCrash(mode, this.#random, this.#faults)
+    const left = this.#names.afterCrash(mode, this.#random, convert, this.#faults)
+    if (this.#isWiped) this.#faults?.count('wiped-disk')
+    const names = this.#isWiped ? new SimNames() : left
+    return new SimDisk({ ...this.#options, ...options }, names, this.#faultRandom)
+  }
+
+  /** Power is lost, and the next process finds an empty disk. */
+  wipe(): void {
+    this.#isWiped = true
+    this.crash('none')
+  }
+
+  /** From now on that fault strikes: the next one that it can, if nothing else is said. */
+  arrange(fault: DiskFault, strike?: Strike): void {
+    this.#plan.arrange(fault, strike)
+  }
+
+  /** From now on operations there take a time of the span; without one the usual time again. */
+  setSlow(span: Span | undefined, where?: (path: string) => boolean): void {
+    this.#pace.setSlow(span, where)
+  }
+
+  /** From now on operations that are begun there do not end until `letGo`, or the process. */
+  hang(where?: (path: string) => boolean): void {
+    this.#pace.hang(where)
+  }
+
+  /** The disk goes on where it hung. */
+  letGo(): void {
+    this.#pace.letGo()
+  }
+
+  /** Ends what lasts: what was arranged and did not strike, slowness, hanging, being full. */
+  calm(): void {
+    this.#plan.calm()
+    this.#pace.setSlow(undefined)
+    this.#pace.letGo()
+    this.#full = false
+  }
+
+  /**
+   * Turns one bit (from the start of the file) of what is durable; read only when the page cache is gone.
+   * False if there is none there.
+   */
+  rot(path: string, bit: number): boolean {
+    return this.#names.tree.file(path).rot(bit)
+  }
+
+  /** The same for some bit of some file; returns the path, or undefined if nothing there is durable. */
+  rotAny(random: Random, where: (path: string) => boolean = () => true): string | undefined {
+    const found = this.#names.files().filter(([path, file]) => file.durableSize > 0 && where(path))
+    if (found.length === 0) return undefined
+    const [path, file] = random.pick(found)
+    file.rot(random.below(file.durableSize * 8))
+    return path
+  }
+
+  /** The page cache lets go what need not be written: reads see what is durable. */
+  evict(where: (path: string) => boolean = () => true): void {
+    for (const [path, file] of this.#names.files()) if (where(path)) file.evict(this.#faults)
   }
 
   /** While full, every write fails with DISK_FULL after a part of it. */
@@ -114,12 +212,13 @@ export class SimDisk implements Disk {
    * readable.
    */
   failNextSync(): void {
-    this.#failSyncs++
+    this.arrange('failed-sync')
   }
 
   /** Turns one bit (from the start of the file) of what is stored. */
   flip(path: string, bit: number): void {
     this.#names.tree.file(path).flip(bit)
+    this.#faults?.count('flipped-bit')
   }
 
   /** What reads see. */
@@ -142,26 +241,27 @@ export class SimDisk implements Disk {
   }
 
   open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile> {
-    return this.#operate({
-      start: () => this.#openFile(options?.create ? this.#madeFile(path) : this.#names.tree.file(path)),
+    return this.#operate(path, {
+      start: () => this.#openFile(path, options?.create ? this.#madeFile(path) : this.#names.tree.file(path)),
     })
   }
 
   openLog(path: string, notePath?: string): Promise<LogDevice> {
-    return this.#operate({
+    return this.#operate(path, {
       start: () => {
         const file = this.#names.tree.file(path)
-        return this.#openLog(file, notePath === undefined ? undefined : this.#madeFile(notePath))
+        return this.#openLog(path, file, notePath === undefined ? undefined : this.#madeFile(notePath))
       },
     })
   }
 
   list(folder: string): Promise<string[]> {
-    return this.#operate({ start: () => [...(this.#names.tree.folder(folder)?.entries.keys() ?? [])].sort() })
+    const names = (): string[] => [...(this.#names.tree.folder(folder)?.entries.keys() ?? [])]
+    return this.#operate(folder, { start: () => names().sort() })
   }
 
   sizeOf(path: string): Promise<number | undefined> {
-    return this.#operate({
+    return this.#operate(path, {
       start: () => {
         const node = this.#names.tree.find(path)
         return node instanceof SimFile ? node.size : undefined
@@ -170,11 +270,11 @@ export class SimDisk implements Disk {
   }
 
   async makeFolder(folder: string): Promise<void> {
-    await this.#operate({ start: () => this.#makeFolder(folder), finish: harden => harden() })
+    await this.#operate(folder, { start: () => this.#makeFolder(folder), finish: harden => harden() })
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#operate({
+    await this.#operate(from, {
       start: () => {
         const { source, target, node } = this.#names.tree.checkRename(from, to)
         if (target.folder.entries.get(target.name) === node) return
@@ -186,7 +286,7 @@ export class SimDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    await this.#operate({
+    await this.#operate(path, {
       start: () => {
         const node = this.#names.tree.find(path)
         if (node !== undefined) this.#names.remove(node, this.#names.tree.place(path))
@@ -195,7 +295,7 @@ export class SimDisk implements Disk {
   }
 
   async syncFolder(path: string): Promise<void> {
-    await this.#operate({
+    await this.#operate(path, {
       start: () => {
         const folder = this.#names.tree.folder(path)
         if (folder === undefined) throw new SillokError('DISK_FAILED', `no such folder: ${path}`)
@@ -203,13 +303,13 @@ export class SimDisk implements Disk {
       },
       finish: ({ folder, mark }) => {
         this.#failSync(path)
-        this.#names.harden(folder, mark)
+        if (!this.#plan.strikes('lost-sync', path)) this.#names.harden(folder, mark)
       },
     })
   }
 
   async close(): Promise<void> {
-    await this.#operate({ start: () => {} })
+    await this.#operate('', { start: () => {} })
   }
 
   #makeFolder(path: string): () => void {
@@ -221,20 +321,20 @@ export class SimDisk implements Disk {
     }
   }
 
-  #openFile(file: SimFile): DiskFile {
+  #openFile(path: string, file: SimFile): DiskFile {
     let open = true
     const operate = <T>(operation: Operation<T>): Promise<T> => {
       assert(open, 'the file is closed')
-      return this.#operate(operation)
+      return this.#operate(path, operation)
     }
     return {
       size: () => operate({ start: () => file.size }),
-      read: (offset, length) => operate({ start: () => file.read(offset, length) }),
+      read: (offset, length) => operate({ start: () => this.#read(path, file, offset, length) }),
       contentEnd: () => operate({ start: () => file.contentEnd }),
       write: (buffers, offset) => operate({ start: () => this.#write(file, buffers, offset) }),
       truncate: size => operate({ start: () => file.truncate(size) }),
       sync: async () => {
-        await operate({ start: () => file.mark(), finish: mark => this.#sync(file, mark) })
+        await operate({ start: () => file.mark(), finish: mark => this.#sync(path, file, mark) })
       },
       close: async () => {
         await operate({ start: () => {} })
@@ -253,7 +353,7 @@ export class SimDisk implements Disk {
     return this.#names.tree.file(path)
   }
 
-  #openLog(file: SimFile, noteFile: SimFile | undefined): LogDevice {
+  #openLog(path: string, file: SimFile, noteFile: SimFile | undefined): LogDevice {
     let open = true
     let busy = false
     return {
@@ -261,13 +361,13 @@ export class SimDisk implements Disk {
         assert(open && !busy, 'one commit at a time, on an open device')
         busy = true
         try {
-          await this.#operate({
+          await this.#operate(path, {
             start: () => {
               this.#write(file, buffers, offset)
               return file.mark()
             },
             finish: mark => {
-              if (!this.#options.ignoreSync) this.#sync(file, mark)
+              if (!this.#options.ignoreSync) this.#sync(path, file, mark)
               if (note !== undefined && noteFile !== undefined) this.#writeNote(noteFile, note)
             },
           })
@@ -276,7 +376,7 @@ export class SimDisk implements Disk {
         }
       },
       close: async () => {
-        await this.#operate({ start: () => {} })
+        await this.#operate(path, { start: () => {} })
         open = false
       },
     }
@@ -298,26 +398,38 @@ export class SimDisk implements Disk {
       room = Math.min(room, Math.max(0, file.size + free - offset))
     }
     file.write(bytes.subarray(0, room), offset)
-    if (this.#full || room < bytes.length) throw new SillokError('DISK_FULL', 'no space left on the disk')
+    if (!this.#full && room === bytes.length) return
+    this.#faults?.count('full-disk')
+    throw new SillokError('DISK_FULL', 'no space left on the disk')
   }
 
-  #sync(file: SimFile, mark: number): void {
+  #read(path: string, file: SimFile, offset: number, length: number): Buffer {
+    if (!this.#plan.strikes('read-error', path)) return file.read(offset, length)
+    this.#faults?.count('read-error')
+    throw new SillokError('DISK_FAILED', `reading ${path} failed`)
+  }
+
+  #sync(path: string, file: SimFile, mark: number): void {
     try {
-      this.#failSync('a file')
+      this.#failSync(path)
     } catch (error) {
       file.forget(mark)
       throw error
     }
-    file.harden(mark)
+    if (!file.hasUnsynced(mark)) file.harden(mark)
+    else if (this.#plan.strikes('lost-sync', path)) file.lose(mark)
+    else if (file.size > sectorBytes && this.#plan.strikes('misdirected-write', path)) {
+      file.misdirect(mark, this.#faultRandom)
+    } else file.harden(mark)
   }
 
-  #failSync(what: string): void {
-    if (this.#failSyncs === 0) return
-    this.#failSyncs--
-    throw new SillokError('DISK_FAILED', `sync of ${what} failed`)
+  #failSync(path: string): void {
+    if (!this.#plan.strikes('failed-sync', path)) return
+    this.#faults?.count('failed-sync')
+    throw new SillokError('DISK_FAILED', `sync of ${path} failed`)
   }
 
-  async #operate<T>(operation: Operation<T>): Promise<T> {
+  async #operate<T>(path: string, operation: Operation<T>): Promise<T> {
     if (this.#crashed !== undefined) return never()
     this.#operations++
     const point = this.#crashPoint
@@ -332,10 +444,16 @@ export class SimDisk implements Disk {
     } catch (error) {
       failure = { error }
     }
-    await this.#latency()
+    await this.#latency(path)
+    if (this.#crashed !== undefined) return never()
+    try {
+      if (failure === undefined) operation.finish?.(value as T)
+    } catch (error) {
+      failure = { error }
+    }
+    if (this.#process.isHeld) await new Promise<void>(resolve => this.#process.arrive(resolve))
     if (this.#crashed !== undefined) return never()
     if (failure !== undefined) throw failure.error
-    operation.finish?.(value as T)
     return value as T
   }
 
@@ -347,13 +465,13 @@ export class SimDisk implements Disk {
     } catch {
       // The process that would have been told of the failure is dead.
     }
+    this.#faults?.count('crash-in-operation')
     this.crash(mode)
   }
 
-  async #latency(): Promise<void> {
-    if (this.#options.latency === 'none') return
-    const ms = 0.01 + 1.99 * this.#random.fraction() ** 3
-    await new Promise<void>(resolve => this.#options.clock.after(ms, resolve))
+  async #latency(path: string): Promise<void> {
+    const wait = this.#pace.wait(path)
+    if (wait !== undefined) await wait
   }
 }
 

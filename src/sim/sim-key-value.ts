@@ -6,6 +6,9 @@
  * it, as LevelDB leaves batches of a log that it closed at `writeBufferBytes` unsynced until their table is
  * written. An empty batch does nothing, synced or not. A failing write rejects and may have happened. Opening
  * makes what is found durable.
+ *
+ * As the disk's, the verbs for faults draw from a stream of chance of their own and end with the process, and
+ * the stores go on while the process is held.
  */
 import { must } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -21,7 +24,12 @@ import {
   storeName,
 } from '../env/memory-key-value.js'
 import { MemoryRows } from '../env/memory-rows.js'
+import type { FaultCounts } from './fault-counts.js'
+import { FaultPlan, type Strike } from './fault-plan.js'
 import type { CrashMode } from './sim-file.js'
+import { SimPace } from './sim-pace.js'
+import { freeProcess, type SimProcess } from './sim-process.js'
+import type { Span } from './sim-span.js'
 
 /** How simulated key-value stores behave. */
 export interface SimKeyValueOptions {
@@ -33,6 +41,15 @@ export interface SimKeyValueOptions {
   readonly latency?: 'random' | 'none'
   /** See the head of this file. */
   readonly rotationLoss?: boolean
+  /** Who hears of the ends of operations; default: a process that is never held. */
+  readonly process?: SimProcess
+  readonly faults?: FaultCounts | undefined
+}
+
+/** A row of an open store. */
+export interface StoredRow {
+  readonly folder: string
+  readonly key: Buffer
 }
 
 interface Unsynced {
@@ -71,7 +88,23 @@ class StoredRows {
     for (const batch of ready) applyChanges(this.durable, batch.changes)
   }
 
-  afterCrash(mode: CrashMode, random: Random): StoredRows {
+  /** Puts it there, or takes it away, behind everybody's back. No unsynced batch may have to do with it. */
+  tamper(key: Buffer, value: Buffer | undefined): void {
+    applyChanges(this.rows, [[key, value]])
+    applyChanges(this.durable, [[key, value]])
+  }
+
+  /** Some row that is durable, and that no unsynced batch has to do with. */
+  anyRow(random: Random): [key: Buffer, value: Buffer] | undefined {
+    const touched = new Set<string>()
+    for (const { changes } of this.unsynced) for (const [key] of changes) touched.add(key.toString('latin1'))
+    const found = [...this.durable.clone().range({})].filter(([key]) => !touched.has(key.toString('latin1')))
+    if (found.length === 0) return undefined
+    const [key, value] = random.pick(found)
+    return [key, value]
+  }
+
+  afterCrash(mode: CrashMode, random: Random, faults?: FaultCounts): StoredRows {
     const left = new StoredRows()
     left.durable = this.durable.clone()
     if (mode === 'all') {
@@ -79,9 +112,19 @@ class StoredRows {
       left.unsynced = this.unsynced.map(batch => ({ ...batch }))
       return left
     }
-    for (const batch of this.#survivors(mode, random)) applyChanges(left.durable, batch.changes)
+    const kept = this.#survivors(mode, random)
+    for (const batch of kept) applyChanges(left.durable, batch.changes)
+    const lost = this.unsynced.filter(batch => !kept.includes(batch))
+    const last = kept.at(-1)
+    const inside = last === undefined ? [] : lost.filter(batch => this.#isBefore(batch, last))
+    faults?.count('store-batch-lost', lost.length)
+    faults?.count('store-batch-lost-from-the-middle', inside.length)
     left.rows = left.durable.clone()
     return left
+  }
+
+  #isBefore(one: Unsynced, other: Unsynced): boolean {
+    return this.unsynced.indexOf(one) < this.unsynced.indexOf(other)
   }
 
   #survivors(mode: 'none' | 'any', random: Random): Unsynced[] {
@@ -101,14 +144,28 @@ export class SimKeyValueStores implements KeyValueStores {
   readonly #stored: Map<string, StoredRows>
   readonly #names = new Map<string, string>()
   readonly #open = new Set<string>()
+  readonly #faultRandom: Random
+  readonly #plan: FaultPlan<'failed-write'>
+  readonly #pace: SimPace
+  readonly #process: SimProcess
+  readonly #faults: FaultCounts | undefined
   #crashed: CrashMode | undefined
-  #failWrites = 0
   #opened = 0
 
-  constructor(options: SimKeyValueOptions, stored = new Map<string, StoredRows>()) {
+  constructor(
+    options: SimKeyValueOptions,
+    stored = new Map<string, StoredRows>(),
+    faultRandom = options.random.split('key-value faults'),
+  ) {
     this.#options = options
     this.#random = options.random
     this.#stored = stored
+    this.#faultRandom = faultRandom
+    this.#plan = new FaultPlan(faultRandom)
+    const kinds = { slow: 'slow-store', hung: 'hung-store' } as const
+    this.#pace = new SimPace({ ...options, faultRandom, kinds })
+    this.#process = options.process ?? freeProcess
+    this.#faults = options.faults
   }
 
   /** Opens the store in the folder, as the disk of the same process finds it. */
@@ -124,16 +181,16 @@ export class SimKeyValueStores implements KeyValueStores {
     stored.rotate()
     return new MemoryKeyValueStore({
       rows: stored.rows,
-      read: () => this.#pause(),
-      write: (changes, sync) => this.#write(stored, changes, sync, options.writeBufferBytes),
+      read: () => this.#pause(folder),
+      write: (changes, sync) => this.#write(folder, stored, changes, sync, options.writeBufferBytes),
       compact: async () => {
         const before = stored.unsynced.slice()
         stored.rotate()
-        await this.#pause()
+        await this.#pause(folder)
         for (const batch of before) batch.log = Number.POSITIVE_INFINITY
       },
       close: async () => {
-        await this.#pause()
+        await this.#pause(folder)
         this.#open.delete(name)
       },
     })
@@ -149,27 +206,90 @@ export class SimKeyValueStores implements KeyValueStores {
     this.crash('all')
     const mode = must(this.#crashed, 'the mode of the crash')
     const left = new Map<string, StoredRows>()
-    for (const [name, stored] of this.#stored) left.set(name, stored.afterCrash(mode, this.#random))
-    return new SimKeyValueStores({ ...this.#options, ...options }, left)
+    for (const [name, stored] of this.#stored) {
+      left.set(name, stored.afterCrash(mode, this.#random, this.#faults))
+    }
+    return new SimKeyValueStores({ ...this.#options, ...options }, left, this.#faultRandom)
   }
 
   /** The next write, of any store, rejects with DISK_FAILED; it may have happened. */
   failNextWrite(): void {
-    this.#failWrites++
+    this.failWrites()
+  }
+
+  /** Writes reject so, of the stores in the folders that it says. */
+  failWrites(strike?: Strike): void {
+    this.#plan.arrange('failed-write', strike)
+  }
+
+  /** From now on operations there take a time of the span; without one the usual time again. */
+  setSlow(span: Span | undefined, where?: (folder: string) => boolean): void {
+    this.#pace.setSlow(span, where)
+  }
+
+  /** From now on operations that are begun there do not end until `letGo`, or the process. */
+  hang(where?: (folder: string) => boolean): void {
+    this.#pace.hang(where)
+  }
+
+  /** The stores go on where they hung. */
+  letGo(): void {
+    this.#pace.letGo()
+  }
+
+  /** Ends what lasts: what was arranged and did not strike, slowness, hanging. */
+  calm(): void {
+    this.#plan.calm()
+    this.#pace.setSlow(undefined)
+    this.#pace.letGo()
+  }
+
+  /**
+   * Turns some bit of some durable value, in a store that this process has opened; an unsynced batch keeps
+   * what it changes. Returns which row it was, or undefined if there is none.
+   */
+  flipAny(random: Random, where?: (folder: string) => boolean): StoredRow | undefined {
+    const found = this.#anyRow(random, where, value => value.length > 0)
+    if (found === undefined) return undefined
+    const { stored, folder, key, value } = found
+    stored.tamper(key, turned(value, random.below(value.length * 8)))
+    this.#faults?.count('store-value-flipped')
+    return { folder, key: Buffer.from(key) }
+  }
+
+  /** The same: some row vanishes. */
+  dropAny(random: Random, where?: (folder: string) => boolean): StoredRow | undefined {
+    const found = this.#anyRow(random, where, () => true)
+    if (found === undefined) return undefined
+    found.stored.tamper(found.key, undefined)
+    this.#faults?.count('store-row-lost')
+    return { folder: found.folder, key: Buffer.from(found.key) }
   }
 
   /** Turns one bit of the stored value, of the store last opened in that folder. */
   flipValue(folder: string, key: Buffer, bit = 0): void {
-    this.#tamper(folder, key, value => {
-      const turned = Buffer.from(value)
-      turned.writeUInt8(turned.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
-      return turned
-    })
+    this.#tamper(folder, key, value => turned(value, bit))
+    this.#faults?.count('store-value-flipped')
   }
 
   /** The row vanishes without an error, from the store last opened in that folder. */
   dropRow(folder: string, key: Buffer): void {
     this.#tamper(folder, key, () => undefined)
+    this.#faults?.count('store-row-lost')
+  }
+
+  #anyRow(
+    random: Random,
+    where: (folder: string) => boolean = () => true,
+    isWanted: (value: Buffer) => boolean,
+  ): { stored: StoredRows; folder: string; key: Buffer; value: Buffer } | undefined {
+    const rows = [...this.#names].flatMap(([folder, name]) => {
+      const stored = this.#stored.get(name)
+      const row = stored === undefined || !where(folder) ? undefined : stored.anyRow(random)
+      if (stored === undefined || row === undefined || !isWanted(row[1])) return []
+      return [{ stored, folder, key: row[0], value: row[1] }]
+    })
+    return rows.length === 0 ? undefined : random.pick(rows)
   }
 
   #tamper(folder: string, key: Buffer, change: (value: Buffer) => Buffer | undefined): void {
@@ -177,39 +297,47 @@ export class SimKeyValueStores implements KeyValueStores {
     const stored = must(this.#stored.get(name), name)
     const value = change(must(stored.rows.get(key), 'the row'))
     stored.harden(stored.unsynced.length, 0)
-    applyChanges(stored.rows, [[key, value]])
-    applyChanges(stored.durable, [[key, value]])
+    stored.tamper(key, value)
   }
 
   async #write(
+    folder: string,
     stored: StoredRows,
     changes: readonly RowChange[],
     sync: boolean,
     logBytesMax: number,
   ): Promise<void> {
     if (this.#crashed !== undefined) return never()
-    const fails = this.#failWrites > 0
-    if (fails) this.#failWrites--
-    if (!fails || this.#random.chance(0.5)) stored.write(changes, logBytesMax)
+    const fails = this.#plan.strikes('failed-write', folder)
+    const isDone = !fails || this.#random.chance(0.5)
+    if (isDone) stored.write(changes, logBytesMax)
+    if (fails) this.#faults?.count(isDone ? 'store-write-failed-but-done' : 'store-write-failed')
     const last = stored.unsynced.at(-1)
     const log = stored.log
-    await this.#pause()
+    await this.#pause(folder, () => {
+      // What was written after this batch is not covered by its sync.
+      if (!sync || last === undefined || fails) return
+      const fromLog = this.#options.rotationLoss ? Math.min(log, last.log) : 0
+      stored.harden(stored.unsynced.indexOf(last) + 1, fromLog)
+    })
     if (fails) throw new SillokError('DISK_FAILED', 'the key-value store reports an I/O error')
-    // What was written after this batch is not covered by its sync.
-    if (!sync || last === undefined) return
-    stored.harden(stored.unsynced.indexOf(last) + 1, this.#options.rotationLoss ? Math.min(log, last.log) : 0)
   }
 
-  async #pause(): Promise<void> {
+  /** The operation takes its time and is done; then its process hears of it. */
+  async #pause(folder: string, done?: () => void): Promise<void> {
     if (this.#crashed !== undefined) return never()
-    if (this.#options.latency !== 'none') {
-      const ms = 0.01 + 1.99 * this.#random.fraction() ** 3
-      await new Promise<void>(resolve => this.#options.clock.after(ms, resolve))
-    } else {
-      await Promise.resolve()
-    }
+    await (this.#pace.wait(folder) ?? Promise.resolve())
+    if (this.#crashed !== undefined) return never()
+    done?.()
+    if (this.#process.isHeld) await new Promise<void>(resolve => this.#process.arrive(resolve))
     return this.#crashed === undefined ? undefined : never()
   }
+}
+
+function turned(value: Buffer, bit: number): Buffer {
+  const other = Buffer.from(value)
+  other.writeUInt8(other.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+  return other
 }
 
 function never<T>(): Promise<T> {

@@ -14,13 +14,15 @@ import { SimKeyValueStores } from './sim-key-value.js'
 import type { SimDoor, SimNetwork } from './sim-network.js'
 
 /** How a simulated machine behaves. */
-export interface SimMachineOptions extends Omit<SimDiskOptions, 'clock' | 'random'> {
+export interface SimMachineOptions extends Omit<SimDiskOptions, 'clock' | 'random' | 'process'> {
   readonly clock: SimClock
   readonly random: Random
   /** See SimKeyValueStores. */
   readonly rotationLoss?: boolean
-  /** How far the machine's wall clock is ahead. */
+  /** How far the machine's wall clock is ahead, until it jumps. */
   readonly wallSkewMs?: number
+  /** How fast the machine's monotonic clock runs, until it is changed. */
+  readonly clockRate?: number
   /** Where the machine's cable ends, and its name there. */
   readonly network?: { readonly cables: SimNetwork; readonly host: string }
 }
@@ -38,19 +40,22 @@ export class SimMachine {
   constructor(options: SimMachineOptions) {
     this.#options = options
     const random = options.random
+    const { wallSkewMs = 0, clockRate = 1, faults } = options
+    const clock = options.clock.process({ wallSkewMs, rate: clockRate, ...(faults && { faults }) })
     const onCrash = (mode: CrashMode): void => {
       this.#keyValue.crash(mode)
       this.#clock.kill()
       this.#door?.kill({ isSilent: mode !== 'all' })
       options.onCrash?.(mode)
     }
-    this.#disk = new SimDisk({ ...options, random: random.split('disk'), onCrash })
+    this.#disk = new SimDisk({ ...options, random: random.split('disk'), process: clock, onCrash })
     this.#keyValue = new SimKeyValueStores({
       ...options,
       random: random.split('key-value'),
       disk: this.#disk,
+      process: clock,
     })
-    this.#clock = options.clock.process(options.wallSkewMs)
+    this.#clock = clock
     this.#door = this.#plugIn()
     this.#environment = this.#start()
   }
@@ -63,6 +68,11 @@ export class SimMachine {
   /** The key-value stores as the present process has them: for faults. */
   get keyValue(): SimKeyValueStores {
     return this.#keyValue
+  }
+
+  /** The clock and the event loop of the present process: for faults. Clocks that are wrong stay so. */
+  get clock(): SimProcessClock {
+    return this.#clock
   }
 
   /** The network as the present process has it; dies with it, without a word to others if power is lost. */
@@ -80,6 +90,11 @@ export class SimMachine {
     this.#disk.crash(mode)
   }
 
+  /** The machine loses power, and all that was on its disk: the next process finds nothing. */
+  wipe(): void {
+    this.#disk.wipe()
+  }
+
   /** The present process ends by itself at the n-th disk operation from now; see SimDisk.crashAt. */
   crashAt(operations: number, mode: CrashMode): void {
     this.#disk.crashAt(operations, mode)
@@ -88,9 +103,12 @@ export class SimMachine {
   /** The next process, on what the crash left; without a crash before, there is one now (mode 'all'). */
   restart(): Environment {
     this.crash('all')
-    this.#disk = this.#disk.restart()
-    this.#keyValue = this.#keyValue.restart({ disk: this.#disk })
-    this.#clock = this.#options.clock.process(this.#options.wallSkewMs)
+    const { wallSkewMs, rate } = this.#clock
+    const { clock, faults } = this.#options
+    const process = clock.process({ wallSkewMs, rate, ...(faults && { faults }) })
+    this.#disk = this.#disk.restart({ process })
+    this.#keyValue = this.#keyValue.restart({ disk: this.#disk, process })
+    this.#clock = process
     this.#door = this.#plugIn()
     this.#environment = this.#start()
     return this.#environment
@@ -98,7 +116,7 @@ export class SimMachine {
 
   #plugIn(): SimDoor | undefined {
     const { network } = this.#options
-    return network?.cables.process(network.host)
+    return network?.cables.process(network.host, this.#clock)
   }
 
   #start(): Environment {

@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.js'
 import type { Random } from '../base/random.js'
 import { Folder, MemoryTree, type Place } from '../env/memory-tree.js'
+import type { FaultCounts } from './fault-counts.js'
 import type { CrashMode, SimFile } from './sim-file.js'
 
 type Node = SimFile | Folder<SimFile>
@@ -75,6 +76,14 @@ export class SimNames {
     this.tree = tree
   }
 
+  /** All files with their paths, in the order of the names. */
+  files(folder = this.tree.root, path = ''): [path: string, file: SimFile][] {
+    const nodes = [...folder.entries].sort(([a], [b]) => (a < b ? -1 : 1))
+    return nodes.flatMap(([name, node]): [string, SimFile][] =>
+      node instanceof Folder ? this.files(node, `${path}${name}/`) : [[`${path}${name}`, node]],
+    )
+  }
+
   /** Notes a change that the tree already shows. */
   note(node: Node, from: Place<SimFile> | undefined, to: Place<SimFile> | undefined): void {
     const waits = new Set<Folder<SimFile>>()
@@ -126,9 +135,16 @@ export class SimNames {
   /**
    * The names as they are found after a crash, with each file as `convert` gives it; this one stays as it is.
    */
-  afterCrash(mode: CrashMode, random: Random, convert: (file: SimFile) => SimFile): SimNames {
+  afterCrash(
+    mode: CrashMode,
+    random: Random,
+    convert: (file: SimFile) => SimFile,
+    faults?: FaultCounts,
+  ): SimNames {
     const table = this.#durable.clone()
-    if (mode === 'any') for (const change of this.#anySubset(random)) table.apply(change)
+    const kept = mode === 'any' ? this.#anySubset(random) : []
+    for (const change of kept) table.apply(change)
+    if (mode !== 'all') faults?.count('unsynced-name-lost', this.#pending.length - kept.length)
     const copies = new Map<Node, Node>()
     const copy = (node: Node): Node => {
       let made = copies.get(node)

@@ -3,7 +3,11 @@
  *
  * Each process gets a door of its own. Messages take time, keep their order on a connection, are never
  * changed, and get lost only with the connection (see SimSide): by a cut cable, by a break, with the process
- * at the other side. The same calls under the same seed give the same run.
+ * at the other side. The same calls under the same seed give the same run. What messages lose by that, the
+ * order in which they come, and whether they come twice when they are sent again, is up to who connects anew.
+ *
+ * A process that is held (see SimProcessClock) keeps its connections for some seconds; what comes waits at
+ * its door, and so does who wants to connect to it.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -17,8 +21,12 @@ import {
   type Listener,
   type Network,
 } from '../env/network.js'
+import type { FaultCounts, FaultKind } from './fault-counts.js'
 import type { SimClock } from './sim-clock.js'
-import { type Cables, drawMs, type SimOwner, SimSide, type Span } from './sim-connection.js'
+import { type Cables, type SimOwner, SimSide } from './sim-connection.js'
+import { SimLinks } from './sim-links.js'
+import { freeProcess, type SimProcess } from './sim-process.js'
+import { drawMs, type Span } from './sim-span.js'
 
 /** How a simulated network behaves. Times are drawn from a span, mostly near its beginning. */
 export interface SimNetworkOptions {
@@ -34,6 +42,7 @@ export interface SimNetworkOptions {
   readonly connectMs?: number
   /** Bytes that may wait on each way of a connection. */
   readonly waitingBytesMax?: number
+  readonly faults?: FaultCounts | undefined
 }
 
 /** The ports that are given to who does not name one: the first, and how many. */
@@ -45,17 +54,19 @@ export class SimNetwork implements Cables {
   readonly clock: SimClock
   readonly silenceMs: Span
   readonly waitingBytesMax: number
+  readonly lateMs: Span
+  readonly faults: FaultCounts | undefined
   readonly #usualLatencyMs: Span
-  readonly #lateMs: Span
   readonly #connectMs: number
   readonly #random: Random
   readonly #listeners = new Map<Address, SimListener>()
   readonly #doors = new Set<SimDoor>()
-  readonly #cuts = new Set<string>()
+  readonly #links = new SimLinks()
   readonly #refusing = new Set<string>()
   #connections: (readonly [SimSide, SimSide])[] = []
   #dialled = 0
   #given = 0
+  #flaps = 0
   latencyMs: Span
 
   constructor(options: SimNetworkOptions) {
@@ -64,33 +75,92 @@ export class SimNetwork implements Cables {
     this.#random = options.random
     this.latencyMs = latencyMs
     this.#usualLatencyMs = latencyMs
-    this.#lateMs = lateMs
+    this.lateMs = lateMs
+    this.faults = options.faults
     this.silenceMs = silenceMs
     this.#connectMs = connectMs
     this.waitingBytesMax = options.waitingBytesMax ?? limits.connectionBytesMax
   }
 
-  /** The door of one process on that host. */
-  process(host: string): SimDoor {
-    const door = new SimDoor(this, host)
+  /** The door of one process on that host. `process`: what may be held; default: never. */
+  process(host: string, process: SimProcess = freeProcess): SimDoor {
+    const door = new SimDoor(this, host, process)
     this.#doors.add(door)
+    process.onHold(() => {
+      if (!door.isDead) for (const side of this.#sidesOf(door)) side.fallSilent()
+    })
     return door
   }
 
   /** From now on nothing gets from one host to the other, and nobody is told. The way back stays. */
   cut(from: string, to: string): void {
-    this.#cuts.add(`${from}>${to}`)
+    this.#links.cut(from, to)
     for (const side of this.#sidesBetween(from, to)) side.suspect()
   }
 
   /** Connections that lost nothing go on. */
   heal(from: string, to: string): void {
-    this.#cuts.delete(`${from}>${to}`)
+    this.#links.heal(from, to)
+  }
+
+  /**
+   * From now on nothing gets from any host of one side to any of the other, or back. Hosts of neither side
+   * see both: so bridges are built. Ends by `join`.
+   */
+  part(side: readonly string[], other: readonly string[]): void {
+    for (const [a, b] of pairs(side, other)) {
+      this.cut(a, b)
+      this.cut(b, a)
+    }
+  }
+
+  /** Ends that. */
+  join(side: readonly string[], other: readonly string[]): void {
+    for (const [a, b] of pairs(side, other)) {
+      this.heal(a, b)
+      this.heal(b, a)
+    }
+  }
+
+  /** From now on the link between two hosts is gone and there in turns. Ends by `steady`. */
+  flap(a: string, b: string, { upMs, downMs }: { readonly upMs: Span; readonly downMs: Span }): void {
+    const flapping = this.#links.flap(a, b)
+    const random = this.#random.split(`flap ${++this.#flaps}`)
+    const turn = (isUp: boolean): void => {
+      if (!this.#links.isFlapping(a, b, flapping)) return
+      if (isUp) this.join([a], [b])
+      else this.part([a], [b])
+      this.clock.after(drawMs(random, isUp ? upMs : downMs), () => turn(!isUp), { idle: true })
+    }
+    turn(false)
+  }
+
+  /** Ends that: the link is there. */
+  steady(a: string, b: string): void {
+    this.#links.steady(a, b)
+    this.join([a], [b])
+  }
+
+  /** From now on each message from one host to the other takes a time of this span, whatever the storm. */
+  delay(from: string, to: string, latencyMs: Span | undefined): void {
+    this.#links.delay(from, to, latencyMs)
+  }
+
+  /**
+   * In the middle of the n-th message from now (1: the next) from one host to the other its connection dies:
+   * that message and what comes behind it is lost, both sides hear of it late.
+   */
+  tearAt(from: string, to: string, message = 1): void {
+    assert(message >= 1, () => `tear message ${message}`)
+    this.#links.tear(from, to, message)
   }
 
   /** Breaks all connections between two hosts; each side hears of it, after a time of its own. */
   break(a: string, b: string): void {
-    for (const side of this.#sidesBetween(a, b)) side.breakWithin(this.#lateMs)
+    for (const side of this.#sidesBetween(a, b)) {
+      if (side.isOpen) this.faults?.count('broken-connection')
+      side.breakWithin(this.lateMs)
+    }
   }
 
   /** From now on whoever wants to connect to the host is refused. */
@@ -108,15 +178,31 @@ export class SimNetwork implements Cables {
     this.latencyMs = latencyMs
   }
 
-  /** Ends all faults that last: cuts, refusals, storms. */
+  /** Ends all faults that last or are still to come: cuts, flapping, refusals, storms, delays, tears. */
   calm(): void {
-    this.#cuts.clear()
+    this.#links.calm()
     this.#refusing.clear()
     this.latencyMs = this.#usualLatencyMs
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cuts.has(`${from}>${to}`)
+    return this.#links.isCut(from, to)
+  }
+
+  get latencyMsMax(): number {
+    return this.#usualLatencyMs[1]
+  }
+
+  latencyOf(from: string, to: string): Span {
+    return this.#links.delayOf(from, to) ?? this.latencyMs
+  }
+
+  cutKinds(from: string, to: string): FaultKind[] {
+    return this.#links.cutKinds(from, to, new Set([...this.#doors].map(door => door.host)))
+  }
+
+  tears(from: string, to: string): boolean {
+    return this.#links.tears(from, to)
   }
 
   isUp(host: string): boolean {
@@ -150,40 +236,73 @@ export class SimNetwork implements Cables {
     const random = this.#random.split(`connection ${++this.#dialled}`)
     const endMs = this.clock.monotonicMs() + this.#connectMs
     const later = (ms: number, call: () => void): void => {
-      this.clock.after(ms, () => door.isDead || call())
+      this.clock.after(ms, () => door.arrive(call))
     }
     const fail = (ms: number): void => later(ms, () => reject(unavailable(`nobody answers at ${address}`)))
     const giveUp = (): void => fail(Math.max(0, endMs - this.clock.monotonicMs()))
+    const isCut = (): boolean => this.isCut(door.host, host) || this.isCut(host, door.host)
+    const stand = (listener: SimListener, backMs: number): void => {
+      const [near, far] = this.#connect(random, door, listener)
+      later(backMs, () => {
+        if (near.isOpen && !this.isCut(host, door.host)) resolve(near)
+        else {
+          near.close()
+          giveUp()
+        }
+      })
+      listener.take(far)
+    }
     const reach = (): void => {
-      const backMs = drawMs(random, this.latencyMs)
-      const listener = this.#refusing.has(host) ? undefined : this.#listeners.get(address)
+      const backMs = drawMs(random, this.latencyOf(host, door.host))
+      const isRefused = this.#refusing.has(host)
+      const listener = isRefused ? undefined : this.#listeners.get(address)
       // Where nobody is up the machine may be off as well.
       const isSilent = !this.isUp(host) && random.chance(0.5)
-      if (this.isCut(door.host, host) || this.isCut(host, door.host) || isSilent) giveUp()
+      if (isRefused) this.faults?.count('refused-connection')
+      if (isSilent) this.faults?.count('unanswered-connection')
+      if (isCut()) this.faults?.count('connect-over-cut')
+      if (isCut() || isSilent) giveUp()
       else if (listener === undefined) fail(backMs)
+      else if (!listener.door.isHeld) stand(listener, backMs)
       else {
-        const [near, far] = this.#connect(random, door, listener)
-        later(backMs, () => {
-          if (near.isOpen && !this.isCut(host, door.host)) resolve(near)
-          else {
-            near.close()
-            giveUp()
-          }
-        })
-        listener.take(far)
+        const answer = (): void => {
+          if (!door.isDead) stand(listener, backMs)
+        }
+        this.#knock(listener, endMs, { giveUp: () => fail(0), answer })
       }
     }
-    if (this.isCut(door.host, host)) giveUp()
-    else later(drawMs(random, this.latencyMs), reach)
+    if (this.isCut(door.host, host)) {
+      this.faults?.count('connect-over-cut')
+      giveUp()
+    } else {
+      this.clock.after(drawMs(random, this.latencyOf(door.host, host)), () => door.isDead || reach())
+    }
+  }
+
+  /** The listener's process is held: whoever calls waits until it goes on, but not beyond the end. */
+  #knock(
+    listener: SimListener,
+    endMs: number,
+    { giveUp, answer }: { readonly giveUp: () => void; readonly answer: () => void },
+  ): void {
+    const patience = this.clock.after(Math.max(0, endMs - this.clock.monotonicMs()), () => {
+      isWaiting = false
+      giveUp()
+    })
+    let isWaiting = true
+    listener.door.arrive(() => {
+      if (!isWaiting) return
+      patience.stop()
+      if (this.#listeners.get(listener.address) === listener) answer()
+      else giveUp()
+    })
   }
 
   /** For a door: its process is gone. */
   bury(door: SimDoor, isSilent: boolean): void {
     this.#doors.delete(door)
     for (const listener of this.#listeners.values()) if (listener.door === door) this.forget(listener)
-    for (const side of this.#connections.flat()) {
-      if (side.owner === door) side.die(isSilent ? undefined : this.#lateMs)
-    }
+    for (const side of this.#sidesOf(door)) side.die(isSilent ? undefined : this.lateMs)
   }
 
   #connect(random: Random, door: SimDoor, listener: SimListener): [SimSide, SimSide] {
@@ -201,6 +320,10 @@ export class SimNetwork implements Cables {
     }
   }
 
+  #sidesOf(door: SimDoor): SimSide[] {
+    return this.#connections.flat().filter(side => side.owner === door)
+  }
+
   #sidesBetween(a: string, b: string): SimSide[] {
     return this.#connections.flat().filter(side => side.joins(a, b))
   }
@@ -210,16 +333,32 @@ export class SimNetwork implements Cables {
 export class SimDoor implements Network, SimOwner {
   readonly host: string
   readonly #network: SimNetwork
+  readonly #process: SimProcess
   #isDead = false
+  #holds = 0
 
   /** Made by `SimNetwork.process`. */
-  constructor(network: SimNetwork, host: string) {
+  constructor(network: SimNetwork, host: string, process: SimProcess) {
     this.#network = network
+    this.#process = process
     this.host = host
+    process.onHold(() => this.#holds++)
   }
 
   get isDead(): boolean {
     return this.#isDead
+  }
+
+  get isHeld(): boolean {
+    return this.#process.isHeld
+  }
+
+  get holds(): number {
+    return this.#holds
+  }
+
+  arrive(call: () => void): void {
+    this.#process.arrive(() => this.#isDead || call())
   }
 
   async listen(address: Address, accept: (connection: Connection) => void): Promise<Listener> {
@@ -246,7 +385,7 @@ export class SimDoor implements Network, SimOwner {
 
   /** Resolves in a later turn, if the process lives. */
   turn(): Promise<void> {
-    return new Promise(resolve => this.#network.clock.soon(() => this.#isDead || resolve()))
+    return new Promise(resolve => this.#network.clock.soon(() => this.arrive(resolve)))
   }
 }
 
@@ -280,6 +419,10 @@ class SimListener implements Listener {
     for (const side of this.#accepted.splice(0)) side.close()
     await this.door.turn()
   }
+}
+
+function pairs(side: readonly string[], other: readonly string[]): (readonly [string, string])[] {
+  return side.flatMap(a => other.map(b => [a, b] as const)).filter(([a, b]) => a !== b)
 }
 
 function never<T>(): Promise<T> {
