@@ -1,0 +1,29 @@
+/** What a law must find. */
+import { AssertionError } from 'node:assert'
+import type { Test } from 'tap'
+import { isSillokError } from '../../src/base/errors.js'
+import type { Law } from '../../src/testing/law.js'
+
+/**
+ * Every law has a mutant, and every mutant is found by its law; `use` puts the law to the mutant's subject.
+ */
+export async function checkMutants<Subject, Mutant>(
+  t: Test,
+  laws: readonly Law<Subject>[],
+  mutants: Readonly<Record<string, Mutant>>,
+  use: (mutant: Mutant, check: (subject: Subject) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  t.same(Object.keys(mutants).sort(), laws.map(({ title }) => title).sort(), 'a mutant for each law')
+  for (const law of laws) {
+    const mutant = mutants[law.title]
+    if (mutant === undefined) continue
+    let found: unknown
+    await use(mutant, subject =>
+      law.check(subject).catch((error: unknown) => {
+        found = error
+      }),
+    )
+    const isFound = found instanceof AssertionError || isSillokError(found)
+    t.ok(isFound, law.title, { found: String(found) })
+  }
+}
