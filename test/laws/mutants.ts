@@ -10,20 +10,20 @@ import type { Law } from '../../src/testing/law.js'
 export async function checkMutants<Subject, Mutant>(
   t: Test,
   laws: readonly Law<Subject>[],
-  mutants: Readonly<Record<string, Mutant>>,
+  mutants: Readonly<Record<string, Mutant | readonly Mutant[]>>,
   use: (mutant: Mutant, check: (subject: Subject) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   t.same(Object.keys(mutants).sort(), laws.map(({ title }) => title).sort(), 'a mutant for each law')
   for (const law of laws) {
-    const mutant = mutants[law.title]
-    if (mutant === undefined) continue
-    let found: unknown
-    await use(mutant, subject =>
-      law.check(subject).catch((error: unknown) => {
-        found = error
-      }),
-    )
-    const isFound = found instanceof AssertionError || isSillokError(found)
-    t.ok(isFound, law.title, { found: String(found) })
+    for (const [n, mutant] of [mutants[law.title] ?? []].flat().entries()) {
+      let found: unknown
+      await use(mutant as Mutant, subject =>
+        law.check(subject).catch((error: unknown) => {
+          found = error
+        }),
+      )
+      const isFound = found instanceof AssertionError || isSillokError(found)
+      t.ok(isFound, `${law.title}, mutant ${n}`, { found: String(found) })
+    }
   }
 }

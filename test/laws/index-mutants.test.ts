@@ -1,0 +1,16 @@
+/** The laws of derived indexes find a type that breaks one of them. */
+import t from 'tap'
+import { Random } from '../../src/base/random.js'
+import { indexLaws } from '../../src/testing/index-laws.js'
+import { indexMutants } from './index-mutants.js'
+import { ofTags } from './index-subjects.js'
+import { checkMutants } from './mutants.js'
+
+const { SEED: seed = String(Date.now()) } = process.env
+t.comment(`SEED=${seed}`)
+
+t.test('each law of indexes finds the types that break it', async t => {
+  await checkMutants(t, indexLaws, indexMutants, (type, check) =>
+    check({ ...ofTags(new Random(seed)), type }),
+  )
+})
