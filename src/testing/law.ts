@@ -42,10 +42,14 @@ export function testLaws<Subject>(
   for (const law of laws) test(law.title, () => use(subject => law.check(subject)))
 }
 
+/** What is closed after its use. */
+export interface Closable {
+  /** When it resolves, nothing of it is left. */
+  close(): Promise<void>
+}
+
 /** The use of what is opened for each law and closed after it. */
-export function opened<Subject extends { close(): Promise<void> }>(
-  open: () => Promise<Subject>,
-): Use<Subject> {
+export function opened<Subject extends Closable>(open: () => Promise<Subject>): Use<Subject> {
   return async check => {
     const subject = await open()
     try {

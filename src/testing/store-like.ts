@@ -37,59 +37,93 @@ export type LawDocument = Record<string, unknown>
 
 /** A collection as the laws use it; see `Collection`. */
 export interface CollectionLike {
+  /** As `Collection.insert`. */
   insert(document: LawDocument, options?: InsertOptions): Promise<Written>
+  /** As `Collection.insertMany`. */
   insertMany(documents: Iterable<LawDocument>, options?: InsertManyOptions): Promise<InsertResult[]>
+  /** As `Collection.put`. */
   put(document: LawDocument, options?: WriteOptions): Promise<Put>
+  /** As `Collection.delete`. */
   delete(key: DocumentKey, options?: WriteOptions): Promise<Deleted>
+  /** As `Collection.update`. */
   update(
     key: DocumentKey,
     change: (document: LawDocument | undefined) => LawDocument | undefined | Promise<LawDocument | undefined>,
     options?: RequestOptions,
   ): Promise<Versioned<LawDocument> | undefined>
+  /** As `Collection.get`. */
   get(key: DocumentKey, options?: ReadOptions): Promise<LawDocument | undefined>
+  /** As `Collection.getVersioned`. */
   getVersioned(key: DocumentKey, options?: ReadOptions): Promise<Versioned<LawDocument> | undefined>
+  /** As `Collection.getMany`. */
   getMany(keys: readonly DocumentKey[], options?: ReadOptions): Promise<(LawDocument | undefined)[]>
+  /** As `Collection.has`. */
   has(key: DocumentKey, options?: ReadOptions): Promise<boolean>
+  /** As `Collection.getBy`. */
   getBy(constraint: string, value: unknown, options?: ReadOptions): Promise<LawDocument | undefined>
+  /** As `Collection.scan`. */
   scan(options?: ScanOptions): AsyncIterable<LawDocument>
+  /** As `Collection.count`. */
   count(options?: ScanOptions): Promise<number>
+  /** As `Collection.find`. */
   find(name: string, query?: object, options?: FindOptions): AsyncIterable<LawDocument>
+  /** As `Collection.findPage`. */
   findPage(name: string, query?: object, options?: PageOptions): Promise<FoundPage<LawDocument>>
+  /** As `Collection.search`. */
   search(name: string, text: string, options?: SearchOptions): Promise<SearchPage<LawDocument>>
 }
 
 /** A session as the laws use it; see `Session`. */
 export interface SessionLike {
+  /** As `Session.id`. */
   readonly id: number
+  /** As `Session.epoch`. */
   readonly epoch: number
+  /** As `Session.lowWater`. */
   readonly lowWater: number
+  /** As `Session.collection`. */
   collection(name: string): CollectionLike
+  /** As `Session.release`. */
   release(through: number): void
+  /** As `Session.batch`. */
   batch(steps: readonly BatchStep[], options?: InsertOptions): Promise<Written>
+  /** As `Session.close`. */
   close(options?: CallOptions): Promise<void>
 }
 
 /** A feed as the laws use it; see `Changes`. */
 export interface ChangesLike extends AsyncIterable<Change> {
+  /** As `Changes.acknowledge`. */
   acknowledge(position: string, options?: CallOptions): Promise<void>
 }
 
 /** A store as the laws use it; see `Store`. */
 export interface StoreLike {
+  /** As `Store.define`. */
   define(name: string, definition: Definition, options?: DefineOptions): Promise<void>
+  /** As `Store.definition`. */
   definition(name: string): NormalDefinition | undefined
+  /** As `Store.enforced`. */
   enforced(collection: string, constraint: string, options?: CallOptions): Promise<void>
+  /** As `Store.collection`. */
   collection(name: string): CollectionLike
+  /** As `Store.batch`. */
   batch(steps: readonly BatchStep[], options?: RequestOptions): Promise<Written>
+  /** As `Store.requestId`. */
   requestId(): string
+  /** As `Store.outcome`. */
   outcome(
     id: string,
     request: { readonly collection: string; readonly key: DocumentKey },
     options?: CallOptions,
   ): Promise<RequestOutcome>
+  /** As `Store.session`. */
   session(options?: SessionOptions & CallOptions): Promise<SessionLike>
+  /** As `Store.changes`. */
   changes(options?: ChangesOptions): ChangesLike
+  /** As `Store.forgetChanges`. */
   forgetChanges(name: string, options?: CallOptions): Promise<boolean>
+  /** As `Store.close`. */
   close(): Promise<void>
 }
 
