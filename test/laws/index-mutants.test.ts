@@ -5,12 +5,13 @@ import { indexLaws } from '../../src/testing/index-laws.js'
 import { indexMutants } from './index-mutants.js'
 import { ofTags } from './index-subjects.js'
 import { checkMutants } from './mutants.js'
+import { tagType } from './tag-type.js'
 
 const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 t.test('each law of indexes finds the types that break it', async t => {
-  await checkMutants(t, indexLaws, indexMutants, (type, check) =>
+  await checkMutants(t, indexLaws, indexMutants, tagType, (type, check) =>
     check({ ...ofTags(new Random(seed)), type }),
   )
 })

@@ -6,7 +6,7 @@ import { checkMutants } from './mutants.js'
 import { mutated, storeMutants } from './store-mutants.js'
 
 t.test('each law of a store finds the store that breaks it', async t => {
-  await checkMutants(t, storeLaws, storeMutants, async (mutant, check) => {
+  await checkMutants(t, storeLaws, storeMutants, {}, async (mutant, check) => {
     const store = await open({ memory: true })
     try {
       await check(mutated(store, mutant))

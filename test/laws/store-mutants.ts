@@ -7,13 +7,7 @@ import type {
   SessionLike,
   StoreLike,
 } from '../../src/testing/store-like.js'
-
-/** Methods instead of those of T; each is given what it stands before. */
-type Instead<T> = {
-  readonly [Name in keyof T]?: T[Name] extends (...args: infer Args) => infer Answer
-    ? (inner: T, ...args: Args) => Answer
-    : never
-}
+import { type Instead, withInstead } from './instead.js'
 
 /** One broken promise. */
 export interface StoreMutant {
@@ -21,17 +15,6 @@ export interface StoreMutant {
   readonly rows?: Instead<CollectionLike>
   readonly session?: Instead<SessionLike>
   readonly feed?: (inner: ChangesLike, from: string | undefined) => Partial<ChangesLike>
-}
-
-function withInstead<T extends object>(inner: T, instead: object): T {
-  return new Proxy(inner, {
-    get(target, name) {
-      const own: unknown = Reflect.get(instead, name)
-      if (typeof own === 'function') return (...args: unknown[]) => own(target, ...args)
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
 
 /** The store with the promise broken. */
