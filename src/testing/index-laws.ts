@@ -251,7 +251,19 @@ const poisonLaws: readonly Law<IndexSubject>[] = [
   }),
 ]
 
-/** What every type of index keeps. */
+/**
+ * What every type of index keeps. For a type of one's own:
+ *
+ *     testLaws(indexLaws, check => check(subject()), (title, run) => test(title, run))
+ *     const subject = () => ({
+ *       type: domainIndex,
+ *       random: new Random('a seed, to be printed'),
+ *       definition: () => ({}),
+ *       document: random => ({ email: `someone@${random.pick(['a.example', 'b.example'])}` }),
+ *       question: random => random.pick(['a.example', 'b.example', 'none.example']),
+ *       answer: (_config, domain, documents) => keysOfDomain(documents, domain),
+ *     })
+ */
 export const indexLaws: readonly Law<IndexSubject>[] = [
   ...configurationLaws,
   ...pureLaws,
