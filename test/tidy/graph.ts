@@ -30,7 +30,8 @@ export const layers: Readonly<Record<string, number>> = {
 const narrow: Readonly<Record<string, readonly string[]>> = {
   raft: ['base'],
   machine: ['base', 'codec'],
-  testing: ['base'],
+  // It is published, and `sim` is not.
+  testing: ['base', 'env', 'codec', 'machine', 'derived', 'store'],
 }
 
 const anywhere = Object.keys(layers)
@@ -49,6 +50,7 @@ export const outsideModules: Readonly<Record<string, readonly string[]>> = {
   'hash-wasm': ['env'],
   porter2: ['derived'],
   '@standard-schema/spec': ['store'],
+  'node:assert/strict': ['testing'],
   'node:fs': ['env', 'cli'],
   'node:fs/promises': ['env', 'cli'],
   'node:net': ['env'],
