@@ -67,7 +67,7 @@ t.test('a file imports its own folder and lower layers only', async t => {
     ['src/client/a.ts', "await import('../server/b.js')"],
     ['src/store/a.ts', "import { b } from '../../test/b.js'"],
     ['src/testing/a.ts', "export { open } from '../index.js'"],
-    ['src/testing/a.ts', "import { SimClock } from '../sim/sim-clock.js'"],
+    ['src/testing/a.ts', "import { main } from '../cli/main.js'"],
     ['src/env/a.ts', "new Worker(new URL('../state/b.js', import.meta.url))"],
     ['src/misc/a.ts', ''],
   ]

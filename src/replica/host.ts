@@ -49,7 +49,7 @@ const tickMs = 100
 const expiryMs = 30_000
 /** How long a closing host waits for what is in flight, say on a full disk. */
 const drainMs = 5_000
-/** A batch of the log that takes so long is a disk on which nobody should wait: the least election timeout. */
+/** The least election timeout: nobody should wait longer for the disk of a leader. */
 const slowCommitMs = 1000
 /** The whole group of a node that is the whole cluster. */
 const alone = { replica: 1, voters: [1] }
@@ -260,7 +260,7 @@ export class Host {
    */
   async place(placement: Placement): Promise<void> {
     await this.#replicas.place(placement)
-    if (this.#replicas.areAllHere) this.#begin()
+    if (this.#replicas.areAllHere && this.#whole === undefined) this.#begin()
   }
 
   /**

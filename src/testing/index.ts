@@ -7,8 +7,11 @@
  * - **Histories**: what concurrent clients asked and were told (`HistoryRecorder`), and checkers that find
  *   what should not have been: `checkLinearizability`, `checkSessionOrder`, `checkUniqueClaims`,
  *   `checkExactlyOnce`.
+ * - **Worlds**: whole clusters of simulated nodes under one seed, with faults of clocks, event loops, disks
+ *   and cables (`World`), and workloads at them: those of this package, and your own with your own indexes.
  */
 
+export type { Limits } from '../base/limits.js'
 export { Random } from '../base/random.js'
 export type { CommitOptions, Disk, DiskFile, LogDevice } from '../env/disk.js'
 export type {
@@ -21,6 +24,7 @@ export type {
   KeyValueStores,
 } from '../env/key-value.js'
 export type { Address, Connection, Listener, Network } from '../env/network.js'
+export { FaultCounts, type FaultKind, faultKinds } from '../sim/fault-counts.js'
 export { type DiskSubject, diskLaws } from './disk-laws.js'
 export { checkExactlyOnce } from './exactly-once.js'
 export {
@@ -48,3 +52,7 @@ export { storeLaws } from './store-laws.js'
 export type { ChangesLike, CollectionLike, LawDocument, SessionLike, StoreLike } from './store-like.js'
 export { checkUniqueClaims } from './unique-claims.js'
 export type { Evidence, Failure, Undecided, Verdict } from './verdict.js'
+export { settle, type Told, untilTold, type Workload, type WorldClient } from './workloads/workload.js'
+export { type WorldFault, worldFaults } from './world/faults.js'
+export type { DrawnOptions, WorldOptions } from './world/options.js'
+export { World, type WorldCounts, WorldFailure, type WorldReport } from './world/world.js'

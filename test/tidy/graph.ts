@@ -30,8 +30,7 @@ export const layers: Readonly<Record<string, number>> = {
 const narrow: Readonly<Record<string, readonly string[]>> = {
   raft: ['base'],
   machine: ['base', 'codec'],
-  // It is published, and `sim` is not.
-  testing: ['base', 'env', 'codec', 'machine', 'derived', 'store'],
+  testing: ['base', 'env', 'codec', 'sim', 'raft', 'machine', 'derived', 'replica', 'store'],
 }
 
 const anywhere = Object.keys(layers)

@@ -1,6 +1,6 @@
 /**
- * Counters and lists, each change a request with an id, sent again and again, to any node, until its answer is
- * known: each has exactly one effect.
+ * Counters and lists, each change a request with an id, sent again and again, to any node, until its answer
+ * is known: each has exactly one effect.
  */
 import type { Store } from '../../store/store.js'
 import { checkExactlyOnce } from '../exactly-once.js'

@@ -1,8 +1,8 @@
 /**
  * What goes wrong in a world, and how much of it at a time.
  *
- * The budget: what a majority of the nodes has synced is not harmed. Crashes, power losses of all at once, and
- * whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
+ * The budget: what a majority of the nodes has synced is not harmed. Crashes, power losses of all at once,
+ * and whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
  * nodes and the same ones for the whole life of a world, lose their disk or have it rot.
  */
 import type { ReplicaId } from '../../base/ids.js'
@@ -10,7 +10,9 @@ import type { Random } from '../../base/random.js'
 import type { SimNetwork } from '../../sim/sim-network.js'
 import { hostOf, nodeFolder, type WorldNode } from './world-node.js'
 
-/** The names of the faults that a world may have; each has others of them, so that rare ones are met alone. */
+/**
+ * The names of the faults that a world may have; each has others of them, so that rare ones are met alone.
+ */
 export const worldFaults = [
   'kill',
   'powerLoss',

@@ -150,8 +150,8 @@ export class WorldNode {
   }
 
   /**
-   * The process ends in order, whatever it is at; nothing if its store may not be used yet. `atRest` is called
-   * when it is gone.
+   * The process ends in order, whatever it is at; nothing if its store may not be used yet. `atRest` is
+   * called when it is gone.
    */
   stop(atRest: () => void = () => {}): void {
     const life = this.#life

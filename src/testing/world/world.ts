@@ -1,8 +1,8 @@
 /**
  * One seed, one world: several nodes, each the code that runs in production, clients at work on all of them,
- * and faults, until the time for them is over. What was acknowledged must be there then, what was refused must
- * have had a reason, and a cluster whose nodes can reach each other must come to rest, with the same log and
- * the same rows everywhere; also after the power was lost on all nodes at once.
+ * and faults, until the time for them is over. What was acknowledged must be there then, what was refused
+ * must have had a reason, and a cluster whose nodes can reach each other must come to rest, with the same log
+ * and the same rows everywhere; also after the power was lost on all nodes at once.
  */
 import { assert, must } from '../../base/assert.js'
 import { isSillokError, SillokError } from '../../base/errors.js'
@@ -17,7 +17,7 @@ import { trapGlobals } from '../../sim/trapped-globals.js'
 import { IndexTypes } from '../../store/index-types.js'
 import type { Store } from '../../store/store.js'
 import { workloadsOf } from '../workloads/all.js'
-import type { World as ClientWorld, Told, Workload } from '../workloads/workload.js'
+import type { Told, Workload, WorldClient } from '../workloads/workload.js'
 import { checkAgreement } from './agreement.js'
 import { Faults } from './faults.js'
 import { Operator } from './operator.js'
@@ -63,6 +63,7 @@ export class WorldFailure extends Error {
   /** The last things that happened. */
   readonly timeline: string
 
+  /** Made by a world. */
   constructor(message: string, timeline: string, cause: unknown) {
     super(message, { cause })
     this.timeline = timeline
@@ -91,6 +92,7 @@ export class World {
   #isFaulty = true
   #fail: (error: unknown) => void = () => {}
 
+  /** Nothing happens before `run`. */
   constructor(options: WorldOptions) {
     this.#seed = options.seed
     this.#random = new Random(options.seed)
@@ -251,7 +253,7 @@ export class World {
   }
 
   async #client(workload: Workload, number: number): Promise<void> {
-    const world: ClientWorld = {
+    const world: WorldClient = {
       nowNs: () => Math.round(this.#clock.monotonicMs() * 1e6),
       isOver: () => !this.#isFaulty,
       pause: ms => this.#pause(ms),
