@@ -87,6 +87,8 @@ export class FaultWorld {
       () => keyValue.hang(),
       () => void keyValue.flipAny(random),
       () => void keyValue.dropAny(random),
+      () => void keyValue.dropSome(random),
+      () => keyValue.loseCompactions(),
       () => keyValue.calm(),
       ...[1, 2, 3].map(() => () => disk.crash(crashMode)),
       () => disk.crashAt(1 + random.below(9), crashMode),
@@ -151,6 +153,7 @@ export class FaultWorld {
           const batch = store.batch()
           batch.put(random.bytes(1), random.bytes(9))
           await batch.write({ sync: random.chance(0.2) })
+          if (random.chance(0.1)) await store.compact()
         }
       } catch (error) {
         this.#tell(`${host}: ${(error as { code: string }).code}`)
