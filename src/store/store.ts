@@ -168,6 +168,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#sessions = new Sessions({
       env,
       host,
+      limits: { ...limits, ...own },
       asking: store.#asking,
       batches: store.#batches,
       collection: (name, options, writer) => store.#collection(name, options, writer),

@@ -73,6 +73,13 @@ export function settle<Op extends OpName, T>(
   else pending.fail()
 }
 
+/** What only the node that was asked is not able to do. */
+const ofTheNode: ReadonlySet<string> = new Set(['CLOSED', 'DISK_FAILED', 'STOPPED', 'DAMAGED'])
+
+function isFinal({ code, retry }: SillokError): boolean {
+  return retry === 'never' && !ofTheNode.has(code)
+}
+
 /** Asks again until there is an answer that another try would not change: for calls that may be repeated. */
 export async function untilTold<T>(
   world: WorldClient,
@@ -81,9 +88,7 @@ export async function untilTold<T>(
 ): Promise<Told<T>> {
   for (;;) {
     const told = await world.ask(random, call)
-    const isOfTheMoment =
-      told.how === 'nobody' || isUnknown(told) || (told.how === 'refused' && told.error.retry === 'later')
-    if (!isOfTheMoment) return told
+    if (told.how === 'answered' || (told.how === 'refused' && isFinal(told.error))) return told
     await world.pause(20 + random.below(200))
   }
 }

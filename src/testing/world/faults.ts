@@ -49,6 +49,9 @@ export const worldFaults = [
 /** A fault that a world may have. */
 export type WorldFault = (typeof worldFaults)[number]
 
+/** So far are wall clocks ahead or behind: request ids are safe for half a day. */
+const wallSkewMsMax = 3 * 3_600_000
+
 /** The world as its faults have it. */
 export interface FaultyWorld {
   readonly nodes: readonly WorldNode[]
@@ -121,7 +124,10 @@ export class Faults {
       this.#world.after(this.#ms([300, 4000, 12_000]), () => clock.resume())
     },
     clockRate: ({ machine }) => machine.clock.setRate(0.9 + 0.2 * this.#random.fraction()),
-    wallJump: ({ machine }) => machine.clock.jumpWall(this.#random.below(7_200_000) - 3_600_000),
+    wallJump: ({ machine }) => {
+      const { clock } = machine
+      clock.jumpWall(this.#random.below(2 * wallSkewMsMax) - wallSkewMsMax - clock.wallSkewMs)
+    },
     slowDisk: ({ machine }) =>
       this.#fora(
         () => machine.disk.setSlow([1, this.#ms([20, 200])]),

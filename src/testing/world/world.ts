@@ -89,6 +89,8 @@ export class World {
   readonly #counts: WorldCounts = { leaders: 0, compared: 0, replaced: 0, refusedToOpen: 0, falls: 0 }
   /** A node that is being given new replicas. */
   #replacing: WorldNode | undefined
+  /** Clients that have not finished. */
+  readonly #atWork = new Set<string>()
   #isFaulty = true
   #fail: (error: unknown) => void = () => {}
 
@@ -176,7 +178,6 @@ export class World {
     const clients = this.#workloads.flatMap(workload =>
       Array.from({ length: workload.clients }, (_, number) => this.#client(workload, number)),
     )
-    for (const client of clients) client.catch(error => this.#fail(error))
     await this.#strike()
     this.#isFaulty = false
     this.#faults.calm()
@@ -259,15 +260,27 @@ export class World {
       pause: ms => this.#pause(ms),
       ask: (random, call) => this.#ask(random, call),
     }
-    await workload.client(world, number, this.#random.split(`${workload.name} ${number}`))
+    const name = `${workload.name} ${number}`
+    this.#atWork.add(name)
+    try {
+      await workload.client(world, number, this.#random.split(name))
+      this.#atWork.delete(name)
+    } catch (error) {
+      this.#fail(new Error(`${name}: ${String(error)}`, { cause: error }))
+    }
   }
 
   async #ask<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
     const up = this.#nodes.filter(({ store }) => store !== undefined)
     if (up.length === 0) return { how: 'nobody' }
     const node = random.pick(up)
+    const store = must(node.store, 'a store')
+    // It is asked by a program in the same process: not while that stands still.
+    const asked = new Promise<T>((resolve, reject) => {
+      node.machine.clock.arrive(() => call(store).then(resolve, reject))
+    })
     try {
-      const value = await node.orEnd(call(must(node.store, 'a store')).then(answer => ({ answer })))
+      const value = await node.orEnd(asked.then(answer => ({ answer })))
       return value === undefined ? { how: 'gone' } : { how: 'answered', value: value.answer }
     } catch (error) {
       if (error instanceof SillokError) return { how: 'refused', error }
@@ -383,9 +396,10 @@ export class World {
           voters: configuration.voters,
         }
       })
+      const atWork = [...this.#atWork].join(', ')
       const states = this.#nodes.map(({ node, state }) => `${node} ${state}`)
       throw new Error(
-        `${otherwise}: ${states.join(', ')}; ${groups.map(group => JSON.stringify(group)).join('\n')}`,
+        `${otherwise} (${atWork}): ${states.join(', ')}; ${groups.map(group => JSON.stringify(group)).join('\n')}`,
       )
     })
     return await Promise.race([work, late])
