@@ -33,6 +33,9 @@ export const worldFaults = [
   'hungStore',
   'wipe',
   'rotAtRest',
+  'rot',
+  'storeValue',
+  'storeCompaction',
   'cut',
   'isolate',
   'isolateLeader',
@@ -169,6 +172,12 @@ export class Faults {
     },
     wipe: () => this.#world.replace(this.#random.pick(this.#world.victims)),
     rotAtRest: () => this.#rotAtRest(this.#random.pick(this.#world.victims)),
+    rot: () => this.#rot(this.#random.pick(this.#world.victims)),
+    storeValue: () => {
+      const { machine } = this.#random.pick(this.#world.victims)
+      machine.keyValue.flipAny(this.#random)
+    },
+    storeCompaction: ({ machine }) => machine.keyValue.loseCompactions(),
     cut: node => this.#cut(node, this.#other(node)),
     isolate: node => this.#isolate(node),
     isolateLeader: () => this.#isolate(this.#world.leader() ?? this.#random.pick(this.#world.nodes)),
@@ -202,6 +211,15 @@ export class Faults {
       }
     },
     regroup: node => this.#world.regroup(node, this.#random.pick(['simple', 'joint'])),
+  }
+
+  /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */
+  #rot({ node, machine }: WorldNode): void {
+    const isThere = (path: string): boolean => path.startsWith(`${nodeFolder}/partitions/`)
+    const path = machine.disk.rotAny(this.#random, isThere)
+    if (path === undefined) return
+    this.#world.told(node, `a bit of ${path} turned`)
+    machine.disk.evict(isThere)
   }
 
   #ms(most: readonly number[]): number {

@@ -6,7 +6,7 @@
  * its files are damaged, or that lost its disk, stays out until somebody gives it a new disk (`replaceDisk`)
  * and new replicas: under its old ids it would vote again in elections that it has forgotten.
  */
-import { isSillokError, type SillokError } from '../../base/errors.js'
+import { isSillokError, SillokError } from '../../base/errors.js'
 import type { ReplicaId } from '../../base/ids.js'
 import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
@@ -218,6 +218,9 @@ export class WorldNode {
       },
     })
     if (this.#life !== life || this.#state !== 'starting') return
+    store.on('damage', ({ part, reason, repaired }) => {
+      if (this.#life === life && !repaired) this.#fell(new SillokError('DAMAGED', `${part}: ${reason}`))
+    })
     life.store = store
     this.#state = 'up'
   }

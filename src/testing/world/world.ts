@@ -371,8 +371,9 @@ export class World {
   async #compare(): Promise<WorldNode | undefined> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        const { segments } = this.#openedAt(node, partition)
+        const { segments, state } = this.#openedAt(node, partition)
         try {
+          await state.scrub()
           await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
         } catch (error) {
           if (!isSillokError(error, 'DAMAGED') || !this.#victims.includes(node)) throw error
