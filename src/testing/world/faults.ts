@@ -50,8 +50,11 @@ export const worldFaults = [
   'regroup',
 ] as const
 
+/** Faults that no replication survives, for worlds of which only is demanded that nobody is told a lie. */
+export const faultsBeyond = ['lostSync', 'misdirectedWrite', 'rotInLog', 'storeRow'] as const
+
 /** A fault that a world may have. */
-export type WorldFault = (typeof worldFaults)[number]
+export type WorldFault = (typeof worldFaults)[number] | (typeof faultsBeyond)[number]
 
 /** So far are wall clocks ahead or behind: request ids are safe for half a day. */
 const wallSkewMsMax = 3 * 3_600_000
@@ -178,6 +181,12 @@ export class Faults {
       machine.keyValue.flipAny(this.#random)
     },
     storeCompaction: ({ machine }) => machine.keyValue.loseCompactions(),
+    lostSync: ({ machine }) => machine.disk.arrange('lost-sync', { times: 3 }),
+    misdirectedWrite: ({ machine }) => machine.disk.arrange('misdirected-write'),
+    rotInLog: ({ machine }) => {
+      machine.disk.rotAny(this.#random, path => path.startsWith(`${nodeFolder}/wal/`))
+    },
+    storeRow: ({ machine }) => void machine.keyValue.dropAny(this.#random),
     cut: node => this.#cut(node, this.#other(node)),
     isolate: node => this.#isolate(node),
     isolateLeader: () => this.#isolate(this.#world.leader() ?? this.#random.pick(this.#world.nodes)),

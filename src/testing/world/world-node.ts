@@ -42,6 +42,8 @@ export interface WorldNodeOptions {
   readonly random: Random
   readonly cables: SimNetwork
   readonly limits: Partial<Limits>
+  /** It may find that an invariant of its own is broken, and stop. */
+  readonly mayStop: boolean
   readonly indexTypes: IndexTypes
   readonly faults: FaultCounts
   /** Where the node of a replica listens. */
@@ -227,10 +229,11 @@ export class WorldNode {
 
   /** The process cannot go on. A supervisor starts it again, but where its files are of no use. */
   #fell(error: unknown): void {
-    const { told, lost, failed } = this.#options
+    const { told, lost, failed, mayStop } = this.#options
     told(`falls: ${error instanceof Error ? error.message : String(error)}`)
     const isLost = isSillokError(error, 'DAMAGED')
     const mayBe = ['DISK_FAILED', 'DISK_FULL', 'CLOSED', 'CLOSED_WHILE_WAITING', 'UNAVAILABLE']
+    if (mayStop) mayBe.push('STOPPED')
     if (!isLost && !mayBe.some(code => isSillokError(error) && error.code === code)) {
       failed(error)
       return
