@@ -158,7 +158,7 @@ export class Host {
    */
   async whole(): Promise<void> {
     while (!this.#replicas.areAllHere) {
-      if (this.#failure !== undefined || this.#closing !== undefined) throw this.#failure ?? closed()
+      if (this.#isEnding) throw this.#failure ?? closed()
       await this.#pause()
     }
     await must(this.#whole, 'the opening of all partitions')
@@ -173,11 +173,6 @@ export class Host {
   /** The derived indexes of the data partition. */
   get indexes(): Indexes {
     return must(this.#indexes, 'the indexes')
-  }
-
-  /** The first entry that the data partition's log still has. */
-  get firstIndex(): LogIndex {
-    return this.data.opened.segments.firstIndex
   }
 
   /** The changes of documents behind that position, and those to come. */
@@ -328,7 +323,7 @@ export class Host {
       this.#wantsIndexes = true
       if (!this.data.isMoving) await this.#openIndexes()
       // They are opened over the replica that is about to be here.
-      while (this.#indexes === undefined) await this.#pause()
+      while (this.#indexes === undefined && !this.#isEnding) await this.#pause()
       this.#duties.applied(dataPartition)
     }
     this.#whole = begin()
@@ -412,7 +407,7 @@ export class Host {
   }
 
   #tick(): void {
-    if (this.#failure !== undefined || this.#closing !== undefined) return
+    if (this.#isEnding) return
     if (this.#whole !== undefined) this.#duties.tick()
     this.#refuseIfFull()
     const isSlow = this.#refusing || must(this.#wal, 'the log').commitAgeMs > slowCommitMs
@@ -448,6 +443,10 @@ export class Host {
     this.#failure = error
     this.#stopPartitions(error)
     this.#options.failed?.(error)
+  }
+
+  get #isEnding(): boolean {
+    return this.#failure !== undefined || this.#closing !== undefined
   }
 
   #pause(): Promise<void> {
