@@ -219,7 +219,9 @@ export class Faults {
         if (partition?.leads === true && this.#random.chance(0.7)) partition.replica.transferLeader(to)
       }
     },
-    regroup: node => this.#world.regroup(node, this.#random.pick(['simple', 'joint'])),
+    regroup: () => {
+      this.#world.regroup(this.#random.pick(this.#world.victims), this.#random.pick(['simple', 'joint']))
+    },
   }
 
   /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */

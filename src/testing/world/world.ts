@@ -60,8 +60,6 @@ const restMs = 90_000
 const lookMs = 50
 /** Beyond the model nobody waits for more than what is under way. */
 const beyondMs = 10_000
-/** A group with so many voters can spare one, whatever happens to another one. */
-const votersMin = 5
 const partitions = [metaPartition, dataPartition]
 
 /** A world that broke a promise: what, when, and how to see it again. */
@@ -260,14 +258,17 @@ export class World {
     )
   }
 
-  /** Takes the node's vote, or gives it back; whether anybody does so now is the leader's to say. */
+  /**
+   * Takes the node's vote, or gives it back; whether anybody does so now is the leader's to say. Of victims
+   * only: without the votes of all others two victims that are lost at once could be a majority.
+   */
   #regroup(partition: PartitionId, { node }: WorldNode, type: 'simple' | 'joint'): void {
     const leader = this.#leader(partition)?.opened
     const replica = this.#operator.replicaOn(node)
     if (leader === undefined || this.#replacing?.node === node) return
     const { voters, learners } = leader.replica.group().configuration
     const isVoter = voters.includes(replica)
-    if (isVoter ? voters.length < votersMin : !learners.includes(replica)) return
+    if (!isVoter && !learners.includes(replica)) return
     const step = isVoter ? 'addLearner' : 'addVoter'
     leader.replica.changeGroup({ type, steps: [{ type: step, replica }] }).then(
       () => {
