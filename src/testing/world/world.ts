@@ -19,7 +19,7 @@ import type { Store } from '../../store/store.js'
 import { workloadsOf } from '../workloads/all.js'
 import type { World as ClientWorld, Told, Workload } from '../workloads/workload.js'
 import { checkAgreement } from './agreement.js'
-import { Faults } from './faults.js'
+import { drawnFault, Faults } from './faults.js'
 import { Operator } from './operator.js'
 import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
 import { Timeline } from './timeline.js'
@@ -58,14 +58,36 @@ const restMs = 90_000
 const lookMs = 50
 const partitions = [metaPartition, dataPartition]
 
+/** What a broken world tells. */
+export interface Broken {
+  readonly seed: string
+  readonly options: DrawnOptions
+  /** What did not hold. */
+  readonly check: string
+  /** In simulated milliseconds. */
+  readonly atMs: number
+  /** Strikes until then: those have the numbers below. */
+  readonly strikes: number
+  /** The last things that happened, anywhere. */
+  readonly timeline: string
+  /** The last things that happened at each node. */
+  readonly lastOfEach: string
+  /** Two runs of one seed have the same. */
+  readonly digest: string
+}
+
 /** A world that broke a promise: what, when, and how to see it again. */
 export class WorldFailure extends Error {
-  /** The last things that happened. */
-  readonly timeline: string
+  readonly broken: Broken
 
-  constructor(message: string, timeline: string, cause: unknown) {
-    super(message, { cause })
-    this.timeline = timeline
+  constructor(broken: Broken, cause: unknown) {
+    super(`seed ${broken.seed}, at ${broken.atMs} ms: ${broken.check}`, { cause })
+    this.broken = broken
+  }
+
+  /** The last things that happened. */
+  get timeline(): string {
+    return this.broken.timeline
   }
 }
 
@@ -82,13 +104,15 @@ export class World {
   readonly #victims: readonly WorldNode[]
   readonly #faultCounts = new FaultCounts()
   readonly #operator: Operator
-  readonly #watcher = new Watcher()
+  readonly #watcher: Watcher
   readonly #timeline: Timeline
   readonly #workloads: readonly Workload[]
   readonly #counts: WorldCounts = { leaders: 0, compared: 0, replaced: 0, refusedToOpen: 0, falls: 0 }
   /** A node that is being given new replicas. */
   #replacing: WorldNode | undefined
   #isFaulty = true
+  /** Begun so far; the number of the next one. */
+  #strikes = 0
   #fail: (error: unknown) => void = () => {}
 
   constructor(options: WorldOptions) {
@@ -105,6 +129,7 @@ export class World {
     const own = options.ownWorkloads?.(nowNs) ?? []
     this.#workloads = [...known.filter(({ name }) => workloads.includes(name)), ...own]
     this.#timeline = new Timeline(() => this.#clock.monotonicMs())
+    this.#watcher = new Watcher({ hear: what => this.#timeline.hear(what) })
     this.#cables = new SimNetwork({
       clock: this.#clock,
       random: this.#random.split('cables'),
@@ -121,16 +146,14 @@ export class World {
     this.#nodes = numbers.map(node =>
       this.#makeNode(node, numbers, new IndexTypes([...(options.indexTypes ?? [])])),
     )
-    const random = this.#random.split('faults')
     const most = Math.ceil(nodes / 2) - 1
     this.#victims = most > 0 ? this.#nodes.slice(0, most) : this.#nodes
     this.#faults = new Faults({
       nodes: this.#nodes,
       cables: this.#cables,
-      random,
       victims: this.#victims,
       after: (ms, call) => void this.#clock.after(ms, call),
-      leader: () => this.#leader(random.pick(partitions))?.node,
+      leader: random => this.#leader(random.pick(partitions))?.node,
       replicaOn: node => this.#operator.replicaOn(node),
       replace: node => this.#replace(node),
       told: (node, what) => this.#timeline.note(node, what),
@@ -148,9 +171,7 @@ export class World {
     try {
       await this.#clock.run(Promise.race([this.#live(checked), broken]))
     } catch (cause) {
-      const what = cause instanceof Error ? cause.message : String(cause)
-      const when = `seed ${this.#seed}, at ${this.#clock.monotonicMs()} ms`
-      throw new WorldFailure(`${when}: ${what}`, this.#timeline.text(200), cause)
+      throw new WorldFailure(this.#broken(cause), cause)
     } finally {
       release()
     }
@@ -163,7 +184,27 @@ export class World {
       begun: this.#faults.begun,
       checked,
       counts: this.#counts,
-      digest: `${this.#clock.fired} ${this.#clock.monotonicMs()}`,
+      digest: this.#digest(),
+    }
+  }
+
+  #digest(): string {
+    this.#timeline.hear(JSON.stringify([this.#clock.fired, this.#faultCounts, this.#counts, this.#strikes]))
+    return this.#timeline.digest
+  }
+
+  #broken(cause: unknown): Broken {
+    const check = cause instanceof Error ? cause.message : String(cause)
+    this.#timeline.note(undefined, `broken: ${check}`)
+    return {
+      seed: this.#seed,
+      options: this.options,
+      check,
+      atMs: this.#clock.monotonicMs(),
+      strikes: this.#strikes,
+      timeline: this.#timeline.text(200),
+      lastOfEach: this.#timeline.lastOfEach(40),
+      digest: this.#digest(),
     }
   }
 
@@ -261,6 +302,12 @@ export class World {
   }
 
   async #ask<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
+    const told = await this.#askSomebody(random, call)
+    this.#timeline.hear(textOf(told))
+    return told
+  }
+
+  async #askSomebody<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
     const up = this.#nodes.filter(({ store }) => store !== undefined)
     if (up.length === 0) return { how: 'nobody' }
     const node = random.pick(up)
@@ -281,12 +328,15 @@ export class World {
 
   async #strike(): Promise<void> {
     const random = this.#random.split('strikes')
-    const end = this.#clock.monotonicMs() + this.options.faultMs
+    const { faultMs, faults, skip } = this.options
+    const end = this.#clock.monotonicMs() + faultMs
     const pace = random.pick([300, 1500, 6000])
-    while (this.#clock.monotonicMs() < end) {
-      await this.#pause(random.below(pace))
-      if (random.chance(0.25)) this.#faults.calm()
-      else if (this.options.faults.length > 0) this.#faults.strike(random.pick(this.options.faults))
+    for (; this.#clock.monotonicMs() < end; this.#strikes++) {
+      const own = random.split(`${this.#strikes}`)
+      await this.#pause(own.below(pace))
+      if (skip.includes(this.#strikes)) continue
+      if (own.chance(0.25)) this.#faults.calm()
+      else if (faults.length > 0) this.#faults.strike(drawnFault(faults, own.split('fault')), own)
     }
   }
 
@@ -412,5 +462,16 @@ export class World {
       'a leader has a term',
     )
     return leaders.sort((a, b) => b.opened.replica.term - a.opened.replica.term)[0]
+  }
+}
+
+/** How a call ended, and with what, where that can be written down. */
+function textOf(told: Told<unknown>): string {
+  if (told.how === 'refused') return `refused ${told.error.code} ${told.error.outcome} ${told.error.message}`
+  if (told.how !== 'answered') return told.how
+  try {
+    return `answered ${JSON.stringify(told.value) ?? ''}`
+  } catch {
+    return 'answered something'
   }
 }
