@@ -1,6 +1,6 @@
 /**
- * Makes a failing world smaller: a shorter time for faults, fewer workloads and kinds of faults, single strikes
- * left out, the usual limits instead of drawn ones, as long as the same check fails. What is kept is what was
+ * Makes a failing world smaller: a shorter time for faults, fewer workloads and kinds of faults, single
+ * strikes left out, the usual limits instead of drawn ones, as long as the same check fails. What is kept was
  * seen to fail; out of time, it is the smallest so far.
  */
 import { type Limits, limits } from '../../../src/base/limits.js'
