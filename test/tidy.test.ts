@@ -66,7 +66,8 @@ t.test('a file imports its own folder and lower layers only', async t => {
     ['src/machine/a.ts', "import { b } from '../state/b.js'"],
     ['src/client/a.ts', "await import('../server/b.js')"],
     ['src/store/a.ts', "import { b } from '../../test/b.js'"],
-    ['src/testing/a.ts', "import { open } from '../store/open.js'"],
+    ['src/testing/a.ts', "export { open } from '../index.js'"],
+    ['src/testing/a.ts', "import { main } from '../cli/main.js'"],
     ['src/env/a.ts', "new Worker(new URL('../state/b.js', import.meta.url))"],
     ['src/misc/a.ts', ''],
   ]

@@ -12,6 +12,7 @@ export class Random {
   #counter = 1
   readonly #seed: string
 
+  /** The same seed gives the same draws. */
   constructor(seed: string | number) {
     this.#seed = String(seed)
     const [a, b, c] = words(this.#seed)

@@ -26,7 +26,9 @@ export interface DiskFile {
   write(buffers: readonly Uint8Array[], offset: number): Promise<void>
   /** When it resolves, all bytes written before the call, and the length, are durable. */
   sync(): Promise<void>
+  /** Cuts the file, or lengthens it by zeros. Not yet durable. */
   truncate(size: number): Promise<void>
+  /** Lets go of the file; nothing is synced by it. */
   close(): Promise<void>
 }
 
@@ -37,6 +39,7 @@ export interface LogDevice {
    * repeated.
    */
   commit(buffers: readonly Uint8Array[], offset: number, options?: CommitOptions): Promise<void>
+  /** Lets go of the file. */
   close(): Promise<void>
 }
 
@@ -79,6 +82,7 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>
   /** Removes a file, or a folder with all that it holds; nothing happens if it is missing. */
   remove(path: string): Promise<void>
+  /** When it resolves, names that were made, renamed or removed in the folder before the call are durable. */
   syncFolder(folder: string): Promise<void>
   /** Ends what the implementation runs (threads). Open files must be closed before. */
   close(): Promise<void>

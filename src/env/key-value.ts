@@ -9,12 +9,15 @@
 
 /** A frozen view. Close it: an open one pins old data. */
 export interface KeyValueSnapshot {
+  /** Lets go of the view. */
   close(): Promise<void>
 }
 
 /** A list of changes, written at once or not at all. Use once. */
 export interface KeyValueBatch {
+  /** Sets the row. */
   put(key: Buffer, value: Buffer): void
+  /** Removes the row; one that is not there is no error. */
   delete(key: Buffer): void
   /** `sync`: durable when it resolves, and so is everything written before. */
   write(options?: { readonly sync?: boolean }): Promise<void>
@@ -34,22 +37,28 @@ export interface KeyRange {
 export interface KeyValueIterator {
   /** The next rows, at most `count` and about 1 MiB; none at the end. */
   next(count: number): Promise<[Buffer, Buffer][]>
+  /** Lets go of the rows. */
   close(): Promise<void>
 }
 
 /** One open store. Used by one owner; closed once, after its iterators and snapshots. */
 export interface KeyValueStore {
+  /** The values in the order of the keys; undefined where there is no row. */
   getMany(keys: readonly Buffer[], snapshot?: KeyValueSnapshot): Promise<(Buffer | undefined)[]>
   /** May block the event loop on a cache miss: for a lone key. */
   getSync(key: Buffer, snapshot?: KeyValueSnapshot): Buffer | undefined
+  /** The rows of the range, as of this call. */
   iterate(range: KeyRange): KeyValueIterator
+  /** A new list of changes. */
   batch(): KeyValueBatch
+  /** What is there now, frozen. */
   snapshot(): KeyValueSnapshot
   /**
    * Forces what was written so far into a table file. Its success proves nothing: follow it by a synced
    * write.
    */
   compact(): Promise<void>
+  /** Lets go of the folder. What was written without a sync may still be lost by a crash. */
   close(): Promise<void>
 }
 

@@ -15,9 +15,7 @@ export class MemoryDisk implements Disk {
   }
 
   async open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile> {
-    const { folder, name } = this.#tree.place(path)
-    if (options?.create && !folder.entries.has(name)) folder.entries.set(name, new MemoryBytes())
-    const file = this.#tree.file(path)
+    const file = options?.create ? this.#madeFile(path) : this.#tree.file(path)
     return {
       size: async () => file.size,
       read: async (offset, length) => file.read(offset, length),
@@ -29,14 +27,22 @@ export class MemoryDisk implements Disk {
     }
   }
 
-  async openLog(path: string): Promise<LogDevice> {
+  async openLog(path: string, notePath?: string): Promise<LogDevice> {
     const file = this.#tree.file(path)
-    const commit = async (buffers: readonly Uint8Array[], offset: number): Promise<void> => {
+    const noteFile = notePath === undefined ? undefined : this.#madeFile(notePath)
+    const commit: LogDevice['commit'] = async (buffers, offset, { note } = {}) => {
       writeAll(file, buffers, offset)
+      if (note !== undefined) noteFile?.write(note, 0)
       // A loop of awaited writes would otherwise never let the event loop go on.
       await new Promise<void>(resolve => this.#clock.soon(resolve))
     }
     return { commit, close: async () => {} }
+  }
+
+  #madeFile(path: string): MemoryBytes {
+    const { folder, name } = this.#tree.place(path)
+    if (!folder.entries.has(name)) folder.entries.set(name, new MemoryBytes())
+    return this.#tree.file(path)
   }
 
   async list(folder: string): Promise<string[]> {

@@ -123,7 +123,8 @@ export function decideEndSessions(end: EndSessions, view: View, context: DecideC
     const row = draft.get(registeredKey(session))
     if (!row) continue
     const registered = decodeRegistered(row.value)
-    if (registered.epoch !== epoch || !(end.closed || isIdle(registered, context.time))) continue
+    if (registered.epoch !== epoch || !(end.closed || isIdle(registered, context.time, context.limits)))
+      continue
     for (const key of [nonceKey(registered.nonce), registeredKey(session)]) remove(draft, key)
     if (registered.name !== null) remove(draft, sessionNameKey(registered.name))
     ended += 1

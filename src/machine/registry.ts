@@ -5,7 +5,7 @@
  * out twice. All times are log times of meta.
  */
 import type { LogTime, SessionEpoch, SessionId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import type { Numbering } from './command.js'
 
@@ -52,7 +52,7 @@ export function decodeCounters(value: Buffer): Counters {
 }
 
 /** True once the session has been idle for too long. */
-export function isIdle(registered: Registered, time: LogTime): boolean {
+export function isIdle(registered: Registered, time: LogTime, limits: Limits): boolean {
   const life = registered.name === null ? limits.sessionIdleMs : limits.namedSessionIdleMs
   return registered.active + life < time
 }

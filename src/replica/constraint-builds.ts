@@ -108,8 +108,8 @@ export class ConstraintBuilds {
   }
 
   #changes(): number {
-    const { data } = this.#options
-    return data.changes(constraintPrefix) + data.changes(schemaPrefix)
+    const changes = (prefix: RowKey): number => this.#options.data.changes(prefix)
+    return changes(constraintPrefix) + changes(schemaPrefix)
   }
 
   /**

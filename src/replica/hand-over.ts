@@ -1,4 +1,4 @@
-/** Gives leadership away, by a replica that cannot do its work well: a full disk, a slow one, a closing node. */
+/** Gives leadership away, by a replica that cannot do its work well: its disk is full, or slow. */
 import type { Replica } from './replica.js'
 
 /**

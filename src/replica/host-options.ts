@@ -43,7 +43,7 @@ export interface MemberOptions {
   /** Where the node of that replica listens; undefined while nobody knows. */
   readonly addressOf: (partition: PartitionId, replica: ReplicaId) => Address | undefined
   /**
-   * The replicas with which each partition of a new cluster begins, this node's first. Only for the very first
+   * The replicas with which each partition of a new cluster begins, this node's first. For the very first
    * start of a node that is there from the beginning: one that comes later, or lost its disk, waits to be
    * given replicas (`Host.place`), or it would vote again in elections that it has forgotten.
    */

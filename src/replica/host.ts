@@ -45,11 +45,10 @@ import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
 import { Ticker } from './ticker.js'
 
-const tickMs = 100
-const expiryMs = 30_000
+const [tickMs, expiryMs] = [100, 30_000]
 /** How long a closing host waits for what is in flight, say on a full disk. */
 const drainMs = 5_000
-/** A batch of the log that takes so long is a disk on which nobody should wait: the least election timeout. */
+/** The least election timeout: nobody should wait longer for the disk of a leader. */
 const slowCommitMs = 1000
 /** The whole group of a node that is the whole cluster. */
 const alone = { replica: 1, voters: [1] }
@@ -109,7 +108,7 @@ export class Host {
     this.#ticker = new Ticker(env.clock)
     this.#appliedSignal = new AppliedSignal(env.clock, () => this.data.applied)
     this.#pace = new BackgroundPace(env.clock, this.#limits.sliceMs, () => this.data.applied)
-    this.sessions = new SessionDirectory(this.meta)
+    this.sessions = new SessionDirectory(this.meta, this.#limits)
     this.#duties = new LeaderDuties({
       clock: env.clock,
       meta: this.meta,
@@ -260,7 +259,7 @@ export class Host {
    */
   async place(placement: Placement): Promise<void> {
     await this.#replicas.place(placement)
-    if (this.#replicas.areAllHere) this.#begin()
+    if (this.#replicas.areAllHere && this.#whole === undefined) this.#begin()
   }
 
   /**
@@ -298,7 +297,8 @@ export class Host {
     const { clusterEpoch } = this.#identity
     await this.#replicas.open({ wal: this.#wal, clusterEpoch, retentions: this.#retentions }, founders)
     this.#ticker.every(tickMs, () => this.#tick())
-    this.#ticker.every(expiryMs, () => this.#duties.expire())
+    const lookMs = Math.min(expiryMs, this.#limits.sessionIdleMs / 4)
+    this.#ticker.every(lookMs, () => this.#duties.expire())
     if (this.#replicas.areAllHere) this.#begin()
     if (member === undefined) await this.#whole
   }

@@ -2,8 +2,8 @@
  * The work that a node does for the partitions that it leads: what meta says is brought to the data
  * partition, sessions and request ids that are over are ended, constraints are built.
  *
- * All of it is proposed, and decided in the order of the log, so two nodes that both believe to lead only find
- * each other's work done. A node that no longer leads leaves it: what it was at fails, and is not missed.
+ * All of it is proposed, and decided in the order of the log: two nodes that both believe to lead find each
+ * other's work done. A node that no longer leads leaves it: what it was at fails, and is not missed.
  */
 import { metaPartition, type PartitionId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
@@ -41,10 +41,10 @@ export class LeaderDuties {
   readonly #requests: RequestExpiry
 
   constructor(options: LeaderDutiesOptions) {
-    const { meta, data, limits, read, background, buildFailed } = options
+    const { meta, data: target, limits, read, background, buildFailed } = options
     this.#options = options
-    this.feed = new MetaFeed({ meta, target: data, read })
-    this.#requests = new RequestExpiry(data, limits)
+    this.feed = new MetaFeed({ meta, target, read })
+    this.#requests = new RequestExpiry(target, limits)
     this.builds = new ConstraintBuilds({
       ...options,
       background: work => background(work, dataPartition),
@@ -66,9 +66,9 @@ export class LeaderDuties {
 
   /** Ends what is over by the log time of its partition. */
   expire(): void {
-    const { meta, data, sessions, background } = this.#options
+    const { meta, data: documents, sessions, background } = this.#options
     if (meta.leads) background(sessions.expire(), metaPartition)
-    if (data.leads) background(this.#requests.expire(), dataPartition)
+    if (documents.leads) background(this.#requests.expire(), dataPartition)
   }
 
   /** Nothing more is begun. */

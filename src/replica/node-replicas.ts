@@ -64,6 +64,7 @@ export class NodeReplicas {
   readonly flushGate = new Gate(1)
   readonly #moves = new Set<Promise<void>>()
   #log: OpenedLog | undefined
+  readonly #placing = new Set<PartitionId>()
   #isClosing = false
 
   constructor(options: NodeReplicasOptions) {
@@ -109,10 +110,16 @@ export class NodeReplicas {
       const held = `replica ${partition.opened.replicaId} of partition ${id}`
       throw new SillokError('INVALID', `place: this node holds ${held}, not ${replica}`)
     }
-    const { wal } = must(this.#log, 'the log')
-    await createPartition(wal, id, this.#options.limits, { replicaId: replica, voters, cutBytes })
-    await this.#open(partition)
-    partition.replica.start(partition.opened.lastTime)
+    if (this.#placing.has(id)) throw new SillokError('OVERLOADED', `partition ${id} is being placed already`)
+    this.#placing.add(id)
+    try {
+      const { wal } = must(this.#log, 'the log')
+      await createPartition(wal, id, this.#options.limits, { replicaId: replica, voters, cutBytes })
+      await this.#open(partition)
+      partition.replica.start(partition.opened.lastTime)
+    } finally {
+      this.#placing.delete(id)
+    }
   }
 
   /** Resolves when no replica is on its way into the place of another one, and none will be. */

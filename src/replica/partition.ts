@@ -1,10 +1,10 @@
 /**
  * One partition as the rest of its node sees it, whichever replica holds it here and wherever it is led.
  *
- * A snapshot that comes from another node puts a new replica, with a state and a log of its own, in the place
- * of the one that was here. So nobody keeps a replica or its state: they ask here each time. A command goes to
- * who leads, and again if that changes (`resending.ts`); only what concerns this node's own replica, as the
- * work of a leader, is decided here or refused.
+ * A snapshot that comes from another node puts a new replica, with a state and a log of its own, in the
+ * place of the one that was here. So nobody keeps a replica or its state: they ask here each time. A command
+ * goes to who leads, and again if that changes (`resending.ts`); only what concerns this node's own replica,
+ * as the work of a leader, is decided here or refused.
  */
 import { must } from '../base/assert.js'
 import { isSillokError, type SillokError } from '../base/errors.js'

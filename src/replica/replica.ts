@@ -248,13 +248,6 @@ export class Replica implements Decider {
     })
   }
 
-  /** The read barrier as a promise. */
-  readable(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.readBarrier(error => (error === undefined ? resolve() : reject(error)))
-    })
-  }
-
   /** Refuses new commands with this error, or admits them again. */
   refuse(error: SillokError | undefined): void {
     if (this.#failure !== undefined) return

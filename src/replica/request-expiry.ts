@@ -18,15 +18,15 @@ const looksApartMs = 10 * 60_000
 
 /** The expiry of one partition's request ids. */
 export class RequestExpiry {
-  readonly #replica: Partition
+  readonly #partition: Partition
   readonly #limits: Limits
   readonly #sender = {}
   /** Before this log time no id is over, or the last look was a moment ago. */
   #due: LogTime = 0
   #looking = false
 
-  constructor(replica: Partition, limits: Limits) {
-    this.#replica = replica
+  constructor(partition: Partition, limits: Limits) {
+    this.#partition = partition
     this.#limits = limits
   }
 
@@ -35,23 +35,23 @@ export class RequestExpiry {
    * each restart, or they would be kept for ever. Rejects as the replica does.
    */
   async expire(): Promise<void> {
-    if (this.#looking || this.#replica.state.partitionRows(requestCountPrefix).length === 0) return
+    if (this.#looking || this.#partition.state.partitionRows(requestCountPrefix).length === 0) return
     this.#looking = true
     try {
-      if (this.#replica.logTime() >= this.#due) this.#due = await this.#look()
+      if (this.#partition.logTime() >= this.#due) this.#due = await this.#look()
     } finally {
       this.#looking = false
     }
-    this.#replica.recordTime(this.#limits.unloggedTimeMsMax)
+    this.#partition.recordTime(this.#limits.unloggedTimeMsMax)
   }
 
   /** Drops what is over, and resolves with the log time at which to look again. */
   async #look(): Promise<LogTime> {
     const life = this.#limits.requestIdLifeMs
-    const now = this.#replica.logTime()
+    const now = this.#partition.logTime()
     let oldest = now
     let over: RowKey[] = []
-    for await (const page of this.#replica.state.scan({
+    for await (const page of this.#partition.state.scan({
       gte: requestPrefix,
       lt: `${requestPrefix}\xff\xff`,
     })) {
@@ -67,7 +67,7 @@ export class RequestExpiry {
   }
 
   async #drop(keys: readonly RowKey[]): Promise<RowKey[]> {
-    if (keys.length > 0) await this.#replica.call({ type: 'dropRequests', keys }, this.#sender)
+    if (keys.length > 0) await this.#partition.call({ type: 'dropRequests', keys }, this.#sender)
     return []
   }
 }

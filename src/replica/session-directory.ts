@@ -7,7 +7,7 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { LogIndex, LogTime, SessionEpoch, SessionId } from '../base/ids.js'
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import type { Numbering } from '../machine/command.js'
 import { registeredKey, registeredPrefix, uint48FromText } from '../machine/keys.js'
 import { decodeRegistered, isIdle, type Registered } from '../machine/registry.js'
@@ -33,10 +33,12 @@ const endedPerEntryMax = 64
 /** The register of sessions, for the rest of the node. */
 export class SessionDirectory {
   readonly #meta: Partition
+  readonly #limits: Limits
   readonly #sender = {}
 
-  constructor(meta: Partition) {
+  constructor(meta: Partition, limits: Limits) {
     this.#meta = meta
+    this.#limits = limits
   }
 
   /** Registers a session or resumes a named one; durable when it resolves. */
@@ -101,13 +103,13 @@ export class SessionDirectory {
       for (const [key, row] of page) {
         const registered = decodeRegistered(row.value)
         isAny = true
-        if (isIdle(registered, time))
+        if (isIdle(registered, time, this.#limits))
           idle.push([uint48FromText(key, registeredPrefix.length), registered.epoch])
         if (idle.length >= endedPerEntryMax) await end()
       }
     }
     await end()
-    if (isAny) this.#meta.recordTime(limits.unloggedTimeMsMax)
+    if (isAny) this.#meta.recordTime(this.#limits.unloggedTimeMsMax)
   }
 
   async #register(registration: Registration, issuedAt: LogTime): Promise<SessionHandle> {

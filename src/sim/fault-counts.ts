@@ -49,6 +49,10 @@ export const faultKinds = [
   'hung-store',
   'store-value-flipped',
   'store-row-lost',
+  /** A stretch of rows vanished, as with the end of a manifest. */
+  'store-rows-lost',
+  /** A compaction that had something to do resolved, and had not happened. */
+  'store-compaction-lost',
   /** A write was rejected and has not happened, or has. */
   'store-write-failed',
   'store-write-failed-but-done',

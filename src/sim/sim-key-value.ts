@@ -23,7 +23,7 @@ import {
   storeInUse,
   storeName,
 } from '../env/memory-key-value.js'
-import { MemoryRows } from '../env/memory-rows.js'
+import { type MemoryRow, MemoryRows } from '../env/memory-rows.js'
 import type { FaultCounts } from './fault-counts.js'
 import { FaultPlan, type Strike } from './fault-plan.js'
 import type { CrashMode } from './sim-file.js'
@@ -94,14 +94,11 @@ class StoredRows {
     applyChanges(this.durable, [[key, value]])
   }
 
-  /** Some row that is durable, and that no unsynced batch has to do with. */
-  anyRow(random: Random): [key: Buffer, value: Buffer] | undefined {
+  /** The rows that are durable, and that no unsynced batch has to do with. */
+  quietRows(): MemoryRow[] {
     const touched = new Set<string>()
     for (const { changes } of this.unsynced) for (const [key] of changes) touched.add(key.toString('latin1'))
-    const found = [...this.durable.clone().range({})].filter(([key]) => !touched.has(key.toString('latin1')))
-    if (found.length === 0) return undefined
-    const [key, value] = random.pick(found)
-    return [key, value]
+    return [...this.durable.clone().range({})].filter(([key]) => !touched.has(key.toString('latin1')))
   }
 
   afterCrash(mode: CrashMode, random: Random, faults?: FaultCounts): StoredRows {
@@ -145,7 +142,7 @@ export class SimKeyValueStores implements KeyValueStores {
   readonly #names = new Map<string, string>()
   readonly #open = new Set<string>()
   readonly #faultRandom: Random
-  readonly #plan: FaultPlan<'failed-write'>
+  readonly #plan: FaultPlan<'failed-write' | 'lost-compaction'>
   readonly #pace: SimPace
   readonly #process: SimProcess
   readonly #faults: FaultCounts | undefined
@@ -183,12 +180,7 @@ export class SimKeyValueStores implements KeyValueStores {
       rows: stored.rows,
       read: () => this.#pause(folder),
       write: (changes, sync) => this.#write(folder, stored, changes, sync, options.writeBufferBytes),
-      compact: async () => {
-        const before = stored.unsynced.slice()
-        stored.rotate()
-        await this.#pause(folder)
-        for (const batch of before) batch.log = Number.POSITIVE_INFINITY
-      },
+      compact: () => this.#compact(folder, stored),
       close: async () => {
         await this.#pause(folder)
         this.#open.delete(name)
@@ -220,6 +212,11 @@ export class SimKeyValueStores implements KeyValueStores {
   /** Writes reject so, of the stores in the folders that it says. */
   failWrites(strike?: Strike): void {
     this.#plan.arrange('failed-write', strike)
+  }
+
+  /** Compactions resolve and have not happened; the next write there is rejected, as on a full disk. */
+  loseCompactions(strike?: Strike): void {
+    this.#plan.arrange('lost-compaction', strike)
   }
 
   /** From now on operations there take a time of the span; without one the usual time again. */
@@ -257,6 +254,18 @@ export class SimKeyValueStores implements KeyValueStores {
     return { folder, key: Buffer.from(key) }
   }
 
+  /** The same: a stretch of rows vanishes, up to all. Returns how many. */
+  dropSome(random: Random, where?: (folder: string) => boolean): number {
+    const found = this.#anyRow(random, where, () => true)
+    if (found === undefined) return 0
+    const rows = found.stored.quietRows()
+    const from = random.below(rows.length)
+    const lost = rows.slice(from, from + 1 + random.below(rows.length - from))
+    for (const [key] of lost) found.stored.tamper(key, undefined)
+    this.#faults?.count('store-rows-lost')
+    return lost.length
+  }
+
   /** The same: some row vanishes. */
   dropAny(random: Random, where?: (folder: string) => boolean): StoredRow | undefined {
     const found = this.#anyRow(random, where, () => true)
@@ -285,9 +294,11 @@ export class SimKeyValueStores implements KeyValueStores {
   ): { stored: StoredRows; folder: string; key: Buffer; value: Buffer } | undefined {
     const rows = [...this.#names].flatMap(([folder, name]) => {
       const stored = this.#stored.get(name)
-      const row = stored === undefined || !where(folder) ? undefined : stored.anyRow(random)
-      if (stored === undefined || row === undefined || !isWanted(row[1])) return []
-      return [{ stored, folder, key: row[0], value: row[1] }]
+      if (stored === undefined || !where(folder)) return []
+      const quiet = stored.quietRows().filter(([, value]) => isWanted(value))
+      if (quiet.length === 0) return []
+      const [key, value] = random.pick(quiet)
+      return [{ stored, folder, key, value }]
     })
     return rows.length === 0 ? undefined : random.pick(rows)
   }
@@ -298,6 +309,17 @@ export class SimKeyValueStores implements KeyValueStores {
     const value = change(must(stored.rows.get(key), 'the row'))
     stored.harden(stored.unsynced.length, 0)
     stored.tamper(key, value)
+  }
+
+  async #compact(folder: string, stored: StoredRows): Promise<void> {
+    const before = stored.unsynced.slice()
+    const isLost = this.#plan.strikes('lost-compaction', folder)
+    stored.rotate()
+    await this.#pause(folder)
+    if (isLost) {
+      this.#plan.arrange('failed-write', { where: path => path === folder })
+      if (before.length > 0) this.#faults?.count('store-compaction-lost')
+    } else for (const batch of before) batch.log = Number.POSITIVE_INFINITY
   }
 
   async #write(

@@ -155,7 +155,10 @@ export class SimProcessClock implements Clock, SimProcess {
     this.#holdBack({ phase, endMs, timer: this.#world.after(ms, () => this.#goOn()) })
   }
 
-  /** The process is stopped until `resume`. It stands where it waits for something to come. */
+  /**
+   * The process is stopped until `resume`, which a timer that is not idle should call. It stands where it
+   * waits for something to come.
+   */
   pause(): void {
     if (this.#isDead) return
     this.#holdBack({ phase: 'poll', endMs: Number.POSITIVE_INFINITY, timer: undefined })

@@ -155,8 +155,11 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   /** Throws NOT_FOUND, or FENCED, once the name is no longer held. */
   #checkHolder(): void {
     const { name } = this.#options
-    if (name === undefined) return
-    const row = this.#parts.host.data.state.lookup(subscriptionKey(name))
+    if (name === undefined || this.#epoch === undefined) return
+    const { host } = this.#parts
+    // Another node may have answered: this one says nothing of the feed before it shows that entry.
+    if (host.data.versionAt(host.data.applied) < this.#epoch) return
+    const row = host.data.state.lookup(subscriptionKey(name))
     if (!row) throw new SillokError('NOT_FOUND', `the named feed ${name} was forgotten`)
     if (decodeSubscription(row.value).epoch === this.#epoch) return
     throw new SillokError('FENCED', `the named feed ${name} was taken over by another holder`)

@@ -1,5 +1,5 @@
 /** The sessions that are open in this process: opens them, and tells meta now and then that they live. */
-import { limits } from '../base/limits.js'
+import type { Limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import { lowWaterOf } from '../machine/reply.js'
@@ -11,10 +11,11 @@ import { Session, type SessionParts } from './session.js'
 export interface SessionsParts extends Pick<SessionParts, 'asking' | 'batches' | 'collection'> {
   readonly env: Environment
   readonly host: Host
+  readonly limits: Pick<Limits, 'sessionIdleMs'>
 }
 
-/** How often live sessions tell meta that they live: a quarter of an idle session's life. */
-const keepAliveMs = limits.sessionIdleMs / 4
+/** How often in the life of an idle session a live one tells meta that it lives. */
+const keepAlives = 4
 
 /** The sessions of one store. */
 export class Sessions {
@@ -70,13 +71,13 @@ export class Sessions {
   }
 
   #keepAlive(): void {
-    const { env, host } = this.#parts
+    const { env, host, limits } = this.#parts
     const tell = (): void => {
       if (host.failure !== undefined) return
       this.#keepAlive()
       const handles = [...this.#open].map(({ id, epoch }) => ({ session: id, epoch }))
       if (handles.length > 0) host.sessions.keepAlive(handles).catch(() => {})
     }
-    this.#timer = env.clock.after(keepAliveMs, tell, { idle: true })
+    this.#timer = env.clock.after(limits.sessionIdleMs / keepAlives, tell, { idle: true })
   }
 }

@@ -168,6 +168,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     store.#sessions = new Sessions({
       env,
       host,
+      limits: { ...limits, ...own },
       asking: store.#asking,
       batches: store.#batches,
       collection: (name, options, writer) => store.#collection(name, options, writer),
@@ -468,7 +469,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   #collection(name: string, options: SchemaOptions | undefined, writer: Writer | undefined): AnyCollection {
     checkCollectionName(name)
     const validate = checkCollection(options)
-    const { data } = this.#open(this.#host)
+    const { data: documents } = this.#open(this.#host)
     const validation = validate === undefined ? undefined : new Validation(name, validate, this.#validations)
     const collection: AnyCollection = new Collection(name, {
       schema: () => this.#schema(name),
@@ -479,7 +480,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
       searchReader: this.#open(this.#questions).search,
       asking: this.#open(this.#asking),
       get state() {
-        return data.state
+        return documents.state
       },
       locks: this.#locks,
       requests: this.#open(this.#requests),

@@ -5,7 +5,7 @@
  *     await db.define('users', { key: 'id', indexes: { byDomain: { type: 'domain' } } })
  *     for await (const key of db.collection('users').query('byDomain', 'example.com')) console.log(key)
  *
- * What to take from it:
+ * `test/laws/index-subjects.ts` puts it under the laws of indexes (`sillok/testing`). What to take from it:
  *
  * - An index type is a function from documents to rows. It reads nothing but what it is given: no clock, no
  *   chance, no file.

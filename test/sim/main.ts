@@ -1,6 +1,7 @@
 /**
  * `npm run sim -- --seeds 100 --from S`: so many whole worlds, on all cores (`--minutes`, `--nodes`,
- * `--fault-ms`, `--faults a,b`, `--workloads a,b`, `--limits name=value`, `--bail`, `--processes`).
+ * `--fault-ms`, `--faults a,b`, `--workloads a,b`, `--limits name=value`, `--bail`, `--processes`, `--release`:
+ * every rare state must be reached).
  * `--replay SEED` runs one of them again, `--minimise SEED` makes one that fails smaller.
  *
  * `npm run sim -- --crashes 2000 --seed 1`: worlds of one node until that many crashes. Prints what happened,
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: String(Date.now()) },
     minutes: { type: 'string' },
     bail: { type: 'boolean', default: false },
+    release: { type: 'boolean', default: false },
     processes: { type: 'string' },
     replay: { type: 'string' },
     minimise: { type: 'string' },

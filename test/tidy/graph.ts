@@ -30,7 +30,7 @@ export const layers: Readonly<Record<string, number>> = {
 const narrow: Readonly<Record<string, readonly string[]>> = {
   raft: ['base'],
   machine: ['base', 'codec'],
-  testing: ['base'],
+  testing: ['base', 'env', 'codec', 'sim', 'raft', 'machine', 'derived', 'replica', 'store'],
 }
 
 const anywhere = Object.keys(layers)
@@ -49,6 +49,7 @@ export const outsideModules: Readonly<Record<string, readonly string[]>> = {
   'hash-wasm': ['env'],
   porter2: ['derived'],
   '@standard-schema/spec': ['store'],
+  'node:assert/strict': ['testing'],
   'node:fs': ['env', 'cli'],
   'node:fs/promises': ['env', 'cli'],
   'node:net': ['env'],

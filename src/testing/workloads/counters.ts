@@ -1,12 +1,12 @@
 /**
- * Counters and lists, each change a request with an id, sent again and again, to any node, until its answer is
- * known: each has exactly one effect.
+ * Counters and lists, each change a request with an id, sent again and again, to any node, until its answer
+ * is known: each has exactly one effect.
  */
 import type { Store } from '../../store/store.js'
 import { checkExactlyOnce } from '../exactly-once.js'
 import type { Value } from '../history.js'
-import { HistoryRecorder } from '../recorder.js'
-import { mustHold, untilTold, type Workload } from './workload.js'
+import { HistoryRecorder, type Pending } from '../recorder.js'
+import { isRefused, mustHold, settle, untilTold, type Workload } from './workload.js'
 
 const collection = 'counters'
 
@@ -40,11 +40,10 @@ export function counters(nowNs: () => number, { keys = 2, clients = 4 } = {}): W
           requestId ??= store.requestId()
           return store.collection<Document>(collection).update(key, change(key, element), { requestId })
         })
+        // It took effect, and what it wrote is not known any more.
+        if (isRefused(told, 'LOG_TRUNCATED')) pending.ok(null)
         // Ten tries met ten other changes: the request was refused, and that is its answer.
-        if (told.how === 'answered') pending.ok(null)
-        else if (told.how === 'refused' && told.error.code === 'CONFLICT') pending.fail()
-        else if (told.how === 'refused' && told.error.outcome === 'not-applied') pending.fail()
-        else pending.info()
+        else settle(pending as Pending<'incr'>, told, () => null)
       }
     },
     async check(store) {

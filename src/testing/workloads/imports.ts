@@ -7,7 +7,7 @@ import type { Random } from '../../base/random.js'
 import type { Collection } from '../../store/collection.js'
 import type { Session } from '../../store/session.js'
 import type { Store } from '../../store/store.js'
-import type { Workload, World } from './workload.js'
+import type { Workload, WorldClient } from './workload.js'
 
 const collection = 'rows'
 
@@ -20,7 +20,7 @@ export function imports({ clients = 2 } = {}): Workload {
   const done = new Map<number, number>()
 
   /** From where the session says until it breaks, or the faults are over. */
-  async function run(store: Store, world: World, number: number, random: Random): Promise<void> {
+  async function run(store: Store, world: WorldClient, number: number, random: Random): Promise<void> {
     const session = await store.session({ name: `import ${number}`, numbering: 'caller' })
     const rows = session.collection(collection)
     for (let row = session.lowWater; !world.isOver(); ) {

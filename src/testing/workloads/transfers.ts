@@ -1,4 +1,4 @@
-/** Money that goes from account to account in batches: it is never more or less, at any moment that is seen. */
+/** Money that goes from account to account in batches: at no moment that is seen is it more or less. */
 import type { Store } from '../../store/store.js'
 import { isRefused, type Workload } from './workload.js'
 

@@ -1,8 +1,8 @@
 /**
  * What goes wrong in a world, and how much of it at a time.
  *
- * The budget: what a majority of the nodes has synced is not harmed. Crashes, power losses of all at once, and
- * whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
+ * The budget: what a majority of the nodes has synced is not harmed. Crashes, power losses of all at once,
+ * and whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
  * nodes and the same ones for the whole life of a world, lose their disk or have it rot.
  */
 import { must } from '../../base/assert.js'
@@ -11,7 +11,9 @@ import { Random } from '../../base/random.js'
 import type { SimNetwork } from '../../sim/sim-network.js'
 import { hostOf, nodeFolder, type WorldNode } from './world-node.js'
 
-/** The names of the faults that a world may have; each has others of them, so that rare ones are met alone. */
+/**
+ * The names of the faults that a world may have; each has others of them, so that rare ones are met alone.
+ */
 export const worldFaults = [
   'kill',
   'powerLoss',
@@ -43,10 +45,14 @@ export const worldFaults = [
   'storm',
   'delay',
   'transfer',
+  'regroup',
 ] as const
 
 /** A fault that a world may have. */
 export type WorldFault = (typeof worldFaults)[number]
+
+/** So far are wall clocks ahead or behind: request ids are safe for half a day. */
+const wallSkewMsMax = 3 * 3_600_000
 
 /** The world as its faults have it. */
 export interface FaultyWorld {
@@ -61,6 +67,8 @@ export interface FaultyWorld {
   readonly replicaOn: (node: number) => ReplicaId
   /** Gives the node an empty disk and new replicas; nothing while another node is being given some. */
   readonly replace: (node: WorldNode) => void
+  /** Has the leader take the node's vote, or give it back. */
+  readonly regroup: (node: WorldNode, type: 'simple' | 'joint', random: Random) => void
   readonly told: (node: number | undefined, what: string) => void
 }
 
@@ -120,7 +128,10 @@ export class Faults {
       this.#world.after(this.#ms([300, 4000, 12_000]), () => clock.resume())
     },
     clockRate: ({ machine }) => machine.clock.setRate(0.9 + 0.2 * this.#random.fraction()),
-    wallJump: ({ machine }) => machine.clock.jumpWall(this.#random.below(7_200_000) - 3_600_000),
+    wallJump: ({ machine }) => {
+      const { clock } = machine
+      clock.jumpWall(this.#random.below(2 * wallSkewMsMax) - wallSkewMsMax - clock.wallSkewMs)
+    },
     slowDisk: ({ machine }) =>
       this.#fora(
         () => machine.disk.setSlow([1, this.#ms([20, 200])]),
@@ -192,6 +203,7 @@ export class Faults {
         if (partition?.leads === true && this.#random.chance(0.7)) partition.replica.transferLeader(to)
       }
     },
+    regroup: node => this.#world.regroup(node, this.#random.pick(['simple', 'joint']), this.#random),
   }
 
   #ms(most: readonly number[]): number {

@@ -24,6 +24,7 @@ export function drawnLimits(random: Random): Partial<Limits> {
     indexBatchMs: random.pick([0, 1, 50]),
     indexChunkDocuments: random.pick([1, 7, 1000]),
     indexCheckpointBatchesMax: random.pick([2, 20, 1000]),
+    sessionIdleMs: random.pick([4000, 20_000, limits.sessionIdleMs]),
     deadlineMs: 4000,
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Looks at all replicas of a world again and again: at most one leads in a term, what is committed and applied
- * never goes back within a life, and replicas that have applied the same entries hold the same rows.
+ * Looks at all replicas of a world again and again: at most one leads in a term, what is committed and
+ * applied never goes back within a life, and replicas that have applied the same entries hold the same rows.
  */
 import { crc32 } from '../../base/checksum.js'
 import type { PartitionId } from '../../base/ids.js'

@@ -1,8 +1,8 @@
 /**
  * One seed, one world: several nodes, each the code that runs in production, clients at work on all of them,
- * and faults, until the time for them is over. What was acknowledged must be there then, what was refused must
- * have had a reason, and a cluster whose nodes can reach each other must come to rest, with the same log and
- * the same rows everywhere; also after the power was lost on all nodes at once.
+ * and faults, until the time for them is over. What was acknowledged must be there then, what was refused
+ * must have had a reason, and a cluster whose nodes can reach each other must come to rest, with the same log
+ * and the same rows everywhere; also after the power was lost on all nodes at once.
  */
 import { assert, must } from '../../base/assert.js'
 import { isSillokError, SillokError } from '../../base/errors.js'
@@ -17,79 +17,23 @@ import { trapGlobals } from '../../sim/trapped-globals.js'
 import { IndexTypes } from '../../store/index-types.js'
 import type { Store } from '../../store/store.js'
 import { workloadsOf } from '../workloads/all.js'
-import type { World as ClientWorld, Told, Workload } from '../workloads/workload.js'
+import type { Told, Workload, WorldClient } from '../workloads/workload.js'
 import { checkAgreement } from './agreement.js'
 import { drawnFault, Faults } from './faults.js'
 import { Operator } from './operator.js'
 import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
+import { RareWatch } from './rare-watch.js'
+import { type Broken, type WorldCounts, WorldFailure, type WorldReport } from './report.js'
 import { Timeline } from './timeline.js'
 import { Watcher } from './watcher.js'
 import { listeningAt, WorldNode } from './world-node.js'
 
-/** What happened in a world. */
-export interface WorldReport {
-  readonly options: DrawnOptions
-  /** Simulated milliseconds from the first start to the end of the checks. */
-  readonly simulatedMs: number
-  /** How often each hardware fault took effect. */
-  readonly faults: FaultCounts
-  /** How often each fault of the world was begun. */
-  readonly begun: Faults['begun']
-  /** What the workloads looked at, by name. */
-  readonly checked: Readonly<Record<string, number>>
-  readonly counts: WorldCounts
-  /** Two runs of one seed have the same. */
-  readonly digest: string
-}
-
-/** Of what happened, how often. */
-export interface WorldCounts {
-  leaders: number
-  /** Positions at which the states of two replicas were compared. */
-  compared: number
-  replaced: number
-  /** Nodes that refused to open what was on their disk. */
-  refusedToOpen: number
-  falls: number
-}
-
 /** After the faults a cluster has so long to come to rest. */
 const restMs = 90_000
 const lookMs = 50
+/** A group with so many voters can spare one, whatever happens to another one. */
+const votersMin = 5
 const partitions = [metaPartition, dataPartition]
-
-/** What a broken world tells. */
-export interface Broken {
-  readonly seed: string
-  readonly options: DrawnOptions
-  /** What did not hold. */
-  readonly check: string
-  /** In simulated milliseconds. */
-  readonly atMs: number
-  /** Strikes until then: those have the numbers below. */
-  readonly strikes: number
-  /** The last things that happened, anywhere. */
-  readonly timeline: string
-  /** The last things that happened at each node. */
-  readonly lastOfEach: string
-  /** Two runs of one seed have the same. */
-  readonly digest: string
-}
-
-/** A world that broke a promise: what, when, and how to see it again. */
-export class WorldFailure extends Error {
-  readonly broken: Broken
-
-  constructor(broken: Broken, cause: unknown) {
-    super(`seed ${broken.seed}, at ${broken.atMs} ms: ${broken.check}`, { cause })
-    this.broken = broken
-  }
-
-  /** The last things that happened. */
-  get timeline(): string {
-    return this.broken.timeline
-  }
-}
 
 /** One world; run it once. */
 export class World {
@@ -105,16 +49,31 @@ export class World {
   readonly #faultCounts = new FaultCounts()
   readonly #operator: Operator
   readonly #watcher: Watcher
+  readonly #rare: RareWatch
   readonly #timeline: Timeline
   readonly #workloads: readonly Workload[]
-  readonly #counts: WorldCounts = { leaders: 0, compared: 0, replaced: 0, refusedToOpen: 0, falls: 0 }
+  readonly #counts: WorldCounts = {
+    leaders: 0,
+    compared: 0,
+    replaced: 0,
+    regrouped: 0,
+    installed: 0,
+    changes: 0,
+    expired: 0,
+    unknown: 0,
+    refusedToOpen: 0,
+    falls: 0,
+  }
   /** A node that is being given new replicas. */
   #replacing: WorldNode | undefined
+  /** Clients that have not finished. */
+  readonly #atWork = new Set<string>()
   #isFaulty = true
   /** Begun so far; the number of the next one. */
   #strikes = 0
   #fail: (error: unknown) => void = () => {}
 
+  /** Nothing happens before `run`. */
   constructor(options: WorldOptions) {
     this.#seed = options.seed
     this.#random = new Random(options.seed)
@@ -136,6 +95,7 @@ export class World {
       faults: this.#faultCounts,
     })
     const numbers = Array.from({ length: nodes }, (_, place) => place + 1)
+    this.#rare = new RareWatch({ nodes, faults: this.#faultCounts })
     this.#operator = new Operator({
       partitions,
       founders: numbers,
@@ -156,6 +116,7 @@ export class World {
       leader: random => this.#leader(random.pick(partitions))?.node,
       replicaOn: node => this.#operator.replicaOn(node),
       replace: node => this.#replace(node),
+      regroup: (node, type, random) => this.#regroup(random.pick(partitions), node, type),
       told: (node, what) => this.#timeline.note(node, what),
     })
   }
@@ -177,6 +138,7 @@ export class World {
     }
     this.#counts.leaders = this.#watcher.leaders
     this.#counts.compared = this.#watcher.compared
+    const reached = this.#rare.end(this.#counts)
     return {
       options: this.options,
       simulatedMs: this.#clock.monotonicMs(),
@@ -184,6 +146,7 @@ export class World {
       begun: this.#faults.begun,
       checked,
       counts: this.#counts,
+      reached,
       digest: this.#digest(),
     }
   }
@@ -215,7 +178,6 @@ export class World {
     const clients = this.#workloads.flatMap(workload =>
       Array.from({ length: workload.clients }, (_, number) => this.#client(workload, number)),
     )
-    for (const client of clients) client.catch(error => this.#fail(error))
     await this.#strike()
     this.#isFaulty = false
     this.#faults.calm()
@@ -243,9 +205,11 @@ export class World {
         const place = this.#operator.nodeOf(replica)
         return place === undefined ? undefined : listeningAt(place)
       },
+      observer: this.#rare.observerOf(node, () => this.#replacing !== undefined),
       told: what => this.#timeline.note(node, what),
       ended: () => this.#startSoon(made),
       lost: () => {
+        this.#rare.lost(node, this.#replacing !== undefined)
         this.#counts.refusedToOpen += 1
         this.#replace(made)
       },
@@ -272,9 +236,27 @@ export class World {
     this.#operator.replace(node).then(
       () => {
         this.#replacing = undefined
+        this.#rare.replaced(node.node)
         if (node.state === 'lost') this.#replace(node)
       },
       error => this.#fail(error),
+    )
+  }
+
+  /** Takes the node's vote, or gives it back; whether anybody does so now is the leader's to say. */
+  #regroup(partition: PartitionId, { node }: WorldNode, type: 'simple' | 'joint'): void {
+    const leader = this.#leader(partition)?.opened
+    const replica = this.#operator.replicaOn(node)
+    if (leader === undefined || this.#replacing?.node === node) return
+    const { voters, learners } = leader.replica.group().configuration
+    const isVoter = voters.includes(replica)
+    if (isVoter ? voters.length < votersMin : !learners.includes(replica)) return
+    const step = isVoter ? 'addLearner' : 'addVoter'
+    leader.replica.changeGroup({ type, steps: [{ type: step, replica }] }).then(
+      () => {
+        this.#counts.regrouped += 1
+      },
+      () => {},
     )
   }
 
@@ -292,17 +274,25 @@ export class World {
   }
 
   async #client(workload: Workload, number: number): Promise<void> {
-    const world: ClientWorld = {
+    const world: WorldClient = {
       nowNs: () => Math.round(this.#clock.monotonicMs() * 1e6),
       isOver: () => !this.#isFaulty,
       pause: ms => this.#pause(ms),
       ask: (random, call) => this.#ask(random, call),
     }
-    await workload.client(world, number, this.#random.split(`${workload.name} ${number}`))
+    const name = `${workload.name} ${number}`
+    this.#atWork.add(name)
+    try {
+      await workload.client(world, number, this.#random.split(name))
+      this.#atWork.delete(name)
+    } catch (error) {
+      this.#fail(new Error(`${name}: ${String(error)}`, { cause: error }))
+    }
   }
 
   async #ask<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
     const told = await this.#askSomebody(random, call)
+    if (told.how === 'refused') this.#rare.told(told.error.code)
     this.#timeline.hear(textOf(told))
     return told
   }
@@ -311,8 +301,13 @@ export class World {
     const up = this.#nodes.filter(({ store }) => store !== undefined)
     if (up.length === 0) return { how: 'nobody' }
     const node = random.pick(up)
+    const store = must(node.store, 'a store')
+    // It is asked by a program in the same process: not while that stands still.
+    const asked = new Promise<T>((resolve, reject) => {
+      node.machine.clock.arrive(() => call(store).then(resolve, reject))
+    })
     try {
-      const value = await node.orEnd(call(must(node.store, 'a store')).then(answer => ({ answer })))
+      const value = await node.orEnd(asked.then(answer => ({ answer })))
       return value === undefined ? { how: 'gone' } : { how: 'answered', value: value.answer }
     } catch (error) {
       if (error instanceof SillokError) return { how: 'refused', error }
@@ -345,6 +340,7 @@ export class World {
   #watch(): void {
     try {
       for (const { partition, opened } of this.#replicas()) this.#watcher.look(partition, opened)
+      this.#rare.look(this.#nodes)
     } catch (error) {
       this.#fail(error)
       return
@@ -417,26 +413,21 @@ export class World {
 
   async #within<T>(work: Promise<T>, otherwise: string): Promise<T> {
     const late = this.#pause(restMs).then(() => {
-      const groups = this.#replicas().map(({ node, partition, opened }) => {
-        const { role, term, commit, applied, lastIndex, configuration } = opened.replica.group()
-        return {
-          node: node.node,
-          state: node.state,
-          partition,
-          role,
-          term,
-          commit,
-          applied,
-          lastIndex,
-          voters: configuration.voters,
-        }
-      })
-      const states = this.#nodes.map(({ node, state }) => `${node} ${state}`)
-      throw new Error(
-        `${otherwise}: ${states.join(', ')}; ${groups.map(group => JSON.stringify(group)).join('\n')}`,
-      )
+      throw new Error(`${otherwise}:\n${this.#standings()}`)
     })
     return await Promise.race([work, late])
+  }
+
+  /** Where everybody stands, when something does not come to its end. */
+  #standings(): string {
+    const states = this.#nodes.map(({ node, state }) => `${node} ${state}`).join(', ')
+    const groups = this.#replicas().map(({ node, partition, opened }) => {
+      const { role, term, commit, applied, lastIndex, configuration } = opened.replica.group()
+      const { voters, learners } = configuration
+      const group = { role, term, commit, applied, lastIndex, voters, learners }
+      return `node ${node.node}, partition ${partition}: ${JSON.stringify(group)}`
+    })
+    return [`nodes ${states}; at work: ${[...this.#atWork].join(', ')}`, ...groups].join('\n')
   }
 
   /** All replicas of living processes. */

@@ -1,5 +1,5 @@
 /** A broken world, for a reader: what, when, how to see it again, and what happened before. */
-import type { Broken } from '../../../src/testing/world/world.js'
+import type { Broken } from '../../../src/testing/world/report.js'
 import { commandOf, type Said } from './said.js'
 
 /** All that helps who looks for the fault. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
-import type { Broken } from '../../../src/testing/world/world.js'
+import type { Broken } from '../../../src/testing/world/report.js'
 import { checkName } from './failure-text.js'
 import { type Minimum, minimise } from './minimise.js'
 import { commandOf, type Said, saidBy } from './said.js'

@@ -4,7 +4,7 @@
  * seen to fail; out of time, it is the smallest so far.
  */
 import { type Limits, limits } from '../../../src/base/limits.js'
-import type { Broken } from '../../../src/testing/world/world.js'
+import type { Broken } from '../../../src/testing/world/report.js'
 import { checkName } from './failure-text.js'
 import type { Said } from './said.js'
 

@@ -1,5 +1,6 @@
 /** One world of a campaign, and what became of it, as it goes between processes. */
-import { type Broken, World, WorldFailure, type WorldReport } from '../../../src/testing/world/world.js'
+import { type Broken, WorldFailure, type WorldReport } from '../../../src/testing/world/report.js'
+import { World } from '../../../src/testing/world/world.js'
 import type { Said } from './said.js'
 
 /** A world to run. */

@@ -1,6 +1,7 @@
 /** What happened in all worlds of a campaign together. */
 import { faultKinds } from '../../../src/sim/fault-counts.js'
 import { worldFaults } from '../../../src/testing/world/faults.js'
+import { rareStateNames } from '../../../src/testing/world/rare-states.js'
 import type { SeedResult } from './seed-result.js'
 
 /** How often, by name. */
@@ -19,6 +20,8 @@ export class Totals {
   readonly faults: Counts = zeros(faultKinds)
   /** Every fault of the world. */
   readonly begun: Counts = zeros(worldFaults)
+  /** Every rare state. */
+  readonly reached: Counts = zeros(rareStateNames)
   readonly counts: Counts = {}
   readonly checked: Counts = {}
   /** Digests of the worlds that run twice, until the second one is there. */
@@ -36,6 +39,7 @@ export class Totals {
     addTo(this.faults, report.faults)
     addTo(this.begun, report.begun)
     addTo(this.counts, report.counts)
+    addTo(this.reached, report.reached)
     addTo(this.checked, report.checked)
   }
 
@@ -52,9 +56,15 @@ export class Totals {
     return first === digest
   }
 
+  /** Rare states in which no world was. */
+  get unreached(): string[] {
+    return rareStateNames.filter(name => this.reached[name] === 0)
+  }
+
   /** As one object of a results file. */
   toJSON(): object {
-    const { worlds, violations, simulatedMs, busyMs, cpuMs, twice, faults, begun, counts, checked } = this
+    const { worlds, violations, simulatedMs, busyMs, cpuMs, twice, faults, begun, reached, counts, checked } =
+      this
     return {
       worlds,
       violations,
@@ -65,6 +75,7 @@ export class Totals {
       counts,
       begun,
       faults,
+      reached,
       checked,
     }
   }

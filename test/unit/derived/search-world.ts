@@ -29,7 +29,7 @@ export function randomText(): string {
   }).join(random.chance(0.1) ? '' : ' ')
 }
 
-function randomDocument(): Record<string, unknown> {
+export function randomDocument(): Record<string, unknown> {
   return {
     title: randomText(),
     body: random.chance(0.3) ? [randomText(), 5, randomText()] : randomText(),

@@ -62,7 +62,9 @@ class There {
   async fill(): Promise<void> {
     const { replica, segments, state, record } = this.opened
     replica.start(0)
-    await replica.readable()
+    await new Promise<void>((resolve, reject) =>
+      replica.readBarrier(error => (error ? reject(error) : resolve())),
+    )
     const marks = [registerKinds.segmentSynced, registerKinds.segmentSealed]
     while (marks.some(kind => this.register(kind) === undefined)) {
       replica.recordTime(-1)

@@ -348,7 +348,7 @@ t.test('a held process hears late of what its disk has done in time, and a dead 
       }
       const batch = store.batch()
       batch.put(Buffer.from('k'), Buffer.from('v'))
-      const written = batch.write({ sync: true })
+      const written = batch.write({ sync: true }).then(hears)
       const committed = log.commit([sector(2)], 0).then(hears)
       await new Promise<void>(resolve => clock.after(50, resolve))
       t.equal(heardMs, 0)

@@ -216,6 +216,24 @@ t.test(
   },
 )
 
+t.test("a wrong clock is the machine's: the next process has it too", async t => {
+  const clock = new SimClock()
+  const random = new Random(seed)
+  const machine = new SimMachine({ clock, random, wallSkewMs: 500, clockRate: 1.01 })
+  await clock.runFor(1000)
+  t.equal(machine.environment.clock.wallMs(), clock.wallMs() + 500)
+  t.equal(machine.environment.clock.monotonicMs(), 1010)
+  machine.clock.jumpWall(-2000)
+  machine.clock.setRate(0.99)
+  machine.clock.pause()
+  const next = machine.restart()
+  t.equal(next.clock.wallMs(), clock.wallMs() - 1500)
+  const beginMs = next.clock.monotonicMs()
+  await clock.runFor(1000)
+  t.ok(Math.abs(next.clock.monotonicMs() - beginMs - 990) < 0.001)
+  t.notOk(machine.clock.isHeld, 'it is another process')
+})
+
 t.test('opening makes what is found durable', async t => {
   const clock = new SimClock()
   const machine = new SimMachine({ clock, random: new Random(seed) })

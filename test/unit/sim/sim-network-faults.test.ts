@@ -105,6 +105,13 @@ t.test('over a bridge two hosts see a third one, but not each other, until they 
     await world.wait(5)
     t.equal(world.faults.of('bridge'), 1, 'nobody sees both')
     t.equal(world.faults.of('cut'), 2)
+    world.network.join(['a', 'c'], ['b', 'c'])
+    const last = await world.talk('a', 'b')
+    world.network.part(['a', 'c'], ['b'])
+    say(last.near, 'lost')
+    await world.wait(5)
+    t.equal(world.faults.of('bridge'), 1, 'c sees a only')
+    t.equal(world.faults.of('cut'), 3)
   })
 })
 

@@ -28,10 +28,11 @@ class World {
   readonly random: Random
   readonly machine: SimMachine
 
-  constructor(name = '') {
+  constructor(name = '', rotationLoss = false) {
     const { clock, faults } = this
     this.random = new Random(`${seed}/${name}`)
-    this.machine = new SimMachine({ clock, random: this.random.split('machine'), latency: 'none', faults })
+    const random = this.random.split('machine')
+    this.machine = new SimMachine({ clock, random, latency: 'none', faults, rotationLoss })
   }
 
   open(folder: string): Promise<KeyValueStore> {
@@ -71,6 +72,47 @@ t.test('some bit of some value turns, some row vanishes, in the stores that are 
     })
   }
   t.strictSame([...flipped].sort(), ['one/a', 'one/b', 'other/c'])
+})
+
+t.test('a stretch of rows vanishes without an error', async t => {
+  const left = new Set<string>()
+  for (let i = 0; i < 100; i++) {
+    const world = new World(`${i}`)
+    await world.clock.run(async () => {
+      const store = await world.open('s')
+      t.equal(world.machine.keyValue.dropSome(world.random), 0)
+      await put(store, { a: '1', b: '1', c: '1', d: '1' })
+      await put(store, { d: '2' }, false)
+      const lost = world.machine.keyValue.dropSome(world.random)
+      const keys = (await rowsOf(store)).replaceAll(/[=,0-9]/g, '')
+      t.equal(lost, 4 - keys.length)
+      left.add(keys)
+      t.equal(world.faults.of('store-rows-lost'), 1)
+    })
+  }
+  t.strictSame([...left].sort(), ['abd', 'acd', 'ad', 'bcd', 'cd', 'd'])
+})
+
+t.test('a lost compaction resolves, makes nothing durable, and the next write there fails', async t => {
+  for (const isLost of [true, false]) {
+    const world = new World('', true)
+    await world.clock.run(async () => {
+      const [store, other] = [await world.open('s'), await world.open('other')]
+      if (isLost) world.machine.keyValue.loseCompactions({ where: folder => folder === 's' })
+      await put(store, { a: '1' }, false)
+      await other.compact()
+      await store.compact()
+      await put(other, { c: '1' })
+      const probe = put(store, { b: '1' })
+      if (isLost) await t.rejects(probe, { code: 'DISK_FAILED' })
+      else await probe
+      await put(store, { b: '2' })
+      world.machine.crash('none')
+      world.machine.restart()
+      t.equal(await rowsOf(await world.open('s')), isLost ? 'b=2' : 'a=1,b=2')
+      t.equal(world.faults.of('store-compaction-lost'), isLost ? 1 : 0)
+    })
+  }
 })
 
 t.test('what is not durable yet is not tampered with, and can still be lost', async t => {

@@ -1,19 +1,21 @@
 /** The laws of the door to other nodes, for every implementation. */
-import t, { type Test } from 'tap'
-import { limits } from '../../../src/base/limits.js'
-import type { Random } from '../../../src/base/random.js'
-import type { Connection, Listener, Network } from '../../../src/env/network.js'
+import assert from 'node:assert/strict'
+import { limits } from '../base/limits.js'
+import type { Random } from '../base/random.js'
+import type { Connection, Listener, Network } from '../env/network.js'
+import type { Law } from './law.js'
 
 /** Two doors, and the time that they live in. */
-export interface NetworkWorld {
+export interface NetworkSubject {
   readonly near: Network
   readonly far: Network
   /** Where `far` may listen. */
   readonly host: string
-  run<T>(work: () => Promise<T>): Promise<T>
+  /** Resolves after that time. */
   wait(ms: number): Promise<void>
   /** Longer than it takes until a side counts as gone. */
   readonly silenceMs: number
+  readonly random: Random
 }
 
 interface Pair {
@@ -22,10 +24,8 @@ interface Pair {
   readonly far: Connection
 }
 
-type Body = (t: Test, world: NetworkWorld, random: Random) => Promise<void>
-
 /** A connection whose far side is left alone until `use` has it. */
-async function connected({ near, far, host }: NetworkWorld): Promise<Pair> {
+async function connected({ near, far, host }: NetworkSubject): Promise<Pair> {
   let accept: (connection: Connection) => void = () => {}
   const accepted = new Promise<Connection>(resolve => {
     accept = resolve
@@ -44,48 +44,39 @@ function read(connection: Connection): Buffer[] {
   return seen
 }
 
-async function until(world: NetworkWorld, condition: () => boolean): Promise<void> {
+async function until(world: NetworkSubject, condition: () => boolean): Promise<void> {
   for (let i = 0; i < 2000 && !condition(); i++) await world.wait(5)
 }
 
-/** Runs the laws against what `make` gives. */
-export function networkLaws(name: string, make: () => NetworkWorld, random: Random): void {
-  for (const [title, body] of laws) {
-    t.test(`${name}: ${title}`, async t => {
-      const world = make()
-      await world.run(() => body(t, world, random.split(title)))
-    })
-  }
-}
-
-const laws: [string, Body][] = [
-  [
-    'messages cross a connection whole, in order, both ways',
-    async (t, world, random) => {
+/** What every network keeps. */
+export const networkLaws: readonly Law<NetworkSubject>[] = [
+  {
+    title: 'messages cross a connection whole, in order, both ways',
+    async check(world) {
       const { listener, near, far } = await connected(world)
-      t.equal(near.remote, listener.address)
+      assert.equal(near.remote, listener.address)
       const sizes = [
         0,
         1,
         70_000,
         limits.walBatchBytesMax,
-        ...Array.from({ length: 50 }, () => random.below(200)),
+        ...Array.from({ length: 50 }, () => world.random.below(200)),
       ]
-      const sent = sizes.map(size => (size > 1000 ? Buffer.alloc(size, size) : random.bytes(size)))
+      const sent = sizes.map(size => (size > 1000 ? Buffer.alloc(size, size) : world.random.bytes(size)))
       const [here, there] = [read(near), read(far)]
       for (const message of sent) {
-        t.ok(near.send(message))
-        t.ok(far.send(message))
+        assert.ok(near.send(message))
+        assert.ok(far.send(message))
       }
       await until(world, () => here.length + there.length === 2 * sent.length)
-      for (const seen of [here, there]) t.ok(seen.every((message, i) => sent[i]?.equals(message)))
-      t.equal(here.length + there.length, 2 * sent.length)
+      for (const seen of [here, there]) assert.ok(seen.every((message, i) => sent[i]?.equals(message)))
+      assert.equal(here.length + there.length, 2 * sent.length)
       await listener.close()
     },
-  ],
-  [
-    'what is sent before the other side reads waits for it',
-    async (t, world) => {
+  },
+  {
+    title: 'what is sent before the other side reads waits for it',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       far.send(Buffer.from('first'))
       near.send(Buffer.from('one'))
@@ -93,14 +84,14 @@ const laws: [string, Body][] = [
       far.send(Buffer.from('second'))
       const [here, there] = [read(near), read(far)]
       await until(world, () => here.length === 2 && there.length === 1)
-      t.equal(here.join(), 'first,second')
-      t.equal(there.join(), 'one')
+      assert.equal(here.join(), 'first,second')
+      assert.equal(there.join(), 'one')
       await listener.close()
     },
-  ],
-  [
-    'a close is heard by both sides, also by who asks later, and nothing is taken after it',
-    async (t, world) => {
+  },
+  {
+    title: 'a close is heard by both sides, also by who asks later, and nothing is taken after it',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       read(near)
       read(far)
@@ -108,21 +99,21 @@ const laws: [string, Body][] = [
       const both = Promise.all([near, far].map(closed))
       near.onClose(() => calls++)
       near.close()
-      t.equal(calls, 0, 'not in the same turn')
-      t.notOk(near.send(Buffer.from('a')))
+      assert.equal(calls, 0, 'not in the same turn')
+      assert.ok(!near.send(Buffer.from('a')))
       await both
       near.close()
       far.close()
       await Promise.all([near, far].map(closed))
       await world.wait(20)
-      t.equal(calls, 1)
-      for (const side of [near, far]) t.notOk(side.send(Buffer.from('a')))
+      assert.equal(calls, 1)
+      for (const side of [near, far]) assert.ok(!side.send(Buffer.from('a')))
       await listener.close()
     },
-  ],
-  [
-    'after a close no message comes any more, also if many are there',
-    async (t, world) => {
+  },
+  {
+    title: 'after a close no message comes any more, also if many are there',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       let seen = 0
       for (let i = 0; i < 100; i++) near.send(Buffer.from(`${i}`))
@@ -133,16 +124,16 @@ const laws: [string, Body][] = [
       })
       read(near)
       await Promise.all([closed(near), closed(far)])
-      t.equal(seen, 3)
+      assert.equal(seen, 3)
       far.onMessage(() => seen++)
       await world.wait(20)
-      t.equal(seen, 3)
+      assert.equal(seen, 3)
       await listener.close()
     },
-  ],
-  [
-    'what arrives before a close is a beginning of what was sent',
-    async (t, world) => {
+  },
+  {
+    title: 'what arrives before a close is a beginning of what was sent',
+    async check(world) {
       for (let round = 0; round < 5; round++) {
         const { listener, near, far } = await connected(world)
         const seen = read(far)
@@ -151,26 +142,26 @@ const laws: [string, Body][] = [
         if (round > 0) await world.wait(round - 1)
         near.close()
         await closed(far)
-        t.ok(seen.every((message, i) => message.toString() === `${i}`))
+        assert.ok(seen.every((message, i) => message.toString() === `${i}`))
         await listener.close()
       }
     },
-  ],
-  [
-    'a close that came before somebody reads is heard then',
-    async (t, world) => {
+  },
+  {
+    title: 'a close that came before somebody reads is heard then',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       const end = closed(near)
       far.close()
       await world.wait(50)
-      t.same(read(near), [])
+      assert.deepEqual(read(near), [])
       await end
       await listener.close()
     },
-  ],
-  [
-    'who does not read counts as gone, who reads does not, though nothing is said',
-    async (t, world) => {
+  },
+  {
+    title: 'who does not read counts as gone, who reads does not, though nothing is said',
+    async check(world) {
       const [mute, quiet] = [await connected(world), await connected(world)]
       let ends = 0
       for (const side of [quiet.near, quiet.far]) {
@@ -180,83 +171,83 @@ const laws: [string, Body][] = [
       read(mute.far)
       await closed(mute.far)
       await world.wait(world.silenceMs)
-      t.equal(ends, 0)
-      t.ok(quiet.near.send(Buffer.from('still here')))
+      assert.equal(ends, 0)
+      assert.ok(quiet.near.send(Buffer.from('still here')))
       await mute.listener.close()
       await quiet.listener.close()
     },
-  ],
-  [
-    'a connection takes no more than its budget, and again when there is room',
-    async (t, world) => {
+  },
+  {
+    title: 'a connection takes no more than its budget, and again when there is room',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       const piece = Buffer.alloc(1024 * 1024)
       let taken = 0
       while (taken < 100 && near.send(piece)) taken++
       const most = Math.floor(limits.connectionBytesMax / piece.length)
-      t.ok(taken >= most - 2 && taken <= most + 2, `${taken} MiB were taken in one turn`)
+      assert.ok(taken >= most - 2 && taken <= most + 2, `${taken} MiB were taken in one turn`)
       let received = 0
       far.onMessage(message => {
         received += message.length
       })
       await until(world, () => received === taken * piece.length)
-      t.equal(received, taken * piece.length)
+      assert.equal(received, taken * piece.length)
       await until(world, () => near.send(piece))
       await until(world, () => received === (taken + 1) * piece.length)
-      t.equal(received, (taken + 1) * piece.length)
+      assert.equal(received, (taken + 1) * piece.length)
       await listener.close()
     },
-  ],
-  [
-    'a message over the limit closes the connection and does not arrive',
-    async (t, world) => {
+  },
+  {
+    title: 'a message over the limit closes the connection and does not arrive',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       read(near)
       const seen = read(far)
       near.send(Buffer.alloc(limits.walBatchBytesMax + 1))
       await Promise.all([closed(near), closed(far)])
-      t.equal(seen.length, 0)
+      assert.equal(seen.length, 0)
       await listener.close()
     },
-  ],
-  [
-    'a listener that closes takes its connections with it, and nobody answers there',
-    async (t, world) => {
+  },
+  {
+    title: 'a listener that closes takes its connections with it, and nobody answers there',
+    async check(world) {
       const { listener, near, far } = await connected(world)
       read(near)
       const ends = Promise.all([closed(near), closed(far)])
       await listener.close()
       await ends
-      await t.rejects(world.near.connect(listener.address), { code: 'UNAVAILABLE' })
+      await assert.rejects(world.near.connect(listener.address), { code: 'UNAVAILABLE' })
       const again = await world.far.listen(listener.address, connection => read(connection))
       await listener.close()
-      t.equal(again.address, listener.address)
+      assert.equal(again.address, listener.address)
       const connection = await world.near.connect(again.address)
       connection.close()
       await again.close()
     },
-  ],
-  [
-    'an address is listened at once, and only on the own host',
-    async (t, world) => {
+  },
+  {
+    title: 'an address is listened at once, and only on the own host',
+    async check(world) {
       const { listener } = await connected(world)
-      await t.rejects(
+      await assert.rejects(
         world.far.listen(listener.address, () => {}),
         { code: 'UNAVAILABLE' },
       )
       const other = await world.far.listen(`${world.host}:0`, () => {})
-      t.not(other.address, listener.address)
-      await t.rejects(
+      assert.notEqual(other.address, listener.address)
+      await assert.rejects(
         world.far.listen('192.0.2.1:7000', () => {}),
         { code: 'UNAVAILABLE' },
       )
       await listener.close()
       await other.close()
     },
-  ],
-  [
-    'what is no address is a RangeError',
-    async (t, world) => {
+  },
+  {
+    title: 'what is no address is a RangeError',
+    async check(world) {
       for (const address of [
         '',
         'host',
@@ -269,13 +260,13 @@ const laws: [string, Body][] = [
         'a/b:1',
         '::1:1',
       ]) {
-        await t.rejects(world.near.connect(address), RangeError, address)
-        await t.rejects(
+        await assert.rejects(world.near.connect(address), RangeError, address)
+        await assert.rejects(
           world.far.listen(address, () => {}),
           RangeError,
           address,
         )
       }
     },
-  ],
+  },
 ]
