@@ -7,7 +7,6 @@ import type { Network } from '../../env/network.js'
 import type { Host } from '../../replica/host.js'
 import { folderName } from '../../replica/partition-folders.js'
 import type { FaultCounts } from '../../sim/fault-counts.js'
-import { isWalFileName, namedSequence } from '../../wal/wal-file.js'
 import { RareMessages } from './rare-messages.js'
 import { RareReplicas } from './rare-replicas.js'
 import { type RareState, Reached } from './rare-states.js'
@@ -135,8 +134,10 @@ class Lives implements LifeObserver {
   begins(paths: readonly string[]): void {
     const { faults, mark } = this.#shared
     this.#paths = paths
-    const names = paths.map(path => path.slice(path.lastIndexOf('/') + 1)).filter(isWalFileName)
-    const logs = names.map(namedSequence)
+    const logs = paths.flatMap(path => {
+      const sequence = /\/wal-([0-9a-f]{16})$/.exec(path)?.[1]
+      return sequence === undefined ? [] : [Number.parseInt(sequence, 16)]
+    })
     if (logs.length > 1) mark('log-is-rotated')
     if (logs.length > 0 && Math.min(...logs) > 1) mark('log-files-are-reused')
     this.#isTorn = faults.of('torn-write') > this.#torn

@@ -59,5 +59,6 @@ export class Timeline {
 }
 
 function lineOf({ atMs, node, what }: Event): string {
-  return `${atMs.toFixed(3).padStart(12)}  ${(node === undefined ? 'world' : `node ${node}`).padEnd(7)} ${what}`
+  const where = node === undefined ? 'world' : `node ${node}`
+  return `${atMs.toFixed(3).padStart(12)}  ${where.padEnd(7)} ${what}`
 }

@@ -1,4 +1,4 @@
-/** Many worlds, one seed each, in several processes; every twentieth runs twice, and both must be the same. */
+/** Many worlds, one seed each, in several processes; every twentieth runs twice, both times the same. */
 import { Pool } from './pool.js'
 import type { Said } from './said.js'
 import { lostWorld, type SeedResult, type SeedTask } from './seed-result.js'
