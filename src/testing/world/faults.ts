@@ -34,6 +34,9 @@ export const worldFaults = [
   'hungStore',
   'wipe',
   'rotAtRest',
+  'rot',
+  'storeValue',
+  'storeCompaction',
   'cut',
   'isolate',
   'isolateLeader',
@@ -48,8 +51,11 @@ export const worldFaults = [
   'regroup',
 ] as const
 
+/** Faults that no replication survives, for worlds of which only is demanded that nobody is told a lie. */
+export const faultsBeyond = ['lostSync', 'misdirectedWrite', 'rotInLog', 'storeRow'] as const
+
 /** A fault that a world may have. */
-export type WorldFault = (typeof worldFaults)[number]
+export type WorldFault = (typeof worldFaults)[number] | (typeof faultsBeyond)[number]
 
 /** So far are wall clocks ahead or behind: request ids are safe for half a day. */
 const wallSkewMsMax = 3 * 3_600_000
@@ -170,6 +176,18 @@ export class Faults {
     },
     wipe: () => this.#world.replace(this.#random.pick(this.#world.victims)),
     rotAtRest: () => this.#rotAtRest(this.#random.pick(this.#world.victims)),
+    rot: () => this.#rot(this.#random.pick(this.#world.victims)),
+    storeValue: () => {
+      const { machine } = this.#random.pick(this.#world.victims)
+      machine.keyValue.flipAny(this.#random)
+    },
+    storeCompaction: ({ machine }) => machine.keyValue.loseCompactions(),
+    lostSync: ({ machine }) => machine.disk.arrange('lost-sync', { times: 3 }),
+    misdirectedWrite: ({ machine }) => machine.disk.arrange('misdirected-write'),
+    rotInLog: ({ machine }) => {
+      machine.disk.rotAny(this.#random, path => path.startsWith(`${nodeFolder}/wal/`))
+    },
+    storeRow: ({ machine }) => void machine.keyValue.dropAny(this.#random),
     cut: node => this.#cut(node, this.#other(node)),
     isolate: node => this.#isolate(node),
     isolateLeader: () =>
@@ -204,6 +222,15 @@ export class Faults {
       }
     },
     regroup: node => this.#world.regroup(node, this.#random.pick(['simple', 'joint']), this.#random),
+  }
+
+  /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */
+  #rot({ node, machine }: WorldNode): void {
+    const isThere = (path: string): boolean => path.startsWith(`${nodeFolder}/partitions/`)
+    const path = machine.disk.rotAny(this.#random, isThere)
+    if (path === undefined) return
+    this.#world.told(node, `a bit of ${path} turned`)
+    machine.disk.evict(isThere)
   }
 
   #ms(most: readonly number[]): number {

@@ -6,7 +6,7 @@
  * its files are damaged, or that lost its disk, stays out until somebody gives it a new disk (`replaceDisk`)
  * and new replicas: under its old ids it would vote again in elections that it has forgotten.
  */
-import { isSillokError, type SillokError } from '../../base/errors.js'
+import { isSillokError, SillokError } from '../../base/errors.js'
 import type { ReplicaId } from '../../base/ids.js'
 import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
@@ -56,6 +56,8 @@ export interface WorldNodeOptions {
   readonly random: Random
   readonly cables: SimNetwork
   readonly limits: Partial<Limits>
+  /** It may find that an invariant of its own is broken, and stop. */
+  readonly mayStop: boolean
   readonly indexTypes: IndexTypes
   readonly faults: FaultCounts
   /** Where the node of a replica listens. */
@@ -242,16 +244,20 @@ export class WorldNode {
       },
     })
     if (this.#life !== life || this.#state !== 'starting') return
+    store.on('damage', ({ part, reason, repaired }) => {
+      if (this.#life === life && !repaired) this.#fell(new SillokError('DAMAGED', `${part}: ${reason}`))
+    })
     life.store = store
     this.#state = 'up'
   }
 
   /** The process cannot go on. A supervisor starts it again, but where its files are of no use. */
   #fell(error: unknown): void {
-    const { told, lost, failed } = this.#options
+    const { told, lost, failed, mayStop } = this.#options
     told(`falls: ${error instanceof Error ? error.message : String(error)}`)
     const isLost = isSillokError(error, 'DAMAGED')
     const mayBe = ['DISK_FAILED', 'DISK_FULL', 'CLOSED', 'CLOSED_WHILE_WAITING', 'UNAVAILABLE']
+    if (mayStop) mayBe.push('STOPPED')
     if (!isLost && !mayBe.some(code => isSillokError(error) && error.code === code)) {
       failed(error)
       return

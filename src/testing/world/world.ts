@@ -31,6 +31,8 @@ import { listeningAt, WorldNode } from './world-node.js'
 /** After the faults a cluster has so long to come to rest. */
 const restMs = 90_000
 const lookMs = 50
+/** Beyond the model nobody waits for more than what is under way. */
+const beyondMs = 10_000
 /** A group with so many voters can spare one, whatever happens to another one. */
 const votersMin = 5
 const partitions = [metaPartition, dataPartition]
@@ -182,6 +184,10 @@ export class World {
     this.#isFaulty = false
     this.#faults.calm()
     for (const node of this.#nodes) node.crashIfDue()
+    if (this.options.beyond) {
+      await this.#pause(beyondMs)
+      return
+    }
     await this.#within(Promise.all(clients), 'the clients are not served')
     await this.#verify(checked)
     this.#timeline.note(undefined, 'the power goes on all nodes at once')
@@ -199,6 +205,7 @@ export class World {
       random: this.#random.split(`node ${node}`),
       cables: this.#cables,
       limits: this.options.limits,
+      mayStop: this.options.beyond,
       indexTypes,
       faults: this.#faultCounts,
       addressOf: replica => {
@@ -213,7 +220,7 @@ export class World {
         this.#counts.refusedToOpen += 1
         this.#replace(made)
       },
-      alarmed: alarm => this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
+      alarmed: alarm => this.options.beyond || this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
       failed: error => this.#fail(error),
     })
     return made
@@ -227,6 +234,7 @@ export class World {
 
   /** One after the other; a node that cannot be replaced now stays out until it can. */
   #replace(node: WorldNode): void {
+    if (this.options.beyond) return
     if (this.#replacing !== undefined) {
       if (node.state === 'lost' && node !== this.#replacing) this.#clock.after(500, () => this.#replace(node))
       return
@@ -338,6 +346,7 @@ export class World {
   // --- Checks
 
   #watch(): void {
+    if (this.options.beyond) return
     try {
       for (const { partition, opened } of this.#replicas()) this.#watcher.look(partition, opened)
       this.#rare.look(this.#nodes)
@@ -373,8 +382,9 @@ export class World {
   async #compare(): Promise<WorldNode | undefined> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        const { segments } = this.#openedAt(node, partition)
+        const { segments, state } = this.#openedAt(node, partition)
         try {
+          await state.scrub()
           await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
         } catch (error) {
           if (!isSillokError(error, 'DAMAGED') || !this.#victims.includes(node)) throw error
