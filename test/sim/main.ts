@@ -1,7 +1,7 @@
 /**
  * `npm run sim -- --seeds 100 --from S`: so many whole worlds, on all cores (`--minutes`, `--nodes`,
- * `--fault-ms`, `--faults a,b`, `--workloads a,b`, `--limits name=value`, `--bail`, `--processes`; with
- * `--release` every rare state must be reached).
+ * `--fault-ms`, `--faults a,b`, `--workloads a,b`, `--limits name=value`, `--beyond`, `--bail`,
+ * `--processes`; with `--release` every rare state must be reached).
  * `--replay SEED` runs one of them again, `--minimise SEED` makes one that fails smaller.
  *
  * `npm run sim -- --crashes 2000 --seed 1`: worlds of one node until that many crashes. Prints what happened,

@@ -10,7 +10,7 @@ export function failureText(broken: Broken, said: Said): string {
     `  ${check}`,
     `again:   ${commandOf(seed, said)}`,
     `smaller: ${commandOf(seed, said).replace('--replay', '--minimise')}`,
-    `nodes ${options.nodes}, faults for ${options.faultMs} ms`,
+    `nodes ${options.nodes}, faults for ${options.faultMs} ms${options.beyond ? ', beyond the model' : ''}`,
     `faults ${options.faults.join(' ')}`,
     `workloads ${options.workloads.join(' ')}`,
     `limits ${JSON.stringify(options.limits)}`,

@@ -12,6 +12,7 @@ const drawn = {
   workloads: ['registers', 'counters', 'imports'],
   limits: { segmentCutBytes: 6000, retainBytes: 0 },
   skip: [],
+  beyond: false,
 } as const
 const strikes = 40
 
@@ -100,15 +101,16 @@ t.test('a command says what was said of the world, and no more', async t => {
     workloads: [],
     limits: { retainBytes: 3 },
     skip: [0, 1, 2, 5],
+    beyond: true,
   }
   const command = commandOf('s.1', said)
   t.equal(
     command,
     'npm run sim -- --replay s.1 --nodes 5 --fault-ms 100 --faults kill,cut --workloads none' +
-      ' --limits retainBytes=3 --skip 0-2,5',
+      ' --limits retainBytes=3 --skip 0-2,5 --beyond',
   )
   const parts = command.split(' --').slice(2)
-  const values = Object.fromEntries(parts.map(part => part.split(' ') as [string, string]))
+  const values = Object.fromEntries(parts.map(part => [part.split(' ')[0], part.split(' ')[1] ?? true]))
   t.same(saidBy(values), said, 'and is read back as it was')
 })
 

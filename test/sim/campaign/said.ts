@@ -3,11 +3,14 @@
  * to options, and options to the command that runs the same world again.
  */
 import { type Limits, limits } from '../../../src/base/limits.js'
-import { worldFaults } from '../../../src/testing/world/faults.js'
+import { faultsBeyond, type WorldFault, worldFaults } from '../../../src/testing/world/faults.js'
 import type { WorldOptions } from '../../../src/testing/world/options.js'
 
 /** The options that a command can say. */
-export type Said = Pick<WorldOptions, 'nodes' | 'faultMs' | 'faults' | 'workloads' | 'limits' | 'skip'>
+export type Said = Pick<
+  WorldOptions,
+  'nodes' | 'faultMs' | 'faults' | 'workloads' | 'limits' | 'skip' | 'beyond'
+>
 
 /** The arguments for them, as `parseArgs` takes them. */
 export const saidArguments = {
@@ -17,10 +20,13 @@ export const saidArguments = {
   workloads: { type: 'string' },
   limits: { type: 'string' },
   skip: { type: 'string' },
+  beyond: { type: 'boolean' },
 } as const
 
 /** What `parseArgs` made of them. */
-export type SaidValues = { readonly [Name in keyof typeof saidArguments]?: string | undefined }
+export type SaidValues = {
+  readonly [Name in Exclude<keyof typeof saidArguments, 'beyond'>]?: string | undefined
+} & { readonly beyond?: boolean | undefined }
 
 /** The options that these arguments say. Throws RangeError for what no world knows. */
 export function saidBy(values: SaidValues): Said {
@@ -34,12 +40,14 @@ export function saidBy(values: SaidValues): Said {
   if (values.faults !== undefined) said.faults = listOf(values.faults).map(faultOf)
   if (values.workloads !== undefined) said.workloads = listOf(values.workloads)
   if (values.skip !== undefined) said.skip = listOf(values.skip).flatMap(rangeOf)
+  if (values.beyond === true) said.beyond = true
   if (values.limits !== undefined) said.limits = Object.fromEntries(listOf(values.limits).map(limitOf))
   return said
 }
 
 /** The command that runs exactly that world. */
-export function commandOf(seed: string, { nodes, faultMs, faults, workloads, limits, skip }: Said): string {
+export function commandOf(seed: string, said: Said): string {
+  const { nodes, faultMs, faults, workloads, limits, skip, beyond } = said
   const parts = [`npm run sim -- --replay ${seed}`]
   if (nodes !== undefined) parts.push(`--nodes ${nodes}`)
   if (faultMs !== undefined) parts.push(`--fault-ms ${faultMs}`)
@@ -48,6 +56,7 @@ export function commandOf(seed: string, { nodes, faultMs, faults, workloads, lim
   const pairs = Object.entries(limits ?? {}).map(([name, value]) => `${name}=${value}`)
   if (pairs.length > 0) parts.push(`--limits ${pairs.join(',')}`)
   if (skip !== undefined && skip.length > 0) parts.push(`--skip ${rangesText(skip)}`)
+  if (beyond === true) parts.push('--beyond')
   return parts.join(' ')
 }
 
@@ -67,8 +76,8 @@ function numberOf(text: string): number {
   return number
 }
 
-function faultOf(name: string): (typeof worldFaults)[number] {
-  const fault = worldFaults.find(one => one === name)
+function faultOf(name: string): WorldFault {
+  const fault = [...worldFaults, ...faultsBeyond].find(one => one === name)
   if (fault === undefined) throw new RangeError(`no world has the fault ${name}: ${worldFaults.join(', ')}`)
   return fault
 }

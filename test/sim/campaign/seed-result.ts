@@ -24,7 +24,8 @@ export interface SeedResult extends SeedTask {
 
 /** A world that told nothing of itself: its process ended, or did not end in time. */
 export function lostWorld(seed: string, check: string): Broken {
-  const options = { faultMs: 0, nodes: 0, faults: [], workloads: [], limits: {}, skip: [] }
+  const drawn = { faults: [], workloads: [], limits: {}, skip: [] }
+  const options = { ...drawn, faultMs: 0, nodes: 0, beyond: false }
   return { seed, options, check, atMs: 0, strikes: 0, timeline: '', lastOfEach: '', digest: '' }
 }
 
