@@ -49,6 +49,8 @@ export interface Broken {
   readonly options: DrawnOptions
   /** What did not hold. */
   readonly check: string
+  /** Where in the code that was found. */
+  readonly stack: string
   /** In simulated milliseconds. */
   readonly atMs: number
   /** Strikes until then: those have the numbers below. */

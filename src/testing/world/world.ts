@@ -165,6 +165,7 @@ export class World {
       seed: this.#seed,
       options: this.options,
       check,
+      stack: stackOf(cause),
       atMs: this.#clock.monotonicMs(),
       strikes: this.#strikes,
       timeline: this.#timeline.text(200),
@@ -312,7 +313,11 @@ export class World {
     const store = must(node.store, 'a store')
     // It is asked by a program in the same process: not while that stands still.
     const asked = new Promise<T>((resolve, reject) => {
-      node.machine.clock.arrive(() => call(store).then(resolve, reject))
+      // A store that closed meanwhile may throw at once.
+      const ask = async (): Promise<T> => await call(store)
+      node.machine.clock.arrive(() => {
+        ask().then(resolve, reject)
+      })
     })
     try {
       const value = await node.orEnd(asked.then(answer => ({ answer })))
@@ -475,4 +480,11 @@ function textOf(told: Told<unknown>): string {
   } catch {
     return 'answered something'
   }
+}
+
+/** Where it was thrown, and what made that. */
+function stackOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return ''
+  const inner = stackOf(cause.cause)
+  return inner === '' ? (cause.stack ?? '') : `${cause.stack}\nbecause of ${inner}`
 }

@@ -4,7 +4,7 @@ import { commandOf, type Said } from './said.js'
 
 /** All that helps who looks for the fault. */
 export function failureText(broken: Broken, said: Said): string {
-  const { seed, options, check, atMs, strikes, lastOfEach } = broken
+  const { seed, options, check, stack, atMs, strikes, lastOfEach } = broken
   return [
     `seed ${seed} broke a promise at ${atMs.toFixed(3)} simulated ms, after ${strikes} strikes:`,
     `  ${check}`,
@@ -15,6 +15,7 @@ export function failureText(broken: Broken, said: Said): string {
     `workloads ${options.workloads.join(' ')}`,
     `limits ${JSON.stringify(options.limits)}`,
     ...(options.skip.length > 0 ? [`without the strikes ${options.skip.join(' ')}`] : []),
+    ...(stack === '' ? [] : ['found at', stack]),
     'the last events of each node:',
     lastOfEach,
   ].join('\n')

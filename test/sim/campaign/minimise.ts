@@ -64,17 +64,18 @@ class Minimiser {
     return faultMs + workloads.length + faults.length + unusual.length - skip.length
   }
 
-  /** Half, three quarters, and so on: towards the moment at which it breaks. */
+  /** A tenth, a quarter, and so on; at last all that comes after the moment at which it breaks goes. */
   async #shorten(): Promise<void> {
-    for (const part of [0.1, 0.25, 0.5, 0.75, 0.9]) {
-      const faultMs = Math.ceil(part * this.#broken.options.faultMs)
-      if (faultMs < this.#broken.options.faultMs && (await this.#fails({ faultMs }))) return
+    const { atMs, options } = this.#broken
+    const parts = [0.1, 0.25, 0.5, 0.75, 0.9].map(part => Math.ceil(part * options.faultMs))
+    for (const faultMs of [...parts, Math.ceil(atMs)]) {
+      if (faultMs < options.faultMs && (await this.#fails({ faultMs }))) return
     }
   }
 
   async #leaveOutStrikes(): Promise<void> {
     const { skip } = this.#broken.options
-    const here = Array.from({ length: this.#broken.strikes + 1 }, (_, number) => number)
+    const here = Array.from({ length: this.#broken.strikes }, (_, number) => number)
     const strikes = here.filter(number => !skip.includes(number))
     await this.#reduce(strikes, 0, kept => {
       const dropped = strikes.filter(number => !kept.includes(number))

@@ -26,7 +26,7 @@ export interface SeedResult extends SeedTask {
 export function lostWorld(seed: string, check: string): Broken {
   const drawn = { faults: [], workloads: [], limits: {}, skip: [] }
   const options = { ...drawn, faultMs: 0, nodes: 0, beyond: false }
-  return { seed, options, check, atMs: 0, strikes: 0, timeline: '', lastOfEach: '', digest: '' }
+  return { seed, options, check, stack: '', atMs: 0, strikes: 0, timeline: '', lastOfEach: '', digest: '' }
 }
 
 /** Runs it here. */
