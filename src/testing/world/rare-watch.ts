@@ -56,7 +56,7 @@ export class RareWatch {
       const { wal, indexes } = store.status()
       if (wal?.ringFull === true) this.#mark('ring-full')
       if (wal?.full === true && (host.data.leads || host.meta.leads)) this.#mark('leader-with-full-disk')
-      const begin = host.data.isHere ? host.firstIndex : 0
+      const begin = host.data.isHere ? host.data.opened.segments.firstIndex : 0
       if (indexes.some(({ position }) => position + 1 < begin)) this.#mark('log-goes-under-an-index')
     }
   }
