@@ -23,6 +23,9 @@ export class RareWatch {
   readonly #messages: RareMessages
   /** Nodes that refused their files and were not yet given new replicas. */
   readonly #damaged = new Set<number>()
+  /** States that were seen at the last look, and at the one under way. */
+  #before: ReadonlySet<RareState> = new Set()
+  #now: Set<RareState> | undefined
   #expired = 0
   #unknown = 0
 
@@ -37,10 +40,22 @@ export class RareWatch {
     this.#messages = new RareMessages(this.#mark, this.#replicas)
   }
 
-  readonly #mark = (state: RareState): void => this.#reached.mark(state)
+  /** What lasts from one look to the next counts once. */
+  readonly #mark = (state: RareState): void => {
+    const isNew = this.#now === undefined || !(this.#now.has(state) || this.#before.has(state))
+    this.#now?.add(state)
+    if (isNew) this.#reached.mark(state)
+  }
 
   /** At one moment, all nodes. */
   look(nodes: readonly WorldNode[]): void {
+    this.#now = new Set()
+    this.#look(nodes)
+    this.#before = this.#now
+    this.#now = undefined
+  }
+
+  #look(nodes: readonly WorldNode[]): void {
     const up = nodes.filter(({ state }) => state === 'up')
     if (up.length === 0) this.#mark('all-down')
     if (up.length <= this.#nodes / 2) this.#mark('majority-down')
