@@ -5,8 +5,9 @@
  * and whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
  * nodes and the same ones for the whole life of a world, lose their disk or have it rot.
  */
+import { must } from '../../base/assert.js'
 import type { ReplicaId } from '../../base/ids.js'
-import type { Random } from '../../base/random.js'
+import { Random } from '../../base/random.js'
 import type { SimNetwork } from '../../sim/sim-network.js'
 import { hostOf, nodeFolder, type WorldNode } from './world-node.js'
 
@@ -63,37 +64,37 @@ const wallSkewMsMax = 3 * 3_600_000
 export interface FaultyWorld {
   readonly nodes: readonly WorldNode[]
   readonly cables: SimNetwork
-  readonly random: Random
   /** Nodes that may lose what they have synced. */
   readonly victims: readonly WorldNode[]
   readonly after: (ms: number, call: () => void) => void
   /** A node whose replica leads one of the partitions, if there is one. */
-  readonly leader: () => WorldNode | undefined
+  readonly leader: (random: Random) => WorldNode | undefined
   /** The replicas of the node that are to lead, when leadership is handed over. */
   readonly replicaOn: (node: number) => ReplicaId
   /** Gives the node an empty disk and new replicas; nothing while another node is being given some. */
   readonly replace: (node: WorldNode) => void
   /** Has the leader take the node's vote, or give it back. */
-  readonly regroup: (node: WorldNode, type: 'simple' | 'joint') => void
+  readonly regroup: (node: WorldNode, type: 'simple' | 'joint', random: Random) => void
   readonly told: (node: number | undefined, what: string) => void
 }
 
 /** All faults of one world. */
 export class Faults {
   readonly #world: FaultyWorld
-  readonly #random: Random
+  /** Chance of the strike that is under way: leaving one out shifts no other. */
+  #random = new Random('no strike yet')
   /** How often each was begun. */
   readonly begun: Partial<Record<WorldFault, number>> = {}
 
   constructor(world: FaultyWorld) {
     this.#world = world
-    this.#random = world.random
   }
 
   /** Begins one, at some node; those that last end by themselves or with `calm`. */
-  strike(fault: WorldFault): void {
+  strike(fault: WorldFault, random: Random): void {
     const { nodes, told, leader } = this.#world
-    const node = this.#random.chance(0.3) ? (leader() ?? this.#random.pick(nodes)) : this.#random.pick(nodes)
+    this.#random = random
+    const node = random.chance(0.3) ? (leader(random) ?? random.pick(nodes)) : random.pick(nodes)
     this.begun[fault] = (this.begun[fault] ?? 0) + 1
     told(node.node, `fault ${fault}`)
     this.#acts[fault](node)
@@ -189,7 +190,8 @@ export class Faults {
     storeRow: ({ machine }) => void machine.keyValue.dropAny(this.#random),
     cut: node => this.#cut(node, this.#other(node)),
     isolate: node => this.#isolate(node),
-    isolateLeader: () => this.#isolate(this.#world.leader() ?? this.#random.pick(this.#world.nodes)),
+    isolateLeader: () =>
+      this.#isolate(this.#world.leader(this.#random) ?? this.#random.pick(this.#world.nodes)),
     bridge: node => {
       const others = this.#world.nodes.filter(other => other !== node)
       const half = Math.ceil(others.length / 2)
@@ -220,7 +222,8 @@ export class Faults {
       }
     },
     regroup: () => {
-      this.#world.regroup(this.#random.pick(this.#world.victims), this.#random.pick(['simple', 'joint']))
+      const victim = this.#random.pick(this.#world.victims)
+      this.#world.regroup(victim, this.#random.pick(['simple', 'joint']), this.#random)
     },
   }
 
@@ -264,10 +267,17 @@ export class Faults {
    * else proves after a crash.
    */
   #rotAtRest(node: WorldNode): void {
+    const random = this.#random
     node.stop(() => {
-      const where = this.#random.pick(['wal/', 'partitions/', ''])
-      const path = node.machine.disk.rotAny(this.#random, one => one.startsWith(`${nodeFolder}/${where}`))
+      const where = random.pick(['wal/', 'partitions/', ''])
+      const path = node.machine.disk.rotAny(random, one => one.startsWith(`${nodeFolder}/${where}`))
       this.#world.told(node.node, `a bit of ${path} turned`)
     })
   }
+}
+
+/** One of them; without one that was not drawn, the same is drawn. */
+export function drawnFault(faults: readonly WorldFault[], random: Random): WorldFault {
+  const drawn = faults.map(fault => ({ fault, place: random.split(fault).uint32() }))
+  return must(drawn.sort((a, b) => b.place - a.place)[0], 'a fault').fault
 }

@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly workloads?: readonly string[] | undefined
   /** Limits of the nodes, instead of those that are drawn. */
   readonly limits?: Partial<Limits> | undefined
+  /** Numbers of strikes, from 0, that do not happen; all others do what they would have done. */
+  readonly skip?: readonly number[] | undefined
   /** Kinds of indexes of your own. */
   readonly indexTypes?: readonly IndexType[] | undefined
   /** Workloads of your own, beside those that are drawn. */
@@ -36,6 +38,7 @@ export interface DrawnOptions {
   readonly faults: readonly WorldFault[]
   readonly workloads: readonly string[]
   readonly limits: Partial<Limits>
+  readonly skip: readonly number[]
 }
 
 /** Draws what is not said. Each thing has chance of its own: saying one changes none of the others. */
@@ -54,5 +57,6 @@ export function drawOptions(options: WorldOptions, random: Random, known: readon
     faults: options.faults ?? [...some(worldFaults, 'faults'), ...(beyond ? faultsBeyond : [])],
     workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads')),
     limits: { ...drawnLimits(random.split('limits')), ...options.limits },
+    skip: options.skip ?? [],
   }
 }

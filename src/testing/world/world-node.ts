@@ -10,6 +10,7 @@ import { isSillokError, SillokError } from '../../base/errors.js'
 import type { ReplicaId } from '../../base/ids.js'
 import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
+import type { Network } from '../../env/network.js'
 import type { Alarm } from '../../raft/messages.js'
 import type { Host } from '../../replica/host.js'
 import type { Founders, Placement } from '../../replica/host-options.js'
@@ -27,6 +28,19 @@ export const nodeFolder = 'data'
 /** The name of a node on the cables. */
 export function hostOf(node: number): string {
   return `node${node}`
+}
+
+/** Who looks on as processes of a node come and go, and at what they say. */
+export interface LifeObserver {
+  /** The network, heard. */
+  network(network: Network): Network
+  /** A process begins, and finds these files. */
+  begins(paths: readonly string[]): void
+  takesPart(host: Host): void
+  /** It is gone in this step; `isClean`: it had closed. */
+  ends(host: Host | undefined, state: NodeState, isClean: boolean): void
+  /** It makes something anew from what it has. */
+  rebuilt(): void
 }
 
 /** Where a node listens. */
@@ -48,6 +62,7 @@ export interface WorldNodeOptions {
   readonly faults: FaultCounts
   /** Where the node of a replica listens. */
   readonly addressOf: (replica: ReplicaId) => string | undefined
+  readonly observer: LifeObserver
   /** Something happened that a reader of the timeline wants to know. */
   readonly told: (what: string) => void
   /** The process is gone; a supervisor starts it again. */
@@ -64,6 +79,7 @@ interface Life {
   readonly number: number
   host: Host | undefined
   store: Store | undefined
+  isClosed: boolean
   /** Called when the process is gone. */
   readonly onEnd: Set<() => void>
 }
@@ -126,9 +142,10 @@ export class WorldNode {
     if (this.#state !== 'down') return
     const number = ++this.#lives
     const env = number === 1 ? this.machine.environment : this.machine.restart()
-    const life: Life = { number, host: undefined, store: undefined, onEnd: new Set() }
+    const life: Life = { number, host: undefined, store: undefined, isClosed: false, onEnd: new Set() }
     this.#life = life
     this.#state = 'starting'
+    this.#options.observer.begins(this.machine.disk.paths())
     this.#live(life, env).catch((error: unknown) => {
       if (this.#life === life) this.#fell(error)
     })
@@ -167,6 +184,7 @@ export class WorldNode {
     store.close().then(
       () => {
         if (this.#life !== life) return
+        life.isClosed = true
         this.crash('none')
         atRest()
       },
@@ -202,12 +220,16 @@ export class WorldNode {
   }
 
   async #live(life: Life, env: SimMachine['environment']): Promise<void> {
-    const { node, limits, indexTypes, addressOf, founders, told, alarmed } = this.#options
+    const { node, limits, indexTypes, addressOf, founders, told, alarmed, observer } = this.#options
     const failed = (error: SillokError): void => {
       if (this.#life === life) this.#fell(error)
     }
-    const store = await Store.open(env, nodeFolder, { failed }, limits, indexTypes, {
-      network: this.machine.network,
+    const rebuilt = (reason: string): void => {
+      told(`makes anew: ${reason}`)
+      observer.rebuilt()
+    }
+    const store = await Store.open(env, nodeFolder, { failed, rebuilt }, limits, indexTypes, {
+      network: observer.network(this.machine.network),
       cluster: 'world',
       node,
       address: listeningAt(node),
@@ -216,7 +238,9 @@ export class WorldNode {
       trouble: told,
       alarmed: (_, alarm) => alarmed(alarm),
       joined: host => {
-        if (this.#life === life) life.host = host
+        if (this.#life !== life) return
+        life.host = host
+        observer.takesPart(host)
       },
     })
     if (this.#life !== life || this.#state !== 'starting') return
@@ -246,6 +270,7 @@ export class WorldNode {
 
   #ended(): void {
     const life = this.#life
+    this.#options.observer.ends(life?.host, this.#state, life?.isClosed === true)
     this.#life = undefined
     this.#crashDue = undefined
     this.#state = 'down'
