@@ -2,7 +2,7 @@
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import type { LoopPhase } from '../../../src/sim/sim-process-clock.js'
-import { Cluster, electionMsMax, type Thing } from './cluster.js'
+import { Cluster, electionMsMax, partitions, type Thing } from './cluster.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
@@ -22,7 +22,12 @@ for (const phase of phases) {
             store.collection<Thing>('things').put({ id: 'a', n: ms }),
           )
           assert(answered.how === 'answered', 'the others go on')
-          await cluster.pause(ms + 2 * electionMsMax)
+          await cluster.pause(ms)
+          await eachTurn(cluster, () => {
+            for (const partition of partitions)
+              assert(follower.group(partition).role === 'follower', () => `after ${ms} ms it campaigns`)
+          })
+          await cluster.pause(2 * electionMsMax)
           assert(cluster.terms().join() === terms.join(), () => `after ${ms} ms there was an election`)
           assert(cluster.leader() === leader, 'leadership stays')
           const read = await follower.ask(store => store.collection<Thing>('things').get('a'))
@@ -110,4 +115,16 @@ function append(things: Things, element: string, requestId: string) {
 /** The call is made in the process, when that one goes on. */
 function inProcess<T>(when: (call: () => void) => void, call: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => when(() => void call().then(resolve, reject)))
+}
+
+/** Looks again and again within this moment and the next milliseconds, between any two calls in a process. */
+async function eachTurn(cluster: Cluster, look: () => void): Promise<void> {
+  for (let turn = 0; turn < 1000; turn++) {
+    await new Promise<void>(resolve => cluster.clock.soon(resolve))
+    look()
+  }
+  for (let ms = 0; ms < 200; ms++) {
+    await cluster.pause(1)
+    look()
+  }
 }
