@@ -11,7 +11,6 @@ import type { ChangeStep } from '../../../src/raft/configuration.js'
 import { dataPartition } from '../../../src/replica/partition-folders.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
-import { trapGlobals } from '../../../src/sim/trapped-globals.js'
 import type { Store } from '../../../src/store/store.js'
 import { checkAgreement } from '../../../src/testing/world/agreement.js'
 import { ClusterNode, hostOf } from './cluster-node.js'
@@ -22,6 +21,8 @@ export interface ClusterOptions {
   readonly limits?: Partial<Limits>
   /** How far the wall clock of each node is ahead, by its number. */
   readonly wallSkewMs?: (node: number) => number
+  /** In the end they cannot come to hold the same: it is not waited for. */
+  readonly endsApart?: boolean
 }
 
 export const partitions: readonly PartitionId[] = [metaPartition, dataPartition]
@@ -77,13 +78,13 @@ export class Cluster {
   /** Opens all nodes, defines `things`, runs the script; then everybody must hold the same, and closes. */
   static async run(options: ClusterOptions, script: (cluster: Cluster) => Promise<void>): Promise<void> {
     const cluster = new Cluster(options)
-    const release = trapGlobals()
     try {
       await cluster.clock.run(async () => {
         await Promise.all(cluster.nodes.map(node => node.start()))
         await cluster.node(1).ask(store => defineThings(store))
         await cluster.#beLed()
         await script(cluster)
+        if (options.endsApart === true) return
         await cluster.agree()
         await Promise.all(cluster.#up.map(node => node.stop()))
       })
@@ -92,8 +93,6 @@ export class Cluster {
       throw new Error(`seed ${options.seed}, at ${cluster.clock.monotonicMs()} ms: ${error}\n${said}`, {
         cause: error,
       })
-    } finally {
-      release()
     }
   }
 
