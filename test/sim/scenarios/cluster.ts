@@ -216,6 +216,15 @@ export class Cluster {
     await must(node.host, 'a host').place({ partition, replica, voters, cutBytes })
   }
 
+  /** How often each of the things was written, as a node's log has it. */
+  async writes(node: ClusterNode): Promise<Map<string, number>> {
+    const counts = new Map<string, number>()
+    const store = must(node.store, 'a store')
+    for await (const { key } of store.changes({ collection: 'things', from: 'start', follow: false }))
+      counts.set(String(key), (counts.get(String(key)) ?? 0) + 1)
+    return counts
+  }
+
   /** All nodes that are up come to hold the same, and every row and byte of it fits. */
   async agree(): Promise<void> {
     await this.#beLed()
