@@ -107,7 +107,9 @@ export class ClusterNode {
 
   /** The process ends in order. */
   async stop(): Promise<void> {
-    await this.orEnd(must(this.store, 'a store').close())
+    const store = must(this.store, 'a store')
+    this.store = undefined
+    await this.orEnd(store.close())
     this.crash('none')
   }
 
@@ -121,7 +123,7 @@ export class ClusterNode {
   async ask<T>(call: (store: Store) => Promise<T>): Promise<Told<T>> {
     const { store } = this
     if (store === undefined) return { how: 'nobody' }
-    const asked = Promise.resolve(call(store)).then(
+    const asked = (async () => await call(store))().then(
       (value): Told<T> => ({ how: 'answered', value }),
       (error: unknown): Told<T> => {
         if (!(error instanceof SillokError)) throw error
