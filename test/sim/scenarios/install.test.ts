@@ -6,6 +6,7 @@ import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import { limits } from '../../../src/base/limits.js'
 import { dataPartition } from '../../../src/replica/partition-folders.js'
+import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { Cluster, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
 
@@ -29,8 +30,6 @@ const small = {
   trimPauseMs: 1,
 }
 
-const modes = ['all', 'none', 'any'] as const
-
 /** Writes until the leader's log begins behind that entry. */
 async function writeBeyond(cluster: Cluster, leader: ClusterNode, index: number): Promise<void> {
   const firstIndex = (): number =>
@@ -50,38 +49,38 @@ function isSentOne(cluster: Cluster, node: ClusterNode): boolean {
   return members.find(({ replica }) => replica === cluster.replicaOn(node))?.state === 'snapshot'
 }
 
-for (const mode of modes) {
-  t.test(`a crash ('${mode}') at any operation of an install leaves a node that comes back`, async t => {
-    let operations = 0
-    await Cluster.run({ seed: `${seed}.${mode}`, limits: small }, async cluster => {
-      const leader = await cluster.leaderOfAll()
-      const [behind] = cluster.others(leader)
-      let isInstalled = false
-      for (let operation = 1; !isInstalled; operation++) {
-        const index = behind.group(dataPartition).lastIndex
-        behind.crash('none')
-        await writeBeyond(cluster, leader, index)
-        const before = behind.machine
-        void behind.start()
-        await cluster.until(() => isSentOne(cluster, behind), 'a snapshot is sent', 0.1)
-        const { generation } = must(behind.partition(dataPartition), 'a replica').opened
-        before.crashAt(operation, mode)
-        const isDone = (): boolean => {
-          const partition = behind.partition(dataPartition)
-          if (partition === undefined || partition.isMoving) return false
-          return partition.opened.generation > generation && partition.applied >= leader.group(1).commit
-        }
-        await cluster.until(() => behind.host === undefined || isDone(), 'it crashes, or is done', 1)
-        isInstalled = behind.host !== undefined
-        if (isInstalled) before.crashAt(1e9, mode)
-        if (!isInstalled) void behind.start()
-        await cluster.until(() => behind.store !== undefined, `it is up again after operation ${operation}`)
-        assert(behind.failure === undefined, () => `operation ${operation}: ${behind.failure}`)
-        await cluster.agree()
-        operations = operation
+t.test('a crash at any operation of an install leaves a node that comes back', async t => {
+  let operations = 0
+  const modes: readonly CrashMode[] = ['all', 'none', 'any']
+  await Cluster.run({ seed, limits: small }, async cluster => {
+    const leader = await cluster.leaderOfAll()
+    const [behind] = cluster.others(leader)
+    const random = cluster.random.split('script')
+    let isInstalled = false
+    for (let operation = 1; !isInstalled; operation++) {
+      const index = behind.group(dataPartition).lastIndex
+      const mode = random.pick(modes)
+      behind.crash('none')
+      await writeBeyond(cluster, leader, index)
+      void behind.start()
+      await cluster.until(() => isSentOne(cluster, behind), 'a snapshot is sent', 0.5)
+      const { generation } = must(behind.partition(dataPartition), 'a replica').opened
+      behind.machine.crashAt(operation, mode)
+      const isDone = (): boolean => {
+        const partition = behind.partition(dataPartition)
+        if (partition === undefined || partition.isMoving) return false
+        return partition.opened.generation > generation && partition.applied >= leader.group(1).commit
       }
-    })
-    t.comment(`${operations} operations`)
-    t.ok(operations > 20)
+      await cluster.until(() => behind.host === undefined || isDone(), 'it crashes, or is done', 1)
+      isInstalled = behind.host !== undefined
+      if (isInstalled) behind.machine.crashAt(1e9, mode)
+      else void behind.start()
+      await cluster.until(() => behind.store !== undefined, `it is up again after operation ${operation}`)
+      assert(behind.failure === undefined, () => `operation ${operation}: ${behind.failure}`)
+      await cluster.agree()
+      operations = operation
+    }
   })
-}
+  t.comment(`${operations} operations`)
+  t.ok(operations > 20)
+})
