@@ -1,9 +1,16 @@
 /**
  * `npm run sim -- --crashes 2000 --seed 1`: worlds until that many crashes. Prints what happened, or the
  * first thing that is wrong and the command that shows it again. `--mutant no-sync` plants that bug.
+ *
+ * `npm run sim -- --mutants`: bugs that whole worlds must find (`mutants/main.ts`).
  */
 import { parseArgs } from 'node:util'
 import { runWorlds } from './worlds.js'
+
+if (process.argv.includes('--mutants')) {
+  const { huntMutants } = await import('./mutants/main.js')
+  process.exit((await huntMutants()) ? 0 : 1)
+}
 
 const { values } = parseArgs({
   options: {
