@@ -215,16 +215,18 @@ export class Host {
    */
   async defined(): Promise<void> {
     await this.meta.readable()
-    if (this.#options.member === undefined) return await this.#duties.feed.through(this.meta.applied)
+    if (!this.isMember) return await this.#duties.feed.through(this.meta.applied)
     for (;;) {
       await this.data.readable()
-      const { applied, state } = this.data
-      const isTaken = this.meta.state.partitionRows(schemaPrefix).every(([key, { value }]) => {
-        return state.lookup(key)?.value.equals(value) === true
-      })
-      if (isTaken) return
+      const { applied } = this.data
+      if (this.#duties.feed.areSchemasTaken) return
       await this.beyond(applied)
     }
+  }
+
+  /** True if other nodes may know more of the log than this one. */
+  get isMember(): boolean {
+    return this.#options.member !== undefined
   }
 
   /** Names the store and its epoch. */
@@ -241,16 +243,6 @@ export class Host {
       partitionStatus(opened, this.#retentions?.status(id)),
     )
     return { wal: must(this.#wal, 'the log').status(), partitions, indexes: this.#indexes?.status() ?? [] }
-  }
-
-  /** Digest pairs of the partition's slots and own rows, at its applied index. */
-  digests(partition: PartitionId): Uint32Array {
-    return this.#replicas.of(partition).state.digests()
-  }
-
-  /** Recomputes the digests of the partition from its rows, and names the slots where they do not fit. */
-  async scrub(partition: PartitionId): Promise<readonly number[]> {
-    return (await this.#replicas.of(partition).state.scrub()).slots
   }
 
   /**
@@ -300,7 +292,7 @@ export class Host {
     const lookMs = Math.min(expiryMs, this.#limits.sessionIdleMs / 4)
     this.#ticker.every(lookMs, () => this.#duties.expire())
     if (this.#replicas.areAllHere) this.#begin()
-    if (member === undefined) await this.#whole
+    if (!this.isMember) await this.#whole
   }
 
   async #connect(member: MemberOptions): Promise<void> {
@@ -331,7 +323,7 @@ export class Host {
   #begin(): void {
     const begin = async (): Promise<void> => {
       for (const partition of this.#replicas.all.values()) await partition.readable()
-      if (this.#options.member === undefined) await this.#duties.feed.through(this.meta.applied)
+      if (!this.isMember) await this.#duties.feed.through(this.meta.applied)
       await this.#openIndexes()
       this.#duties.applied(dataPartition)
     }

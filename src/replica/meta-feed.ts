@@ -71,6 +71,14 @@ export class MetaFeed {
     return row ? row.value.readUIntLE(0, 6) : 0
   }
 
+  /** True if the schemas of the partition are those of meta, as far as this node knows both. */
+  get areSchemasTaken(): boolean {
+    const { meta, target } = this.#options
+    return meta.state
+      .partitionRows(schemaPrefix)
+      .every(([key, { value }]) => target.state.lookup(key)?.value.equals(value) === true)
+  }
+
   /** Logs how far the partition is, though what it passed did not concern it; in the background. */
   logCursor(): void {
     const { target } = this.#options

@@ -126,8 +126,14 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   /** Where to begin; for a named feed, once it is held. */
   async #begin(): Promise<FeedPosition> {
-    const { name, from, signal } = this.#options
+    const { name, from = 'now', signal } = this.#options
+    const { asking, host } = this.#parts
     checkSignal({ signal }, 'the reading')
+    if (host.isMember) {
+      // What another node told may not have come here yet.
+      await asking.until(() => host.data.readable(), { signal }, false)
+      if (from !== 'now' && from !== 'start') this.#checkThere(this.#start)
+    }
     // The log may have been trimmed since the call.
     const start = from === 'start' ? this.#startOf(from) : this.#start
     if (name === undefined) return start
@@ -135,7 +141,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const finish = ({ value }: Done): FeedPosition & { epoch: number } => {
       return value as FeedPosition & { epoch: number }
     }
-    const { epoch, index, count } = await this.#parts.asking.ask(
+    const { epoch, index, count } = await asking.ask(
       command,
       256,
       { sender: this.#sender, finish },
@@ -155,8 +161,11 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   /** Throws NOT_FOUND, or FENCED, once the name is no longer held. */
   #checkHolder(): void {
     const { name } = this.#options
-    if (name === undefined) return
-    const row = this.#parts.host.data.state.lookup(subscriptionKey(name))
+    if (name === undefined || this.#epoch === undefined) return
+    const { host } = this.#parts
+    // Another node may have answered: this one says nothing of the feed before it shows that entry.
+    if (host.data.versionAt(host.data.applied) < this.#epoch) return
+    const row = host.data.state.lookup(subscriptionKey(name))
     if (!row) throw new SillokError('NOT_FOUND', `the named feed ${name} was forgotten`)
     if (decodeSubscription(row.value).epoch === this.#epoch) return
     throw new SillokError('FENCED', `the named feed ${name} was taken over by another holder`)
@@ -189,10 +198,20 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   #decode(position: string): FeedPosition {
     const found = typeof position === 'string' ? positionForm.exec(position) : null
     if (found === null) throw invalid(`not a position of a feed: ${show(position)}`)
-    const [index, count] = [Number(found[2]), Number(found[3])]
-    const { applied } = this.#parts.host.data
-    if (found[1] === this.#store && index <= applied) return { index, count }
-    const why = found[1] === this.#store ? `the log ends at entry ${applied}` : 'it is of another store'
-    throw new SillokError('EPOCH_CHANGED', `the position ${position} says nothing here: ${why}`)
+    if (found[1] !== this.#store) throw epochChanged(`the position ${position} is of another store`)
+    const decoded = { index: Number(found[2]), count: Number(found[3]) }
+    if (!this.#parts.host.isMember) this.#checkThere(decoded)
+    return decoded
   }
+
+  /** What was told is in the log, which ends at that entry or behind it. */
+  #checkThere({ index, count }: FeedPosition): void {
+    const { applied } = this.#parts.host.data
+    if (index <= applied) return
+    throw epochChanged(`position ${index}.${count} says nothing here: the log ends at entry ${applied}`)
+  }
+}
+
+function epochChanged(message: string): SillokError {
+  return new SillokError('EPOCH_CHANGED', message)
 }

@@ -90,10 +90,7 @@ export class Reader {
     } catch (error) {
       work = Promise.reject(error)
     }
-    if (!(work instanceof Promise)) {
-      this.#left()
-      return Promise.resolve(work)
-    }
+    if (!(work instanceof Promise)) return Promise.resolve(work).finally(this.#left)
     const read = work.catch(error => {
       // Another replica took the place of the one that was read: there it is known.
       if (!replica.isReplaced && replica === this.#partition.replica) throw error

@@ -18,7 +18,6 @@ import type { Done } from '../machine/reply.js'
 import { type CollectionSchema, checkDefinition, type Definition } from '../machine/schema.js'
 import { Host } from '../replica/host.js'
 import type { NamedIndexStatus } from '../replica/indexes.js'
-import { dataPartition } from '../replica/partition-folders.js'
 import { Asking } from './asking.js'
 import { Batches } from './batches.js'
 import { Changes } from './changes.js'
@@ -385,9 +384,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    * partition: equal texts mean equal contents and versions. Which sessions are open is not part of it.
    */
   digest(): string {
-    const pairs = this.#open(this.#host)
-      .digests(dataPartition)
-      .subarray(0, 2 * slotCount)
+    const { state } = this.#open(this.#host).data
+    const pairs = state.digests().subarray(0, 2 * slotCount)
     return Buffer.from(pairs.buffer, pairs.byteOffset, pairs.byteLength).toString('hex')
   }
 
@@ -398,7 +396,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async scrub(options: StopOptions = noOptions): Promise<readonly number[]> {
     checkCall(options, optionNames.stop)
-    const scrubbing = this.#open(this.#host).scrub(dataPartition)
+    const { state } = this.#open(this.#host).data
+    const scrubbing = state.scrub().then(({ slots }) => slots)
     this.#watch?.scrub(scrubbing)
     return await untilAborted(scrubbing, options, 'the scrub')
   }

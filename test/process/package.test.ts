@@ -21,8 +21,8 @@ import ts from 'typescript'
 import { findBlocks, runBlock } from '../docs/blocks.js'
 import { listFiles, projectRoot } from '../tidy/files.js'
 
-/** More than that is a mistake in `files`: the package had 1.8 MB when this was written. */
-const tarballBytesMax = 2_000_000
+/** More than that is a mistake in `files`: the package had 2.0 MB when this was written. */
+const tarballBytesMax = 2_300_000
 
 t.setTimeout(120_000)
 

@@ -101,7 +101,7 @@ export class ConstraintWorld {
     const [schema] = host.schemas()
     for await (const page of scan) for (const [key, row] of page) rows.set(key, row)
     const faults = allFaultsOf({ rows }, schema?.unique ?? [])
-    const slots = await host.scrub(1)
+    const { slots } = await host.data.state.scrub()
     await host.close()
     if (faults.length > 0) throw new Error(faults.slice(0, 5).join('; '))
     if (slots.length > 0) throw new Error(`digests of slots ${slots.join()} do not fit`)

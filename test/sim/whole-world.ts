@@ -180,8 +180,8 @@ export class WholeWorld {
       )
       if (faults.length > 0) throw new Error(faults.slice(0, 5).join('; '))
     }
-    for (const partition of [0, 1]) {
-      const slots = await host.scrub(partition)
+    for (const { state } of [host.meta, host.data]) {
+      const { slots } = await state.scrub()
       if (slots.length > 0) throw new Error(`digests of slots ${slots.join()} do not fit`)
     }
     await host.close()

@@ -44,6 +44,7 @@ export const worldFaults = [
   'storm',
   'delay',
   'transfer',
+  'regroup',
 ] as const
 
 /** A fault that a world may have. */
@@ -66,6 +67,8 @@ export interface FaultyWorld {
   readonly replicaOn: (node: number) => ReplicaId
   /** Gives the node an empty disk and new replicas; nothing while another node is being given some. */
   readonly replace: (node: WorldNode) => void
+  /** Has the leader take the node's vote, or give it back. */
+  readonly regroup: (node: WorldNode, type: 'simple' | 'joint') => void
   readonly told: (node: number | undefined, what: string) => void
 }
 
@@ -198,6 +201,7 @@ export class Faults {
         if (partition?.leads === true && this.#random.chance(0.7)) partition.replica.transferLeader(to)
       }
     },
+    regroup: node => this.#world.regroup(node, this.#random.pick(['simple', 'joint'])),
   }
 
   #ms(most: readonly number[]): number {

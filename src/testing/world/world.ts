@@ -48,6 +48,8 @@ export interface WorldCounts {
   /** Positions at which the states of two replicas were compared. */
   compared: number
   replaced: number
+  /** Votes taken or given back, besides. */
+  regrouped: number
   /** Nodes that refused to open what was on their disk. */
   refusedToOpen: number
   falls: number
@@ -56,6 +58,8 @@ export interface WorldCounts {
 /** After the faults a cluster has so long to come to rest. */
 const restMs = 90_000
 const lookMs = 50
+/** A group with so many voters can spare one, whatever happens to another one. */
+const votersMin = 5
 const partitions = [metaPartition, dataPartition]
 
 /** A world that broke a promise: what, when, and how to see it again. */
@@ -86,7 +90,14 @@ export class World {
   readonly #watcher = new Watcher()
   readonly #timeline: Timeline
   readonly #workloads: readonly Workload[]
-  readonly #counts: WorldCounts = { leaders: 0, compared: 0, replaced: 0, refusedToOpen: 0, falls: 0 }
+  readonly #counts: WorldCounts = {
+    leaders: 0,
+    compared: 0,
+    replaced: 0,
+    regrouped: 0,
+    refusedToOpen: 0,
+    falls: 0,
+  }
   /** A node that is being given new replicas. */
   #replacing: WorldNode | undefined
   /** Clients that have not finished. */
@@ -137,6 +148,7 @@ export class World {
       leader: () => this.#leader(random.pick(partitions))?.node,
       replicaOn: node => this.#operator.replicaOn(node),
       replace: node => this.#replace(node),
+      regroup: (node, type) => this.#regroup(random.pick(partitions), node, type),
       told: (node, what) => this.#timeline.note(node, what),
     })
   }
@@ -237,6 +249,23 @@ export class World {
         if (node.state === 'lost') this.#replace(node)
       },
       error => this.#fail(error),
+    )
+  }
+
+  /** Takes the node's vote, or gives it back; whether anybody does so now is the leader's to say. */
+  #regroup(partition: PartitionId, { node }: WorldNode, type: 'simple' | 'joint'): void {
+    const leader = this.#leader(partition)?.opened
+    const replica = this.#operator.replicaOn(node)
+    if (leader === undefined || this.#replacing?.node === node) return
+    const { voters, learners } = leader.replica.group().configuration
+    const isVoter = voters.includes(replica)
+    if (isVoter ? voters.length < votersMin : !learners.includes(replica)) return
+    const step = isVoter ? 'addLearner' : 'addVoter'
+    leader.replica.changeGroup({ type, steps: [{ type: step, replica }] }).then(
+      () => {
+        this.#counts.regrouped += 1
+      },
+      () => {},
     )
   }
 
@@ -382,27 +411,21 @@ export class World {
 
   async #within<T>(work: Promise<T>, otherwise: string): Promise<T> {
     const late = this.#pause(restMs).then(() => {
-      const groups = this.#replicas().map(({ node, partition, opened }) => {
-        const { role, term, commit, applied, lastIndex, configuration } = opened.replica.group()
-        return {
-          node: node.node,
-          state: node.state,
-          partition,
-          role,
-          term,
-          commit,
-          applied,
-          lastIndex,
-          voters: configuration.voters,
-        }
-      })
-      const atWork = [...this.#atWork].join(', ')
-      const states = this.#nodes.map(({ node, state }) => `${node} ${state}`)
-      throw new Error(
-        `${otherwise} (${atWork}): ${states.join(', ')}; ${groups.map(group => JSON.stringify(group)).join('\n')}`,
-      )
+      throw new Error(`${otherwise}:\n${this.#standings()}`)
     })
     return await Promise.race([work, late])
+  }
+
+  /** Where everybody stands, when something does not come to its end. */
+  #standings(): string {
+    const states = this.#nodes.map(({ node, state }) => `${node} ${state}`).join(', ')
+    const groups = this.#replicas().map(({ node, partition, opened }) => {
+      const { role, term, commit, applied, lastIndex, configuration } = opened.replica.group()
+      const { voters, learners } = configuration
+      const group = { role, term, commit, applied, lastIndex, voters, learners }
+      return `node ${node.node}, partition ${partition}: ${JSON.stringify(group)}`
+    })
+    return [`nodes ${states}; at work: ${[...this.#atWork].join(', ')}`, ...groups].join('\n')
   }
 
   /** All replicas of living processes. */
