@@ -12,17 +12,21 @@ const kinds: readonly (readonly [said: RegExp, kind: string])[] = [
   [/: sessions/, 'sessions'],
   [/: lookups/, 'lookups'],
   [/does not come to rest|are not served|are not defined|does not close/, 'convergence'],
-  [/two logs differ|two segments|groups differ|two states differ|digests do not fit|they have applied/, 'agreement'],
+  [
+    /two logs differ|two segments|groups differ|two states differ|digests do not fit|they have applied/,
+    'agreement',
+  ],
   [/segments hold all/, 'agreement'],
   [/lead partition|went back from|hold different rows/, 'watcher'],
   [/an alarm/, 'alarm'],
+  [/an invariant is broken/, 'invariant'],
   [/does not end in/, 'hangs'],
   [/its process ended/, 'process dies'],
 ]
 
 /** The name of the check; what no check of the world said is an invariant of the node. */
 export function kindOf(message: string): string {
-  return kinds.find(([said]) => said.test(message))?.[1] ?? 'invariant'
+  return kinds.find(([said]) => said.test(message))?.[1] ?? 'other'
 }
 
 /** The message without what differs from world to world. */

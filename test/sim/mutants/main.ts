@@ -59,7 +59,8 @@ async function huntedFor({ name }: Mutant, from: number, seeds: number): Promise
 }
 
 function failsAnyway(seed: number): Promise<boolean> {
-  const known = broken.get(seed) ?? hunted({ from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
+  const known =
+    broken.get(seed) ?? hunted({ from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
   broken.set(seed, known)
   return known
 }

@@ -60,7 +60,10 @@ export async function plantedCopy(one: Mutant, parts: readonly string[]): Promis
   assert(why === undefined, () => `mutant "${one.name}": ${why}`)
   for (const { file, line, instead } of one.changes) {
     const path = pathOf(folder, file)
-    writeFileSync(path, readFileSync(path, 'utf8').replace(line, () => instead))
+    writeFileSync(
+      path,
+      readFileSync(path, 'utf8').replace(line, () => instead),
+    )
   }
   return folder
 }

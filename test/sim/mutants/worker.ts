@@ -12,10 +12,7 @@ export interface Hunt {
 }
 
 /** What it says. */
-export type Said =
-  | { readonly kept: string }
-  | { readonly failed: Failure }
-  | { readonly ended: true }
+export type Said = { readonly kept: string } | { readonly failed: Failure } | { readonly ended: true }
 
 process.once('message', ({ name, from, seeds }: Hunt) => {
   const say = (said: Said): void => void process.send?.(said)

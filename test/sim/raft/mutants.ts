@@ -1,7 +1,7 @@
 /**
  * Bugs that the schedules must find: each is a change of one line of the compiled protocol, in a copy of it.
  */
-import { type Mutant, mutant as anywhere, planted as plantedIn } from '../mutants/planting.js'
+import { mutant as anywhere, type Mutant, planted as plantedIn } from '../mutants/planting.js'
 import type { runSchedule } from './schedule.js'
 
 /** Makes one, in a file of the protocol. */
