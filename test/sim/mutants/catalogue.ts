@@ -3,20 +3,20 @@ import { ruleMutants } from '../../paper/mutants.js'
 import { mutants as protocolMutants } from '../raft/mutants.js'
 import { requestMutants, sessionMutants, writeMutants } from './decision-mutants.js'
 import { derivedMutants } from './derived-mutants.js'
-import type { Mutant } from './planting.js'
+import { type Mutant, under } from './planting.js'
 import { moreProtocolMutants } from './protocol-mutants.js'
 import { answerMutants, groupMutants, readMutants } from './replica-mutants.js'
 import { logMutants, segmentMutants, stateMutants } from './storage-mutants.js'
 
 /** Those of the protocol alone, and those of the layers around it. */
 export const mutants: readonly Mutant[] = onceEach([
-  ...answerMutants,
-  ...readMutants,
-  ...writeMutants,
-  ...sessionMutants,
-  ...requestMutants,
+  ...under(['registers', 'sign-ups', 'transfers'], answerMutants),
+  ...under(['registers', 'transfers', 'lookups'], readMutants),
+  ...under(['registers', 'sign-ups', 'transfers'], writeMutants),
+  ...under(['sessions', 'imports'], sessionMutants),
+  ...under(['counters', 'outcomes'], requestMutants),
   ...groupMutants,
-  ...derivedMutants,
+  ...under(['lookups', 'feeds', 'subscribers'], derivedMutants),
   ...logMutants,
   ...segmentMutants,
   ...stateMutants,

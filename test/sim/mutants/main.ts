@@ -11,7 +11,7 @@ import type { Mutant } from './planting.js'
 import { type Row, writeTable } from './table.js'
 
 /** Worlds that fail without any bug, by seed: they show nothing. */
-const broken = new Map<number, Promise<boolean>>()
+const broken = new Map<string, Promise<boolean>>()
 
 /** Runs what the command line asks for; false if a bug was not found. */
 export async function huntMutants(): Promise<boolean> {
@@ -46,22 +46,24 @@ export async function huntMutants(): Promise<boolean> {
 }
 
 /** Goes on behind worlds that fail without the bug too. */
-async function huntedFor({ name }: Mutant, from: number, seeds: number): Promise<Outcome> {
+async function huntedFor({ name, workloads }: Mutant, from: number, seeds: number): Promise<Outcome> {
   let worlds = 0
   while (worlds < seeds) {
-    const outcome = await hunted({ name, from: from + worlds, seeds: seeds - worlds })
+    const outcome = await hunted({ name, workloads, from: from + worlds, seeds: seeds - worlds })
     worlds += outcome.worlds
     if (outcome.failure === undefined) break
-    if (!(await failsAnyway(from + worlds - 1))) return { worlds, failure: outcome.failure }
+    if (!(await failsAnyway(from + worlds - 1, workloads))) return { worlds, failure: outcome.failure }
     console.log(`seed ${outcome.failure.seed} fails without a bug: ${outcome.failure.message.split('\n')[0]}`)
   }
   return { worlds }
 }
 
-function failsAnyway(seed: number): Promise<boolean> {
+function failsAnyway(seed: number, workloads: Mutant['workloads']): Promise<boolean> {
+  const name = `${seed} ${workloads?.join()}`
   const known =
-    broken.get(seed) ?? hunted({ from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
-  broken.set(seed, known)
+    broken.get(name) ??
+    hunted({ workloads, from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
+  broken.set(name, known)
   return known
 }
 

@@ -22,6 +22,8 @@ export interface Mutant {
   /** What the node does wrong. */
   readonly name: string
   readonly changes: readonly Change[]
+  /** Workloads of the worlds in which it is looked for; those that each seed draws if not said. */
+  readonly workloads?: readonly string[]
 }
 
 /** A bug of one line. */
@@ -32,6 +34,11 @@ export function mutant(name: string, file: string, line: string, instead: string
 /** The same with one more line. */
 export function alsoIn(one: Mutant, file: string, line: string, instead: string): Mutant {
   return { ...one, changes: [...one.changes, { file, line, instead }] }
+}
+
+/** The same, looked for under these workloads. */
+export function under(workloads: readonly string[], all: readonly Mutant[]): readonly Mutant[] {
+  return all.map(one => ({ ...one, workloads }))
 }
 
 /** The folder of all that is compiled. */

@@ -11,15 +11,24 @@ export interface Failure {
   readonly message: string
 }
 
+/** Which worlds. */
+export interface Search {
+  readonly from: number
+  readonly seeds: number
+  readonly workloads?: readonly string[] | undefined
+  /** Told of each that kept its promises. */
+  readonly ran?: (seed: string) => void
+}
+
 /** Runs one world after the other, those of a number and the ones that follow it, until one fails. */
 export async function firstFailure(
   { World: Made }: { World: typeof World },
-  { from, seeds, ran }: { from: number; seeds: number; ran?: (seed: string) => void },
+  { from, seeds, workloads, ran }: Search,
 ): Promise<Failure | undefined> {
   for (let number = from; number < from + seeds; number++) {
     const seed = String(number)
     try {
-      await new Made({ seed, faultMs }).run()
+      await new Made({ seed, faultMs, workloads }).run()
     } catch (error) {
       return { seed, message: error instanceof Error ? error.message : String(error) }
     }

@@ -9,15 +9,18 @@ export interface Hunt {
   readonly name?: string | undefined
   readonly from: number
   readonly seeds: number
+  readonly workloads?: readonly string[] | undefined
 }
 
 /** What it says. */
 export type Said = { readonly kept: string } | { readonly failed: Failure } | { readonly ended: true }
 
-process.once('message', ({ name, from, seeds }: Hunt) => {
+// Whoever asked is gone.
+process.once('disconnect', () => process.exit())
+process.once('message', ({ name, from, seeds, workloads }: Hunt) => {
   const say = (said: Said): void => void process.send?.(said)
   const hunt = async (loaded: { World: typeof World }): Promise<void> => {
-    const failed = await firstFailure(loaded, { from, seeds, ran: seed => say({ kept: seed }) })
+    const failed = await firstFailure(loaded, { from, seeds, workloads, ran: seed => say({ kept: seed }) })
     say(failed === undefined ? { ended: true } : { failed })
   }
   const one = mutants.find(mutant => mutant.name === name)
