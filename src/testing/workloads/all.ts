@@ -4,6 +4,7 @@ import { Feeds } from './feeds.js'
 import { imports } from './imports.js'
 import { lookups } from './lookups.js'
 import { outcomes } from './outcomes.js'
+import { Races } from './races.js'
 import { Registers } from './registers.js'
 import { Sessions } from './sessions.js'
 import { SignUps } from './sign-ups.js'
@@ -24,5 +25,6 @@ export function workloadsOf(nowNs: () => number): readonly Workload[] {
     new Sessions(),
     outcomes(),
     lookups(),
+    new Races(),
   ]
 }

@@ -10,19 +10,18 @@ import { logMutants, segmentMutants, stateMutants } from './storage-mutants.js'
 
 /** Those of the protocol alone, and those of the layers around it. */
 export const mutants: readonly Mutant[] = onceEach([
-  ...under(['registers', 'sign-ups', 'transfers'], answerMutants),
-  ...under(['registers', 'transfers', 'lookups'], readMutants),
-  ...under(['registers', 'sign-ups', 'transfers'], writeMutants),
+  ...under(['races', 'sign-ups'], answerMutants),
+  ...under(['races', 'transfers'], readMutants),
+  ...under(['races', 'sign-ups', 'transfers'], writeMutants),
   ...under(['sessions', 'imports'], sessionMutants),
   ...under(['counters', 'outcomes'], requestMutants),
-  ...groupMutants,
+  ...under(['sessions', 'races'], groupMutants),
   ...under(['lookups', 'feeds', 'subscribers'], derivedMutants),
-  ...logMutants,
-  ...segmentMutants,
-  ...stateMutants,
-  ...moreProtocolMutants,
-  ...protocolMutants,
-  ...ruleMutants.map(([one]) => one),
+  ...under(['races', 'imports'], [...logMutants, ...segmentMutants, ...stateMutants]),
+  ...under(
+    ['races', 'transfers'],
+    [...moreProtocolMutants, ...protocolMutants, ...ruleMutants.map(([one]) => one)],
+  ),
 ])
 
 function onceEach(all: readonly Mutant[]): readonly Mutant[] {

@@ -1,16 +1,10 @@
 /** Which check it was that a world failed by. */
 
 const kinds: readonly (readonly [said: RegExp, kind: string])[] = [
-  [/registers.*(linearizab|not ok|violat|order)/i, 'linearizability'],
-  [/: registers/, 'linearizability'],
   [/: sign-ups.*(byCity|search for)/, 'indexes'],
+  [/: registers/, 'linearizability'],
   [/: sign-ups/, 'unique claims'],
   [/: counters/, 'exactly-once'],
-  [/: transfers/, 'transfers'],
-  [/: imports/, 'imports'],
-  [/: feed/, 'feed'],
-  [/: sessions/, 'sessions'],
-  [/: lookups/, 'lookups'],
   [/does not come to rest|are not served|are not defined|does not close/, 'convergence'],
   [
     /two logs differ|two segments|groups differ|two states differ|digests do not fit|they have applied/,
@@ -26,7 +20,8 @@ const kinds: readonly (readonly [said: RegExp, kind: string])[] = [
 
 /** The name of the check; what no check of the world said is an invariant of the node. */
 export function kindOf(message: string): string {
-  return kinds.find(([said]) => said.test(message))?.[1] ?? 'other'
+  const workload = /: (transfers|imports|feeds|subscribers|sessions|outcomes|lookups|races)[ ,]/.exec(message)
+  return workload?.[1] ?? kinds.find(([said]) => said.test(message))?.[1] ?? 'other'
 }
 
 /** The message without what differs from world to world. */
