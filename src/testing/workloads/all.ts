@@ -2,7 +2,7 @@
 import { counters } from './counters.js'
 import { Feeds } from './feeds.js'
 import { imports } from './imports.js'
-import { lookups } from './lookups.js'
+import { Lookups } from './lookups.js'
 import { outcomes } from './outcomes.js'
 import { Races } from './races.js'
 import { Registers } from './registers.js'
@@ -24,7 +24,7 @@ export function workloadsOf(nowNs: () => number): readonly Workload[] {
     new Subscribers(),
     new Sessions(),
     outcomes(),
-    lookups(),
+    new Lookups(),
     new Races(),
   ]
 }

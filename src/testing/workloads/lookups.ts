@@ -3,7 +3,6 @@
  * others write: who has written a document finds it where it is, once, and nowhere else.
  */
 import type { Random } from '../../base/random.js'
-import type { Collection } from '../../store/collection.js'
 import type { Store } from '../../store/store.js'
 import { isUnknown, type Workload, type WorldClient } from './workload.js'
 
@@ -16,13 +15,48 @@ type Member = { readonly id: string; readonly group: string; readonly turn: numb
 type Own = Map<string, Member | undefined>
 
 /** So many clients, with so many documents each. */
-export function lookups({ clients = 2, each = 5 } = {}): Workload {
-  const all: Own[] = []
-  let turn = 0
-  let looks = 0
+export class Lookups implements Workload {
+  readonly name = 'lookups'
+  readonly clients: number
+  readonly #each: number
+  readonly #all: Own[] = []
+  #turn = 0
+  #looks = 0
 
-  async function move(world: WorldClient, own: Own, id: string, random: Random): Promise<void> {
-    const member = random.chance(0.2) ? undefined : { id, group: random.pick(groups), turn: ++turn }
+  constructor({ clients = 2, each = 5 } = {}) {
+    this.clients = clients
+    this.#each = each
+  }
+
+  define(store: Store): Promise<void> {
+    const indexes = { byGroup: { type: 'secondary', fields: ['group'] } } as const
+    return store.define(collection, { key: 'id', indexes })
+  }
+
+  async client(world: WorldClient, number: number, random: Random): Promise<void> {
+    const own: Own = new Map()
+    this.#all.push(own)
+    for (let next = 0; !world.isOver(); ) {
+      await world.pause(random.below(500))
+      if (random.chance(0.3)) {
+        const group = random.chance(0.25) ? undefined : random.pick(groups)
+        await world.ask(random, store => this.#look(store, own, group))
+        continue
+      }
+      const ids = [...own.keys()]
+      const id = ids.length < this.#each ? `m${number}.${++next}` : random.pick(ids)
+      await this.#move(world, own, id, random)
+    }
+  }
+
+  async check(store: Store): Promise<number> {
+    for (const own of this.#all)
+      for (const group of [...groups, undefined]) await this.#look(store, own, group)
+    return this.#looks
+  }
+
+  async #move(world: WorldClient, own: Own, id: string, random: Random): Promise<void> {
+    const member = random.chance(0.2) ? undefined : { id, group: random.pick(groups), turn: ++this.#turn }
     const told = await world.ask(random, async store => {
       const members = store.collection<Member>(collection)
       if (member === undefined) await members.delete(id)
@@ -33,7 +67,8 @@ export function lookups({ clients = 2, each = 5 } = {}): Workload {
     else if (isUnknown(told)) own.delete(id)
   }
 
-  async function look(members: Collection<Member>, own: Own, group: string | undefined): Promise<void> {
+  async #look(store: Store, own: Own, group: string | undefined): Promise<void> {
+    const members = store.collection<Member>(collection)
     const found = new Map<string, Member>()
     const where = group === undefined ? 'by a scan' : `in group ${group}`
     const query = group === undefined ? members.scan() : members.find('byGroup', { eq: [group] })
@@ -49,33 +84,6 @@ export function lookups({ clients = 2, each = 5 } = {}): Workload {
       if (there?.turn === expected?.turn) continue
       throw new Error(`${id} was found ${where} as of turn ${there?.turn}, and not of ${expected?.turn}`)
     }
-    looks += 1
-  }
-
-  return {
-    name: 'lookups',
-    clients,
-    define: store =>
-      store.define(collection, { key: 'id', indexes: { byGroup: { type: 'secondary', fields: ['group'] } } }),
-    async client(world, number, random) {
-      const own: Own = new Map()
-      all.push(own)
-      for (let next = 0; !world.isOver(); ) {
-        await world.pause(random.below(500))
-        if (random.chance(0.3)) {
-          const group = random.chance(0.25) ? undefined : random.pick(groups)
-          await world.ask(random, store => look(store.collection<Member>(collection), own, group))
-          continue
-        }
-        const ids = [...own.keys()]
-        const id = ids.length < each ? `m${number}.${++next}` : random.pick(ids)
-        await move(world, own, id, random)
-      }
-    },
-    async check(store: Store) {
-      const members = store.collection<Member>(collection)
-      for (const own of all) for (const group of [...groups, undefined]) await look(members, own, group)
-      return looks
-    },
+    this.#looks += 1
   }
 }
