@@ -10,6 +10,9 @@ import { firstLine, kindOf } from './kind.js'
 import type { Mutant } from './planting.js'
 import { type Row, writeTable } from './table.js'
 
+/** After so many worlds the others have their turn. */
+const rounds = [3, 12, 50, 150]
+
 /** Worlds that fail without any bug, by seed: they show nothing. */
 const broken = new Map<string, Promise<boolean>>()
 
@@ -27,22 +30,32 @@ export async function huntMutants(): Promise<boolean> {
   const isMeant = ({ name, changes }: Mutant): boolean =>
     positionals.length === 0 ||
     positionals.some(word => name.includes(word) || changes.some(({ file }) => file.includes(word)))
-  const left = mutants.filter(isMeant)
-  let areAllFound = true
-  const lanes = Array.from({ length: Number(values.processes) }, async () => {
-    for (let one = left.shift(); one !== undefined; one = left.shift()) {
-      const outcome = await huntedFor(one, Number(values.from), Number(values.seeds))
-      const row = rowOf(one, outcome)
-      areAllFound &&= outcome.failure !== undefined
-      console.log(`${row.name} (${row.files}): ${row.found}, ${row.by}: ${row.what}`)
-      writeTable(
-        [row],
-        mutants.map(({ name }) => name),
-      )
-    }
-  })
-  await Promise.all(lanes)
-  return areAllFound
+  const [from, seeds] = [Number(values.from), Number(values.seeds)]
+  let left = mutants.filter(isMeant).map(one => ({ one, ran: 0 }))
+  // In rounds: what is found at once is told at once.
+  for (const round of [...rounds.filter(some => some < seeds), seeds]) {
+    const queue = left
+    left = []
+    const lanes = Array.from({ length: Number(values.processes) }, async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const { one, ran } = next
+        const { worlds, failure } = await huntedFor(one, from + ran, round - ran)
+        tell(one, { worlds: ran + worlds, ...(failure && { failure }) })
+        if (failure === undefined) left.push({ one, ran: round })
+      }
+    })
+    await Promise.all(lanes)
+  }
+  return left.length === 0
+}
+
+function tell(one: Mutant, outcome: Outcome): void {
+  const row = rowOf(one, outcome)
+  console.log(`${row.name} (${row.files}): ${row.found}, ${row.by}: ${row.what}`)
+  writeTable(
+    [row],
+    mutants.map(({ name }) => name),
+  )
 }
 
 /** Goes on behind worlds that fail without the bug too. */

@@ -3,7 +3,7 @@ import type { World } from '../../../src/testing/world/world.js'
 import { type Mutant, planted } from './planting.js'
 
 /** Simulated milliseconds with faults: shorter worlds show more of them in the same time. */
-export const faultMs = 20_000
+export const faultMs = 12_000
 
 /** A world that failed, as its message says. */
 export interface Failure {
