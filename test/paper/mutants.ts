@@ -1,5 +1,6 @@
 /** Bugs that break one rule each, most of them too rare for random schedules; the rule must see them. */
-import { type Mutant, mutant } from '../sim/raft/mutants.js'
+import type { Mutant } from '../sim/mutants/planting.js'
+import { mutant } from '../sim/raft/mutants.js'
 
 /** A bug and the beginning of the rule that it breaks. */
 export const ruleMutants: readonly (readonly [mutant: Mutant, rule: string])[] = [

@@ -6,11 +6,18 @@
  *
  * `npm run sim -- --crashes 2000 --seed 1`: worlds of one node until that many crashes. Prints what happened,
  * or the first thing that is wrong and the command that shows it again. `--mutant no-sync` plants that bug.
+ *
+ * `npm run sim -- --mutants`: bugs that whole worlds must find (`mutants/main.ts`).
  */
 import { parseArgs } from 'node:util'
 import { saidArguments, saidBy } from './campaign/said.js'
 import { campaign, replay, smaller } from './campaign/verbs.js'
 import { runWorlds } from './worlds.js'
+
+if (process.argv.includes('--mutants')) {
+  const { huntMutants } = await import('./mutants/main.js')
+  process.exit((await huntMutants()) ? 0 : 1)
+}
 
 const { values } = parseArgs({
   options: {

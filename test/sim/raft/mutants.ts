@@ -1,30 +1,13 @@
 /**
  * Bugs that the schedules must find: each is a change of one line of the compiled protocol, in a copy of it.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cp, mkdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { assert } from '../../../src/base/assert.js'
+import { mutant as anywhere, type Mutant, planted as plantedIn } from '../mutants/planting.js'
 import type { runSchedule } from './schedule.js'
 
-/** A bug: what stands in the file once, and what stands there instead. */
-export interface Mutant {
-  /** What the replica does wrong. */
-  readonly name: string
-  readonly file: string
-  readonly line: string
-  readonly instead: string
+/** Makes one, in a file of the protocol. */
+export function mutant(name: string, file: string, line: string, instead: string): Mutant {
+  return anywhere(name, `raft/${file}`, line, instead)
 }
-
-/** Makes one. */
-export const mutant = (name: string, file: string, line: string, instead: string): Mutant => ({
-  name,
-  file,
-  line,
-  instead,
-})
 
 /** Each breaks one rule. Those that chance hardly finds are planted into the tests of `test/paper`. */
 export const mutants: readonly Mutant[] = [
@@ -90,22 +73,9 @@ export const mutants: readonly Mutant[] = [
   mutant('keeps its vote over a term', 'core', 'this.vote = 0', ''),
 ]
 
-const compiled = fileURLToPath(new URL('../../..', import.meta.url))
-
 /** Hands a module of the tests, loaded anew over a copy of the protocol with the bug in it, to `use`. */
-export async function planted<T>(one: Mutant, module: string, use: (loaded: unknown) => T): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'sillok-mutant-'))
-  try {
-    for (const part of ['src/base', 'src/raft', 'test/sim/raft', 'test/paper']) {
-      await mkdir(dirname(join(folder, part)), { recursive: true })
-      await cp(join(compiled, part), join(folder, part), { recursive: true })
-    }
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    plant(one, folder)
-    return use(await import(pathToFileURL(join(folder, module)).href))
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+export function planted<T>(one: Mutant, module: string, use: (loaded: unknown) => T): Promise<T> {
+  return plantedIn(one, { parts: ['src/base', 'src/raft', 'test/sim/raft', 'test/paper'], module }, use)
 }
 
 /**
@@ -127,12 +97,4 @@ export function caught(
     }
     return undefined
   })
-}
-
-function plant({ name, file, line, instead }: Mutant, folder: string): void {
-  const path = join(folder, 'src/raft', `${file}.js`)
-  const source = readFileSync(path, 'utf8')
-  const count = source.split(line).length - 1
-  assert(count === 1, () => `mutant "${name}": its line stands ${count} times in ${file}.js`)
-  writeFileSync(path, source.replace(line, instead))
 }

@@ -1,7 +1,7 @@
 /** Clients of some kinds at work on a scripted cluster, each at some node that is up, until it is over. */
 import type { SillokError } from '../../../src/base/errors.js'
 import { workloadsOf } from '../../../src/testing/workloads/all.js'
-import type { Workload, World } from '../../../src/testing/workloads/workload.js'
+import type { Workload, WorldClient } from '../../../src/testing/workloads/workload.js'
 import type { Cluster } from './cluster.js'
 
 export class Load {
@@ -26,7 +26,7 @@ export class Load {
   /** Defines what they need, and lets them go. */
   async begin(): Promise<void> {
     for (const workload of this.#workloads) await this.#cluster.node(1).ask(store => workload.define(store))
-    const world: World = {
+    const world: WorldClient = {
       nowNs: this.#nowNs,
       isOver: () => this.#isOver || this.#failure !== undefined,
       pause: ms => this.#cluster.pause(ms),

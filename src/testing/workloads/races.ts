@@ -1,0 +1,102 @@
+/**
+ * Clients that race for a few documents, each write on condition of a version, and look again at once, at any
+ * node: whoever is told of a version, also by a refusal, is told of no older one after that, and a version
+ * has one value.
+ */
+import { isSillokError } from '../../base/errors.js'
+import type { Random } from '../../base/random.js'
+import type { Store } from '../../store/store.js'
+import { isRefused, type Workload, type WorldClient } from './workload.js'
+
+const collection = 'races'
+
+type Document = { readonly id: string; readonly value: number }
+
+/** What was told of a document. */
+interface Known {
+  /** The newest version that anybody was told of. */
+  newest: number
+  readonly values: Map<number, number>
+}
+
+/** So many documents, under so many clients. */
+export class Races implements Workload {
+  readonly name = 'races'
+  readonly clients: number
+  readonly #known: ReadonlyMap<string, Known>
+  #values = 0
+  #looks = 0
+
+  constructor({ keys = 2, clients = 4 } = {}) {
+    this.clients = clients
+    const names = Array.from({ length: keys }, (_, number) => `d${number}`)
+    this.#known = new Map(names.map(name => [name, { newest: 0, values: new Map() }]))
+  }
+
+  define(store: Store): Promise<void> {
+    return store.define(collection, { key: 'id' })
+  }
+
+  async client(world: WorldClient, _: number, random: Random): Promise<void> {
+    while (!world.isOver()) {
+      await world.pause(random.below(600))
+      const key = random.pick([...this.#known.keys()])
+      let ifVersion = await this.#look(world, key, random)
+      for (let tries = random.below(4); tries > 0 && ifVersion !== undefined; tries--) {
+        await this.#race(world, key, ifVersion, random)
+        ifVersion = await this.#look(world, key, random)
+      }
+    }
+  }
+
+  async check(store: Store): Promise<number> {
+    for (const [key, known] of this.#known) {
+      const { newest } = known
+      const found = await store.collection<Document>(collection).getVersioned(key)
+      this.#told(key, newest, found?.version ?? 0, found?.document.value)
+    }
+    return this.#looks
+  }
+
+  /** The version there is, 0 for none; undefined if that is not told. */
+  async #look(world: WorldClient, key: string, random: Random): Promise<number | undefined> {
+    const { newest } = this.#of(key)
+    const told = await world.ask(random, store => store.collection<Document>(collection).getVersioned(key))
+    if (told.how !== 'answered') return undefined
+    const version = told.value?.version ?? 0
+    this.#told(key, newest, version, told.value?.document.value)
+    return version
+  }
+
+  async #race(world: WorldClient, key: string, ifVersion: number, random: Random): Promise<void> {
+    const { newest } = this.#of(key)
+    const value = ++this.#values
+    const told = await world.ask(random, store =>
+      store.collection(collection).put({ id: key, value }, { ifVersion: ifVersion === 0 ? null : ifVersion }),
+    )
+    if (told.how === 'answered') this.#told(key, newest, told.value.version, value)
+    else if (isRefused(told, 'CONFLICT') && told.how === 'refused' && isSillokError(told.error)) {
+      const version = Number(told.error.details['version'] ?? 0)
+      this.#told(key, newest, version, undefined)
+      if (version === ifVersion) throw new Error(`${key}: refused because it has the version ${version}`)
+    }
+  }
+
+  /** Told of the version, by a call that began when `before` was the newest. */
+  #told(key: string, before: number, version: number, value: number | undefined): void {
+    const known = this.#of(key)
+    this.#looks += 1
+    if (version < before) throw new Error(`${key} has the version ${version}, and ${before} was told before`)
+    known.newest = Math.max(known.newest, version)
+    if (value === undefined) return
+    const other = known.values.get(version) ?? value
+    if (other !== value) throw new Error(`${key} has the values ${other} and ${value} at version ${version}`)
+    known.values.set(version, value)
+  }
+
+  #of(key: string): Known {
+    const known = this.#known.get(key)
+    if (known === undefined) throw new Error(`no document ${key}`)
+    return known
+  }
+}
