@@ -80,6 +80,7 @@ export class SimDisk implements Disk {
   #isWiped = false
   #operations = 0
   #crashed: CrashMode | undefined
+  #crashWhen: { where(path: string): boolean; operations: number; mode: CrashMode } | undefined
   #crashPoint: { readonly operation: number; readonly mode: CrashMode } | undefined
   #tellCrash: () => void = () => {}
   #full = false
@@ -135,6 +136,12 @@ export class SimDisk implements Disk {
     this.#crashPoint = { operation: this.#operations + operations, mode }
   }
 
+  /** The same, counted from the first operation at a path for which it holds. */
+  crashWhen(where: (path: string) => boolean, operations: number, mode: CrashMode): void {
+    assert(operations >= 1, () => `crash at operation ${operations}`)
+    this.#crashWhen = { where, operations, mode }
+  }
+
   /** What the next process finds. Without a crash before, there is one now (mode 'all'). */
   restart(options: Partial<SimDiskOptions> = {}): SimDisk {
     this.crash('all')
@@ -172,12 +179,13 @@ export class SimDisk implements Disk {
     this.#pace.letGo()
   }
 
-  /** Ends what lasts: what was arranged and did not strike, slowness, hanging, being full. */
+  /** Ends what lasts: what was arranged and did not strike, slowness, hanging, being full; not `crashAt`. */
   calm(): void {
     this.#plan.calm()
     this.#pace.setSlow(undefined)
     this.#pace.letGo()
     this.#full = false
+    this.#crashWhen = undefined
   }
 
   /**
@@ -437,6 +445,10 @@ export class SimDisk implements Disk {
   async #operate<T>(path: string, operation: Operation<T>): Promise<T> {
     if (this.#crashed !== undefined) return never()
     this.#operations++
+    if (this.#crashWhen?.where(path) === true) {
+      this.#crashPoint = { ...this.#crashWhen, operation: this.#operations + this.#crashWhen.operations - 1 }
+      this.#crashWhen = undefined
+    }
     const point = this.#crashPoint
     if (point !== undefined && this.#operations === point.operation) {
       this.#crashDuring(operation, point.mode)
