@@ -1,4 +1,4 @@
-/** A partition is whichever replica is here now; in a cluster it outlives who leads, and what takes its place. */
+/** A partition is whichever replica is here now: it outlives who leads, and what takes its place. */
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import type { Reply } from '../../../src/machine/reply.js'
