@@ -129,17 +129,12 @@ export class SimDisk implements Disk {
 
   /**
    * Crashes at the n-th operation from now (1: the next): before it, or after it without an answer, wholly
-   * done or not.
+   * done or not. With `where` they are counted from the first one at such a path, unless it is calm before.
    */
-  crashAt(operations: number, mode: CrashMode): void {
+  crashAt(operations: number, mode: CrashMode, where?: (path: string) => boolean): void {
     assert(operations >= 1, () => `crash at operation ${operations}`)
-    this.#crashPoint = { operation: this.#operations + operations, mode }
-  }
-
-  /** The same, counted from the first operation at a path for which it holds. */
-  crashWhen(where: (path: string) => boolean, operations: number, mode: CrashMode): void {
-    assert(operations >= 1, () => `crash at operation ${operations}`)
-    this.#crashWhen = { where, operations, mode }
+    if (where !== undefined) this.#crashWhen = { where, operations, mode }
+    else this.#crashPoint = { operation: this.#operations + operations, mode }
   }
 
   /** What the next process finds. Without a crash before, there is one now (mode 'all'). */

@@ -165,7 +165,7 @@ export class WorldNode {
 
   /** The same, from the first operation at such a path on. */
   crashWhen(where: (path: string) => boolean, operations: number, mode: CrashMode): void {
-    if (this.#life !== undefined) this.machine.disk.crashWhen(where, operations, mode)
+    if (this.#life !== undefined) this.machine.disk.crashAt(operations, mode, where)
   }
 
   /** A crash that is still to come comes now. */
