@@ -10,7 +10,7 @@ import { logMutants, segmentMutants, stateMutants } from './storage-mutants.js'
 
 /** Those of the protocol alone, and those of the layers around it. */
 export const mutants: readonly Mutant[] = onceEach([
-  ...under(['races', 'sign-ups'], answerMutants),
+  ...under(['races'], answerMutants),
   ...under(['races', 'transfers'], readMutants),
   ...under(['races', 'sign-ups', 'transfers'], writeMutants),
   ...under(['sessions', 'imports'], sessionMutants),

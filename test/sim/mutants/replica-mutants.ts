@@ -47,10 +47,10 @@ export const answerMutants: readonly Mutant[] = [
     'if (true)',
   ),
   mutant(
-    'says that nothing was applied where the log went past',
-    'replica/waiters',
-    "outcome: 'unknown'",
-    "outcome: 'not-applied'",
+    'says that nothing was applied where it stops',
+    'replica/refusals',
+    'return withUnknownOutcome(error);',
+    'return error;',
   ),
   mutant(
     'sends a write again whose outcome is unknown',
