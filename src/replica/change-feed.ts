@@ -48,7 +48,7 @@ export interface FeedSource {
 export function followed(partition: Partition, read: ReadEntries, signal: AppliedSignal): FeedSource {
   return {
     get firstIndex() {
-      return partition.opened.segments.firstIndex
+      return partition.firstIndex
     },
     get applied() {
       return partition.applied

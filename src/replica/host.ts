@@ -73,6 +73,7 @@ export class Host {
   #switchboard: Switchboard | undefined
   #retentions: Retentions | undefined
   #indexes: Indexes | undefined
+  #wantsIndexes = false
   #whole: Promise<void> | undefined
   /** Changes of the data partition's schemas that the indexes have seen. */
   #schemasSeen = -1
@@ -101,7 +102,7 @@ export class Host {
         if (partition === dataPartition) await this.#indexes?.close()
       },
       moved: async partition => {
-        if (partition === dataPartition && this.#indexes !== undefined) await this.#openIndexes()
+        if (partition === dataPartition && this.#wantsIndexes) await this.#openIndexes()
       },
       failed: error => this.#fail(asFailure(error)),
     })
@@ -157,8 +158,8 @@ export class Host {
    */
   async whole(): Promise<void> {
     while (!this.#replicas.areAllHere) {
-      if (this.#failure !== undefined || this.#closing !== undefined) throw this.#failure ?? closed()
-      await new Promise<void>(resolve => this.#options.env.clock.after(tickMs, resolve))
+      if (this.#isEnding) throw this.#failure ?? closed()
+      await this.#pause()
     }
     await must(this.#whole, 'the opening of all partitions')
     for (const partition of this.#replicas.all.values()) await partition.readable()
@@ -172,11 +173,6 @@ export class Host {
   /** The derived indexes of the data partition. */
   get indexes(): Indexes {
     return must(this.#indexes, 'the indexes')
-  }
-
-  /** The first entry that the data partition's log still has. */
-  get firstIndex(): LogIndex {
-    return this.data.opened.segments.firstIndex
   }
 
   /** The changes of documents behind that position, and those to come. */
@@ -324,7 +320,10 @@ export class Host {
     const begin = async (): Promise<void> => {
       for (const partition of this.#replicas.all.values()) await partition.readable()
       if (!this.isMember) await this.#duties.feed.through(this.meta.applied)
-      await this.#openIndexes()
+      this.#wantsIndexes = true
+      if (!this.data.isMoving) await this.#openIndexes()
+      // They are opened over the replica that is about to be here.
+      while (this.#indexes === undefined && !this.#isEnding) await this.#pause()
       this.#duties.applied(dataPartition)
     }
     this.#whole = begin()
@@ -408,7 +407,7 @@ export class Host {
   }
 
   #tick(): void {
-    if (this.#failure !== undefined || this.#closing !== undefined) return
+    if (this.#isEnding) return
     if (this.#whole !== undefined) this.#duties.tick()
     this.#refuseIfFull()
     const isSlow = this.#refusing || must(this.#wal, 'the log').commitAgeMs > slowCommitMs
@@ -444,6 +443,14 @@ export class Host {
     this.#failure = error
     this.#stopPartitions(error)
     this.#options.failed?.(error)
+  }
+
+  get #isEnding(): boolean {
+    return this.#failure !== undefined || this.#closing !== undefined
+  }
+
+  #pause(): Promise<void> {
+    return new Promise(resolve => this.#options.env.clock.after(tickMs, resolve))
   }
 
   #stopPartitions(error: SillokError): void {

@@ -145,15 +145,15 @@ function parse(text: string, folder: string): Identity {
   if (typeof value?.format !== 'number' || typeof value.crc !== 'number') {
     throw new SillokError('FOREIGN_FOLDER', `${folder}/IDENT is not ours: it lacks a format`)
   }
-  if (value.format !== folderFormat) {
-    const message = `${folder} has format ${value.format}; this release reads format ${folderFormat}`
-    throw new SillokError('VERSION_UNSUPPORTED', message, { details: { format: value.format } })
-  }
   const { crc, ...identity } = value
   if (crc32(Buffer.from(JSON.stringify(identity))) !== crc) {
     throw new SillokError('DAMAGED', `${folder}/IDENT fails its check`, {
       details: { file: joinPath(folder, 'IDENT'), offset: 0 },
     })
+  }
+  if (value.format !== folderFormat) {
+    const message = `${folder} has format ${value.format}; this release reads format ${folderFormat}`
+    throw new SillokError('VERSION_UNSUPPORTED', message, { details: { format: value.format } })
   }
   return identity as Identity
 }

@@ -25,7 +25,7 @@ export class ReplicaIndexSource implements IndexSource {
   }
 
   get firstIndex(): LogIndex {
-    return this.#partition.opened.segments.firstIndex
+    return this.#partition.firstIndex
   }
 
   get applied(): LogIndex {

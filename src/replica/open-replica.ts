@@ -297,7 +297,8 @@ async function openState(
   { segments, snapshots, lastIndex }: LogParts,
 ): Promise<State> {
   const { env, wal, partition, limits } = options
-  const checkpoint = wal.register(partition, registerKinds.checkpoint)
+  const register: FindRegister = kind => wal.register(partition, kind)
+  const checkpoint = register(registerKinds.checkpoint)
   const { state, rebuilt, badSnapshots } = await State.open({
     disk: env.disk,
     keyValue: env.keyValue,
@@ -314,7 +315,9 @@ async function openState(
     flushGate: options.flushGate,
     failed: error => options.failed(asFailure(error)),
   })
-  if (rebuilt !== undefined) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
+  // The first state behind a snapshot of another replica is made from it: nothing was lost.
+  const isFirst = checkpoint === undefined && installedOf(register) !== undefined
+  if (rebuilt !== undefined && !isFirst) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)
   await snapshots.distrust(badSnapshots ?? [])
   return state
 }

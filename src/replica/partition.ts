@@ -84,6 +84,11 @@ export class Partition {
     return this.opened.state
   }
 
+  /** The first entry that its log here still has. */
+  get firstIndex(): LogIndex {
+    return this.opened.segments.firstIndex
+  }
+
   /** The last entry that its state shows; 0 before there is a replica here. */
   get applied(): LogIndex {
     return this.#opened?.state.applied ?? 0

@@ -197,6 +197,11 @@ export class SimDisk implements Disk {
     return path
   }
 
+  /** The paths of all files that are there, for a look from outside. */
+  paths(): string[] {
+    return this.#names.files().map(([path]) => path)
+  }
+
   /** The page cache lets go what need not be written: reads see what is durable. */
   evict(where: (path: string) => boolean = () => true): void {
     for (const [path, file] of this.#names.files()) if (where(path)) file.evict(this.#faults)

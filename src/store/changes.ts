@@ -153,7 +153,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   #startOf(from: string): FeedPosition {
     const { host } = this.#parts
-    if (from === 'start') return { index: host.firstIndex, count: 0 }
+    if (from === 'start') return { index: host.data.firstIndex, count: 0 }
     if (from === 'now') return { index: host.data.applied + 1, count: 0 }
     return this.#decode(from)
   }

@@ -18,6 +18,8 @@ export class Registers implements Workload {
   readonly clients: number
   readonly #keys: readonly string[]
   readonly #recorder: HistoryRecorder
+  /** Keys and values that somebody wanted to write. */
+  readonly #written = new Set<string>()
   #values = 0
 
   constructor(nowNs: () => number, { keys = 4, clients = 5 } = {}) {
@@ -55,6 +57,12 @@ export class Registers implements Workload {
     return history.length
   }
 
+  #newValue(key: string): number {
+    this.#values += 1
+    this.#written.add(`${key} ${this.#values}`)
+    return this.#values
+  }
+
   /** What a linearizable read saw; undefined: nothing, or it was another read. */
   async #read(
     world: WorldClient,
@@ -71,12 +79,16 @@ export class Registers implements Workload {
       pending.fail()
       return undefined
     }
-    pending.ok(told.value?.document.value ?? null)
+    const value = told.value?.document.value ?? null
+    if (value !== null && !this.#written.has(`${key} ${value}`)) {
+      throw new Error(`${key} shows ${value}, which nobody wrote`)
+    }
+    pending.ok(value)
     return level === 'linearizable' ? { found: told.value } : undefined
   }
 
   async #put(world: WorldClient, client: string, key: string, random: Random): Promise<void> {
-    const value = ++this.#values
+    const value = this.#newValue(key)
     const pending = this.#recorder.begin({ client, op: 'put', key, in: value })
     const told = await world.ask(random, store => store.collection(collection).put({ id: key, value }))
     settle(pending, told, () => null)
@@ -95,7 +107,7 @@ export class Registers implements Workload {
     found: Versioned<Document> | undefined,
     random: Random,
   ): Promise<void> {
-    const to = ++this.#values
+    const to = this.#newValue(key)
     const from = found?.document.value ?? null
     const pending: Pending<'cas'> = this.#recorder.begin({ client, op: 'cas', key, in: { from, to } })
     const ifVersion = found?.version ?? null

@@ -5,8 +5,9 @@
  * and whatever clocks, event loops and cables do, cost nothing of that. Only victims, fewer than half of the
  * nodes and the same ones for the whole life of a world, lose their disk or have it rot.
  */
+import { must } from '../../base/assert.js'
 import type { ReplicaId } from '../../base/ids.js'
-import type { Random } from '../../base/random.js'
+import { Random } from '../../base/random.js'
 import type { SimNetwork } from '../../sim/sim-network.js'
 import { hostOf, nodeFolder, type WorldNode } from './world-node.js'
 
@@ -33,6 +34,9 @@ export const worldFaults = [
   'hungStore',
   'wipe',
   'rotAtRest',
+  'rot',
+  'storeValue',
+  'storeCompaction',
   'cut',
   'isolate',
   'isolateLeader',
@@ -47,8 +51,11 @@ export const worldFaults = [
   'regroup',
 ] as const
 
+/** Faults that no replication survives, for worlds of which only is demanded that nobody is told a lie. */
+export const faultsBeyond = ['lostSync', 'misdirectedWrite', 'rotInLog', 'storeRow'] as const
+
 /** A fault that a world may have. */
-export type WorldFault = (typeof worldFaults)[number]
+export type WorldFault = (typeof worldFaults)[number] | (typeof faultsBeyond)[number]
 
 /** So far are wall clocks ahead or behind: request ids are safe for half a day. */
 const wallSkewMsMax = 3 * 3_600_000
@@ -57,37 +64,37 @@ const wallSkewMsMax = 3 * 3_600_000
 export interface FaultyWorld {
   readonly nodes: readonly WorldNode[]
   readonly cables: SimNetwork
-  readonly random: Random
   /** Nodes that may lose what they have synced. */
   readonly victims: readonly WorldNode[]
   readonly after: (ms: number, call: () => void) => void
   /** A node whose replica leads one of the partitions, if there is one. */
-  readonly leader: () => WorldNode | undefined
+  readonly leader: (random: Random) => WorldNode | undefined
   /** The replicas of the node that are to lead, when leadership is handed over. */
   readonly replicaOn: (node: number) => ReplicaId
   /** Gives the node an empty disk and new replicas; nothing while another node is being given some. */
   readonly replace: (node: WorldNode) => void
   /** Has the leader take the node's vote, or give it back. */
-  readonly regroup: (node: WorldNode, type: 'simple' | 'joint') => void
+  readonly regroup: (node: WorldNode, type: 'simple' | 'joint', random: Random) => void
   readonly told: (node: number | undefined, what: string) => void
 }
 
 /** All faults of one world. */
 export class Faults {
   readonly #world: FaultyWorld
-  readonly #random: Random
+  /** Chance of the strike that is under way: leaving one out shifts no other. */
+  #random = new Random('no strike yet')
   /** How often each was begun. */
   readonly begun: Partial<Record<WorldFault, number>> = {}
 
   constructor(world: FaultyWorld) {
     this.#world = world
-    this.#random = world.random
   }
 
   /** Begins one, at some node; those that last end by themselves or with `calm`. */
-  strike(fault: WorldFault): void {
+  strike(fault: WorldFault, random: Random): void {
     const { nodes, told, leader } = this.#world
-    const node = this.#random.chance(0.3) ? (leader() ?? this.#random.pick(nodes)) : this.#random.pick(nodes)
+    this.#random = random
+    const node = random.chance(0.3) ? (leader(random) ?? random.pick(nodes)) : random.pick(nodes)
     this.begun[fault] = (this.begun[fault] ?? 0) + 1
     told(node.node, `fault ${fault}`)
     this.#acts[fault](node)
@@ -169,9 +176,22 @@ export class Faults {
     },
     wipe: () => this.#world.replace(this.#random.pick(this.#world.victims)),
     rotAtRest: () => this.#rotAtRest(this.#random.pick(this.#world.victims)),
+    rot: () => this.#rot(this.#random.pick(this.#world.victims)),
+    storeValue: () => {
+      const { machine } = this.#random.pick(this.#world.victims)
+      machine.keyValue.flipAny(this.#random)
+    },
+    storeCompaction: ({ machine }) => machine.keyValue.loseCompactions(),
+    lostSync: ({ machine }) => machine.disk.arrange('lost-sync', { times: 3 }),
+    misdirectedWrite: ({ machine }) => machine.disk.arrange('misdirected-write'),
+    rotInLog: ({ machine }) => {
+      machine.disk.rotAny(this.#random, path => path.startsWith(`${nodeFolder}/wal/`))
+    },
+    storeRow: ({ machine }) => void machine.keyValue.dropAny(this.#random),
     cut: node => this.#cut(node, this.#other(node)),
     isolate: node => this.#isolate(node),
-    isolateLeader: () => this.#isolate(this.#world.leader() ?? this.#random.pick(this.#world.nodes)),
+    isolateLeader: () =>
+      this.#isolate(this.#world.leader(this.#random) ?? this.#random.pick(this.#world.nodes)),
     bridge: node => {
       const others = this.#world.nodes.filter(other => other !== node)
       const half = Math.ceil(others.length / 2)
@@ -201,7 +221,19 @@ export class Faults {
         if (partition?.leads === true && this.#random.chance(0.7)) partition.replica.transferLeader(to)
       }
     },
-    regroup: node => this.#world.regroup(node, this.#random.pick(['simple', 'joint'])),
+    regroup: () => {
+      const victim = this.#random.pick(this.#world.victims)
+      this.#world.regroup(victim, this.#random.pick(['simple', 'joint']), this.#random)
+    },
+  }
+
+  /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */
+  #rot({ node, machine }: WorldNode): void {
+    const isThere = (path: string): boolean => path.startsWith(`${nodeFolder}/partitions/`)
+    const path = machine.disk.rotAny(this.#random, isThere)
+    if (path === undefined) return
+    this.#world.told(node, `a bit of ${path} turned`)
+    machine.disk.evict(isThere)
   }
 
   #ms(most: readonly number[]): number {
@@ -235,10 +267,17 @@ export class Faults {
    * else proves after a crash.
    */
   #rotAtRest(node: WorldNode): void {
+    const random = this.#random
     node.stop(() => {
-      const where = this.#random.pick(['wal/', 'partitions/', ''])
-      const path = node.machine.disk.rotAny(this.#random, one => one.startsWith(`${nodeFolder}/${where}`))
+      const where = random.pick(['wal/', 'partitions/', ''])
+      const path = node.machine.disk.rotAny(random, one => one.startsWith(`${nodeFolder}/${where}`))
       this.#world.told(node.node, `a bit of ${path} turned`)
     })
   }
+}
+
+/** One of them; without one that was not drawn, the same is drawn. */
+export function drawnFault(faults: readonly WorldFault[], random: Random): WorldFault {
+  const drawn = faults.map(fault => ({ fault, place: random.split(fault).uint32() }))
+  return must(drawn.sort((a, b) => b.place - a.place)[0], 'a fault').fault
 }

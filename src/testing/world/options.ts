@@ -3,7 +3,7 @@ import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
 import type { IndexType } from '../../derived/contract.js'
 import type { Workload } from '../workloads/workload.js'
-import { type WorldFault, worldFaults } from './faults.js'
+import { faultsBeyond, type WorldFault, worldFaults } from './faults.js'
 import { drawnLimits } from './knobs.js'
 
 /** A world; what is not said is drawn from the seed. */
@@ -12,11 +12,18 @@ export interface WorldOptions {
   /** Simulated milliseconds for which there are faults; 45,000 if not said. */
   readonly faultMs?: number | undefined
   readonly nodes?: 1 | 3 | 5 | undefined
+  /**
+   * Beyond the model: disks lie, and the same bytes rot on all nodes. Data may be lost then, and nodes stay
+   * out; demanded is that what is read was written, and that whoever stops says why.
+   */
+  readonly beyond?: boolean | undefined
   readonly faults?: readonly WorldFault[] | undefined
   /** Names of workloads; of all that are known if not said. */
   readonly workloads?: readonly string[] | undefined
   /** Limits of the nodes, instead of those that are drawn. */
   readonly limits?: Partial<Limits> | undefined
+  /** Numbers of strikes, from 0, that do not happen; all others do what they would have done. */
+  readonly skip?: readonly number[] | undefined
   /** Kinds of indexes of your own. */
   readonly indexTypes?: readonly IndexType[] | undefined
   /** Workloads of your own, beside those that are drawn. */
@@ -27,9 +34,11 @@ export interface WorldOptions {
 export interface DrawnOptions {
   readonly faultMs: number
   readonly nodes: number
+  readonly beyond: boolean
   readonly faults: readonly WorldFault[]
   readonly workloads: readonly string[]
   readonly limits: Partial<Limits>
+  readonly skip: readonly number[]
 }
 
 /** Draws what is not said. Each thing has chance of its own: saying one changes none of the others. */
@@ -40,11 +49,14 @@ export function drawOptions(options: WorldOptions, random: Random, known: readon
     const drawn = all.filter(() => own.chance(share))
     return drawn.length > 0 ? drawn : all
   }
+  const beyond = options.beyond === true
   return {
     faultMs: options.faultMs ?? 45_000,
     nodes: options.nodes ?? random.split('nodes').pick([3, 3, 5]),
-    faults: options.faults ?? some(worldFaults, 'faults'),
-    workloads: options.workloads ?? some(known, 'workloads'),
+    beyond,
+    faults: options.faults ?? [...some(worldFaults, 'faults'), ...(beyond ? faultsBeyond : [])],
+    workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads')),
     limits: { ...drawnLimits(random.split('limits')), ...options.limits },
+    skip: options.skip ?? [],
   }
 }

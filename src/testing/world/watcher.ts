@@ -21,8 +21,14 @@ class Seen {
 /** The replicas of one world. */
 export class Watcher {
   readonly #seen = new Map<PartitionId, Seen>()
+  readonly #hear: (what: string) => void
   /** Positions at which the states of two replicas were compared. */
   compared = 0
+
+  /** Says all that it sees and was not so before: it is a function of the seed. */
+  constructor({ hear }: { readonly hear: (what: string) => void }) {
+    this.#hear = hear
+  }
 
   /** How often somebody new led. */
   get leaders(): number {
@@ -53,6 +59,7 @@ export class Watcher {
   #compare(seen: Seen, partition: PartitionId, { replicaId, state }: OpenedReplica): void {
     const digests = state.digests()
     const digest = crc32(Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength))
+    this.#hear(`${partition} ${replicaId} ${state.applied} ${digest}`)
     const other = seen.digests.get(state.applied)
     if (other === undefined) {
       seen.digests.set(state.applied, { digest, replica: replicaId })

@@ -6,10 +6,11 @@
  * its files are damaged, or that lost its disk, stays out until somebody gives it a new disk (`replaceDisk`)
  * and new replicas: under its old ids it would vote again in elections that it has forgotten.
  */
-import { isSillokError, type SillokError } from '../../base/errors.js'
+import { isSillokError, SillokError } from '../../base/errors.js'
 import type { ReplicaId } from '../../base/ids.js'
 import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
+import type { Network } from '../../env/network.js'
 import type { Alarm } from '../../raft/messages.js'
 import type { Host } from '../../replica/host.js'
 import type { Founders, Placement } from '../../replica/host-options.js'
@@ -29,6 +30,19 @@ export function hostOf(node: number): string {
   return `node${node}`
 }
 
+/** Who looks on as processes of a node come and go, and at what they say. */
+export interface LifeObserver {
+  /** The network, heard. */
+  network(network: Network): Network
+  /** A process begins, and finds these files. */
+  begins(paths: readonly string[]): void
+  takesPart(host: Host): void
+  /** It is gone in this step; `isClean`: it had closed. */
+  ends(host: Host | undefined, state: NodeState, isClean: boolean): void
+  /** It makes something anew from what it has. */
+  rebuilt(): void
+}
+
 /** Where a node listens. */
 export function listeningAt(node: number): string {
   return `${hostOf(node)}:1`
@@ -42,10 +56,13 @@ export interface WorldNodeOptions {
   readonly random: Random
   readonly cables: SimNetwork
   readonly limits: Partial<Limits>
+  /** It may find that an invariant of its own is broken, and stop. */
+  readonly mayStop: boolean
   readonly indexTypes: IndexTypes
   readonly faults: FaultCounts
   /** Where the node of a replica listens. */
   readonly addressOf: (replica: ReplicaId) => string | undefined
+  readonly observer: LifeObserver
   /** Something happened that a reader of the timeline wants to know. */
   readonly told: (what: string) => void
   /** The process is gone; a supervisor starts it again. */
@@ -62,6 +79,7 @@ interface Life {
   readonly number: number
   host: Host | undefined
   store: Store | undefined
+  isClosed: boolean
   /** Called when the process is gone. */
   readonly onEnd: Set<() => void>
 }
@@ -124,9 +142,10 @@ export class WorldNode {
     if (this.#state !== 'down') return
     const number = ++this.#lives
     const env = number === 1 ? this.machine.environment : this.machine.restart()
-    const life: Life = { number, host: undefined, store: undefined, onEnd: new Set() }
+    const life: Life = { number, host: undefined, store: undefined, isClosed: false, onEnd: new Set() }
     this.#life = life
     this.#state = 'starting'
+    this.#options.observer.begins(this.machine.disk.paths())
     this.#live(life, env).catch((error: unknown) => {
       if (this.#life === life) this.#fell(error)
     })
@@ -165,6 +184,7 @@ export class WorldNode {
     store.close().then(
       () => {
         if (this.#life !== life) return
+        life.isClosed = true
         this.crash('none')
         atRest()
       },
@@ -200,12 +220,16 @@ export class WorldNode {
   }
 
   async #live(life: Life, env: SimMachine['environment']): Promise<void> {
-    const { node, limits, indexTypes, addressOf, founders, told, alarmed } = this.#options
+    const { node, limits, indexTypes, addressOf, founders, told, alarmed, observer } = this.#options
     const failed = (error: SillokError): void => {
       if (this.#life === life) this.#fell(error)
     }
-    const store = await Store.open(env, nodeFolder, { failed }, limits, indexTypes, {
-      network: this.machine.network,
+    const rebuilt = (reason: string): void => {
+      told(`makes anew: ${reason}`)
+      observer.rebuilt()
+    }
+    const store = await Store.open(env, nodeFolder, { failed, rebuilt }, limits, indexTypes, {
+      network: observer.network(this.machine.network),
       cluster: 'world',
       node,
       address: listeningAt(node),
@@ -214,20 +238,26 @@ export class WorldNode {
       trouble: told,
       alarmed: (_, alarm) => alarmed(alarm),
       joined: host => {
-        if (this.#life === life) life.host = host
+        if (this.#life !== life) return
+        life.host = host
+        observer.takesPart(host)
       },
     })
     if (this.#life !== life || this.#state !== 'starting') return
+    store.on('damage', ({ part, reason, repaired }) => {
+      if (this.#life === life && !repaired) this.#fell(new SillokError('DAMAGED', `${part}: ${reason}`))
+    })
     life.store = store
     this.#state = 'up'
   }
 
   /** The process cannot go on. A supervisor starts it again, but where its files are of no use. */
   #fell(error: unknown): void {
-    const { told, lost, failed } = this.#options
+    const { told, lost, failed, mayStop } = this.#options
     told(`falls: ${error instanceof Error ? error.message : String(error)}`)
     const isLost = isSillokError(error, 'DAMAGED')
     const mayBe = ['DISK_FAILED', 'DISK_FULL', 'CLOSED', 'CLOSED_WHILE_WAITING', 'UNAVAILABLE']
+    if (mayStop) mayBe.push('STOPPED')
     if (!isLost && !mayBe.some(code => isSillokError(error) && error.code === code)) {
       failed(error)
       return
@@ -240,6 +270,7 @@ export class WorldNode {
 
   #ended(): void {
     const life = this.#life
+    this.#options.observer.ends(life?.host, this.#state, life?.isClosed === true)
     this.#life = undefined
     this.#crashDue = undefined
     this.#state = 'down'

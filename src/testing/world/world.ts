@@ -19,60 +19,21 @@ import type { Store } from '../../store/store.js'
 import { workloadsOf } from '../workloads/all.js'
 import type { Told, Workload, WorldClient } from '../workloads/workload.js'
 import { checkAgreement } from './agreement.js'
-import { Faults } from './faults.js'
+import { drawnFault, Faults } from './faults.js'
 import { Operator } from './operator.js'
 import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
+import { RareWatch } from './rare-watch.js'
+import { type Broken, type WorldCounts, WorldFailure, type WorldReport } from './report.js'
 import { Timeline } from './timeline.js'
 import { Watcher } from './watcher.js'
 import { listeningAt, WorldNode } from './world-node.js'
 
-/** What happened in a world. */
-export interface WorldReport {
-  readonly options: DrawnOptions
-  /** Simulated milliseconds from the first start to the end of the checks. */
-  readonly simulatedMs: number
-  /** How often each hardware fault took effect. */
-  readonly faults: FaultCounts
-  /** How often each fault of the world was begun. */
-  readonly begun: Faults['begun']
-  /** What the workloads looked at, by name. */
-  readonly checked: Readonly<Record<string, number>>
-  readonly counts: WorldCounts
-  /** Two runs of one seed have the same. */
-  readonly digest: string
-}
-
-/** Of what happened, how often. */
-export interface WorldCounts {
-  leaders: number
-  /** Positions at which the states of two replicas were compared. */
-  compared: number
-  replaced: number
-  /** Votes taken or given back, besides. */
-  regrouped: number
-  /** Nodes that refused to open what was on their disk. */
-  refusedToOpen: number
-  falls: number
-}
-
 /** After the faults a cluster has so long to come to rest. */
 const restMs = 90_000
 const lookMs = 50
-/** A group with so many voters can spare one, whatever happens to another one. */
-const votersMin = 5
+/** Beyond the model nobody waits for more than what is under way. */
+const beyondMs = 10_000
 const partitions = [metaPartition, dataPartition]
-
-/** A world that broke a promise: what, when, and how to see it again. */
-export class WorldFailure extends Error {
-  /** The last things that happened. */
-  readonly timeline: string
-
-  /** Made by a world. */
-  constructor(message: string, timeline: string, cause: unknown) {
-    super(message, { cause })
-    this.timeline = timeline
-  }
-}
 
 /** One world; run it once. */
 export class World {
@@ -87,7 +48,8 @@ export class World {
   readonly #victims: readonly WorldNode[]
   readonly #faultCounts = new FaultCounts()
   readonly #operator: Operator
-  readonly #watcher = new Watcher()
+  readonly #watcher: Watcher
+  readonly #rare: RareWatch
   readonly #timeline: Timeline
   readonly #workloads: readonly Workload[]
   readonly #counts: WorldCounts = {
@@ -95,6 +57,10 @@ export class World {
     compared: 0,
     replaced: 0,
     regrouped: 0,
+    installed: 0,
+    changes: 0,
+    expired: 0,
+    unknown: 0,
     refusedToOpen: 0,
     falls: 0,
   }
@@ -103,6 +69,8 @@ export class World {
   /** Clients that have not finished. */
   readonly #atWork = new Set<string>()
   #isFaulty = true
+  /** Begun so far; the number of the next one. */
+  #strikes = 0
   #fail: (error: unknown) => void = () => {}
 
   /** Nothing happens before `run`. */
@@ -120,12 +88,14 @@ export class World {
     const own = options.ownWorkloads?.(nowNs) ?? []
     this.#workloads = [...known.filter(({ name }) => workloads.includes(name)), ...own]
     this.#timeline = new Timeline(() => this.#clock.monotonicMs())
+    this.#watcher = new Watcher({ hear: what => this.#timeline.hear(what) })
     this.#cables = new SimNetwork({
       clock: this.#clock,
       random: this.#random.split('cables'),
       faults: this.#faultCounts,
     })
     const numbers = Array.from({ length: nodes }, (_, place) => place + 1)
+    this.#rare = new RareWatch({ nodes, faults: this.#faultCounts })
     this.#operator = new Operator({
       partitions,
       founders: numbers,
@@ -136,19 +106,17 @@ export class World {
     this.#nodes = numbers.map(node =>
       this.#makeNode(node, numbers, new IndexTypes([...(options.indexTypes ?? [])])),
     )
-    const random = this.#random.split('faults')
     const most = Math.ceil(nodes / 2) - 1
     this.#victims = most > 0 ? this.#nodes.slice(0, most) : this.#nodes
     this.#faults = new Faults({
       nodes: this.#nodes,
       cables: this.#cables,
-      random,
       victims: this.#victims,
       after: (ms, call) => void this.#clock.after(ms, call),
-      leader: () => this.#leader(random.pick(partitions))?.node,
+      leader: random => this.#leader(random.pick(partitions))?.node,
       replicaOn: node => this.#operator.replicaOn(node),
       replace: node => this.#replace(node),
-      regroup: (node, type) => this.#regroup(random.pick(partitions), node, type),
+      regroup: (node, type, random) => this.#regroup(random.pick(partitions), node, type),
       told: (node, what) => this.#timeline.note(node, what),
     })
   }
@@ -164,14 +132,13 @@ export class World {
     try {
       await this.#clock.run(Promise.race([this.#live(checked), broken]))
     } catch (cause) {
-      const what = cause instanceof Error ? cause.message : String(cause)
-      const when = `seed ${this.#seed}, at ${this.#clock.monotonicMs()} ms`
-      throw new WorldFailure(`${when}: ${what}`, this.#timeline.text(200), cause)
+      throw new WorldFailure(this.#broken(cause), cause)
     } finally {
       release()
     }
     this.#counts.leaders = this.#watcher.leaders
     this.#counts.compared = this.#watcher.compared
+    const reached = this.#rare.end(this.#counts)
     return {
       options: this.options,
       simulatedMs: this.#clock.monotonicMs(),
@@ -179,7 +146,29 @@ export class World {
       begun: this.#faults.begun,
       checked,
       counts: this.#counts,
-      digest: `${this.#clock.fired} ${this.#clock.monotonicMs()}`,
+      reached,
+      digest: this.#digest(),
+    }
+  }
+
+  #digest(): string {
+    this.#timeline.hear(JSON.stringify([this.#clock.fired, this.#faultCounts, this.#counts, this.#strikes]))
+    return this.#timeline.digest
+  }
+
+  #broken(cause: unknown): Broken {
+    const check = cause instanceof Error ? cause.message : String(cause)
+    this.#timeline.note(undefined, `broken: ${check}`)
+    return {
+      seed: this.#seed,
+      options: this.options,
+      check,
+      stack: stackOf(cause),
+      atMs: this.#clock.monotonicMs(),
+      strikes: this.#strikes,
+      timeline: this.#timeline.text(200),
+      lastOfEach: this.#timeline.lastOfEach(40),
+      digest: this.#digest(),
     }
   }
 
@@ -194,6 +183,10 @@ export class World {
     this.#isFaulty = false
     this.#faults.calm()
     for (const node of this.#nodes) node.crashIfDue()
+    if (this.options.beyond) {
+      await this.#pause(beyondMs)
+      return
+    }
     await this.#within(Promise.all(clients), 'the clients are not served')
     await this.#verify(checked)
     this.#timeline.note(undefined, 'the power goes on all nodes at once')
@@ -211,19 +204,22 @@ export class World {
       random: this.#random.split(`node ${node}`),
       cables: this.#cables,
       limits: this.options.limits,
+      mayStop: this.options.beyond,
       indexTypes,
       faults: this.#faultCounts,
       addressOf: replica => {
         const place = this.#operator.nodeOf(replica)
         return place === undefined ? undefined : listeningAt(place)
       },
+      observer: this.#rare.observerOf(node, () => this.#replacing !== undefined),
       told: what => this.#timeline.note(node, what),
       ended: () => this.#startSoon(made),
       lost: () => {
+        this.#rare.lost(node, this.#replacing !== undefined)
         this.#counts.refusedToOpen += 1
         this.#replace(made)
       },
-      alarmed: alarm => this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
+      alarmed: alarm => this.options.beyond || this.#fail(new Error(`an alarm: ${JSON.stringify(alarm)}`)),
       failed: error => this.#fail(error),
     })
     return made
@@ -237,6 +233,7 @@ export class World {
 
   /** One after the other; a node that cannot be replaced now stays out until it can. */
   #replace(node: WorldNode): void {
+    if (this.options.beyond) return
     if (this.#replacing !== undefined) {
       if (node.state === 'lost' && node !== this.#replacing) this.#clock.after(500, () => this.#replace(node))
       return
@@ -246,20 +243,24 @@ export class World {
     this.#operator.replace(node).then(
       () => {
         this.#replacing = undefined
+        this.#rare.replaced(node.node)
         if (node.state === 'lost') this.#replace(node)
       },
       error => this.#fail(error),
     )
   }
 
-  /** Takes the node's vote, or gives it back; whether anybody does so now is the leader's to say. */
+  /**
+   * Takes the node's vote, or gives it back; whether anybody does so now is the leader's to say. Of victims
+   * only: without the votes of all others two victims that are lost at once could be a majority.
+   */
   #regroup(partition: PartitionId, { node }: WorldNode, type: 'simple' | 'joint'): void {
     const leader = this.#leader(partition)?.opened
     const replica = this.#operator.replicaOn(node)
     if (leader === undefined || this.#replacing?.node === node) return
     const { voters, learners } = leader.replica.group().configuration
     const isVoter = voters.includes(replica)
-    if (isVoter ? voters.length < votersMin : !learners.includes(replica)) return
+    if (!isVoter && !learners.includes(replica)) return
     const step = isVoter ? 'addLearner' : 'addVoter'
     leader.replica.changeGroup({ type, steps: [{ type: step, replica }] }).then(
       () => {
@@ -300,13 +301,24 @@ export class World {
   }
 
   async #ask<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
+    const told = await this.#askSomebody(random, call)
+    if (told.how === 'refused') this.#rare.told(told.error.code)
+    this.#timeline.hear(textOf(told))
+    return told
+  }
+
+  async #askSomebody<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
     const up = this.#nodes.filter(({ store }) => store !== undefined)
     if (up.length === 0) return { how: 'nobody' }
     const node = random.pick(up)
     const store = must(node.store, 'a store')
     // It is asked by a program in the same process: not while that stands still.
     const asked = new Promise<T>((resolve, reject) => {
-      node.machine.clock.arrive(() => call(store).then(resolve, reject))
+      // A store that closed meanwhile may throw at once.
+      const ask = async (): Promise<T> => await call(store)
+      node.machine.clock.arrive(() => {
+        ask().then(resolve, reject)
+      })
     })
     try {
       const value = await node.orEnd(asked.then(answer => ({ answer })))
@@ -325,20 +337,25 @@ export class World {
 
   async #strike(): Promise<void> {
     const random = this.#random.split('strikes')
-    const end = this.#clock.monotonicMs() + this.options.faultMs
+    const { faultMs, faults, skip } = this.options
+    const end = this.#clock.monotonicMs() + faultMs
     const pace = random.pick([300, 1500, 6000])
-    while (this.#clock.monotonicMs() < end) {
-      await this.#pause(random.below(pace))
-      if (random.chance(0.25)) this.#faults.calm()
-      else if (this.options.faults.length > 0) this.#faults.strike(random.pick(this.options.faults))
+    for (; this.#clock.monotonicMs() < end; this.#strikes++) {
+      const own = random.split(`${this.#strikes}`)
+      await this.#pause(own.below(pace))
+      if (skip.includes(this.#strikes)) continue
+      if (own.chance(0.25)) this.#faults.calm()
+      else if (faults.length > 0) this.#faults.strike(drawnFault(faults, own.split('fault')), own)
     }
   }
 
   // --- Checks
 
   #watch(): void {
+    if (this.options.beyond) return
     try {
       for (const { partition, opened } of this.#replicas()) this.#watcher.look(partition, opened)
+      this.#rare.look(this.#nodes)
     } catch (error) {
       this.#fail(error)
       return
@@ -371,8 +388,9 @@ export class World {
   async #compare(): Promise<WorldNode | undefined> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        const { segments } = this.#openedAt(node, partition)
+        const { segments, state } = this.#openedAt(node, partition)
         try {
+          await state.scrub()
           await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
         } catch (error) {
           if (!isSillokError(error, 'DAMAGED') || !this.#victims.includes(node)) throw error
@@ -452,4 +470,22 @@ export class World {
     )
     return leaders.sort((a, b) => b.opened.replica.term - a.opened.replica.term)[0]
   }
+}
+
+/** How a call ended, and with what, where that can be written down. */
+function textOf(told: Told<unknown>): string {
+  if (told.how === 'refused') return `refused ${told.error.code} ${told.error.outcome} ${told.error.message}`
+  if (told.how !== 'answered') return told.how
+  try {
+    return `answered ${JSON.stringify(told.value) ?? ''}`
+  } catch {
+    return 'answered something'
+  }
+}
+
+/** Where it was thrown, and what made that. */
+function stackOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return ''
+  const inner = stackOf(cause.cause)
+  return inner === '' ? (cause.stack ?? '') : `${cause.stack}\nbecause of ${inner}`
 }

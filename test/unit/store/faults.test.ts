@@ -61,6 +61,12 @@ t.test('a folder that is not a store is refused, and not touched', async t => {
       /fails its check/,
     ],
     [
+      'a format that is a flipped bit',
+      { IDENT: JSON.stringify({ ...identity, format: 3, crc }), ...store },
+      'DAMAGED',
+      /fails its check/,
+    ],
+    [
       'another format',
       { IDENT: JSON.stringify({ ...identity, crc }) },
       'VERSION_UNSUPPORTED',

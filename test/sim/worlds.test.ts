@@ -1,0 +1,41 @@
+/**
+ * Whole clusters in simulation, on all cores: each seed draws its nodes, faults, limits and workloads. A seed
+ * that breaks a promise prints itself and the command that shows it again. `SEED` and `WORLDS` come from the
+ * environment.
+ */
+import { availableParallelism } from 'node:os'
+import t from 'tap'
+import { runCampaign } from './campaign/campaign.js'
+import { failureText } from './campaign/failure-text.js'
+
+/** Of three and five nodes, a minute of simulated time each. */
+const seeds = 100
+const minutesMax = 6
+
+const from = process.env['SEED'] ?? String(Date.now())
+const count = Number(process.env['WORLDS'] ?? seeds)
+
+t.setTimeout((minutesMax + 1) * 60_000)
+
+t.test('a cluster keeps its promises, whatever goes wrong with fewer than half of its nodes', async t => {
+  t.comment(`seed ${from}, ${count} worlds`)
+  const failures: string[] = []
+  const totals = await runCampaign({
+    from,
+    seeds: count,
+    said: {},
+    processes: availableParallelism(),
+    endMs: Date.now() + minutesMax * 60_000,
+    bail: false,
+    failed: ({ broken, said }) => {
+      if (broken !== undefined) failures.push(failureText(broken, said))
+    },
+    progress: () => {},
+  })
+  t.comment(JSON.stringify(totals))
+  for (const failure of failures) t.fail(failure)
+  t.equal(totals.violations, 0)
+  t.ok(totals.twice.worlds > 0, 'worlds ran twice')
+  t.equal(totals.twice.equal, totals.twice.worlds, 'with the same digest')
+  t.ok(totals.worlds >= count / 2, 'there was time for at least half of them')
+})
