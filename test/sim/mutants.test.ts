@@ -20,8 +20,8 @@ t.test('a world of whole nodes fails with a bug in them, by the check that it br
     const one = mutants.find(mutant => mutant.name === name)
     t.ok(one, name)
     if (one === undefined) continue
-    const { workloads } = one
-    const found = await plantedWorld(one, loaded => firstFailure(loaded, { from: seed, seeds: 1, workloads }))
+    const { aim } = one
+    const found = await plantedWorld(one, loaded => firstFailure(loaded, { from: seed, seeds: 1, aim }))
     t.equal(found && kindOf(found.message), by, `${name}: ${found?.message.slice(0, 120)}`)
   }
 })
