@@ -73,12 +73,14 @@ export class Races implements Workload {
     const { newest } = this.#of(key)
     const value = ++this.#values
     const told = await world.ask(random, store =>
-      store.collection(collection).put({ id: key, value }, { ifVersion: ifVersion === 0 ? null : ifVersion }),
+      ifVersion === 0
+        ? store.collection(collection).insert({ id: key, value })
+        : store.collection(collection).put({ id: key, value }, { ifVersion }),
     )
     if (told.how === 'answered') this.#told(key, newest, told.value.version, value)
     if (told.how !== 'refused' || told.error.outcome !== 'not-applied') return
     this.#refused(key, value)
-    if (!isRefused(told, 'CONFLICT')) return
+    if (!isRefused(told, 'CONFLICT') && !isRefused(told, 'EXISTS')) return
     const version = Number(told.error.details['version'] ?? 0)
     this.#told(key, newest, version, undefined)
     if (version === ifVersion) throw new Error(`${key}: refused because it has the version ${version}`)
