@@ -28,6 +28,7 @@ export class Sessions implements Workload {
   readonly clients: number
   readonly #held: Held[] = []
   readonly #inserted = new Set<string>()
+  readonly #refused = new Set<string>()
   #keys = 0
 
   constructor({ clients = 3 } = {}) {
@@ -56,9 +57,9 @@ export class Sessions implements Workload {
   async check(store: Store): Promise<number> {
     const there = new Set<unknown>()
     for await (const { id } of store.collection<{ id: string }>(collection).scan()) there.add(id)
-    for (const key of this.#inserted) {
+    for (const key of this.#inserted)
       if (!there.has(key)) throw new Error(`${key} was acknowledged and is gone`)
-    }
+    for (const key of this.#refused) if (there.has(key)) throw new Error(`${key} was refused and is there`)
     for (const name of new Set(this.#held.map(one => one.name))) {
       const own = this.#held.filter(one => one.name === name).sort((a, b) => a.version - b.version)
       own.forEach(({ epoch, version }, at) => {
@@ -93,6 +94,7 @@ export class Sessions implements Workload {
       await insert()
     } catch (error) {
       if (isSillokError(error, 'EXISTS')) throw new Error(`the insert of ${id} was executed twice`)
+      if (isSillokError(error) && error.outcome === 'not-applied') this.#refused.add(id)
       const isWrong = isSillokError(error) && neverSaid.includes(error.code)
       throw isWrong ? new Error(`the library numbered the insert of ${id} wrongly: ${error.code}`) : error
     }

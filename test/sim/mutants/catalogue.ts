@@ -5,7 +5,7 @@ import { requestMutants, sessionMutants, writeMutants } from './decision-mutants
 import { derivedMutants } from './derived-mutants.js'
 import { aimed, type Mutant } from './planting.js'
 import { moreProtocolMutants } from './protocol-mutants.js'
-import { answerMutants, groupMutants, readMutants } from './replica-mutants.js'
+import { againMutants, answerMutants, groupMutants, readMutants } from './replica-mutants.js'
 import { logMutants, segmentMutants, stateMutants } from './storage-mutants.js'
 
 const leaders = [
@@ -42,7 +42,9 @@ const groups = [
 
 /** Those of the protocol alone, and those of the layers around it. */
 export const mutants: readonly Mutant[] = onceEach([
-  ...aimed({ workloads: ['races'], faults: [...leaders, ...cables] }, [...answerMutants, ...readMutants]),
+  ...aimed({ workloads: ['races'], faults: [...leaders, ...cables] }, answerMutants),
+  ...aimed({ workloads: ['races', 'transfers'], faults: [...leaders, ...cables] }, readMutants),
+  ...aimed({ workloads: ['sessions', 'outcomes'], faults: [...leaders, ...cables] }, againMutants),
   ...aimed({ workloads: ['sign-ups', 'transfers', 'registers'] }, writeMutants),
   ...aimed({ workloads: ['sessions', 'imports'], faults: [...leaders, 'wallJump', 'cut'] }, sessionMutants),
   ...aimed({ workloads: ['counters', 'outcomes'], faults: [...leaders, ...cables] }, requestMutants),
