@@ -4,7 +4,6 @@
  */
 import { isSillokError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
-import type { Collection } from '../../store/collection.js'
 import type { Session } from '../../store/session.js'
 import type { Store } from '../../store/store.js'
 import type { Workload, WorldClient } from './workload.js'
@@ -22,11 +21,10 @@ export function imports({ clients = 2 } = {}): Workload {
   /** From where the session says until it breaks, or the faults are over. */
   async function run(store: Store, world: WorldClient, number: number, random: Random): Promise<void> {
     const session = await store.session({ name: `import ${number}`, numbering: 'caller' })
-    const rows = session.collection(collection)
     for (let row = session.lowWater; !world.isOver(); ) {
       await world.pause(random.below(200))
       const batch = Array.from({ length: 1 + random.below(window) }, (_, at) => row + at)
-      await Promise.all(batch.map(one => insert(rows, number, one)))
+      await Promise.all(batch.map(one => insert(session, number, one)))
       row += batch.length
       done.set(number, Math.max(done.get(number) ?? 0, row - 1))
       release(session, row - 1, random)
@@ -63,10 +61,16 @@ function rowKey(number: number, row: number): string {
   return `${number}.${row}`
 }
 
-/** A second execution would meet the first one's document. */
-async function insert(rows: Collection, number: number, row: number): Promise<void> {
+/**
+ * A second execution would meet the first one's document. Of every other import all requests name one key
+ * first, so that their kept answers stand together, and go when they are acknowledged.
+ */
+async function insert(session: Session, number: number, row: number): Promise<void> {
+  const document = { id: rowKey(number, row), row }
+  const first = { put: { id: `import ${number}` }, in: collection }
   try {
-    await rows.insert({ id: rowKey(number, row), row }, { sequence: row })
+    if (number % 2 === 0) await session.collection(collection).insert(document, { sequence: row })
+    else await session.batch([first, { insert: document, in: collection }], { sequence: row })
   } catch (error) {
     if (isSillokError(error, 'EXISTS')) throw new Error(`row ${row} of import ${number} was executed twice`)
     throw error

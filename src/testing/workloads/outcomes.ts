@@ -32,6 +32,8 @@ export function outcomes({ clients = 2 } = {}): Workload {
     if (answer.how !== 'answered') return
     const isThere = answer.value.state === 'committed'
     if (answer.value.state === 'refused') throw new Error(`${id}: ${answer.value.error.message}`)
+    const isRefusedFirst = first?.how === 'refused' && first.error.outcome === 'not-applied'
+    if (isRefusedFirst && isThere) throw new Error(`${id} was refused, and then committed`)
     if (told.get(id) === true && !isThere) throw new Error(`${id} was acknowledged, and then fenced`)
     told.set(id, isThere)
     if (random.chance(0.5)) return

@@ -1,9 +1,8 @@
 /**
  * Clients that race for a few documents, each write on condition of a version, and look again at once, at any
- * node: whoever is told of a version, also by a refusal, is told of no older one after that, and a version
- * has one value.
+ * node: whoever is told of a version, also by a refusal, is told of no older one after that, a version has
+ * one value, and what was refused is not there.
  */
-import { isSillokError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
 import type { Store } from '../../store/store.js'
 import { isRefused, type Workload, type WorldClient } from './workload.js'
@@ -17,6 +16,8 @@ interface Known {
   /** The newest version that anybody was told of. */
   newest: number
   readonly values: Map<number, number>
+  /** Values that were not written, as was told. */
+  readonly refused: Set<number>
 }
 
 /** So many documents, under so many clients. */
@@ -30,7 +31,7 @@ export class Races implements Workload {
   constructor({ keys = 2, clients = 4 } = {}) {
     this.clients = clients
     const names = Array.from({ length: keys }, (_, number) => `d${number}`)
-    this.#known = new Map(names.map(name => [name, { newest: 0, values: new Map() }]))
+    this.#known = new Map(names.map(name => [name, { newest: 0, values: new Map(), refused: new Set() }]))
   }
 
   define(store: Store): Promise<void> {
@@ -72,14 +73,24 @@ export class Races implements Workload {
     const { newest } = this.#of(key)
     const value = ++this.#values
     const told = await world.ask(random, store =>
-      store.collection(collection).put({ id: key, value }, { ifVersion: ifVersion === 0 ? null : ifVersion }),
+      ifVersion === 0
+        ? store.collection(collection).insert({ id: key, value })
+        : store.collection(collection).put({ id: key, value }, { ifVersion }),
     )
     if (told.how === 'answered') this.#told(key, newest, told.value.version, value)
-    else if (isRefused(told, 'CONFLICT') && told.how === 'refused' && isSillokError(told.error)) {
-      const version = Number(told.error.details['version'] ?? 0)
-      this.#told(key, newest, version, undefined)
-      if (version === ifVersion) throw new Error(`${key}: refused because it has the version ${version}`)
-    }
+    if (told.how !== 'refused' || told.error.outcome !== 'not-applied') return
+    this.#refused(key, value)
+    if (!isRefused(told, 'CONFLICT') && !isRefused(told, 'EXISTS')) return
+    const version = Number(told.error.details['version'] ?? 0)
+    this.#told(key, newest, version, undefined)
+    if (version === ifVersion) throw new Error(`${key}: refused because it has the version ${version}`)
+  }
+
+  #refused(key: string, value: number): void {
+    const { refused, values } = this.#of(key)
+    refused.add(value)
+    if ([...values.values()].includes(value))
+      throw new Error(`${key} had the value ${value}, which was then refused`)
   }
 
   /** Told of the version, by a call that began when `before` was the newest. */
@@ -89,6 +100,7 @@ export class Races implements Workload {
     if (version < before) throw new Error(`${key} has the version ${version}, and ${before} was told before`)
     known.newest = Math.max(known.newest, version)
     if (value === undefined) return
+    if (known.refused.has(value)) throw new Error(`${key} has the value ${value}, which was refused`)
     const other = known.values.get(version) ?? value
     if (other !== value) throw new Error(`${key} has the values ${other} and ${value} at version ${version}`)
     known.values.set(version, value)

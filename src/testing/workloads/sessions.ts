@@ -1,6 +1,7 @@
 /**
- * Sessions that this library numbers: inserts of fresh keys, many at once, none of which may meet itself; and
- * holders of one name, of whom the one before writes nothing once the next has begun.
+ * Sessions that this library numbers: inserts of fresh keys, many at once, none of which may meet itself, some
+ * behind one key of the session, so that their kept answers stand together; and holders of one name, of whom
+ * the one before writes nothing once the next has begun.
  */
 import { isSillokError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
@@ -10,6 +11,9 @@ import type { Store } from '../../store/store.js'
 import type { Workload, WorldClient } from './workload.js'
 
 const collection = 'sessions'
+
+/** Refusals of numbers, which nobody meets who does not choose them. */
+const neverSaid = ['ALREADY_ACKNOWLEDGED', 'SEQUENCE_REUSED', 'WINDOW_FULL']
 
 /** A write of one holder of the name that was acknowledged. */
 interface Held {
@@ -24,6 +28,7 @@ export class Sessions implements Workload {
   readonly clients: number
   readonly #held: Held[] = []
   readonly #inserted = new Set<string>()
+  readonly #refused = new Set<string>()
   #keys = 0
 
   constructor({ clients = 3 } = {}) {
@@ -40,7 +45,7 @@ export class Sessions implements Workload {
       const name = random.chance(0.5) ? undefined : `holder ${random.below(2)}`
       await world.ask(random, async store => {
         const session = await store.session(name === undefined ? {} : { name })
-        for (let rounds = 1 + random.below(8); rounds > 0 && !world.isOver(); rounds--) {
+        for (let rounds = 1 + random.below(random.pick([5, 20])); rounds > 0 && !world.isOver(); rounds--) {
           await world.pause(random.below(400))
           await this.#write(session, name, random)
         }
@@ -52,9 +57,9 @@ export class Sessions implements Workload {
   async check(store: Store): Promise<number> {
     const there = new Set<unknown>()
     for await (const { id } of store.collection<{ id: string }>(collection).scan()) there.add(id)
-    for (const key of this.#inserted) {
+    for (const key of this.#inserted)
       if (!there.has(key)) throw new Error(`${key} was acknowledged and is gone`)
-    }
+    for (const key of this.#refused) if (there.has(key)) throw new Error(`${key} was refused and is there`)
     for (const name of new Set(this.#held.map(one => one.name))) {
       const own = this.#held.filter(one => one.name === name).sort((a, b) => a.version - b.version)
       own.forEach(({ epoch, version }, at) => {
@@ -69,7 +74,14 @@ export class Sessions implements Workload {
   /** All at once: what is answered later does not hold up the others. */
   async #write(session: Session, name: string | undefined, random: Random): Promise<void> {
     const rows = session.collection(collection)
-    const writes = Array.from({ length: 1 + random.below(4) }, () => this.#insert(rows, `i${++this.#keys}`))
+    const isTogether = random.chance(0.7)
+    const writes = Array.from({ length: 1 + random.below(4) }, async () => {
+      const id = `i${++this.#keys}`
+      const first = { put: { id: `first ${session.id}` }, in: collection }
+      const insert = (): Promise<unknown> =>
+        isTogether ? session.batch([first, { insert: { id }, in: collection }]) : rows.insert({ id })
+      await this.#insert(id, insert)
+    })
     if (name !== undefined) writes.push(this.#hold(rows, name, session))
     const results = await Promise.allSettled(writes)
     const errors: unknown[] = results.flatMap(one => (one.status === 'rejected' ? [one.reason] : []))
@@ -77,12 +89,14 @@ export class Sessions implements Workload {
     if (error !== undefined) throw error
   }
 
-  async #insert(rows: Collection, id: string): Promise<void> {
+  async #insert(id: string, insert: () => Promise<unknown>): Promise<void> {
     try {
-      await rows.insert({ id })
+      await insert()
     } catch (error) {
       if (isSillokError(error, 'EXISTS')) throw new Error(`the insert of ${id} was executed twice`)
-      throw error
+      if (isSillokError(error) && error.outcome === 'not-applied') this.#refused.add(id)
+      const isWrong = isSillokError(error) && neverSaid.includes(error.code)
+      throw isWrong ? new Error(`the library numbered the insert of ${id} wrongly: ${error.code}`) : error
     }
     this.#inserted.add(id)
   }

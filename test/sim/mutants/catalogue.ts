@@ -3,25 +3,63 @@ import { ruleMutants } from '../../paper/mutants.js'
 import { mutants as protocolMutants } from '../raft/mutants.js'
 import { requestMutants, sessionMutants, writeMutants } from './decision-mutants.js'
 import { derivedMutants } from './derived-mutants.js'
-import { type Mutant, under } from './planting.js'
+import { aimed, type Mutant } from './planting.js'
 import { moreProtocolMutants } from './protocol-mutants.js'
-import { answerMutants, groupMutants, readMutants } from './replica-mutants.js'
+import { againMutants, answerMutants, groupMutants, readMutants } from './replica-mutants.js'
 import { logMutants, segmentMutants, stateMutants } from './storage-mutants.js'
+
+const leaders = [
+  'isolateLeader',
+  'transfer',
+  'kill',
+  'crashInOperation',
+  'slowDisk',
+  'break',
+  'storm',
+] as const
+const cables = ['cut', 'isolate', 'flap', 'tear', 'refuse', 'delay', 'stall'] as const
+const disks = [
+  'powerLoss',
+  'powerLossOfAll',
+  'crashInOperation',
+  'kill',
+  'stop',
+  'failedSync',
+  'slowDisk',
+  'slowStore',
+  'storeWrite',
+  'rotAtRest',
+] as const
+const groups = [
+  'wipe',
+  'regroup',
+  'powerLoss',
+  'isolateLeader',
+  'isolate',
+  'transfer',
+  'crashInOperation',
+] as const
 
 /** Those of the protocol alone, and those of the layers around it. */
 export const mutants: readonly Mutant[] = onceEach([
-  ...under(['races', 'sign-ups'], answerMutants),
-  ...under(['races', 'transfers'], readMutants),
-  ...under(['races', 'sign-ups', 'transfers'], writeMutants),
-  ...under(['sessions', 'imports'], sessionMutants),
-  ...under(['counters', 'outcomes'], requestMutants),
-  ...under(['sessions', 'races'], groupMutants),
-  ...under(['lookups', 'feeds', 'subscribers'], derivedMutants),
-  ...under(['races', 'imports'], [...logMutants, ...segmentMutants, ...stateMutants]),
-  ...under(
-    ['races', 'transfers'],
-    [...moreProtocolMutants, ...protocolMutants, ...ruleMutants.map(([one]) => one)],
-  ),
+  ...aimed({ workloads: ['races'], faults: [...leaders, ...cables] }, answerMutants),
+  ...aimed({ workloads: ['races', 'transfers'], faults: [...leaders, ...cables] }, readMutants),
+  ...aimed({ workloads: ['sessions', 'outcomes'], faults: [...leaders, ...cables] }, againMutants),
+  ...aimed({ workloads: ['sign-ups', 'transfers', 'registers'] }, writeMutants),
+  ...aimed({ workloads: ['sessions', 'imports'], faults: [...leaders, 'wallJump', 'cut'] }, sessionMutants),
+  ...aimed({ workloads: ['counters', 'outcomes'], faults: [...leaders, ...cables] }, requestMutants),
+  ...aimed({ workloads: ['races', 'imports'], faults: groups }, groupMutants),
+  ...aimed({ workloads: ['lookups', 'feeds', 'subscribers'], faults: [...disks, 'wipe'] }, derivedMutants),
+  ...aimed({ workloads: ['races', 'imports'], faults: disks }, [
+    ...logMutants,
+    ...segmentMutants,
+    ...stateMutants,
+  ]),
+  ...aimed({ workloads: ['races', 'transfers'], faults: [...leaders, ...cables, ...groups] }, [
+    ...moreProtocolMutants,
+    ...protocolMutants,
+    ...ruleMutants.map(([one]) => one),
+  ]),
 ])
 
 function onceEach(all: readonly Mutant[]): readonly Mutant[] {

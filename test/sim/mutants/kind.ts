@@ -13,7 +13,6 @@ const kinds: readonly (readonly [said: RegExp, kind: string])[] = [
   [/segments hold all/, 'agreement'],
   [/lead partition|went back from|hold different rows/, 'watcher'],
   [/an alarm/, 'alarm'],
-  [/an invariant is broken/, 'invariant'],
   [/does not end in/, 'hangs'],
   [/its process ended/, 'process dies'],
 ]
@@ -21,7 +20,7 @@ const kinds: readonly (readonly [said: RegExp, kind: string])[] = [
 /** The name of the check; what no check of the world said is an invariant of the node. */
 export function kindOf(message: string): string {
   const workload = /: (transfers|imports|feeds|subscribers|sessions|outcomes|lookups|races)[ ,]/.exec(message)
-  return workload?.[1] ?? kinds.find(([said]) => said.test(message))?.[1] ?? 'other'
+  return workload?.[1] ?? kinds.find(([said]) => said.test(message))?.[1] ?? 'invariant'
 }
 
 /** The message without what differs from world to world. */

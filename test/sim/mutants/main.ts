@@ -7,11 +7,11 @@ import { parseArgs } from 'node:util'
 import { mutants } from './catalogue.js'
 import { hunted, type Outcome } from './hunt.js'
 import { firstLine, kindOf } from './kind.js'
-import type { Mutant } from './planting.js'
+import type { Aim, Mutant } from './planting.js'
 import { type Row, writeTable } from './table.js'
 
 /** After so many worlds the others have their turn. */
-const rounds = [3, 12, 50, 150]
+const rounds = [4, 16, 60]
 
 /** Worlds that fail without any bug, by seed: they show nothing. */
 const broken = new Map<string, Promise<boolean>>()
@@ -59,23 +59,22 @@ function tell(one: Mutant, outcome: Outcome): void {
 }
 
 /** Goes on behind worlds that fail without the bug too. */
-async function huntedFor({ name, workloads }: Mutant, from: number, seeds: number): Promise<Outcome> {
+async function huntedFor({ name, aim }: Mutant, from: number, seeds: number): Promise<Outcome> {
   let worlds = 0
   while (worlds < seeds) {
-    const outcome = await hunted({ name, workloads, from: from + worlds, seeds: seeds - worlds })
+    const outcome = await hunted({ name, aim, from: from + worlds, seeds: seeds - worlds })
     worlds += outcome.worlds
     if (outcome.failure === undefined) break
-    if (!(await failsAnyway(from + worlds - 1, workloads))) return { worlds, failure: outcome.failure }
+    if (!(await failsAnyway(from + worlds - 1, aim))) return { worlds, failure: outcome.failure }
     console.log(`seed ${outcome.failure.seed} fails without a bug: ${outcome.failure.message.split('\n')[0]}`)
   }
   return { worlds }
 }
 
-function failsAnyway(seed: number, workloads: Mutant['workloads']): Promise<boolean> {
-  const name = `${seed} ${workloads?.join()}`
+function failsAnyway(seed: number, aim: Aim | undefined): Promise<boolean> {
+  const name = `${seed} ${JSON.stringify(aim)}`
   const known =
-    broken.get(name) ??
-    hunted({ workloads, from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
+    broken.get(name) ?? hunted({ aim, from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
   broken.set(name, known)
   return known
 }

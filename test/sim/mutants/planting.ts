@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { assert } from '../../../src/base/assert.js'
+import type { WorldFault } from '../../../src/testing/world/faults.js'
 
 /** What stands in a file once, and what stands there instead. */
 export interface Change {
@@ -22,8 +23,14 @@ export interface Mutant {
   /** What the node does wrong. */
   readonly name: string
   readonly changes: readonly Change[]
-  /** Workloads of the worlds in which it is looked for; those that each seed draws if not said. */
+  /** The worlds in which it is looked for: what is not said is drawn by each seed. */
+  readonly aim?: Aim
+}
+
+/** What a world is to have of faults and workloads. */
+export interface Aim {
   readonly workloads?: readonly string[]
+  readonly faults?: readonly WorldFault[]
 }
 
 /** A bug of one line. */
@@ -36,9 +43,9 @@ export function alsoIn(one: Mutant, file: string, line: string, instead: string)
   return { ...one, changes: [...one.changes, { file, line, instead }] }
 }
 
-/** The same, looked for under these workloads. */
-export function under(workloads: readonly string[], all: readonly Mutant[]): readonly Mutant[] {
-  return all.map(one => ({ ...one, workloads }))
+/** The same, looked for in such worlds. */
+export function aimed(aim: Aim, all: readonly Mutant[]): readonly Mutant[] {
+  return all.map(one => ({ ...one, aim }))
 }
 
 /** The folder of all that is compiled. */

@@ -22,12 +22,7 @@ export const answerMutants: readonly Mutant[] = [
     'this.#reads.askDecided(0,',
   ),
   mutant('keeps its proposals over a lost leadership', 'replica/replica', 'this.#overlay.clear();', ''),
-  mutant(
-    'keeps what it derived of proposals over a lost leadership',
-    'replica/replica',
-    'this.#view.reset();',
-    '',
-  ),
+
   mutant(
     'answers what a lost leadership had decided',
     'replica/replica',
@@ -47,10 +42,10 @@ export const answerMutants: readonly Mutant[] = [
     'if (true)',
   ),
   mutant(
-    'says that nothing was applied where the log went past',
-    'replica/waiters',
-    "outcome: 'unknown'",
-    "outcome: 'not-applied'",
+    'says that nothing was applied where it stops',
+    'replica/refusals',
+    'return withUnknownOutcome(error);',
+    'return error;',
   ),
   mutant(
     'sends a write again whose outcome is unknown',
@@ -58,12 +53,7 @@ export const answerMutants: readonly Mutant[] = [
     'ofTheMoment.has(result.code) && (!isUnknown || isRepeatable(command))',
     'ofTheMoment.has(result.code)',
   ),
-  mutant(
-    'forgets that an earlier attempt may have taken effect',
-    'replica/resending',
-    'attempt.isUncertain ||= isUnknown;',
-    '',
-  ),
+
   mutant(
     'says that nothing was applied where messages were lost',
     'replica/forwarding',
@@ -82,6 +72,23 @@ export const answerMutants: readonly Mutant[] = [
     'send(address, frame);',
     'send(address, frame); clock.after(300, () => send(address, frame));',
   ),
+
+  mutant(
+    'says at a deadline that nothing was applied',
+    'store/wait',
+    "this.sent ? options : { ...options, outcome: 'not-applied' }",
+    "{ ...options, outcome: 'not-applied' }",
+  ),
+]
+
+/** Answers to what is sent again. */
+export const againMutants: readonly Mutant[] = [
+  mutant(
+    'keeps what it derived of proposals over a lost leadership',
+    'replica/replica',
+    'this.#view.reset();',
+    '',
+  ),
   mutant(
     'takes a refusal of this attempt for one of the request',
     'store/asking',
@@ -89,10 +96,10 @@ export const answerMutants: readonly Mutant[] = [
     'result',
   ),
   mutant(
-    'says at a deadline that nothing was applied',
-    'store/wait',
-    "this.sent ? options : { ...options, outcome: 'not-applied' }",
-    "{ ...options, outcome: 'not-applied' }",
+    'forgets that an earlier attempt may have taken effect',
+    'replica/resending',
+    'attempt.isUncertain ||= isUnknown;',
+    '',
   ),
 ]
 

@@ -17,7 +17,8 @@ const path = fileURLToPath(new URL('../../../../test/sim/mutants/table.md', impo
 const head = `# Planted bugs, and what finds them in the whole worlds
 
 \`npm run sim -- --mutants [words] --seeds N --from S\` plants each in a copy of the compiled code and runs
-worlds of whole nodes, seed after seed, until one fails. *Worlds*: how many that took. *By*: the check of the
+worlds of whole nodes, seed after seed, until one fails: 15 simulated seconds of the faults and workloads that
+\`catalogue.ts\` names for it. *Worlds*: how many that took. *By*: the check of the
 world that failed; *invariant*: the node with the bug stopped itself. Where the same world fails without the
 bug it does not count.
 

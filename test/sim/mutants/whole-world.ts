@@ -1,9 +1,9 @@
 /** Whole nodes in simulated worlds, with a bug in them. */
 import type { World } from '../../../src/testing/world/world.js'
-import { type Mutant, planted } from './planting.js'
+import { type Aim, type Mutant, planted } from './planting.js'
 
 /** Simulated milliseconds with faults: shorter worlds show more of them in the same time. */
-export const faultMs = 12_000
+export const faultMs = 15_000
 
 /** A world that failed, as its message says. */
 export interface Failure {
@@ -15,7 +15,7 @@ export interface Failure {
 export interface Search {
   readonly from: number
   readonly seeds: number
-  readonly workloads?: readonly string[] | undefined
+  readonly aim?: Aim | undefined
   /** Told of each that kept its promises. */
   readonly ran?: (seed: string) => void
 }
@@ -23,12 +23,12 @@ export interface Search {
 /** Runs one world after the other, those of a number and the ones that follow it, until one fails. */
 export async function firstFailure(
   { World: Made }: { World: typeof World },
-  { from, seeds, workloads, ran }: Search,
+  { from, seeds, aim, ran }: Search,
 ): Promise<Failure | undefined> {
   for (let number = from; number < from + seeds; number++) {
     const seed = String(number)
     try {
-      await new Made({ seed, faultMs, workloads }).run()
+      await new Made({ seed, faultMs, ...aim }).run()
     } catch (error) {
       return { seed, message: error instanceof Error ? error.message : String(error) }
     }

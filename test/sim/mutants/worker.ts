@@ -1,6 +1,7 @@
 /** A process with one bug in it, or none, that runs worlds until one fails, and tells its parent of each. */
 import { World } from '../../../src/testing/world/world.js'
 import { mutants } from './catalogue.js'
+import type { Aim } from './planting.js'
 import { type Failure, firstFailure, plantedWorld } from './whole-world.js'
 
 /** What a process is to do. */
@@ -9,7 +10,7 @@ export interface Hunt {
   readonly name?: string | undefined
   readonly from: number
   readonly seeds: number
-  readonly workloads?: readonly string[] | undefined
+  readonly aim?: Aim | undefined
 }
 
 /** What it says. */
@@ -17,10 +18,10 @@ export type Said = { readonly kept: string } | { readonly failed: Failure } | { 
 
 // Whoever asked is gone.
 process.once('disconnect', () => process.exit())
-process.once('message', ({ name, from, seeds, workloads }: Hunt) => {
+process.once('message', ({ name, from, seeds, aim }: Hunt) => {
   const say = (said: Said): void => void process.send?.(said)
   const hunt = async (loaded: { World: typeof World }): Promise<void> => {
-    const failed = await firstFailure(loaded, { from, seeds, workloads, ran: seed => say({ kept: seed }) })
+    const failed = await firstFailure(loaded, { from, seeds, aim, ran: seed => say({ kept: seed }) })
     say(failed === undefined ? { ended: true } : { failed })
   }
   const one = mutants.find(mutant => mutant.name === name)
