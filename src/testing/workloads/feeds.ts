@@ -75,10 +75,14 @@ export class Feeds implements Workload {
     const stretch = known ?? { places: [], from: random.pick(['now', 'start']) }
     if (known === undefined) this.#stretches.push(stretch)
     const most = random.pick([1, 5, 1000])
+    const follow = random.chance(0.3)
+    const stop = new AbortController()
+    if (follow) void world.pause(random.below(2000)).then(() => stop.abort())
     let isOver = false
     const told = await world.ask(random, async store => {
       let left = most
-      for await (const change of store.changes({ collection, from: stretch.from, follow: false })) {
+      const { from } = stretch
+      for await (const change of store.changes({ collection, from, follow, signal: stop.signal })) {
         if (isOver) return
         this.#take(stretch, change)
         if (--left === 0) return

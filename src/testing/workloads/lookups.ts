@@ -46,6 +46,8 @@ export class Lookups implements Workload {
       const ids = [...own.keys()]
       const id = ids.length < this.#each ? `m${number}.${++next}` : random.pick(ids)
       await this.#move(world, own, id, random)
+      const group = own.get(id)?.group
+      if (random.chance(0.5)) await world.ask(random, store => this.#look(store, own, group))
     }
   }
 

@@ -88,6 +88,7 @@ export class Subscribers implements Workload {
     const told = await world.ask(random, async store => {
       const changes = store.changes({ collection, name: feed, from: 'start', follow: false })
       let number: number | undefined
+      let first: string | undefined
       let left = random.pick([3, 20])
       for await (const { position } of changes) {
         if (isOver) return
@@ -96,6 +97,10 @@ export class Subscribers implements Workload {
         number ??= ++known.holders
         if (random.chance(0.3))
           await this.#acknowledge(known, number, place, () => changes.acknowledge(position))
+        // A late copy of an older one changes nothing.
+        first ??= position
+        known.perhaps = Math.max(known.perhaps, placeOf(first))
+        if (random.chance(0.1)) await changes.acknowledge(first)
         if (--left === 0 || isOver) return
       }
     })
