@@ -17,7 +17,7 @@ const leaders = [
   'break',
   'storm',
 ] as const
-const cables = ['cut', 'isolate', 'flap', 'tear', 'refuse', 'delay', 'stall'] as const
+const cables = ['cut', 'isolate', 'flap', 'tear', 'refuse', 'delay', 'stall', 'suspend', 'clockRate'] as const
 const disks = [
   'powerLoss',
   'powerLossOfAll',

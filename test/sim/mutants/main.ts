@@ -1,6 +1,7 @@
 /**
  * `npm run sim -- --mutants [words] --seeds 300 --from 1`: plants the bugs whose names or files hold one of
- * the words, or all, and runs worlds until each is found; `--processes` at a time. Writes `table.md`.
+ * the words, or all, and runs worlds until each is found; `--processes` at a time; with `--left` those that
+ * the table does not show as found. Writes `table.md`.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -8,7 +9,7 @@ import { mutants } from './catalogue.js'
 import { hunted, type Outcome } from './hunt.js'
 import { firstLine, kindOf } from './kind.js'
 import type { Aim, Mutant } from './planting.js'
-import { type Row, writeTable } from './table.js'
+import { isFound, type Row, tableRows, writeTable } from './table.js'
 
 /** After so many worlds the others have their turn. */
 const rounds = [4, 16, 60]
@@ -22,14 +23,17 @@ export async function huntMutants(): Promise<boolean> {
     allowPositionals: true,
     options: {
       mutants: { type: 'boolean' },
+      left: { type: 'boolean', default: false },
       seeds: { type: 'string', default: '300' },
       from: { type: 'string', default: '1' },
       processes: { type: 'string', default: String(availableParallelism()) },
     },
   })
+  const found = new Set(tableRows().flatMap(row => (isFound(row) ? [row.name] : [])))
   const isMeant = ({ name, changes }: Mutant): boolean =>
-    positionals.length === 0 ||
-    positionals.some(word => name.includes(word) || changes.some(({ file }) => file.includes(word)))
+    (positionals.length === 0 ||
+      positionals.some(word => name.includes(word) || changes.some(({ file }) => file.includes(word)))) &&
+    !(values.left && found.has(name))
   const [from, seeds] = [Number(values.from), Number(values.seeds)]
   let left = mutants.filter(isMeant).map(one => ({ one, ran: 0 }))
   // In rounds: what is found at once is told at once.

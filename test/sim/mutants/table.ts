@@ -48,8 +48,12 @@ export function writeTable(rows: readonly Row[], known: readonly string[]): void
   writeFileSync(path, head + text.join(''))
 }
 
+/** True if some world showed it. */
+export function isFound({ found }: Row): boolean {
+  return !Number.isNaN(Number(found))
+}
+
 /** Those that were not found come first. */
-function order({ found }: Row): number {
-  const number = Number(found)
-  return Number.isNaN(number) ? -1 : number
+function order(row: Row): number {
+  return isFound(row) ? Number(row.found) : -1
 }
