@@ -103,7 +103,8 @@ export class Forwarding {
   take(frame: Buffer, from: Address): void {
     const said = decodeAsk(frame)
     if (said.type === 'ask') this.#serve(said, from)
-    else if (said.request.run === this.#run) this.#answer(said.request.number, from, said.result)
+    else if (said.request.run === this.#run)
+      this.#answer(said.request.number, from, asSeenFromHere(said.result))
   }
 
   /** Messages to that node were lost, or may have been. */
@@ -129,7 +130,7 @@ export class Forwarding {
     const waiting = this.#waiting.get(number)
     if (waiting?.address !== from) return
     this.#waiting.delete(number)
-    waiting.answer(asSeenFromHere(result))
+    waiting.answer(result)
   }
 
   #serve({ partition, request, lane, command, bytes }: Ask, from: Address): void {

@@ -1,7 +1,7 @@
 /**
  * Whole clusters in simulation, on all cores: each seed draws its nodes, faults, limits and workloads. A seed
- * that breaks a promise prints itself and the command that shows it again. `SEED` and `WORLDS` come from the
- * environment.
+ * that breaks a promise prints itself and the command that shows it again. `SEED` and `CLUSTERS` come from
+ * the environment; `.ci/run` asks for 100 of them.
  */
 import { availableParallelism } from 'node:os'
 import t from 'tap'
@@ -9,11 +9,11 @@ import { runCampaign } from './campaign/campaign.js'
 import { failureText } from './campaign/failure-text.js'
 
 /** Of three and five nodes, a minute of simulated time each. */
-const seeds = 100
+const seeds = 8
 const minutesMax = 6
 
 const from = process.env['SEED'] ?? String(Date.now())
-const count = Number(process.env['WORLDS'] ?? seeds)
+const count = Number(process.env['CLUSTERS'] ?? seeds)
 
 t.setTimeout((minutesMax + 1) * 60_000)
 
@@ -35,7 +35,7 @@ t.test('a cluster keeps its promises, whatever goes wrong with fewer than half o
   t.comment(JSON.stringify(totals))
   for (const failure of failures) t.fail(failure)
   t.equal(totals.violations, 0)
-  t.ok(totals.twice.worlds > 0, 'worlds ran twice')
+  t.ok(totals.twice.worlds > 0, 'one ran twice, at least')
   t.equal(totals.twice.equal, totals.twice.worlds, 'with the same digest')
   t.ok(totals.worlds >= count / 2, 'there was time for at least half of them')
 })
