@@ -104,7 +104,7 @@ export class Forwarding {
     const said = decodeAsk(frame)
     if (said.type === 'ask') this.#serve(said, from)
     else if (said.request.run === this.#run)
-      this.#answer(said.request.number, from, asSeenFromHere(said.result))
+      this.#answer(said.request.number, from, asSeenFromHere(said.result, from))
   }
 
   /** Messages to that node were lost, or may have been. */
@@ -182,9 +182,13 @@ const ofTheOther: ReadonlySet<Code> = new Set<Code>([
   'STOPPED',
 ])
 
-function asSeenFromHere(result: Reply | SillokError): Reply | SillokError {
-  if (!(result instanceof SillokError) || !ofTheOther.has(result.code)) return result
-  const { outcome } = result
+function asSeenFromHere(result: Reply | SillokError, from: Address): Reply | SillokError {
+  if (!(result instanceof SillokError)) return result
+  const { code, message, outcome, details } = result
+  // Bytes of its own are damaged, not of this node.
+  if (code === 'DAMAGED')
+    return new SillokError(code, message, { outcome, details: { ...details, node: from } })
+  if (!ofTheOther.has(code)) return result
   return new SillokError('UNAVAILABLE', `the other node stops: ${result.message}`, { outcome, cause: result })
 }
 

@@ -214,7 +214,7 @@ class Call<R> extends Wait implements Ticket, Queued {
     const { counts, damaged } = this.#asking
     if (result instanceof SillokError) {
       counts.refused(result.code)
-      if (result.code === 'DAMAGED') damaged(result.message)
+      if (result.code === 'DAMAGED' && !('node' in result.details)) damaged(result.message)
     } else if (!result.ok) counts.refused(result.code)
     else if (this.#command?.type === 'write') counts.writes += 1
   }
