@@ -49,6 +49,11 @@ export class Operator {
     return Math.max(...own)
   }
 
+  /** All that the node held before: of some groups a replacement that was cut short left one behind. */
+  #oldOn(node: number, replica: ReplicaId): ReplicaId[] {
+    return [...this.#nodeOf].filter(([id, place]) => place === node && id !== replica).map(([id]) => id)
+  }
+
   /** When it resolves, the node holds new replicas, which are voters of all groups. */
   async replace(node: WorldNode): Promise<void> {
     const old = this.replicaOn(node.node)
@@ -71,7 +76,7 @@ export class Operator {
       const isPlaced = await this.#place(node, partition, replica, leader.cutBytes)
       if (isPlaced && group.configuration.voters.includes(replica)) return
       if (!isPlaced && !group.configuration.voters.includes(old)) continue
-      const change = nextChange(group, old, replica)
+      const change = nextChange(group, this.#oldOn(node.node, replica), replica)
       if (change !== undefined) await this.#change(leader, change, group)
     }
   }
@@ -109,11 +114,16 @@ export class Operator {
 }
 
 /** The next of: the old one leaves, the new one listens, the new one votes; undefined: it is too early. */
-function nextChange(group: RaftStatus, old: ReplicaId, replica: ReplicaId): ConfigurationChange | undefined {
+function nextChange(
+  group: RaftStatus,
+  olds: readonly ReplicaId[],
+  replica: ReplicaId,
+): ConfigurationChange | undefined {
   const { configuration, members, commit } = group
   const isMember = (id: ReplicaId): boolean =>
     [...configuration.voters, ...configuration.learners].includes(id)
-  if (isMember(old)) return { type: 'simple', steps: [{ type: 'remove', replica: old }] }
+  const old = olds.find(isMember)
+  if (old !== undefined) return { type: 'simple', steps: [{ type: 'remove', replica: old }] }
   if (!isMember(replica)) return { type: 'simple', steps: [{ type: 'addLearner', replica }] }
   const { match } = must(
     members.find(member => member.replica === replica),
