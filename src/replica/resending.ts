@@ -46,6 +46,9 @@ const pauseMs = 50
 /** Refusals that say nothing of the command, only of who was asked. */
 const ofTheMoment: ReadonlySet<Code> = new Set<Code>(['NOT_LEADER', 'LEADERSHIP_LOST', 'UNAVAILABLE'])
 
+/** What a second time would do again, also over what others did meanwhile, or answer otherwise. */
+const once: ReadonlySet<AskedCommand['type']> = new Set(['define', 'unsubscribe', 'rebuildIndex'])
+
 /** The commands of one partition that this node asks for. */
 export class Resending {
   readonly #options: ResendingOptions
@@ -151,5 +154,5 @@ export class Resending {
 /** True if a second time changes nothing, and gives the same answer. */
 function isRepeatable(command: AskedCommand): boolean {
   if (command.type === 'write') return command.mark !== undefined || command.request !== undefined
-  return command.type !== 'unsubscribe' && command.type !== 'rebuildIndex'
+  return !once.has(command.type)
 }

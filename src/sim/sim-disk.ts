@@ -80,6 +80,7 @@ export class SimDisk implements Disk {
   #isWiped = false
   #operations = 0
   #crashed: CrashMode | undefined
+  #crashWhen: { where(path: string): boolean; operations: number; mode: CrashMode } | undefined
   #crashPoint: { readonly operation: number; readonly mode: CrashMode } | undefined
   #tellCrash: () => void = () => {}
   #full = false
@@ -128,11 +129,12 @@ export class SimDisk implements Disk {
 
   /**
    * Crashes at the n-th operation from now (1: the next): before it, or after it without an answer, wholly
-   * done or not.
+   * done or not. With `where` they are counted from the first one at such a path, unless it is calm before.
    */
-  crashAt(operations: number, mode: CrashMode): void {
+  crashAt(operations: number, mode: CrashMode, where?: (path: string) => boolean): void {
     assert(operations >= 1, () => `crash at operation ${operations}`)
-    this.#crashPoint = { operation: this.#operations + operations, mode }
+    if (where !== undefined) this.#crashWhen = { where, operations, mode }
+    else this.#crashPoint = { operation: this.#operations + operations, mode }
   }
 
   /** What the next process finds. Without a crash before, there is one now (mode 'all'). */
@@ -172,12 +174,13 @@ export class SimDisk implements Disk {
     this.#pace.letGo()
   }
 
-  /** Ends what lasts: what was arranged and did not strike, slowness, hanging, being full. */
+  /** Ends what lasts: what was arranged and did not strike, slowness, hanging, being full; not `crashAt`. */
   calm(): void {
     this.#plan.calm()
     this.#pace.setSlow(undefined)
     this.#pace.letGo()
     this.#full = false
+    this.#crashWhen = undefined
   }
 
   /**
@@ -437,6 +440,10 @@ export class SimDisk implements Disk {
   async #operate<T>(path: string, operation: Operation<T>): Promise<T> {
     if (this.#crashed !== undefined) return never()
     this.#operations++
+    if (this.#crashWhen?.where(path) === true) {
+      this.#crashPoint = { ...this.#crashWhen, operation: this.#operations + this.#crashWhen.operations - 1 }
+      this.#crashWhen = undefined
+    }
     const point = this.#crashPoint
     if (point !== undefined && this.#operations === point.operation) {
       this.#crashDuring(operation, point.mode)

@@ -22,6 +22,8 @@ export class Sessions {
   readonly #parts: SessionsParts
   readonly #open = new Set<Session>()
   #timer: Timer | undefined
+  /** Without a leader it may take long: then it is not told twice. */
+  #isTelling = false
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
@@ -76,7 +78,12 @@ export class Sessions {
       if (host.failure !== undefined) return
       this.#keepAlive()
       const handles = [...this.#open].map(({ id, epoch }) => ({ session: id, epoch }))
-      if (handles.length > 0) host.sessions.keepAlive(handles).catch(() => {})
+      if (handles.length === 0 || this.#isTelling) return
+      this.#isTelling = true
+      const told = (): void => {
+        this.#isTelling = false
+      }
+      host.sessions.keepAlive(handles).then(told, told)
     }
     this.#timer = env.clock.after(limits.sessionIdleMs / keepAlives, tell, { idle: true })
   }

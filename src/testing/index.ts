@@ -53,7 +53,7 @@ export type { ChangesLike, CollectionLike, LawDocument, SessionLike, StoreLike }
 export { checkUniqueClaims } from './unique-claims.js'
 export type { Evidence, Failure, Undecided, Verdict } from './verdict.js'
 export { settle, type Told, untilTold, type Workload, type WorldClient } from './workloads/workload.js'
-export { type WorldFault, worldFaults } from './world/faults.js'
+export { faultsBeyond, type WorldFault, worldFaults } from './world/faults.js'
 export type { DrawnOptions, WorldOptions } from './world/options.js'
 export { type RareState, rareStates } from './world/rare-states.js'
 export { type Broken, type WorldCounts, WorldFailure, type WorldReport } from './world/report.js'

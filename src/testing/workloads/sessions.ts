@@ -1,7 +1,7 @@
 /**
- * Sessions that this library numbers: inserts of fresh keys, many at once, none of which may meet itself, some
- * behind one key of the session, so that their kept answers stand together; and holders of one name, of whom
- * the one before writes nothing once the next has begun.
+ * Sessions that this library numbers: inserts of fresh keys, many at once, none of which may meet itself,
+ * some behind one key of the session, so that their kept answers stand together; and holders of one name, of
+ * whom the one before writes nothing once the next has begun.
  */
 import { isSillokError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'

@@ -26,8 +26,8 @@ interface Known {
   certain: Place
   /** The furthest that somebody tried to acknowledge. */
   perhaps: Place
-  /** Counts those who were told something by it. */
-  holders: number
+  /** When the newest of those began who were told something by it. */
+  newest: number
 }
 
 /** So many who take the feed, beside one who writes. */
@@ -39,6 +39,7 @@ export class Subscribers implements Workload {
   readonly #seen = new Set<Place>()
   #feed = 0
   #written = 0
+  #steps = 0
 
   constructor({ holders = 2 } = {}) {
     this.clients = holders + 1
@@ -80,23 +81,25 @@ export class Subscribers implements Workload {
   /** Takes the feed, reads some, acknowledges some. One that the log went on without gets another name. */
   async #hold(world: WorldClient, random: Random): Promise<void> {
     const feed = `feed ${this.#feed}`
-    const known = this.#feeds.get(feed) ?? { certain: 0, perhaps: 0, holders: 0 }
+    const known = this.#feeds.get(feed) ?? { certain: 0, perhaps: 0, newest: 0 }
     this.#feeds.set(feed, known)
     const holding: Holding = { feed, certain: known.certain, told: [] }
     const before = { perhaps: known.perhaps }
     let isOver = false
     const told = await world.ask(random, async store => {
+      const began = ++this.#steps
       const changes = store.changes({ collection, name: feed, from: 'start', follow: false })
-      let number: number | undefined
+      let held: number | undefined
       let first: string | undefined
       let left = random.pick([3, 20])
       for await (const { position } of changes) {
         if (isOver) return
         const place = placeOf(position)
         this.#take(holding, place)
-        number ??= ++known.holders
+        held ??= ++this.#steps
+        known.newest = Math.max(known.newest, began)
         if (random.chance(0.3))
-          await this.#acknowledge(known, number, place, () => changes.acknowledge(position))
+          await this.#acknowledge(known, held, place, () => changes.acknowledge(position))
         // A late copy of an older one changes nothing.
         first ??= position
         known.perhaps = Math.max(known.perhaps, placeOf(first))
@@ -120,8 +123,9 @@ export class Subscribers implements Workload {
     this.#seen.add(place)
   }
 
-  async #acknowledge(known: Known, number: number, place: Place, call: () => Promise<void>): Promise<void> {
-    const isOld = number < known.holders
+  /** Who held it before another one began to take it, and was told of it, has lost it. */
+  async #acknowledge(known: Known, held: number, place: Place, call: () => Promise<void>): Promise<void> {
+    const isOld = held < known.newest
     known.perhaps = Math.max(known.perhaps, place)
     await call()
     if (isOld) throw new Error(`who had lost a feed acknowledged ${textOf(place)}`)

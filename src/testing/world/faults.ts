@@ -18,6 +18,7 @@ export const worldFaults = [
   'kill',
   'powerLoss',
   'crashInOperation',
+  'crashInInstall',
   'powerLossOfAll',
   'stop',
   'stall',
@@ -78,6 +79,11 @@ export interface FaultyWorld {
   readonly told: (node: number | undefined, what: string) => void
 }
 
+/** The folder of a replica, of which each snapshot that comes in makes a new one. */
+function replicaFolderOf(path: string): string | undefined {
+  return /\/partitions\/([^/]+)/.exec(path)?.[1]
+}
+
 /** All faults of one world. */
 export class Faults {
   readonly #world: FaultyWorld
@@ -119,6 +125,14 @@ export class Faults {
         1 + this.#random.below(this.#random.pick([5, 60])),
         this.#random.pick(['all', 'none', 'any']),
       )
+    },
+    crashInInstall: node => {
+      const known = new Set(node.machine.disk.paths().map(replicaFolderOf))
+      const isNew = (path: string): boolean => {
+        const folder = replicaFolderOf(path)
+        return folder !== undefined && !known.has(folder)
+      }
+      node.crashWhen(isNew, 1 + this.#random.below(60), this.#random.pick(['all', 'none', 'any']))
     },
     powerLossOfAll: () => {
       if (this.#random.chance(0.7)) return

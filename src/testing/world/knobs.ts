@@ -5,7 +5,25 @@ import type { Random } from '../../base/random.js'
 /** Limits of one world: each is drawn, so that each bound is met in some world, also alone. */
 export function drawnLimits(random: Random): Partial<Limits> {
   return {
+    ...drawn(random),
+    ...(random.split('short log').chance(0.4) && shortLog),
     walFileBytesEmbedded: 3 * (limits.walBatchBytesMax + 64 * 1024),
+    snapshotRetryMs: 20,
+    deadlineMs: 4000,
+  }
+}
+
+/** So short that who was away for a second needs a snapshot. */
+const shortLog: Partial<Limits> = {
+  snapshotLogBytesMin: 2000,
+  snapshotLogRatio: 0,
+  retainBytes: 0,
+  pinBytes: 0,
+  trimPauseMs: 1,
+}
+
+function drawn(random: Random): Partial<Limits> {
+  return {
     segmentCutBytes: random.pick([6000, 20_000, 200_000]),
     segmentSyncBytes: random.pick([2000, 20_000]),
     memtableBytesMax: random.pick([500, 4000, 50_000]),
@@ -14,7 +32,6 @@ export function drawnLimits(random: Random): Partial<Limits> {
     snapshotLogBytesMin: random.pick([2000, 20_000, 200_000]),
     snapshotLogRatio: random.pick([0, 0.5]),
     snapshotFrameBytes: random.pick([300, 5000]),
-    snapshotRetryMs: 20,
     retainBytes: random.pick([0, 0, 20_000]),
     pinBytes: random.pick([0, 3000, 1e9]),
     trimPauseMs: random.pick([1, 200]),
@@ -25,6 +42,5 @@ export function drawnLimits(random: Random): Partial<Limits> {
     indexChunkDocuments: random.pick([1, 7, 1000]),
     indexCheckpointBatchesMax: random.pick([2, 20, 1000]),
     sessionIdleMs: random.pick([4000, 20_000, limits.sessionIdleMs]),
-    deadlineMs: 4000,
   }
 }

@@ -11,7 +11,7 @@ export interface WorldOptions {
   readonly seed: string
   /** Simulated milliseconds for which there are faults; 45,000 if not said. */
   readonly faultMs?: number | undefined
-  readonly nodes?: 1 | 3 | 5 | undefined
+  readonly nodes?: 3 | 5 | undefined
   /**
    * Beyond the model: disks lie, and the same bytes rot on all nodes. Data may be lost then, and nodes stay
    * out; demanded is that what is read was written, and that whoever stops says why.
@@ -43,19 +43,22 @@ export interface DrawnOptions {
 
 /** Draws what is not said. Each thing has chance of its own: saying one changes none of the others. */
 export function drawOptions(options: WorldOptions, random: Random, known: readonly string[]): DrawnOptions {
-  const some = <T>(all: readonly T[], stream: string): readonly T[] => {
+  const some = <T>(all: readonly T[], stream: string, shares: readonly number[]): readonly T[] => {
     const own = random.split(stream)
-    const share = own.pick([0.3, 0.6, 1])
+    const share = own.pick(shares)
     const drawn = all.filter(() => own.chance(share))
-    return drawn.length > 0 ? drawn : all
+    return drawn.length > 0 ? drawn : [own.pick(all)]
   }
   const beyond = options.beyond === true
   return {
     faultMs: options.faultMs ?? 45_000,
     nodes: options.nodes ?? random.split('nodes').pick([3, 3, 5]),
     beyond,
-    faults: options.faults ?? [...some(worldFaults, 'faults'), ...(beyond ? faultsBeyond : [])],
-    workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads')),
+    faults: options.faults ?? [
+      ...some(worldFaults, 'faults', [0.15, 0.4, 0.8]),
+      ...(beyond ? faultsBeyond : []),
+    ],
+    workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads', [0.15, 0.3, 0.5])),
     limits: { ...drawnLimits(random.split('limits')), ...options.limits },
     skip: options.skip ?? [],
   }

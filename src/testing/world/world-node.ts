@@ -163,6 +163,11 @@ export class WorldNode {
     this.machine.crashAt(operations, mode)
   }
 
+  /** The same, from the first operation at such a path on. */
+  crashWhen(where: (path: string) => boolean, operations: number, mode: CrashMode): void {
+    if (this.#life !== undefined) this.machine.disk.crashAt(operations, mode, where)
+  }
+
   /** A crash that is still to come comes now. */
   crashIfDue(): void {
     if (this.#crashDue !== undefined) this.crash(this.#crashDue)

@@ -33,7 +33,7 @@ export function saidBy(values: SaidValues): Said {
   const said: { -readonly [Name in keyof Said]: Said[Name] } = {}
   if (values.nodes !== undefined) {
     const nodes = numberOf(values.nodes)
-    if (nodes !== 1 && nodes !== 3 && nodes !== 5) throw new RangeError(`--nodes is 1, 3 or 5, not ${nodes}`)
+    if (nodes !== 3 && nodes !== 5) throw new RangeError(`--nodes is 3 or 5, not ${nodes}`)
     said.nodes = nodes
   }
   if (values['fault-ms'] !== undefined) said.faultMs = numberOf(values['fault-ms'])

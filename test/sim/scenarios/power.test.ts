@@ -1,5 +1,5 @@
 /**
- * Power that goes at all nodes at once, and bits that turn in the files of a minority. `TIMES` and `SEED` come
+ * Power that goes at all nodes at once, and bits that turn in a minority's files. `TIMES` and `SEED` come
  * from the environment: 30 in `npm test`, 1,000 and more in campaigns.
  */
 import t from 'tap'

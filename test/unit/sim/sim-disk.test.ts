@@ -331,6 +331,26 @@ t.test('operations are counted, and after a crash none settles', async t => {
   }
 })
 
+t.test(
+  'a crash that is due at a path counts from the first operation there, or is off when it is calm',
+  async t => {
+    const clock = new SimClock()
+    const disk = new SimDisk({ clock, random: new Random(seed), latency: 'none' })
+    await clock.run(async () => {
+      await disk.makeFolder('d')
+      disk.crashAt(1, 'all', path => path.startsWith('d/calm'))
+      disk.calm()
+      await made(disk, 'd/calm', 1)
+      disk.crashAt(2, 'all', path => path.startsWith('d/new'))
+      await made(disk, 'd/old', 1)
+      t.notOk(disk.dead)
+      void disk.open('d/new', { create: true }).then(file => file.write([sector(1)], 0))
+      await disk.crashed
+      t.ok(disk.dead, 'at the second one')
+    })
+  },
+)
+
 t.test('bits flip and bytes are put there from outside', async t => {
   const clock = new SimClock()
   const disk = new SimDisk({ clock, random: new Random(seed) })

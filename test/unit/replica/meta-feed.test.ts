@@ -1,0 +1,146 @@
+/** Where meta's log is gone behind the cursor, its state says the same to the data partition. */
+import t from 'tap'
+import { type Entry, entryKinds, sealEntry } from '../../../src/base/entry.js'
+import { logTruncated, SillokError } from '../../../src/base/errors.js'
+import type { LogIndex, SessionId } from '../../../src/base/ids.js'
+import { encodeFacts } from '../../../src/codec/facts.js'
+import type { RowKey } from '../../../src/codec/row.js'
+import type { MetaFeed as MetaFeedCommand } from '../../../src/machine/command.js'
+import { openedKey, openedPrefix, registeredKey, schemaPrefix } from '../../../src/machine/keys.js'
+import { MetaFeed } from '../../../src/replica/meta-feed.js'
+import type { Partition } from '../../../src/replica/partition.js'
+
+const soon = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+function emptyEntry(index: LogIndex): Entry {
+  return sealEntry(encodeFacts(0, []), { partition: 0, index, term: 1, kind: entryKinds.facts })
+}
+
+/** A meta whose log begins behind what the partition has, and a partition that takes what it is told. */
+class Trimmed {
+  readonly schemas = new Map<RowKey, Buffer>()
+  readonly registered = new Set<SessionId>()
+  readonly opened = new Set<SessionId>()
+  readonly taken: MetaFeedCommand[] = []
+  readonly reads: LogIndex[] = []
+  refusal: SillokError | undefined
+  firstIndex: LogIndex
+  readonly meta: { applied: LogIndex; readonly state: object }
+  readonly feed: MetaFeed
+
+  constructor({
+    applied,
+    cursor,
+    firstIndex = applied + 1,
+  }: Record<'applied' | 'cursor', number> & { firstIndex?: number }) {
+    this.firstIndex = firstIndex
+    const value = Buffer.alloc(6)
+    value.writeUIntLE(cursor, 0, 6)
+    this.meta = {
+      applied,
+      state: {
+        partitionRows: () => [...this.schemas].map(([key, bytes]) => [key, { value: bytes }]),
+        lookup: (key: RowKey) => ([...this.registered].some(id => registeredKey(id) === key) ? {} : null),
+      },
+    }
+    const target = {
+      leads: true,
+      replica: { term: 1 },
+      readable: async () => {},
+      state: {
+        lookup: () => ({ value }),
+        partitionRows: (prefix: RowKey) =>
+          prefix === openedPrefix ? [...this.opened].map(id => [openedKey(id), {}]) : [],
+      },
+      call: async (command: MetaFeedCommand) => {
+        if (this.refusal !== undefined) throw this.refusal
+        this.taken.push(command)
+        for (const id of command.ended) this.opened.delete(id)
+      },
+    }
+    this.feed = new MetaFeed({
+      meta: this.meta as unknown as Partition,
+      target: target as unknown as Partition,
+      read: async function* (this: Trimmed, from: LogIndex) {
+        this.reads.push(from)
+        if (from < this.firstIndex) throw logTruncated(from, this.firstIndex)
+        yield [emptyEntry(this.meta.applied)]
+      }.bind(this),
+    })
+  }
+
+  open(count: number): void {
+    for (let id = 1; id <= count; id++) this.opened.add(id)
+  }
+}
+
+t.test('all schemas of now, and the ends of sessions that meta does not know any more', async t => {
+  const trimmed = new Trimmed({ applied: 30, cursor: 4 })
+  trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
+  trimmed.schemas.set(`${schemaPrefix}b`, Buffer.from('b'))
+  trimmed.open(5)
+  for (const id of [2, 4, 9]) trimmed.registered.add(id)
+  await trimmed.feed.through(30)
+  t.strictSame(trimmed.reads, [5], 'the log is asked first')
+  const schemas = [...trimmed.schemas]
+  t.strictSame(trimmed.taken, [{ type: 'metaFeed', through: 30, schemas, ended: [1, 3, 5] }])
+  trimmed.feed.remind()
+  await soon()
+  t.equal(trimmed.taken.length, 1, 'once')
+})
+
+t.test(
+  'many ends come in commands of few, each further than the one before, schemas with the last',
+  async t => {
+    const trimmed = new Trimmed({ applied: 1000, cursor: 4 })
+    trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
+    trimmed.open(300)
+    await trimmed.feed.through(1000)
+    t.strictSame(
+      trimmed.taken.map(({ through }) => through),
+      [996, 997, 998, 999, 1000],
+    )
+    t.ok(trimmed.taken.every(({ ended }) => ended.length <= 64))
+    t.equal(new Set(trimmed.taken.flatMap(({ ended }) => ended)).size, 300)
+    t.strictSame(
+      trimmed.taken.map(({ schemas }) => schemas.length),
+      [0, 0, 0, 0, 1],
+    )
+  },
+)
+
+t.test('there are never more commands than entries to pass', async t => {
+  const trimmed = new Trimmed({ applied: 6, cursor: 4 })
+  trimmed.open(300)
+  await trimmed.feed.through(6)
+  t.strictSame(
+    trimmed.taken.map(({ through }) => through),
+    [5, 6],
+  )
+  t.equal(trimmed.opened.size, 0)
+})
+
+t.test('what the partition refused in the middle is brought when it is reminded', async t => {
+  const trimmed = new Trimmed({ applied: 1000, cursor: 4 })
+  trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
+  trimmed.open(100)
+  trimmed.refusal = new SillokError('DISK_FULL', 'no space left')
+  trimmed.feed.notify()
+  await soon()
+  t.strictSame(trimmed.taken, [])
+  trimmed.refusal = undefined
+  trimmed.feed.remind()
+  await soon()
+  t.equal(trimmed.opened.size, 0)
+  t.equal(trimmed.taken.at(-1)?.through, 1000)
+  t.equal(trimmed.taken.at(-1)?.schemas.length, 1)
+})
+
+t.test('after the state comes the log again', async t => {
+  const trimmed = new Trimmed({ applied: 30, cursor: 4 })
+  await trimmed.feed.through(30)
+  trimmed.meta.applied = 35
+  await trimmed.feed.through(35)
+  t.strictSame(trimmed.reads, [5, 31])
+  t.equal(trimmed.taken.length, 1, 'an entry that concerns nobody here is passed over')
+})

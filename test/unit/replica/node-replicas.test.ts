@@ -1,0 +1,150 @@
+/** Which replicas a node holds is durable before anybody hears of one, and no id is ever given twice. */
+import t from 'tap'
+import { limits } from '../../../src/base/limits.js'
+import { Random } from '../../../src/base/random.js'
+import type { Founders } from '../../../src/replica/host-options.js'
+import { closeReplica, NodeReplicas } from '../../../src/replica/node-replicas.js'
+import type { Retentions } from '../../../src/replica/retentions.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { Wal } from '../../../src/wal/wal.js'
+
+const seed = process.env['SEED'] ?? String(Date.now())
+t.comment(`SEED=${seed}`)
+
+/** The replicas of one node, life after life. */
+class Node {
+  readonly clock = new SimClock()
+  readonly machine = new SimMachine({ clock: this.clock, random: new Random(seed) })
+  readonly failures: unknown[] = []
+  #wal: Wal | undefined
+
+  async open(founders?: Founders): Promise<NodeReplicas> {
+    const env = this.machine.restart()
+    await env.disk.makeFolder('node/partitions')
+    const wal = await Wal.open({
+      disk: env.disk,
+      clock: env.clock,
+      random: env.random.split('wal'),
+      folder: 'node/wal',
+      fileBytes: limits.walFileBytesEmbedded,
+    })
+    this.#wal = wal
+    const replicas = new NodeReplicas({
+      env,
+      folder: 'node/partitions',
+      limits,
+      switchboard: () => undefined,
+      isMember: true,
+      openSession: async () => {},
+      applied: () => {},
+      rebuilt: () => {},
+      unreadable: () => {},
+      alarmed: () => {},
+      moving: async () => {},
+      moved: async () => {},
+      failed: error => this.failures.push(error),
+    })
+    const retentions = { enter: () => {}, leave: async () => {} } as unknown as Retentions
+    await replicas.open({ wal, clusterEpoch: 0, retentions }, founders)
+    return replicas
+  }
+
+  async close(replicas: NodeReplicas): Promise<void> {
+    await replicas.settle()
+    for (const { opened } of replicas.here)
+      await closeReplica(opened, false, async task => void (await task()))
+    await this.#wal?.close()
+  }
+}
+
+function held(replicas: NodeReplicas): readonly (readonly [number, number])[] {
+  return replicas.here.map(({ id, opened }) => [id, opened.replicaId])
+}
+
+const placement = { partition: 1, replica: 7, voters: [1, 2, 3], cutBytes: 6000 }
+
+t.test('a founder holds its replicas from the first start on; nobody else holds any', async t => {
+  const [founder, other] = [new Node(), new Node()]
+  await founder.clock.run(async () => {
+    const replicas = await founder.open({ replica: 1, voters: [1, 2, 3] })
+    t.strictSame(held(replicas), [
+      [0, 1],
+      [1, 1],
+    ])
+    t.ok(replicas.areAllHere)
+    founder.machine.crash('none')
+    t.strictSame(held(await founder.open()).length, 2, 'its log says so, whatever it is told later')
+    founder.machine.crash('none')
+    const again = await founder.open({ replica: 9, voters: [9] })
+    t.strictSame(held(again)[0], [0, 1], 'and no other founding counts')
+  })
+  await other.clock.run(async () => {
+    const replicas = await other.open()
+    t.strictSame(held(replicas), [])
+    t.equal(replicas.areAllHere, false)
+    t.equal(replicas.of(1).isHere, false)
+  })
+})
+
+t.test('a replica that is placed is durable, follows nobody yet, and has no vote', async t => {
+  const node = new Node()
+  await node.clock.run(async () => {
+    const replicas = await node.open()
+    await replicas.place(placement)
+    node.machine.crash('none')
+    const after = await node.open()
+    t.strictSame(held(after), [[1, 7]])
+    t.strictSame(after.of(1).replica.group().configuration.voters, [1, 2, 3])
+    for (let tick = 0; tick < 100; tick++) after.of(1).replica.tick()
+    const { role, term } = after.of(1).replica.group()
+    t.strictSame([role, term], ['follower', 0])
+    t.equal(after.of(1).opened.cutBytes, 6000)
+  })
+})
+
+t.test('the same placement again changes nothing, another one is refused', async t => {
+  const node = new Node()
+  await node.clock.run(async () => {
+    const replicas = await node.open()
+    await replicas.place(placement)
+    const { opened } = replicas.of(1)
+    await replicas.place(placement)
+    t.equal(replicas.of(1).opened, opened)
+    await t.rejects(replicas.place({ ...placement, replica: 8 }), { code: 'INVALID', outcome: 'not-applied' })
+    await replicas.place({ ...placement, partition: 0 })
+    t.ok(replicas.areAllHere)
+    await node.close(replicas)
+  })
+  t.strictSame(node.failures, [])
+})
+
+t.test('a placement that is cut short at any operation is there whole or not at all', async t => {
+  const whole = new Node()
+  let operations = 0
+  await whole.clock.run(async () => {
+    const replicas = await whole.open()
+    const before = whole.machine.disk.operations
+    await replicas.place(placement)
+    operations = whole.machine.disk.operations - before
+  })
+  t.ok(operations > 3)
+  const found = new Set<string>()
+  for (let operation = 1; operation <= operations; operation++) {
+    for (const mode of ['all', 'none', 'any'] as const) {
+      const node = new Node()
+      await node.clock.run(async () => {
+        const replicas = await node.open()
+        node.machine.crashAt(operation, mode)
+        const { crashed } = node.machine.disk
+        await Promise.race([replicas.place(placement), crashed])
+        node.machine.crash(mode)
+        const after = await node.open()
+        found.add(JSON.stringify(held(after)))
+        await after.place(placement)
+        if (held(after).join() !== '1,7') t.fail(`after operation ${operation}: ${held(after)}`)
+      })
+    }
+  }
+  t.strictSame([...found].sort(), ['[[1,7]]', '[]'])
+})
