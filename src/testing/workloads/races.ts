@@ -24,18 +24,21 @@ interface Known {
   readonly writes: [upon: number, made: number][]
 }
 
-/** So many documents, under so many clients. */
+/** How long the same documents are raced for. */
+const roundNs = 2e9
+
+/** So many documents at a time, under so many clients. */
 export class Races implements Workload {
   readonly name = 'races'
   readonly clients: number
-  readonly #known: ReadonlyMap<string, Known>
+  readonly #keys: number
+  readonly #known = new Map<string, Known>()
   #values = 0
   #looks = 0
 
   constructor({ keys = 2, clients = 4 } = {}) {
     this.clients = clients
-    const names = Array.from({ length: keys }, (_, number) => `d${number}`)
-    this.#known = new Map(names.map(name => [name, { newest: 0, values: new Map(), refused: new Set(), versions: new Set(), writes: [] }]))
+    this.#keys = keys
   }
 
   define(store: Store): Promise<void> {
@@ -45,7 +48,7 @@ export class Races implements Workload {
   async client(world: WorldClient, _: number, random: Random): Promise<void> {
     while (!world.isOver()) {
       await world.pause(random.below(600))
-      const key = random.pick([...this.#known.keys()])
+      const key = `d${Math.floor(world.nowNs() / roundNs)}.${random.below(this.#keys)}`
       let ifVersion = await this.#look(world, key, random)
       for (let tries = random.below(4); tries > 0 && ifVersion !== undefined; tries--) {
         await this.#race(world, key, ifVersion, random)
@@ -59,7 +62,8 @@ export class Races implements Workload {
       const { newest, versions, writes } = known
       for (const [upon, made] of writes) {
         const between = [...versions].find(version => upon < version && version < made)
-        if (between !== undefined) throw new Error(`${key}: ${made} was written upon ${upon}, over ${between}`)
+        if (between !== undefined)
+          throw new Error(`${key}: ${made} was written upon ${upon}, over ${between}`)
       }
       const found = await store.collection<Document>(collection).getVersioned(key)
       this.#told(key, newest, found?.version ?? 0, found?.document.value)
@@ -119,8 +123,14 @@ export class Races implements Workload {
   }
 
   #of(key: string): Known {
-    const known = this.#known.get(key)
-    if (known === undefined) throw new Error(`no document ${key}`)
+    const known = this.#known.get(key) ?? {
+      newest: 0,
+      values: new Map(),
+      refused: new Set(),
+      versions: new Set(),
+      writes: [],
+    }
+    this.#known.set(key, known)
     return known
   }
 }
