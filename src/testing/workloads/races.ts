@@ -1,7 +1,7 @@
 /**
  * Clients that race for a few documents, each write on condition of a version, and look again at once, at any
  * node: whoever is told of a version, also by a refusal, is told of no older one after that, a version has
- * one value, and what was refused is not there.
+ * one value, what was refused is not there, and nothing came between a version and the write upon it.
  */
 import type { Random } from '../../base/random.js'
 import type { Store } from '../../store/store.js'
@@ -18,20 +18,27 @@ interface Known {
   readonly values: Map<number, number>
   /** Values that were not written, as was told. */
   readonly refused: Set<number>
+  /** Versions that were told. */
+  readonly versions: Set<number>
+  /** Writes that were acknowledged: upon which version, and the one that they made. */
+  readonly writes: [upon: number, made: number][]
 }
 
-/** So many documents, under so many clients. */
+/** How long the same documents are raced for. */
+const roundNs = 2e9
+
+/** So many documents at a time, under so many clients. */
 export class Races implements Workload {
   readonly name = 'races'
   readonly clients: number
-  readonly #known: ReadonlyMap<string, Known>
+  readonly #keys: number
+  readonly #known = new Map<string, Known>()
   #values = 0
   #looks = 0
 
   constructor({ keys = 2, clients = 4 } = {}) {
     this.clients = clients
-    const names = Array.from({ length: keys }, (_, number) => `d${number}`)
-    this.#known = new Map(names.map(name => [name, { newest: 0, values: new Map(), refused: new Set() }]))
+    this.#keys = keys
   }
 
   define(store: Store): Promise<void> {
@@ -41,7 +48,7 @@ export class Races implements Workload {
   async client(world: WorldClient, _: number, random: Random): Promise<void> {
     while (!world.isOver()) {
       await world.pause(random.below(600))
-      const key = random.pick([...this.#known.keys()])
+      const key = `d${Math.floor(world.nowNs() / roundNs)}.${random.below(this.#keys)}`
       let ifVersion = await this.#look(world, key, random)
       for (let tries = random.below(4); tries > 0 && ifVersion !== undefined; tries--) {
         await this.#race(world, key, ifVersion, random)
@@ -52,7 +59,12 @@ export class Races implements Workload {
 
   async check(store: Store): Promise<number> {
     for (const [key, known] of this.#known) {
-      const { newest } = known
+      const { newest, versions, writes } = known
+      for (const [upon, made] of writes) {
+        const between = [...versions].find(version => upon < version && version < made)
+        if (between !== undefined)
+          throw new Error(`${key}: ${made} was written upon ${upon}, over ${between}`)
+      }
       const found = await store.collection<Document>(collection).getVersioned(key)
       this.#told(key, newest, found?.version ?? 0, found?.document.value)
     }
@@ -77,7 +89,10 @@ export class Races implements Workload {
         ? store.collection(collection).insert({ id: key, value })
         : store.collection(collection).put({ id: key, value }, { ifVersion }),
     )
-    if (told.how === 'answered') this.#told(key, newest, told.value.version, value)
+    if (told.how === 'answered') {
+      this.#told(key, newest, told.value.version, value)
+      this.#of(key).writes.push([ifVersion, told.value.version])
+    }
     if (told.how !== 'refused' || told.error.outcome !== 'not-applied') return
     this.#refused(key, value)
     if (!isRefused(told, 'CONFLICT') && !isRefused(told, 'EXISTS')) return
@@ -99,6 +114,7 @@ export class Races implements Workload {
     this.#looks += 1
     if (version < before) throw new Error(`${key} has the version ${version}, and ${before} was told before`)
     known.newest = Math.max(known.newest, version)
+    known.versions.add(version)
     if (value === undefined) return
     if (known.refused.has(value)) throw new Error(`${key} has the value ${value}, which was refused`)
     const other = known.values.get(version) ?? value
@@ -107,8 +123,14 @@ export class Races implements Workload {
   }
 
   #of(key: string): Known {
-    const known = this.#known.get(key)
-    if (known === undefined) throw new Error(`no document ${key}`)
+    const known = this.#known.get(key) ?? {
+      newest: 0,
+      values: new Map(),
+      refused: new Set(),
+      versions: new Set(),
+      writes: [],
+    }
+    this.#known.set(key, known)
     return known
   }
 }

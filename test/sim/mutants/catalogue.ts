@@ -45,7 +45,7 @@ export const mutants: readonly Mutant[] = onceEach([
   ...aimed({ workloads: ['races'], faults: [...leaders, ...cables] }, answerMutants),
   ...aimed({ workloads: ['races', 'transfers'], faults: [...leaders, ...cables] }, readMutants),
   ...aimed({ workloads: ['sessions', 'outcomes'], faults: [...leaders, ...cables] }, againMutants),
-  ...aimed({ workloads: ['sign-ups', 'transfers', 'registers'] }, writeMutants),
+  ...aimed({ workloads: ['sign-ups', 'transfers', 'races'] }, writeMutants),
   ...aimed({ workloads: ['sessions', 'imports'], faults: [...leaders, 'wallJump', 'cut'] }, sessionMutants),
   ...aimed({ workloads: ['counters', 'outcomes'], faults: [...leaders, ...cables] }, requestMutants),
   ...aimed({ workloads: ['races', 'imports'], faults: groups }, groupMutants),
