@@ -16,7 +16,7 @@ export function drawnLimits(random: Random): Partial<Limits> {
 /** So short that who was away for a second needs a snapshot. */
 const shortLog: Partial<Limits> = {
   snapshotLogBytesMin: 2000,
-  snapshotLogRatio: 0,
+  snapshotLogRatio: 0.1,
   retainBytes: 0,
   pinBytes: 0,
   trimPauseMs: 1,
@@ -30,7 +30,7 @@ function drawn(random: Random): Partial<Limits> {
     checkpointEntriesMax: random.pick([20, 100, 2000]),
     checkpointPauseMs: random.pick([1, 50, 1000]),
     snapshotLogBytesMin: random.pick([2000, 20_000, 200_000]),
-    snapshotLogRatio: random.pick([0, 0.5]),
+    snapshotLogRatio: random.pick([0.1, 0.5]),
     snapshotFrameBytes: random.pick([300, 5000]),
     retainBytes: random.pick([0, 0, 20_000]),
     pinBytes: random.pick([0, 3000, 1e9]),

@@ -38,6 +38,8 @@ export interface DrawnOptions {
   readonly faults: readonly WorldFault[]
   readonly workloads: readonly string[]
   readonly limits: Partial<Limits>
+  /** Clients pause that many times as long as their workloads say. */
+  readonly leisure: number
   readonly skip: readonly number[]
 }
 
@@ -58,8 +60,9 @@ export function drawOptions(options: WorldOptions, random: Random, known: readon
       ...some(worldFaults, 'faults', [0.15, 0.4, 0.8]),
       ...(beyond ? faultsBeyond : []),
     ],
-    workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads', [0.15, 0.3, 0.5])),
+    workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads', [0.1, 0.2, 0.4])),
     limits: { ...drawnLimits(random.split('limits')), ...options.limits },
+    leisure: random.split('leisure').pick([1, 1, 4]),
     skip: options.skip ?? [],
   }
 }

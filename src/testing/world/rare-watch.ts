@@ -14,6 +14,9 @@ import type { WorldCounts } from './report.js'
 import { tapNetwork } from './tapped-network.js'
 import { type LifeObserver, type NodeState, nodeFolder, type WorldNode } from './world-node.js'
 
+/** What a store says of itself costs more than a look: it is asked at each fifth one. */
+const statusEach = 5
+
 /** One world, from outside. */
 export class RareWatch {
   readonly #reached = new Reached()
@@ -28,6 +31,7 @@ export class RareWatch {
   #now: Set<RareState> | undefined
   #expired = 0
   #unknown = 0
+  #looks = 0
 
   constructor({ nodes, faults }: { readonly nodes: number; readonly faults: FaultCounts }) {
     this.#nodes = nodes
@@ -66,6 +70,10 @@ export class RareWatch {
       return here.map(({ id: partition, opened }) => ({ node, partition, opened, isHeld }))
     })
     this.#replicas.look(sighted)
+    if (this.#looks++ % statusEach === 0) this.#statuses(up)
+  }
+
+  #statuses(up: readonly WorldNode[]): void {
     for (const { store, host } of up) {
       if (store === undefined || host === undefined) continue
       const { wal, indexes } = store.status()

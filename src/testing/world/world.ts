@@ -287,7 +287,7 @@ export class World {
     const world: WorldClient = {
       nowNs: () => Math.round(this.#clock.monotonicMs() * 1e6),
       isOver: () => !this.#isFaulty,
-      pause: ms => this.#pause(ms),
+      pause: ms => this.#pause(ms * this.options.leisure),
       ask: (random, call) => this.#ask(random, call),
     }
     const name = `${workload.name} ${number}`

@@ -11,6 +11,7 @@ const drawn = {
   faults: ['kill', 'cut', 'wipe', 'storm', 'flap'],
   workloads: ['registers', 'counters', 'imports'],
   limits: { segmentCutBytes: 6000, retainBytes: 0 },
+  leisure: 1,
   skip: [],
   beyond: false,
 } as const
