@@ -26,8 +26,8 @@ const nextTurn = globalThis.setImmediate
 const quietTurnsMax = 3
 
 /**
- * So many turns are asked for at once while there is something to fire: after each of them promises go on, but
- * the loop looks for real events only once, which would cost more than an event of the world.
+ * So many turns are asked for at once while there is something to fire: promises go on after each of them,
+ * but the loop looks only once for real events, which would cost more than an event of the world.
  */
 const turnsAtOnce = 64
 

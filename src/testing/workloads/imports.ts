@@ -3,6 +3,7 @@
  * the session says, and each row is inserted once.
  */
 import { isSillokError } from '../../base/errors.js'
+import { limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
 import type { Session } from '../../store/session.js'
 import type { Store } from '../../store/store.js'
@@ -25,6 +26,7 @@ export function imports({ clients = 2 } = {}): Workload {
       await world.pause(random.below(200))
       const batch = Array.from({ length: 1 + random.below(window) }, (_, at) => row + at)
       await Promise.all(batch.map(one => insert(session, number, one)))
+      if (random.chance(0.05)) await insertBeyond(session, number, row + limits.sessionWindow)
       row += batch.length
       done.set(number, Math.max(done.get(number) ?? 0, row - 1))
       release(session, row - 1, random)
@@ -52,12 +54,16 @@ export function imports({ clients = 2 } = {}): Workload {
           count += 1
         }
       }
+      for (let number = 0; number < clients; number++) {
+        if ((await store.collection(collection).get(rowKey(number, 'beyond'))) !== undefined)
+          throw new Error(`a row beyond the window of import ${number} was refused and is there`)
+      }
       return count
     },
   }
 }
 
-function rowKey(number: number, row: number): string {
+function rowKey(number: number, row: number | string): string {
   return `${number}.${row}`
 }
 
@@ -75,6 +81,22 @@ async function insert(session: Session, number: number, row: number): Promise<vo
     if (isSillokError(error, 'EXISTS')) throw new Error(`row ${row} of import ${number} was executed twice`)
     throw error
   }
+}
+
+/** No session keeps so many answers: it is refused, whatever became of the rows before. */
+async function insertBeyond(session: Session, number: number, row: number): Promise<void> {
+  const document = { id: rowKey(number, 'beyond') }
+  await session
+    .collection(collection)
+    .insert(document, { sequence: row })
+    .then(
+      () => {
+        throw new Error(`row ${row} of import ${number} is beyond the window and was taken`)
+      },
+      (error: unknown) => {
+        if (!isSillokError(error, 'WINDOW_FULL')) throw error
+      },
+    )
 }
 
 /** Not always: a session that lags behind is resumed further back. */

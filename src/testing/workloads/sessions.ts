@@ -46,8 +46,12 @@ export class Sessions implements Workload {
       await world.ask(random, async store => {
         const session = await store.session(name === undefined ? {} : { name })
         for (let rounds = 1 + random.below(random.pick([5, 20])); rounds > 0 && !world.isOver(); rounds--) {
-          await world.pause(random.below(400))
-          await this.#write(session, name, random)
+          await world.pause(random.below(random.chance(0.1) ? 6000 : 400))
+          const goesOn = random.chance(0.7)
+          await this.#write(session, name, random).catch((error: unknown) => {
+            const isOver = !isSillokError(error) || error.retry === 'never'
+            if (isOver || !goesOn) throw error
+          })
         }
         if (name === undefined) await session.close()
       })

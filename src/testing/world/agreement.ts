@@ -1,5 +1,6 @@
 /** What all replicas of a group that came together must have alike: log, sealed segments, group, state. */
 import { assert, must } from '../../base/assert.js'
+import { isSillokError } from '../../base/errors.js'
 import type { LogIndex } from '../../base/ids.js'
 import { encodeMembership } from '../../replica/memberships.js'
 import type { OpenedReplica } from '../../replica/open-replica.js'
@@ -27,18 +28,30 @@ function compareStates(opened: readonly OpenedReplica[]): void {
   for (const one of rest) assert(one.equals(must(digests, 'digests')), 'two states differ')
 }
 
-/** Sealed segments of the same entries are the same files. */
-function compareSegments(opened: readonly OpenedReplica[]): void {
-  const seen = new Map<LogIndex, { readonly lastIndex: LogIndex; readonly sha256: Buffer }>()
-  for (const { segments } of opened) {
-    for (const segment of segments.sealed) {
-      const other = seen.get(segment.firstIndex)
-      seen.set(segment.firstIndex, segment)
-      const isSame =
-        other === undefined || (other.lastIndex === segment.lastIndex && other.sha256.equals(segment.sha256))
-      assert(isSame, () => `two segments from entry ${segment.firstIndex} differ`)
-    }
+/** Reads all that it holds. False if that is damaged, which only one whose files rot may be. */
+export async function isIntact({ segments, state }: OpenedReplica, hasRot: boolean): Promise<boolean> {
+  try {
+    await state.scrub()
+    await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
+    return true
+  } catch (error) {
+    if (!isSillokError(error, 'DAMAGED') || !hasRot) throw error
+    return false
   }
+}
+
+/** Sealed segments that have an entry in common are the same files: all cut the log at the same entries. */
+function compareSegments(opened: readonly OpenedReplica[]): void {
+  const all = opened.flatMap(({ segments }) => segments.sealed).sort((a, b) => a.firstIndex - b.firstIndex)
+  all.forEach((segment, at) => {
+    const before = all[at - 1]
+    if (before === undefined || before.lastIndex < segment.firstIndex) return
+    const isSame = before.firstIndex === segment.firstIndex && before.lastIndex === segment.lastIndex
+    assert(isSame && before.sha256.equals(segment.sha256), () => {
+      const [one, other] = [before, segment].map(({ firstIndex, lastIndex }) => `${firstIndex}-${lastIndex}`)
+      return `the segments ${one} and ${other} of two replicas differ`
+    })
+  })
 }
 
 /** The log from that entry through the other one. */

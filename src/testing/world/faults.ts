@@ -106,6 +106,18 @@ export class Faults {
     this.#acts[fault](node)
   }
 
+  /** Soon after a strike, while it is still being dealt with, a leader dies too. */
+  aftershock(random: Random): void {
+    const { leader, after, told } = this.#world
+    const mode = random.pick(['all', 'none', 'any'] as const)
+    after(random.below(random.pick([10, 200])), () => {
+      const node = leader(random)
+      if (node === undefined) return
+      told(node.node, 'aftershock')
+      node.crash(mode)
+    })
+  }
+
   /** Everything that lasts ends; clocks that are wrong stay so. */
   calm(): void {
     const { nodes, cables } = this.#world
@@ -191,15 +203,12 @@ export class Faults {
     wipe: () => this.#world.replace(this.#random.pick(this.#world.victims)),
     rotAtRest: () => this.#rotAtRest(this.#random.pick(this.#world.victims)),
     rot: () => this.#rot(this.#random.pick(this.#world.victims)),
-    storeValue: () => {
-      const { machine } = this.#random.pick(this.#world.victims)
-      machine.keyValue.flipAny(this.#random)
-    },
+    storeValue: () => this.#random.pick(this.#world.victims).flip(this.#random),
     storeCompaction: ({ machine }) => machine.keyValue.loseCompactions(),
     lostSync: ({ machine }) => machine.disk.arrange('lost-sync', { times: 3 }),
     misdirectedWrite: ({ machine }) => machine.disk.arrange('misdirected-write'),
-    rotInLog: ({ machine }) => {
-      machine.disk.rotAny(this.#random, path => path.startsWith(`${nodeFolder}/wal/`))
+    rotInLog: node => {
+      node.rot(this.#random, path => path.startsWith(`${nodeFolder}/wal/`))
     },
     storeRow: ({ machine }) => void machine.keyValue.dropAny(this.#random),
     cut: node => this.#cut(node, this.#other(node)),
@@ -242,12 +251,9 @@ export class Faults {
   }
 
   /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */
-  #rot({ node, machine }: WorldNode): void {
+  #rot(node: WorldNode): void {
     const isThere = (path: string): boolean => path.startsWith(`${nodeFolder}/partitions/`)
-    const path = machine.disk.rotAny(this.#random, isThere)
-    if (path === undefined) return
-    this.#world.told(node, `a bit of ${path} turned`)
-    machine.disk.evict(isThere)
+    if (node.rot(this.#random, isThere) !== undefined) node.machine.disk.evict(isThere)
   }
 
   #ms(most: readonly number[]): number {
@@ -284,8 +290,7 @@ export class Faults {
     const random = this.#random
     node.stop(() => {
       const where = random.pick(['wal/', 'partitions/', ''])
-      const path = node.machine.disk.rotAny(random, one => one.startsWith(`${nodeFolder}/${where}`))
-      this.#world.told(node.node, `a bit of ${path} turned`)
+      node.rot(random, path => path.startsWith(`${nodeFolder}/${where}`))
     })
   }
 }

@@ -9,7 +9,7 @@ export function drawnLimits(random: Random): Partial<Limits> {
     ...(random.split('short log').chance(0.4) && shortLog),
     walFileBytesEmbedded: 3 * (limits.walBatchBytesMax + 64 * 1024),
     snapshotRetryMs: 20,
-    deadlineMs: 4000,
+    deadlineMs: random.split('deadline').pick([4000, 4000, 15_000]),
   }
 }
 

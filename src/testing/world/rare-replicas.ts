@@ -135,10 +135,9 @@ export class RareReplicas {
       this.#mark('crash-during-installation')
       return
     }
-    const { role, lastIndex, commit, transferee, recovering, members, configuration } = replica.group()
+    const { role, lastIndex, commit, transferee, members, configuration } = replica.group()
     const leads = role === 'leader'
     if (role === 'candidate' || role === 'preCandidate') this.#mark('candidate-dies')
-    if (recovering) this.#mark('crash-while-recovering')
     const pending = [...(this.#groups.get(replica.partition)?.pending ?? [])]
     if (pending.some(([index, { term }]) => index > commit && opened.log.term(index) === term))
       this.#mark(leads ? 'leader-dies-with-pending-change' : 'follower-dies-with-pending-change')
@@ -170,7 +169,6 @@ export class RareReplicas {
     const before = this.#before.get(opened)
     this.#before.set(opened, status)
     this.#snapshot(seen, before)
-    if (status.recovering) this.#mark('recovering')
     if (status.lastIndex - status.commit >= longTail) this.#mark('long-uncommitted-log')
     if (opened.segments.firstIndex > 1) this.#mark('log-is-trimmed')
     const { configuration, role } = status
@@ -189,7 +187,6 @@ export class RareReplicas {
 
   /** From one look to the next one of the same life. */
   #went(opened: OpenedReplica, before: RaftStatus, now: RaftStatus): void {
-    if (before.recovering && !now.recovering) this.#mark('recovered')
     if (before.role !== 'leader') return
     const sends = before.members.some(({ pendingSnapshot }) => pendingSnapshot > 0)
     if (now.role !== 'leader') {

@@ -36,7 +36,6 @@ export const rareStates = {
   'log-goes-under-an-index': 'an index has not yet taken an entry that the log no longer has',
   'log-is-rotated': 'a process begins on a write-ahead log of several files: the later ones restate',
   'log-files-are-reused': 'the first file of the write-ahead log is gone when a process begins',
-  'ring-full': 'appends wait until the oldest file of the write-ahead log is given up',
   'leader-with-full-disk': 'the disk of a leader is full',
   'long-uncommitted-log': 'a replica holds 20 entries that are not committed',
 
@@ -75,9 +74,6 @@ export const rareStates = {
   'two-crashes-in-opening': 'two processes in a row do',
   'crash-in-closing': 'a process dies while it closes',
   'state-made-anew': 'rows are made again from a snapshot and the log',
-  recovering: 'a replica takes part that may have lost what it acknowledged: it may not vote',
-  recovered: 'it may vote again',
-  'crash-while-recovering': 'it dies before',
   'majority-down': 'no majority of the nodes is up',
   'all-down': 'no node is up',
 

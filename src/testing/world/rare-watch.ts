@@ -77,7 +77,6 @@ export class RareWatch {
     for (const { store, host } of up) {
       if (store === undefined || host === undefined) continue
       const { wal, indexes } = store.status()
-      if (wal?.ringFull === true) this.#mark('ring-full')
       if (wal?.full === true && (host.data.leads || host.meta.leads)) this.#mark('leader-with-full-disk')
       const begin = host.data.isHere ? host.data.opened.segments.firstIndex : 0
       if (indexes.some(({ position }) => position + 1 < begin)) this.#mark('log-goes-under-an-index')

@@ -78,3 +78,10 @@ export class WorldFailure extends Error {
     return this.broken.timeline
   }
 }
+
+/** Where it was thrown, and what made that. */
+export function stackOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return ''
+  const inner = stackOf(cause.cause)
+  return inner === '' ? (cause.stack ?? '') : `${cause.stack}\nbecause of ${inner}`
+}

@@ -101,6 +101,7 @@ export class WorldNode {
   /** False once it lost what it had: others found the groups that it is to join. */
   #isFounder = true
   #crashDue: CrashMode | undefined
+  #hasRot = false
 
   constructor(options: WorldNodeOptions) {
     const { node, clock, random, cables, faults } = options
@@ -120,6 +121,11 @@ export class WorldNode {
 
   get state(): NodeState {
     return this.#state
+  }
+
+  /** True if bits turned on its disk: it may find itself damaged. */
+  get hasRot(): boolean {
+    return this.#hasRot
   }
 
   /** The host of the living process, once it takes part. */
@@ -203,9 +209,25 @@ export class WorldNode {
   replaceDisk(): void {
     this.crash('none')
     this.machine.wipe()
+    this.#hasRot = false
     this.#isFounder = false
     this.#state = 'down'
     this.#options.told('gets an empty disk')
+  }
+
+  /** A bit turns in one of these files, if there is one; its path. */
+  rot(random: Random, where: (path: string) => boolean): string | undefined {
+    const path = this.machine.disk.rotAny(random, where)
+    if (path === undefined) return undefined
+    this.#hasRot = true
+    this.#options.told(`a bit of ${path} turned`)
+    return path
+  }
+
+  /** A value of its key-value store becomes another one. */
+  flip(random: Random): void {
+    this.#hasRot = true
+    this.machine.keyValue.flipAny(random)
   }
 
   /** Gives the node a replica, once it lives. Rejects as `Host.place` does. */

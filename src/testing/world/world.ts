@@ -5,7 +5,7 @@
  * and the same rows everywhere; also after the power was lost on all nodes at once.
  */
 import { assert, must } from '../../base/assert.js'
-import { isSillokError, SillokError } from '../../base/errors.js'
+import { SillokError } from '../../base/errors.js'
 import { type LogIndex, metaPartition, type PartitionId } from '../../base/ids.js'
 import { Random } from '../../base/random.js'
 import type { OpenedReplica } from '../../replica/open-replica.js'
@@ -18,12 +18,12 @@ import { IndexTypes } from '../../store/index-types.js'
 import type { Store } from '../../store/store.js'
 import { workloadsOf } from '../workloads/all.js'
 import type { Told, Workload, WorldClient } from '../workloads/workload.js'
-import { checkAgreement } from './agreement.js'
+import { checkAgreement, isIntact } from './agreement.js'
 import { drawnFault, Faults } from './faults.js'
 import { Operator } from './operator.js'
 import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
 import { RareWatch } from './rare-watch.js'
-import { type Broken, type WorldCounts, WorldFailure, type WorldReport } from './report.js'
+import { type Broken, stackOf, type WorldCounts, WorldFailure, type WorldReport } from './report.js'
 import { Timeline } from './timeline.js'
 import { Watcher } from './watcher.js'
 import { listeningAt, WorldNode } from './world-node.js'
@@ -214,7 +214,11 @@ export class World {
       observer: this.#rare.observerOf(node, () => this.#replacing !== undefined),
       told: what => this.#timeline.note(node, what),
       ended: () => this.#startSoon(made),
-      lost: () => {
+      lost: why => {
+        if (!made.hasRot && !this.options.beyond) {
+          this.#fail(new Error(`node ${node} refuses files that nothing harmed: ${why}`))
+          return
+        }
         this.#rare.lost(node, this.#replacing !== undefined)
         this.#counts.refusedToOpen += 1
         this.#replace(made)
@@ -346,6 +350,8 @@ export class World {
       if (skip.includes(this.#strikes)) continue
       if (own.chance(0.25)) this.#faults.calm()
       else if (faults.length > 0) this.#faults.strike(drawnFault(faults, own.split('fault')), own)
+      const after = own.split('aftershock')
+      if (faults.includes('kill') && after.chance(0.15)) this.#faults.aftershock(after)
     }
   }
 
@@ -363,46 +369,48 @@ export class World {
     this.#clock.after(lookMs, () => this.#watch(), { idle: true })
   }
 
-  /** Everybody comes back, and all have what the leaders have; then everything is compared. */
+  /**
+   * Everybody comes back, and all have what the leaders have; then everything is compared. From the beginning
+   * when a node falls meanwhile, since rot is found only where it is read.
+   */
   async #verify(checked: Record<string, number>): Promise<void> {
-    for (;;) {
-      await this.#within(this.#whole(), 'the cluster does not come to rest')
-      const damaged = await this.#compare()
-      if (damaged === undefined) break
-      this.#counts.refusedToOpen += 1
-      this.#replace(damaged)
-    }
-    for (const node of this.#nodes) {
-      const store = must(node.store, `the store of node ${node.node}`)
-      for (const workload of this.#workloads) {
-        try {
-          checked[workload.name] = await workload.check(store)
-        } catch (error) {
-          throw new Error(`${workload.name}, at node ${node.node}: ${String(error)}`, { cause: error })
-        }
-      }
-    }
+    do await this.#within(this.#whole(), 'the cluster does not come to rest')
+    while (!((await this.#agree()) && (await this.#holds(checked))))
   }
 
-  /** Compares all replicas; a node whose segments turn out to be damaged, or undefined. */
-  async #compare(): Promise<WorldNode | undefined> {
+  /** Compares all replicas. False if a node turns out to be damaged: it is given another disk. */
+  async #agree(): Promise<boolean> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        const { segments, state } = this.#openedAt(node, partition)
-        try {
-          await state.scrub()
-          await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
-        } catch (error) {
-          if (!isSillokError(error, 'DAMAGED') || !this.#victims.includes(node)) throw error
-          return node
-        }
+        if (await isIntact(this.#openedAt(node, partition), node.hasRot)) continue
+        this.#counts.refusedToOpen += 1
+        this.#replace(node)
+        return false
       }
     }
     await this.#within(this.#whole(), 'the cluster does not come to rest')
     const at = (partition: PartitionId): readonly OpenedReplica[] =>
       this.#nodes.map(node => this.#openedAt(node, partition))
     for (const partition of partitions) await checkAgreement(at(partition))
-    return undefined
+    return true
+  }
+
+  /** Looks at what the workloads were told, at each node. False if a node falls meanwhile. */
+  async #holds(checked: Record<string, number>): Promise<boolean> {
+    for (const node of this.#nodes) {
+      for (const workload of this.#workloads) {
+        const { store } = node
+        if (store === undefined) return false
+        try {
+          const count = await node.orEnd(workload.check(store))
+          if (count === undefined) return false
+          checked[workload.name] = count
+        } catch (error) {
+          throw new Error(`${workload.name}, at node ${node.node}: ${String(error)}`, { cause: error })
+        }
+      }
+    }
+    return true
   }
 
   async #whole(): Promise<void> {
@@ -481,11 +489,4 @@ function textOf(told: Told<unknown>): string {
   } catch {
     return 'answered something'
   }
-}
-
-/** Where it was thrown, and what made that. */
-function stackOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return ''
-  const inner = stackOf(cause.cause)
-  return inner === '' ? (cause.stack ?? '') : `${cause.stack}\nbecause of ${inner}`
 }

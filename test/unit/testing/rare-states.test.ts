@@ -39,9 +39,9 @@ t.test('forty states and more are named, and somebody recognises each', async t 
 
 t.test('only what was reached is told, as often as it was', async t => {
   const reached = new Reached()
-  reached.mark('ring-full')
-  reached.mark('ring-full')
-  t.same(reached.toJSON(), { 'ring-full': 2 })
+  reached.mark('all-down')
+  reached.mark('all-down')
+  t.same(reached.toJSON(), { 'all-down': 2 })
 })
 
 t.test('two candidates of one term are a split vote; a pre-vote is none', async t => {
