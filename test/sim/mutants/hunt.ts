@@ -1,31 +1,31 @@
-/** Looks for a world that shows a bug, in a process of its own. */
+/** Looks for a run that shows a bug, in a process of its own. */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Failure } from './whole-world.js'
+import type { Failure } from './search.js'
 import type { Hunt, Said } from './worker.js'
 
 /** What became of it. */
 export interface Outcome {
-  /** Worlds that were run, the one that failed among them. */
-  readonly worlds: number
+  /** Seeds that were run, the one that failed among them. */
+  readonly seeds: number
   readonly failure?: Failure
 }
 
-/** A world that takes longer, in real time, never ends. */
-const patienceMs = 90_000
+/** A seed that takes longer, in real time, never ends. */
+const patienceMs = 240_000
 const path = fileURLToPath(new URL('./worker.js', import.meta.url))
 
 /** Resolves when one failed or all were run; a process that dies or hangs shows the bug too. */
 export function hunted(hunt: Hunt): Promise<Outcome> {
   const env = { ...process.env, NODE_OPTIONS: '' }
   const child = fork(path, { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-  let worlds = 0
+  let seeds = 0
   let failure: Failure | undefined
   let isOver = false
   let errors = ''
-  const atWork = (): string => String(hunt.from + worlds)
+  const lost = (message: string): Failure => ({ arena: '', seed: hunt.from + seeds, message })
   const hangs = (): void => {
-    failure = { seed: atWork(), message: `the world does not end in ${patienceMs / 1000} s` }
+    failure = lost(`it does not end in ${patienceMs / 1000} s`)
     child.kill('SIGKILL')
   }
   let patience = setTimeout(hangs, patienceMs)
@@ -35,7 +35,7 @@ export function hunted(hunt: Hunt): Promise<Outcome> {
   child.on('message', (said: Said) => {
     clearTimeout(patience)
     if ('kept' in said) {
-      worlds += 1
+      seeds += 1
       patience = setTimeout(hangs, patienceMs)
       return
     }
@@ -46,8 +46,8 @@ export function hunted(hunt: Hunt): Promise<Outcome> {
   return new Promise(resolve => {
     child.once('close', () => {
       clearTimeout(patience)
-      if (!isOver) failure ??= { seed: atWork(), message: `its process ended: ${errors}` }
-      resolve(failure === undefined ? { worlds } : { worlds: worlds + 1, failure })
+      if (!isOver) failure ??= lost(`its process ended: ${errors}`)
+      resolve(failure === undefined ? { seeds } : { seeds: seeds + 1, failure })
     })
   })
 }

@@ -1,4 +1,4 @@
-/** Which check it was that a world failed by. */
+/** Which check it was that a cluster failed by. */
 
 const kinds: readonly (readonly [said: RegExp, kind: string])[] = [
   [/: sign-ups.*(byCity|search for)/, 'indexes'],

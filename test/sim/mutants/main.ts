@@ -1,20 +1,21 @@
 /**
  * `npm run sim -- --mutants [words] --seeds 300 --from 1`: plants the bugs whose names or files hold one of
- * the words, or all, and runs worlds until each is found; `--processes` at a time; with `--left` those that
- * the table does not show as found. Writes `table.md`.
+ * the words, or all, and runs the simulations that can show it until one does; `--processes` at a time; with
+ * `--left` those that the table does not show as found. Writes `table.md`.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { mutants } from './catalogue.js'
 import { hunted, type Outcome } from './hunt.js'
 import { firstLine, kindOf } from './kind.js'
-import type { Aim, Mutant } from './planting.js'
+import type { Mutant } from './planting.js'
+import type { Failure } from './search.js'
 import { isFound, type Row, tableRows, writeTable } from './table.js'
 
-/** After so many worlds the others have their turn. */
+/** After so many seeds the others have their turn. */
 const rounds = [4, 16, 60]
 
-/** Worlds that fail without any bug, by seed: they show nothing. */
+/** Seeds that fail without any bug: they show nothing. */
 const broken = new Map<string, Promise<boolean>>()
 
 /** Runs what the command line asks for; false if a bug was not found. */
@@ -43,8 +44,8 @@ export async function huntMutants(): Promise<boolean> {
     const lanes = Array.from({ length: Number(values.processes) }, async () => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const { one, ran } = next
-        const { worlds, failure } = await huntedFor(one, from + ran, round - ran)
-        tell(one, { worlds: ran + worlds, ...(failure && { failure }) })
+        const { seeds: more, failure } = await huntedFor(one, from + ran, round - ran)
+        tell(one, { seeds: ran + more, ...(failure && { failure }) })
         if (failure === undefined) left.push({ one, ran: round })
       }
     })
@@ -62,30 +63,33 @@ function tell(one: Mutant, outcome: Outcome): void {
   )
 }
 
-/** Goes on behind worlds that fail without the bug too. */
-async function huntedFor({ name, aim }: Mutant, from: number, seeds: number): Promise<Outcome> {
-  let worlds = 0
-  while (worlds < seeds) {
-    const outcome = await hunted({ name, aim, from: from + worlds, seeds: seeds - worlds })
-    worlds += outcome.worlds
-    if (outcome.failure === undefined) break
-    if (!(await failsAnyway(from + worlds - 1, aim))) return { worlds, failure: outcome.failure }
-    console.log(`seed ${outcome.failure.seed} fails without a bug: ${outcome.failure.message.split('\n')[0]}`)
+/** Goes on behind seeds that fail without the bug too. */
+async function huntedFor({ name, aim }: Mutant, from: number, most: number): Promise<Outcome> {
+  let seeds = 0
+  while (seeds < most) {
+    const outcome = await hunted({ name, aim, from: from + seeds, seeds: most - seeds })
+    const { failure } = outcome
+    seeds += outcome.seeds
+    if (failure === undefined) break
+    if (!(await failsAnyway(failure, aim))) return { seeds, failure }
+    console.log(`${failure.arena} ${failure.seed} fails without a bug: ${firstLine(failure.message)}`)
   }
-  return { worlds }
+  return { seeds }
 }
 
-function failsAnyway(seed: number, aim: Aim | undefined): Promise<boolean> {
-  const name = `${seed} ${JSON.stringify(aim)}`
+function failsAnyway({ arena, seed }: Failure, aim: Mutant['aim']): Promise<boolean> {
+  const name = `${arena} ${seed} ${JSON.stringify(aim)}`
+  const only = arena === '' ? {} : { arena }
   const known =
-    broken.get(name) ?? hunted({ aim, from: seed, seeds: 1 }).then(({ failure }) => failure !== undefined)
+    broken.get(name) ?? hunted({ aim, from: seed, seeds: 1, ...only }).then(one => one.failure !== undefined)
   broken.set(name, known)
   return known
 }
 
-function rowOf({ name, changes }: Mutant, { worlds, failure }: Outcome): Row {
+function rowOf({ name, changes }: Mutant, { seeds, failure }: Outcome): Row {
   const files = [...new Set(changes.map(({ file }) => file))].join(', ')
-  if (failure === undefined) return { name, files, found: `not in ${worlds}`, by: '', what: '' }
-  const { message } = failure
-  return { name, files, found: String(worlds), by: kindOf(message), what: firstLine(message) }
+  if (failure === undefined) return { name, files, found: `not in ${seeds}`, by: '', what: '' }
+  const { arena, message } = failure
+  const by = arena === 'clusters' ? kindOf(message) : arena || kindOf(message)
+  return { name, files, found: String(seeds), by, what: firstLine(message) }
 }

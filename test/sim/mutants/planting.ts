@@ -49,7 +49,7 @@ export function aimed(aim: Aim, all: readonly Mutant[]): readonly Mutant[] {
 }
 
 /** The folder of all that is compiled. */
-const compiled = fileURLToPath(new URL('../../..', import.meta.url))
+export const compiled = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Why the bug cannot be planted; undefined if it can. */
 export function whyNotPlanted({ changes }: Mutant, folder = compiled): string | undefined {

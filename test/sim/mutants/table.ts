@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export interface Row {
   readonly name: string
   readonly files: string
-  /** Worlds until it was found, or `not in N`. */
+  /** Seeds until it was found, or `not in N`. */
   readonly found: string
   readonly by: string
   readonly what: string
@@ -14,16 +14,17 @@ export interface Row {
 
 const path = fileURLToPath(new URL('../../../../test/sim/mutants/table.md', import.meta.url))
 
-const head = `# Planted bugs, and what finds them in the whole worlds
+const head = `# Planted bugs, and what finds them in simulation
 
 \`npm run sim -- --mutants [words] --seeds N --from S\` plants each in a copy of the compiled code and runs
-worlds of whole nodes, seed after seed, until one fails: 15 simulated seconds of the faults and workloads that
-\`catalogue.ts\` names for it. *Worlds*: how many that took, with the worlds of that day; \`not in 4\`: no
-more than 4 were tried. *By*: the check of the world that failed; *invariant*: the node with the bug stopped
-itself; *convergence*: the cluster did not come to rest. Where the same world fails without the bug it does
-not count. Bugs of the catalogue that are not here were not tried yet.
+the simulations that can show it (\`arenas.ts\`), seed after seed, until one fails. *Seeds*: how many that
+took, with the simulations of that day; \`not in 4\`: no more than 4 were tried. *By*: a check of the whole
+clusters (15 simulated seconds of the faults and workloads that \`catalogue.ts\` names for the bug), or the
+name of another simulation; *invariant*: the node with the bug stopped itself; *convergence*: the cluster did
+not come to rest. What fails in the same way without the bug does not count. Bugs of the catalogue that are
+not here were not tried yet.
 
-| bug | file | worlds | by | what it said |
+| bug | file | seeds | by | what it said |
 |---|---|---|---|---|
 `
 
@@ -49,7 +50,7 @@ export function writeTable(rows: readonly Row[], known: readonly string[]): void
   writeFileSync(path, head + text.join(''))
 }
 
-/** True if some world showed it. */
+/** True if some run showed it. */
 export function isFound({ found }: Row): boolean {
   return !Number.isNaN(Number(found))
 }
