@@ -26,7 +26,7 @@ export interface Search {
 /** What failed first; nothing is planted if no bug is given. */
 export async function firstFailure(one: Mutant | undefined, search: Search): Promise<Failure | undefined> {
   if (one === undefined) return await failureIn(compiled, one, search)
-  const folder = await plantedCopy(one, ['src', 'test/sim', 'test/paper'])
+  const folder = await plantedCopy(one, ['src', 'test'])
   try {
     return await failureIn(folder, one, search)
   } finally {
