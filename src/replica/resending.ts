@@ -46,6 +46,9 @@ const pauseMs = 50
 /** Refusals that say nothing of the command, only of who was asked. */
 const ofTheMoment: ReadonlySet<Code> = new Set<Code>(['NOT_LEADER', 'LEADERSHIP_LOST', 'UNAVAILABLE'])
 
+/** Refusals of writes of which nothing is kept: an earlier attempt may have had another answer. */
+const ofOneAttempt: ReadonlySet<Code> = new Set<Code>(['FENCED', 'WINDOW_FULL', 'REQUEST_IDS_FULL'])
+
 /** What a second time would do again, also over what others did meanwhile, or answer otherwise. */
 const once: ReadonlySet<AskedCommand['type']> = new Set(['define', 'unsubscribe', 'rebuildIndex'])
 
@@ -100,7 +103,7 @@ export class Resending {
   #answered(attempt: Attempt, result: Reply | SillokError): void {
     const { asked, command } = attempt
     if (!(result instanceof SillokError)) {
-      asked.answer(result)
+      asked.answer(attempt.isUncertain ? sureOf(command, result) : result)
       return
     }
     const isUnknown = result.outcome === 'unknown'
@@ -149,6 +152,13 @@ export class Resending {
       else this.#options.send(attempt)
     }
   }
+}
+
+/** What is known of the command if this is the answer to a later attempt. */
+function sureOf({ type }: AskedCommand, reply: Reply): Reply | SillokError {
+  if (reply.ok || (type === 'write' && !ofOneAttempt.has(reply.code))) return reply
+  const { code, message, details } = reply
+  return withUnknownOutcome(new SillokError(code, message, { details }))
 }
 
 /** True if a second time changes nothing, and gives the same answer. */

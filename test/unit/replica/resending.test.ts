@@ -1,9 +1,9 @@
 /** A command is decided by whoever leads, however often that changes; twice only what may be. */
 import t from 'tap'
-import { SillokError } from '../../../src/base/errors.js'
+import { type Code, SillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'
 import type { AskedCommand } from '../../../src/machine/command-codec.js'
-import type { Reply } from '../../../src/machine/reply.js'
+import { type Reply, refuse } from '../../../src/machine/reply.js'
 import { type AskedTicket, Resending } from '../../../src/replica/resending.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 
@@ -32,7 +32,8 @@ class Desk {
 
   submit(name: string, command: AskedCommand, { sender = {} as object, isForgotten = false } = {}): void {
     const answer = (result: Reply | SillokError): void => {
-      const what = result instanceof SillokError ? `${result.code} ${result.outcome}` : `ok ${result.ok}`
+      const refused = !(result instanceof SillokError) && !result.ok ? result.code : 'ok'
+      const what = result instanceof SillokError ? `${result.code} ${result.outcome}` : refused
       this.told.push(`${name}: ${what}`)
     }
     this.resending.submit({ command, sender, bytes: 1, answer, isForgotten })
@@ -61,7 +62,7 @@ t.test(
       t.strictSame(await desk.again(), [plain])
     }
     desk.answer(done)
-    t.strictSame(desk.told, ['a: ok true'])
+    t.strictSame(desk.told, ['a: ok'])
     t.strictSame(await desk.again(), [])
   },
 )
@@ -87,7 +88,7 @@ t.test(
       t.strictSame(desk.told, [], 'no answer yet')
       t.strictSame(await desk.again(), [command])
       desk.answer(done)
-      t.equal(desk.told.pop(), `${command.type}: ok true`)
+      t.equal(desk.told.pop(), `${command.type}: ok`)
     }
     for (const command of [plain, { type: 'unsubscribe', name: 'x' }] as const) {
       desk.submit(command.type, command)
@@ -107,6 +108,26 @@ t.test('once an attempt may have taken effect no later one says that it did not'
   await desk.again()
   desk.answer(refused('DISK_FULL', 'not-applied'))
   t.strictSame(desk.told, ['a: DISK_FULL unknown'])
+})
+
+t.test('a refusal of which nothing is kept says nothing of an attempt before it', async t => {
+  const desk = new Desk()
+  const marked = write({ mark: { session: 1 } })
+  const told = async (command: AskedCommand, code: Code, isAgain: boolean): Promise<string | undefined> => {
+    desk.submit('a', command)
+    if (isAgain) {
+      desk.answer(answerLost)
+      await desk.again()
+    }
+    desk.answer(refuse(code, 'no'))
+    return desk.told.pop()
+  }
+  for (const code of ['FENCED', 'WINDOW_FULL', 'REQUEST_IDS_FULL'] as const) {
+    t.equal(await told(marked, code, false), `a: ${code}`)
+    t.equal(await told(marked, code, true), `a: ${code} unknown`)
+  }
+  t.equal(await told(marked, 'CONFLICT', true), 'a: CONFLICT', 'its first answer, which was kept')
+  t.equal(await told(repeatable, 'NOT_FOUND', true), 'a: NOT_FOUND unknown')
 })
 
 t.test('while one of a sender waits, later ones wait behind it; others do not', async t => {
