@@ -28,7 +28,6 @@ import { type CrashMode, SimFile, sectorBytes } from './sim-file.js'
 import { SimNames } from './sim-names.js'
 import { SimPace } from './sim-pace.js'
 import { freeProcess, type SimProcess } from './sim-process.js'
-import type { Span } from './sim-span.js'
 
 /** How a simulated disk behaves. */
 export interface SimDiskOptions {
@@ -74,7 +73,8 @@ export class SimDisk implements Disk {
   readonly #names: SimNames
   readonly #faultRandom: Random
   readonly #plan: FaultPlan<DiskFault>
-  readonly #pace: SimPace
+  /** How fast it is: slow for a while, or hung. */
+  readonly pace: SimPace
   readonly #process: SimProcess
   readonly #faults: FaultCounts | undefined
   #isWiped = false
@@ -100,7 +100,7 @@ export class SimDisk implements Disk {
     this.#faultRandom = faultRandom
     this.#plan = new FaultPlan(faultRandom)
     const kinds = { slow: 'slow-disk', hung: 'hung-disk' } as const
-    this.#pace = new SimPace({ ...options, faultRandom, kinds })
+    this.pace = new SimPace({ ...options, faultRandom, kinds })
     this.#process = options.process ?? freeProcess
     this.#faults = options.faults
     this.crashed = new Promise(resolve => {
@@ -159,26 +159,10 @@ export class SimDisk implements Disk {
     this.#plan.arrange(fault, strike)
   }
 
-  /** From now on operations there take a time of the span; without one the usual time again. */
-  setSlow(span: Span | undefined, where?: (path: string) => boolean): void {
-    this.#pace.setSlow(span, where)
-  }
-
-  /** From now on operations that are begun there do not end until `letGo`, or the process. */
-  hang(where?: (path: string) => boolean): void {
-    this.#pace.hang(where)
-  }
-
-  /** The disk goes on where it hung. */
-  letGo(): void {
-    this.#pace.letGo()
-  }
-
   /** Ends what lasts: what was arranged and did not strike, slowness, hanging, being full; not `crashAt`. */
   calm(): void {
     this.#plan.calm()
-    this.#pace.setSlow(undefined)
-    this.#pace.letGo()
+    this.pace.calm()
     this.#full = false
     this.#crashWhen = undefined
   }
@@ -482,7 +466,7 @@ export class SimDisk implements Disk {
   }
 
   async #latency(path: string): Promise<void> {
-    const wait = this.#pace.wait(path)
+    const wait = this.pace.wait(path)
     if (wait !== undefined) await wait
   }
 }

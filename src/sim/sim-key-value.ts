@@ -29,7 +29,6 @@ import { FaultPlan, type Strike } from './fault-plan.js'
 import type { CrashMode } from './sim-file.js'
 import { SimPace } from './sim-pace.js'
 import { freeProcess, type SimProcess } from './sim-process.js'
-import type { Span } from './sim-span.js'
 
 /** How simulated key-value stores behave. */
 export interface SimKeyValueOptions {
@@ -143,7 +142,8 @@ export class SimKeyValueStores implements KeyValueStores {
   readonly #open = new Set<string>()
   readonly #faultRandom: Random
   readonly #plan: FaultPlan<'failed-write' | 'lost-compaction'>
-  readonly #pace: SimPace
+  /** How fast it is: slow for a while, or hung. */
+  readonly pace: SimPace
   readonly #process: SimProcess
   readonly #faults: FaultCounts | undefined
   #crashed: CrashMode | undefined
@@ -160,7 +160,7 @@ export class SimKeyValueStores implements KeyValueStores {
     this.#faultRandom = faultRandom
     this.#plan = new FaultPlan(faultRandom)
     const kinds = { slow: 'slow-store', hung: 'hung-store' } as const
-    this.#pace = new SimPace({ ...options, faultRandom, kinds })
+    this.pace = new SimPace({ ...options, faultRandom, kinds })
     this.#process = options.process ?? freeProcess
     this.#faults = options.faults
   }
@@ -219,26 +219,10 @@ export class SimKeyValueStores implements KeyValueStores {
     this.#plan.arrange('lost-compaction', strike)
   }
 
-  /** From now on operations there take a time of the span; without one the usual time again. */
-  setSlow(span: Span | undefined, where?: (folder: string) => boolean): void {
-    this.#pace.setSlow(span, where)
-  }
-
-  /** From now on operations that are begun there do not end until `letGo`, or the process. */
-  hang(where?: (folder: string) => boolean): void {
-    this.#pace.hang(where)
-  }
-
-  /** The stores go on where they hung. */
-  letGo(): void {
-    this.#pace.letGo()
-  }
-
   /** Ends what lasts: what was arranged and did not strike, slowness, hanging. */
   calm(): void {
     this.#plan.calm()
-    this.#pace.setSlow(undefined)
-    this.#pace.letGo()
+    this.pace.calm()
   }
 
   /**
@@ -348,7 +332,7 @@ export class SimKeyValueStores implements KeyValueStores {
   /** The operation takes its time and is done; then its process hears of it. */
   async #pause(folder: string, done?: () => void): Promise<void> {
     if (this.#crashed !== undefined) return never()
-    await (this.#pace.wait(folder) ?? Promise.resolve())
+    await (this.pace.wait(folder) ?? Promise.resolve())
     if (this.#crashed !== undefined) return never()
     done?.()
     if (this.#process.isHeld) await new Promise<void>(resolve => this.#process.arrive(resolve))

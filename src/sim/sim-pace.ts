@@ -42,7 +42,7 @@ export class SimPace {
     this.#slow = span && { span, where }
   }
 
-  /** From now on operations that are begun there do not end. */
+  /** From now on operations that are begun there do not end until `letGo`, or the process. */
   hang(where = everywhere): void {
     this.#hangs = where
   }
@@ -51,6 +51,12 @@ export class SimPace {
   letGo(): void {
     this.#hangs = undefined
     for (const end of this.#hung.splice(0)) end()
+  }
+
+  /** As usual again. */
+  calm(): void {
+    this.setSlow(undefined)
+    this.letGo()
   }
 
   /** Settles when an operation that is begun now is done; undefined if it is done now. */

@@ -166,14 +166,14 @@ export class Faults {
     },
     slowDisk: ({ machine }) =>
       this.#fora(
-        () => machine.disk.setSlow([1, this.#ms([20, 200])]),
-        () => machine.disk.setSlow(undefined),
+        () => machine.disk.pace.setSlow([1, this.#ms([20, 200])]),
+        () => machine.disk.pace.setSlow(undefined),
       ),
     hungDisk: ({ machine }) => {
       const { disk } = machine
       this.#fora(
-        () => disk.hang(),
-        () => disk.letGo(),
+        () => disk.pace.hang(),
+        () => disk.pace.letGo(),
       )
     },
     fullDisk: ({ machine }) => {
@@ -189,15 +189,15 @@ export class Faults {
     slowStore: ({ machine }) => {
       const { keyValue } = machine
       this.#fora(
-        () => keyValue.setSlow([1, this.#ms([20, 200])]),
-        () => keyValue.setSlow(undefined),
+        () => keyValue.pace.setSlow([1, this.#ms([20, 200])]),
+        () => keyValue.pace.setSlow(undefined),
       )
     },
     hungStore: ({ machine }) => {
       const { keyValue } = machine
       this.#fora(
-        () => keyValue.hang(),
-        () => keyValue.letGo(),
+        () => keyValue.pace.hang(),
+        () => keyValue.pace.letGo(),
       )
     },
     wipe: () => this.#world.replace(this.#random.pick(this.#world.victims)),

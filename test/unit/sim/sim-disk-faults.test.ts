@@ -233,11 +233,11 @@ t.test('a slow disk takes its time, where it is slow, until it is not', async t 
         await work()
         return world.clock.monotonicMs() - beginMs
       }
-      world.disk.setSlow([50, 90], path => path === 'f')
+      world.disk.pace.setSlow([50, 90], path => path === 'f')
       const ms = await took(() => file.size())
       t.ok(ms >= 50 && ms <= 90, `${ms}`)
       t.ok((await took(() => world.disk.list(''))) <= 2)
-      world.disk.setSlow(undefined)
+      world.disk.pace.setSlow(undefined)
       t.ok((await took(() => file.size())) <= 2)
       t.strictSame(world.counts('slow-disk'), [1])
     })
@@ -247,20 +247,20 @@ t.test('a slow disk takes its time, where it is slow, until it is not', async t 
 t.test('what is begun while the disk hangs does not end before it goes on', async t => {
   const world = new World()
   await world.run(1, async file => {
-    world.disk.hang(path => path === 'f')
+    world.disk.pace.hang(path => path === 'f')
     const ends: string[] = []
     for (const name of ['a', 'b']) void file.size().then(() => ends.push(name))
     await world.disk.list('')
     await new Promise<void>(resolve => world.clock.after(60_000, resolve))
     t.strictSame(ends, [])
-    world.disk.letGo()
+    world.disk.pace.letGo()
     await file.size()
     t.strictSame(ends, ['a', 'b'])
     t.strictSame(world.counts('hung-disk'), [2])
-    world.disk.hang()
+    world.disk.pace.hang()
     void file.size().then(() => t.fail('a dead process gets no answer'))
     world.disk.crash('all')
-    world.disk.letGo()
+    world.disk.pace.letGo()
     await new Promise<void>(resolve => world.clock.after(10, resolve))
   })
 })
@@ -313,8 +313,8 @@ t.test('faults that are arranged and do not strike change nothing', async t => {
     if (arranges) {
       disk.arrange('lost-sync', { where: () => false })
       disk.arrange('read-error', { chance: 0, times: 100 })
-      disk.setSlow([5, 9], () => false)
-      disk.hang(() => false)
+      disk.pace.setSlow([5, 9], () => false)
+      disk.pace.hang(() => false)
     }
     disk.setBytes('f', sector(1))
     await clock.run(async () => {

@@ -187,19 +187,19 @@ t.test('stores are slow, and hang until they are let go on', async t => {
   await world.clock.run(async () => {
     const store = await world.open('s')
     const { keyValue } = world.machine
-    keyValue.setSlow([30, 40], folder => folder === 's')
+    keyValue.pace.setSlow([30, 40], folder => folder === 's')
     await put(store, { a: 'x' })
     const ms = world.clock.monotonicMs()
     t.ok(ms >= 30 && ms <= 40, `${ms}`)
-    keyValue.setSlow(undefined)
-    keyValue.hang()
+    keyValue.pace.setSlow(undefined)
+    keyValue.pace.hang()
     let isDone = false
     const writing = put(store, { b: 'x' }).then(() => {
       isDone = true
     })
     await new Promise<void>(resolve => world.clock.after(10_000, resolve))
     t.notOk(isDone)
-    keyValue.letGo()
+    keyValue.pace.letGo()
     await writing
     t.strictSame([world.faults.of('slow-store'), world.faults.of('hung-store')], [1, 1])
   })
