@@ -1,6 +1,6 @@
 /**
  * Where planted bugs are looked for: the kinds of simulation that this project has, each with what it shows
- * of a bug in the layers below. A seed is one run of each; the cheap ones come first.
+ * of a bug in the layers below. A seed is one run of each; those that take long run at few of the seeds.
  */
 import type { World } from '../../../src/testing/world/world.js'
 import type { Rule } from '../../paper/rule.js'
@@ -19,6 +19,8 @@ export interface Arena {
   readonly module: string
   /** Folders below `src` whose bugs it can show; of all if none is said. */
   readonly reaches?: readonly string[]
+  /** It runs at the first of so many seeds; at each if not said. */
+  readonly every?: number
   /** Rejects, or throws, if what must hold does not. The first seed is 1. */
   readonly run: (loaded: never, seed: number, aim: Aim | undefined) => unknown
 }
@@ -42,8 +44,9 @@ export const arenas: readonly Arena[] = [
     name: 'rules of the paper',
     module: 'test/paper/rules.js',
     reaches: ['raft'],
-    run: ({ rules }: { rules: readonly Rule[] }, seed) => {
-      if (seed === 1) for (const { show } of rules) show()
+    every: 1000,
+    run: ({ rules }: { rules: readonly Rule[] }) => {
+      for (const { show } of rules) show()
     },
   }),
   arena({
@@ -58,6 +61,7 @@ export const arenas: readonly Arena[] = [
     name: 'lost answers',
     module: 'test/sim/request-world.js',
     reaches: ['store', 'machine', 'replica'],
+    every: 3,
     run: (loaded: { RequestWorld: typeof RequestWorld }, seed) =>
       new loaded.RequestWorld({ seed: `${seed}`, lost: 100 }).run(),
   }),
@@ -71,6 +75,7 @@ export const arenas: readonly Arena[] = [
     name: 'groups',
     module: 'test/sim/group/group-world.js',
     reaches: ['raft', 'wal', 'segments', 'state', 'replica'],
+    every: 3,
     run: (loaded: { GroupWorld: typeof GroupWorld }, seed) =>
       new loaded.GroupWorld({ seed: `${seed}`, faultMs: 10_000, strands: seed % 2 === 0 }).run(),
   }),
@@ -78,6 +83,7 @@ export const arenas: readonly Arena[] = [
     name: 'constraints',
     module: 'test/sim/constraint-world.js',
     reaches: ['machine', 'state', 'replica', 'store'],
+    every: 10,
     run: (loaded: { ConstraintWorld: typeof ConstraintWorld }, seed) =>
       new loaded.ConstraintWorld(`${seed}`).run(20),
   }),
@@ -85,6 +91,7 @@ export const arenas: readonly Arena[] = [
     name: 'crashes',
     module: 'test/sim/crash-world.js',
     reaches: logAndState,
+    every: 10,
     run: (loaded: { CrashWorld: typeof CrashWorld }, seed) =>
       new loaded.CrashWorld({ seed: `${seed}`, lives: 25, ignoreSync: false }).run(),
   }),
@@ -92,6 +99,7 @@ export const arenas: readonly Arena[] = [
     name: 'one node',
     module: 'test/sim/whole-world.js',
     reaches: logAndState,
+    every: 10,
     run: (loaded: { WholeWorld: typeof WholeWorld }, seed) => new loaded.WholeWorld(`${seed}`).run(20),
   }),
 ]
