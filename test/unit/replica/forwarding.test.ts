@@ -77,6 +77,41 @@ t.test('a request is decided by the other node, in the order of its sender, and 
   t.equal(pair.told.length, 3, 'a repeated answer is dropped')
 })
 
+t.test(
+  'what only the other node suffers from is told as that: it stops, or its bytes are damaged',
+  async t => {
+    const pair = new Pair()
+    const told: SillokError[] = []
+    const answer = (result: Reply | SillokError): void => {
+      if (result instanceof SillokError) told.push(result)
+    }
+    for (const code of [
+      'CLOSED',
+      'CLOSED_WHILE_WAITING',
+      'DISK_FAILED',
+      'STOPPED',
+      'DAMAGED',
+      'DISK_FULL',
+    ] as const) {
+      pair.a.ask('b', 1, names(code), { sender: {}, bytes: 1, answer })
+      pair.carry()
+      pair.tickets.at(-1)?.answer(new SillokError(code, 'no', { details: { row: 1 } }))
+      pair.carry()
+    }
+    t.strictSame(
+      told.map(({ code, outcome, details }) => [code, outcome, details]),
+      [
+        ['UNAVAILABLE', 'not-applied', {}],
+        ['UNAVAILABLE', 'unknown', {}],
+        ['UNAVAILABLE', 'unknown', {}],
+        ['UNAVAILABLE', 'unknown', {}],
+        ['DAMAGED', 'not-applied', { row: 1, node: 'b' }],
+        ['DISK_FULL', 'not-applied', { row: 1 }],
+      ],
+    )
+  },
+)
+
 t.test('a lane is forgotten when nothing of it is under way', async t => {
   const pair = new Pair()
   const sender = {}

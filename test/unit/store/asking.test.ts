@@ -1,0 +1,27 @@
+/** What a call makes of the answer to its command. */
+import t from 'tap'
+import { SillokError } from '../../../src/base/errors.js'
+import type { Partition } from '../../../src/replica/partition.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { Asking } from '../../../src/store/asking.js'
+import { Deadlines } from '../../../src/store/deadlines.js'
+
+/** Calls whose commands are all answered so, and the damage that they told of. */
+function answered(error: SillokError): { readonly asking: Asking; readonly damaged: string[] } {
+  const damaged: string[] = []
+  const partition = { submit: (ticket: Parameters<Partition['submit']>[0]) => ticket.answer(error) }
+  const deadlines = new Deadlines(new SimClock(), 1000)
+  const asking = new Asking(partition as Partition, deadlines, undefined, reason => damaged.push(reason))
+  return { asking, damaged }
+}
+
+t.test('stored bytes that fail their check are told of here, if they are this node’s', async t => {
+  const command = { type: 'unsubscribe', name: 'x' } as const
+  const request = { sender: {}, finish: () => {} }
+  const own = answered(new SillokError('DAMAGED', 'a row'))
+  await t.rejects(own.asking.ask(command, 1, request, {}), { code: 'DAMAGED' })
+  t.strictSame(own.damaged, ['a row'])
+  const other = answered(new SillokError('DAMAGED', 'a row', { details: { node: 'b' } }))
+  await t.rejects(other.asking.ask(command, 1, request, {}), { code: 'DAMAGED', details: { node: 'b' } })
+  t.strictSame(other.damaged, [])
+})
