@@ -29,7 +29,7 @@ export class Clients {
       assert(client.acknowledged > (before[at] ?? 0), () => `client ${at} is not served`)
   }
 
-  /** The longest time that one of them was not served, from that moment until now. Throws if it is so long. */
+  /** The longest time that one was not served, from that moment until now. Throws if it is `mostMs`. */
   longestGapMs(fromMs: number, mostMs: number): number {
     const gaps = this.#all.map(client => client.longestGapMs(fromMs))
     for (const [at, gap] of gaps.entries()) assert(gap < mostMs, () => `client ${at} waited ${gap} ms`)
