@@ -91,6 +91,11 @@ class Three {
     }
   }
 
+  /** It hears nobody any more; what it says arrives. */
+  deafen(one: ReplicaId): void {
+    for (const other of ids) if (other !== one) this.cables.cut(hostOf(other), hostOf(one))
+  }
+
   /** A document that must not be there yet; what comes of it, in words. */
   insert(at: ReplicaId, id: string, told: string[]): void {
     const operation = {
@@ -151,5 +156,25 @@ t.test('who leads again decides on the log that there is then, and answers nothi
     group.insert(first, 'b', again)
     await group.wait(1000)
     t.strictSame(again.sort(), ['ok', 'refused CONFLICT'])
+  })
+})
+
+t.test('a lost leadership answers nobody whose entry may still be committed: it is, and told', async t => {
+  const group = new Three()
+  await group.run(async first => {
+    const told: string[] = []
+    group.deafen(first)
+    group.insert(first, 'a', told)
+    await group.wait(50)
+    const second = await group.leader(ids.filter(id => id !== first))
+    t.not(group.replica(first).group().role, 'leader', 'it knows that it leads no more')
+    t.strictSame(told, [])
+    const other: string[] = []
+    group.insert(second, 'a', other)
+    await group.wait(1000)
+    t.strictSame(other, ['refused CONFLICT'], 'the entry was on its way')
+    group.cables.calm()
+    await group.wait(15_000)
+    t.strictSame(told, ['ok'])
   })
 })

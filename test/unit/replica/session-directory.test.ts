@@ -1,0 +1,87 @@
+/** The register of sessions as a partition sees it: it opens what meta says now, and nothing else. */
+import t from 'tap'
+import { SillokError } from '../../../src/base/errors.js'
+import { limits } from '../../../src/base/limits.js'
+import { registeredKey } from '../../../src/machine/keys.js'
+import { encodeRegistered, type Registered } from '../../../src/machine/registry.js'
+import type { Partition } from '../../../src/replica/partition.js'
+import { SessionDirectory } from '../../../src/replica/session-directory.js'
+
+const registered: Registered = {
+  epoch: 3,
+  numbering: 'library',
+  name: null,
+  input: null,
+  nonce: 'n',
+  active: 0,
+}
+
+/** A node that is behind: what meta decided arrives here while a linearizable read waits. */
+class Behind {
+  readonly #rows = new Map<string, { readonly value: Buffer }>()
+  applied = 4
+  /** What the partition is asked. */
+  readonly asked: object[] = []
+  readonly directory: SessionDirectory
+
+  constructor(
+    arrive: (rows: Map<string, { readonly value: Buffer }>) => void,
+    answers: (Error | undefined)[] = [],
+  ) {
+    const meta = {
+      readable: async () => {
+        arrive(this.#rows)
+        this.applied += 1
+      },
+      state: { lookup: (key: string) => this.#rows.get(key) ?? null },
+      applied: 0,
+    }
+    Object.defineProperty(meta, 'applied', { get: () => this.applied })
+    this.directory = new SessionDirectory(meta as unknown as Partition, limits)
+    this.target = {
+      call: async (command: object) => {
+        this.asked.push(command)
+        const error = answers.shift()
+        if (error !== undefined) throw error
+      },
+    } as unknown as Partition
+  }
+
+  readonly target: Partition
+}
+
+const row = { value: encodeRegistered(registered) }
+
+t.test('a session that this node has not heard of is opened as meta has it now', async t => {
+  const node = new Behind(rows => rows.set(registeredKey(9), row))
+  await node.directory.open(node.target, 9)
+  t.strictSame(node.asked, [
+    { type: 'openSession', session: 9, epoch: 3, numbering: 'library', metaIndex: 5 },
+  ])
+})
+
+t.test('one that meta does not know has ended', async t => {
+  const node = new Behind(() => {})
+  await t.rejects(node.directory.open(node.target, 9), { code: 'SESSION_EXPIRED' })
+  t.strictSame(node.asked, [])
+})
+
+t.test('while the partition is further than the look it is looked again', async t => {
+  const node = new Behind(
+    rows => rows.set(registeredKey(9), row),
+    [new SillokError('UNAVAILABLE', 'look again'), undefined],
+  )
+  await node.directory.open(node.target, 9)
+  t.strictSame(
+    node.asked.map(command => (command as { metaIndex: number }).metaIndex),
+    [5, 6],
+  )
+})
+
+t.test('a newer holder is for the request itself to meet', async t => {
+  const arrive = (rows: Map<string, { readonly value: Buffer }>): void => void rows.set(registeredKey(9), row)
+  const node = new Behind(arrive, [new SillokError('FENCED', 'newer')])
+  await node.directory.open(node.target, 9)
+  const other = new Behind(arrive, [new SillokError('CLOSED', 'no')])
+  await t.rejects(other.directory.open(other.target, 9), { code: 'CLOSED' })
+})
