@@ -16,23 +16,29 @@ import type { DecideContext, View } from './view.js'
 
 const beyondEveryEpoch = 2 ** 32 - 1
 
-/** Takes meta's entries up to `through`. Taking them twice changes nothing. */
+/**
+ * Takes meta's entries up to `through`. Taking them twice changes nothing: of what the cursor has passed only
+ * ends of sessions still count, which are for ever.
+ */
 export function decideMetaFeed(feed: MetaFeed, view: View, context: DecideContext): Decision {
   const draft = new Draft(view, context.version)
   const cursor = metaCursor(draft)
   if (cursor === undefined) return { type: 'need', keys: draft.needs }
   const reply = { ok: true, version: context.version, value: null } as const
-  if (feed.through <= cursor) return { type: 'answer', reply }
-  takeSchemas(draft, feed.schemas, context.version)
   for (const session of feed.ended) endSession(draft, session)
-  draft.put(metaCursorKey, encodeCursor(feed.through))
+  if (feed.through > cursor) {
+    takeSchemas(draft, feed.schemas, context.version)
+    draft.put(metaCursorKey, encodeCursor(feed.through))
+  }
   if (draft.needs.length > 0) return { type: 'need', keys: draft.needs }
-  return { type: 'entry', facts: draft.facts(), reply }
+  const facts = draft.facts()
+  return facts.length === 0 ? { type: 'answer', reply } : { type: 'entry', facts, reply }
 }
 
 function endSession(draft: Draft, session: SessionId): void {
-  if (draft.get(openedKey(session)) === undefined) return
-  draft.delete(openedKey(session))
+  const row = draft.get(openedKey(session))
+  if (row === undefined) return
+  if (row !== null) draft.delete(openedKey(session))
   dropEpochs(draft, session, 0, beyondEveryEpoch)
 }
 

@@ -4,9 +4,10 @@
  *
  * The cursor in the partition's log pins meta's log. Taking entries twice changes nothing, so a crash at any
  * point, or two leaders, cost only work. Where meta's log begins behind the cursor (a snapshot brought meta
- * here, and no log) meta's state says the same: all schemas, and which sessions are left.
+ * here, and no log) meta's state says the same: all schemas, and which sessions are left. The cursor moves
+ * when all of that was brought. A session that was opened after an early look at meta, while its end was
+ * being passed, is found by a look at all that are open: once in each leadership, and behind each such state.
  */
-
 import type { Entry } from '../base/entry.js'
 import { isSillokError } from '../base/errors.js'
 import type { LogIndex, SessionId, Term } from '../base/ids.js'
@@ -41,6 +42,8 @@ export class MetaFeed {
   /** Up to here the leader of that term knows the partition to be. */
   #fed: LogIndex | undefined
   #fedIn: Term = 0
+  /** In that term the open sessions were looked at. */
+  #looked: Term | undefined
   #running: Promise<void> | undefined
   #again = false
   #isLogging = false
@@ -62,7 +65,8 @@ export class MetaFeed {
   /** Tries again what a run could not bring over, say because the disk was full; nothing if none is due. */
   remind(): void {
     const { meta, target } = this.#options
-    if (this.#running === undefined && target.leads && (this.#fed ?? -1) < meta.applied) this.notify()
+    const isDue = (this.#fed ?? -1) < meta.applied || this.#looked !== target.replica.term
+    if (this.#running === undefined && target.leads && isDue) this.notify()
   }
 
   /** How far the partition's own log says that it is: meta's log is needed behind that. */
@@ -112,36 +116,42 @@ export class MetaFeed {
     if (!target.leads) return
     this.#fed ??= await this.#cursor()
     const through = meta.applied
-    if (through <= this.#fed) return
-    try {
-      for await (const entries of read(this.#fed + 1, through)) {
-        await this.#feed(entries, target)
+    if (through > this.#fed) {
+      try {
+        for await (const entries of read(this.#fed + 1, through)) await this.#feed(entries, target)
+      } catch (error) {
+        if (!isSillokError(error, 'LOG_TRUNCATED')) throw error
+        await this.#feedState(this.#fed)
+        this.#looked = undefined
       }
-    } catch (error) {
-      if (!isSillokError(error, 'LOG_TRUNCATED')) throw error
-      await this.#feedState(this.#fed)
     }
+    if (this.#looked === term) return
+    await this.#endOpened(this.#fed)
+    this.#looked = term
   }
 
   /** What meta's state says now, to a partition that is at the cursor. */
   async #feedState(cursor: LogIndex): Promise<void> {
     const { meta, target } = this.#options
+    await this.#endOpened(cursor)
+    const through = meta.applied
+    const schemas = meta.state.partitionRows(schemaPrefix).map(([key, { value }]) => [key, value] as const)
+    await target.call({ type: 'metaFeed', through, schemas, ended: [] }, this.#sender)
+    this.#fed = through
+  }
+
+  /** Ends what is open in the partition, which is at the cursor, and has ended as meta is known here. */
+  async #endOpened(cursor: LogIndex): Promise<void> {
+    const { meta, target } = this.#options
     const { applied, state } = meta
-    const schemas = state.partitionRows(schemaPrefix).map(([key, { value }]) => [key, value] as const)
     const ended = target.state
       .partitionRows(openedPrefix)
       .map(([key]) => uint48FromText(key, openedPrefix.length))
-      .filter(session => state.lookup(registeredKey(session)) === null)
-    // Each command brings the cursor further; it took as many entries to end them. The schemas, which are of
-    // now, come with the last one.
-    const count = Math.min(Math.max(1, Math.ceil(ended.length / endedPerFeedMax)), applied - cursor)
-    const each = Math.ceil(ended.length / count)
-    for (let number = 1; number <= count; number++) {
-      const through = applied - count + number
-      const part = ended.slice((number - 1) * each, number * each)
-      const own = number === count ? schemas : []
-      await target.call({ type: 'metaFeed', through, schemas: own, ended: part }, this.#sender)
-      this.#fed = through
+      // Its id is the index of its registration: a later one was not heard of here yet.
+      .filter(session => session <= applied && state.lookup(registeredKey(session)) === null)
+    for (let at = 0; at < ended.length; at += endedPerFeedMax) {
+      const part = ended.slice(at, at + endedPerFeedMax)
+      await target.call({ type: 'metaFeed', through: cursor, schemas: [], ended: part }, this.#sender)
     }
   }
 

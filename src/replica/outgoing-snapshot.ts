@@ -5,7 +5,7 @@
  * slower of the two disks sets the pace, and little memory is held. Whoever does not answer in time, refuses,
  * or is gone ends the sending; nothing is resumed, the next attempt begins anew.
  */
-import { SillokError } from '../base/errors.js'
+import { type ErrorDetails, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import type { Clock, Timer } from '../env/clock.js'
 import type { Connection } from '../env/network.js'
@@ -48,8 +48,8 @@ export class OutgoingSnapshot {
 
   /**
    * Resolves when the other side has all of it, checked and durable, and either goes on from it or found that
-   * it need not. Rejects with UNAVAILABLE (gone, silent or refused), or with what the pieces reject with. The
-   * connection is closed then.
+   * it need not. Rejects with UNAVAILABLE (gone or silent; with `details.refused`: it does not take it), or
+   * with what the pieces reject with. The connection is closed then.
    */
   async run(): Promise<void> {
     const { connection, hello, partition, message, pieces } = this.#options
@@ -102,7 +102,7 @@ export class OutgoingSnapshot {
   #hear(bytes: Buffer): void {
     try {
       const answer = decodeAnswer(this.#options.partition, bytes)
-      if (answer.type === 'refused') this.#fail(answer.reason)
+      if (answer.type === 'refused') this.#fail(answer.reason, { refused: true })
       else if (answer.frames <= this.#answered || answer.frames > this.#sent)
         this.#fail(`an answer to frame ${answer.frames} of ${this.#sent}`)
       else this.#answered = answer.frames
@@ -113,12 +113,12 @@ export class OutgoingSnapshot {
     this.#heard?.()
   }
 
-  #fail(why: string): void {
-    this.#failure ??= unavailable(why)
+  #fail(why: string, details: ErrorDetails = {}): void {
+    this.#failure ??= unavailable(why, details)
     this.#heard?.()
   }
 }
 
-function unavailable(why: string): SillokError {
-  return new SillokError('UNAVAILABLE', `a snapshot could not be sent: ${why}`)
+function unavailable(why: string, details: ErrorDetails = {}): SillokError {
+  return new SillokError('UNAVAILABLE', `a snapshot could not be sent: ${why}`, { details })
 }

@@ -120,9 +120,9 @@ export class Partition {
     else this.replica.submit(ticket)
   }
 
-  /** Submits a command of the store's own and resolves with its reply, or rejects with its refusal. */
-  call(command: Command, sender: object): Promise<Done> {
-    return call(ticket => this.submit(ticket), command, sender)
+  /** Submits a command of the store's own: see `call`. */
+  call(command: Command, sender: object, isForgotten?: () => boolean): Promise<Done> {
+    return call(ticket => this.submit(ticket), command, sender, isForgotten)
   }
 
   /**

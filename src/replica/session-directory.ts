@@ -41,15 +41,22 @@ export class SessionDirectory {
     this.#limits = limits
   }
 
-  /** Registers a session or resumes a named one; durable when it resolves. */
-  async register(registration: Registration): Promise<SessionHandle> {
-    const issuedAt = this.#meta.logTime()
+  /**
+   * Registers a session or resumes a named one; durable when it resolves. Nothing is begun for somebody who
+   * is forgotten: it would take the name from whoever resumed it since.
+   */
+  async register(registration: Registration, isForgotten = (): boolean => false): Promise<SessionHandle> {
+    const register = async (issuedAt: LogTime): Promise<SessionHandle> => {
+      const command = { type: 'register', issuedAt, ...registration } as const
+      const reply = await this.#meta.call(command, this.#sender, isForgotten)
+      return reply.value as SessionHandle
+    }
     try {
-      return await this.#register(registration, issuedAt)
+      return await register(this.#meta.logTime())
     } catch (error) {
       // Who does not lead may know the log time of long ago. This is no delayed copy: it may say what is now.
-      if (!isSillokError(error, 'REGISTER_TOO_OLD')) throw error
-      return await this.#register(registration, Number(error.details['logTime']))
+      if (!isSillokError(error, 'REGISTER_TOO_OLD') || isForgotten()) throw error
+      return await register(Number(error.details['logTime']))
     }
   }
 
@@ -110,11 +117,6 @@ export class SessionDirectory {
     }
     await end()
     if (isAny) this.#meta.recordTime(this.#limits.unloggedTimeMsMax)
-  }
-
-  async #register(registration: Registration, issuedAt: LogTime): Promise<SessionHandle> {
-    const reply = await this.#meta.call({ type: 'register', issuedAt, ...registration }, this.#sender)
-    return reply.value as SessionHandle
   }
 
   async #look(session: SessionId): Promise<{ registered: Registered; metaIndex: LogIndex }> {

@@ -11,8 +11,10 @@
  * entry that a snapshot made superfluous.
  */
 import { isSillokError } from '../base/errors.js'
+import type { LogIndex } from '../base/ids.js'
 import { type Disk, joinPath } from '../env/disk.js'
 import type { SnapshotHead } from '../state/snapshot-format.js'
+import { readSnapshot } from '../state/snapshot-reader.js'
 import {
   decodeSnapshots,
   encodeSnapshots,
@@ -87,6 +89,24 @@ export class Snapshots {
     this.#missing = [...this.#missing, ...paths]
     this.#kept = this.#kept.filter(record => !paths.includes(this.#path(record)))
     await this.#options.record(encodeSnapshots(this.#kept))
+  }
+
+  /**
+   * Reads the whole file of the snapshot as of that entry, if there is one. If it is damaged it counts no
+   * more; resolves with what is wrong, or undefined. Rejects with what the disk and the log reject with.
+   */
+  async prove(index: LogIndex): Promise<string | undefined> {
+    const found = this.#kept.find(record => record.index === index)
+    if (found === undefined) return undefined
+    const path = this.#path(found)
+    try {
+      await readSnapshot(this.#options.disk, path)
+      return undefined
+    } catch (error) {
+      if (!isSillokError(error, 'DAMAGED')) throw error
+      await this.distrust([path])
+      return error.message
+    }
   }
 
   /** The files that count and are there, the newest first. */

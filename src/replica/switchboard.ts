@@ -6,7 +6,7 @@
  *
  * A replica is plugged in while it takes part. What comes for one that is not is dropped, or refused.
  */
-import { SillokError } from '../base/errors.js'
+import { isSillokError, SillokError } from '../base/errors.js'
 import type { PartitionId, ReplicaId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Disk } from '../env/disk.js'
@@ -123,9 +123,9 @@ export class Switchboard {
       .run(() => this.#carry(partition, from, message))
       .then(
         () => true,
-        (error: unknown) => {
-          if (!(error instanceof SillokError)) this.#options.failed(error)
-          else this.#options.notSent(error)
+        async (error: unknown) => {
+          this.#notSent(error)
+          await this.#prove(from, message, error).catch((other: unknown) => this.#notSent(other))
           return false
         },
       )
@@ -152,6 +152,19 @@ export class Switchboard {
     if (this.#replicas.get(partition) !== from) throw new SillokError('CLOSED', 'its replica takes no part')
     const pieces = snapshotPieces(disk, from, message.snapshot.index)
     await this.#transport.sendSnapshot(address, partition, message, pieces)
+  }
+
+  #notSent(error: unknown): void {
+    if (error instanceof SillokError) this.#options.notSent(error)
+    else this.#options.failed(error)
+  }
+
+  /** What the other side does not take may be damaged here: then another one is made, and sent next. */
+  async #prove({ snapshots }: OpenedReplica, { snapshot }: InstallSnapshot, error: unknown): Promise<void> {
+    if (!isSillokError(error, 'DAMAGED') && !(isSillokError(error) && error.details['refused'] === true))
+      return
+    const wrong = await snapshots.prove(snapshot.index)
+    if (wrong !== undefined) this.#options.notSent(new SillokError('DAMAGED', wrong))
   }
 
   #unreachable(address: Address): void {

@@ -8,7 +8,7 @@
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Command, Write } from '../machine/command.js'
-import type { Done, Reply } from '../machine/reply.js'
+import type { Done, Refused, Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Partition } from '../replica/partition.js'
 import { Counts } from './counts.js'
@@ -206,7 +206,13 @@ class Call<R> extends Wait implements Ticket, Queued {
     if (result instanceof SillokError)
       this.#refuse(this.#request.mayBeRetry === true ? withUnknownOutcome(result) : result)
     else if (result.ok) this.#resolve(this.#request.finish(result))
-    else this.#refuse(new SillokError(result.code, result.message, { details: result.details }))
+    else this.#refuse(this.#refusal(result))
+  }
+
+  /** A holder that lost its session does not know what the next one did with a request that it sent again. */
+  #refusal({ code, message, details }: Refused): SillokError {
+    const error = new SillokError(code, message, { details })
+    return code === 'FENCED' && this.#request.mayBeRetry === true ? withUnknownOutcome(error) : error
   }
 
   /** Also of one whose caller has gone. */

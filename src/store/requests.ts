@@ -93,6 +93,8 @@ const ofTheAttempt: ReadonlySet<string> = new Set<Code>([
   'CLOSED',
   'OVERLOADED',
   'DAMAGED',
+  // By a node that has not heard of the collection yet.
+  'NOT_FOUND',
   'VALIDATION_FAILED',
 ])
 

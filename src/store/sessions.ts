@@ -35,12 +35,12 @@ export class Sessions {
     return this.#open.size
   }
 
-  /** Opens a session, or resumes the named one. */
-  async open(options: SessionOptions): Promise<Session> {
+  /** Opens a session, or resumes the named one; not for somebody who is forgotten before it is begun. */
+  async open(options: SessionOptions, isForgotten: () => boolean): Promise<Session> {
     const { env, host, asking, batches, collection } = this.#parts
     const { name, numbering = 'library', input } = options
     const nonce = env.random.bytes(16).toString('hex')
-    const handle = await host.sessions.register({ nonce, name, numbering, input })
+    const handle = await host.sessions.register({ nonce, name, numbering, input }, isForgotten)
     await host.sessions.open(host.data, handle.session)
     // What older holders had released may be logged, and not be known here yet.
     if (numbering === 'caller') await host.data.readable()

@@ -351,12 +351,16 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async session(options: SessionOptions & CallOptions = noOptions): Promise<Session> {
     checkSession(options)
-    const opening = this.#open(this.#sessions).open(options)
+    const sessions = this.#open(this.#sessions)
+    let opening: Promise<Session> | undefined
     try {
-      return await this.#open(this.#asking).until(() => opening, options)
+      return await this.#open(this.#asking).until(waiting => {
+        opening = sessions.open(options, () => waiting.settled)
+        return opening
+      }, options)
     } catch (error) {
       // Nobody has it who comes too late: it must not be kept alive.
-      opening.then(session => session.close()).catch(() => {})
+      opening?.then(session => session.close()).catch(() => {})
       throw error
     }
   }

@@ -45,12 +45,15 @@ export class Sessions implements Workload {
       const name = random.chance(0.5) ? undefined : `holder ${random.below(2)}`
       await world.ask(random, async store => {
         const session = await store.session(name === undefined ? {} : { name })
-        for (let rounds = 1 + random.below(random.pick([5, 20])); rounds > 0 && !world.isOver(); rounds--) {
+        const isStubborn = random.chance(0.5)
+        for (
+          let rounds = 1 + random.below(random.pick(isStubborn ? [20, 100] : [5, 20]));
+          rounds > 0 && !world.isOver();
+          rounds--
+        ) {
           await world.pause(random.below(random.chance(0.1) ? 6000 : 400))
-          const goesOn = random.chance(0.7)
           await this.#write(session, name, random).catch((error: unknown) => {
-            const isOver = !isSillokError(error) || error.retry === 'never'
-            if (isOver || !goesOn) throw error
+            if (!isStubborn || !isSillokError(error) || error.retry === 'never') throw error
           })
         }
         if (name === undefined) await session.close()

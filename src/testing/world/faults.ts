@@ -50,6 +50,7 @@ export const worldFaults = [
   'delay',
   'transfer',
   'regroup',
+  'strand',
 ] as const
 
 /** Faults that no replication survives, for worlds of which only is demanded that nobody is told a lie. */
@@ -248,6 +249,7 @@ export class Faults {
       const victim = this.#random.pick(this.#world.victims)
       this.#world.regroup(victim, this.#random.pick(['simple', 'joint']), this.#random)
     },
+    strand: node => this.#strand(node),
   }
 
   /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */
@@ -280,6 +282,23 @@ export class Faults {
       this.#cut(node, other)
       this.#cut(other, node)
     }
+  }
+
+  /** Cut off until the others may have trimmed the log, and then far away: what it needs takes its time. */
+  #strand(node: WorldNode): void {
+    const { cables, nodes, after } = this.#world
+    const ways = nodes.flatMap(other => {
+      const [here, there] = [hostOf(node.node), hostOf(other.node)]
+      return other === node ? [] : [[here, there] as const, [there, here] as const]
+    })
+    const farMs = this.#ms([5, 100, 600])
+    for (const [from, to] of ways) {
+      cables.cut(from, to)
+      cables.delay(from, to, [1, farMs])
+    }
+    after(1000 + this.#ms([3000, 8000]), () => {
+      for (const way of ways) cables.heal(...way)
+    })
   }
 
   /**

@@ -41,6 +41,6 @@ function drawn(random: Random): Partial<Limits> {
     indexBatchMs: random.pick([0, 1, 50]),
     indexChunkDocuments: random.pick([1, 7, 1000]),
     indexCheckpointBatchesMax: random.pick([2, 20, 1000]),
-    sessionIdleMs: random.pick([4000, 20_000, limits.sessionIdleMs]),
+    sessionIdleMs: random.pick([2000, 4000, limits.sessionIdleMs]),
   }
 }

@@ -20,6 +20,7 @@ import { workloadsOf } from '../workloads/all.js'
 import type { Told, Workload, WorldClient } from '../workloads/workload.js'
 import { checkAgreement, isIntact } from './agreement.js'
 import { drawnFault, Faults } from './faults.js'
+import { unjustified } from './justified.js'
 import { Operator } from './operator.js'
 import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
 import { RareWatch } from './rare-watch.js'
@@ -306,7 +307,11 @@ export class World {
 
   async #ask<T>(random: Random, call: (store: Store) => Promise<T>): Promise<Told<T>> {
     const told = await this.#askSomebody(random, call)
-    if (told.how === 'refused') this.#rare.told(told.error.code)
+    if (told.how === 'refused') {
+      this.#rare.told(told.error.code)
+      const wrong = unjustified(told.error, this.options.limits)
+      if (wrong !== undefined && !this.options.beyond) this.#fail(new Error(wrong, { cause: told.error }))
+    }
     this.#timeline.hear(textOf(told))
     return told
   }
@@ -344,11 +349,12 @@ export class World {
     const { faultMs, faults, skip } = this.options
     const end = this.#clock.monotonicMs() + faultMs
     const pace = random.pick([300, 1500, 6000])
+    const relief = random.pick([0.1, 0.25, 0.25])
     for (; this.#clock.monotonicMs() < end; this.#strikes++) {
       const own = random.split(`${this.#strikes}`)
       await this.#pause(own.below(pace))
       if (skip.includes(this.#strikes)) continue
-      if (own.chance(0.25)) this.#faults.calm()
+      if (own.chance(relief)) this.#faults.calm()
       else if (faults.length > 0) this.#faults.strike(drawnFault(faults, own.split('fault')), own)
       const after = own.split('aftershock')
       if (faults.includes('kill') && after.chance(0.15)) this.#faults.aftershock(after)

@@ -3,7 +3,6 @@ import { runCampaign } from './campaign.js'
 import type { SeedResult } from './seed-result.js'
 
 const short = { nodes: 3, faultMs: 300, faults: ['cut'], workloads: ['registers'] } as const
-const never = Number.POSITIVE_INFINITY
 
 /** A small campaign; the worlds that broke a promise. */
 async function run(options: Partial<Parameters<typeof runCampaign>[0]>) {
@@ -13,7 +12,7 @@ async function run(options: Partial<Parameters<typeof runCampaign>[0]>) {
     seeds: 3,
     said: short,
     processes: 2,
-    endMs: never,
+    isOver: () => false,
     bail: false,
     failed: result => failures.push(result),
     progress: () => {},
@@ -42,5 +41,5 @@ t.test('after a violation nothing is begun if that is asked for; out of time not
   const said = { ...short, limits: { walFileBytesEmbedded: 1 } }
   const { totals } = await run({ said, bail: true, seeds: 50, processes: 1 })
   t.equal(totals.worlds, 1)
-  t.equal((await run({ endMs: 0 })).totals.worlds, 0)
+  t.equal((await run({ isOver: () => true })).totals.worlds, 0)
 })

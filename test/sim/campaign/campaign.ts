@@ -10,8 +10,8 @@ export interface CampaignOptions {
   readonly seeds: number
   readonly said: Said
   readonly processes: number
-  /** No world is begun after that, in milliseconds of Date.now. */
-  readonly endMs: number
+  /** No world is begun once it says so. */
+  readonly isOver: () => boolean
   /** Nothing is begun after a violation. */
   readonly bail: boolean
   /** Told of every world that broke a promise. */
@@ -25,7 +25,7 @@ const twiceEach = 20
 
 /** Runs them; what happened in all of them. */
 export async function runCampaign(options: CampaignOptions): Promise<Totals> {
-  const { from, seeds, said, endMs, bail, failed, progress } = options
+  const { from, seeds, said, isOver, bail, failed, progress } = options
   const totals = new Totals()
   const pool = new Pool(options.processes)
   const again: SeedTask[] = []
@@ -35,7 +35,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Totals> {
     if (bail && totals.violations > 0) return undefined
     const second = again.shift()
     if (second !== undefined) return second
-    if (begun === seeds || Date.now() >= endMs) return undefined
+    if (begun === seeds || isOver()) return undefined
     const task = { seed: `${from}.${begun}`, said }
     if (begun % twiceEach === 0) {
       twice.add(task.seed)

@@ -22,15 +22,22 @@ export interface Asked {
 
 const cores = availableParallelism()
 
-/** Prints what happened, and one row that is kept. True if nothing was broken. */
+/**
+ * Prints what happened, and one row that is kept. True if nothing was broken. SIGINT ends it early: what is
+ * under way comes to its end.
+ */
 export async function campaign(asked: Asked): Promise<boolean> {
   const code = codeNow()
   const began = Date.now()
   const line = new ProgressLine(asked.seeds)
+  let endMs = asked.minutes === undefined ? Number.POSITIVE_INFINITY : began + asked.minutes * 60_000
+  process.once('SIGINT', () => {
+    endMs = Date.now()
+  })
   const totals = await runCampaign({
     ...asked,
     processes: asked.processes ?? cores,
-    endMs: asked.minutes === undefined ? Number.POSITIVE_INFINITY : began + asked.minutes * 60_000,
+    isOver: () => Date.now() >= endMs,
     failed: ({ broken, said }) => {
       line.end()
       if (broken !== undefined) console.log(failureText(broken, said))

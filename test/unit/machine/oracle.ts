@@ -85,11 +85,12 @@ export class Oracle {
   }
 
   feed(through: number, ended: readonly number[]): void {
-    if (through <= this.cursor) return
-    this.cursor = through
+    this.cursor = Math.max(this.cursor, through)
     for (const session of ended) {
       this.opened.delete(session)
       this.#kept = this.#kept.filter(one => one.session !== session)
+      for (const place of this.#highest.keys())
+        if (place.split(' ')[1] === `${session}`) this.#highest.delete(place)
     }
   }
 

@@ -24,6 +24,7 @@ class Trimmed {
   readonly taken: MetaFeedCommand[] = []
   readonly reads: LogIndex[] = []
   refusal: SillokError | undefined
+  takesMost = Number.POSITIVE_INFINITY
   firstIndex: LogIndex
   readonly meta: { applied: LogIndex; readonly state: object }
   readonly feed: MetaFeed
@@ -53,7 +54,8 @@ class Trimmed {
           prefix === openedPrefix ? [...this.opened].map(id => [openedKey(id), {}]) : [],
       },
       call: async (command: MetaFeedCommand) => {
-        if (this.refusal !== undefined) throw this.refusal
+        if (this.refusal !== undefined || this.taken.length >= this.takesMost)
+          throw this.refusal ?? new SillokError('DISK_FULL', 'no space left')
         this.taken.push(command)
         for (const id of command.ended) this.opened.delete(id)
       },
@@ -74,7 +76,7 @@ class Trimmed {
   }
 }
 
-t.test('all schemas of now, and the ends of sessions that meta does not know any more', async t => {
+t.test('the ends of sessions that meta does not know any more, then all schemas of now', async t => {
   const trimmed = new Trimmed({ applied: 30, cursor: 4 })
   trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
   trimmed.schemas.set(`${schemaPrefix}b`, Buffer.from('b'))
@@ -83,40 +85,56 @@ t.test('all schemas of now, and the ends of sessions that meta does not know any
   await trimmed.feed.through(30)
   t.strictSame(trimmed.reads, [5], 'the log is asked first')
   const schemas = [...trimmed.schemas]
-  t.strictSame(trimmed.taken, [{ type: 'metaFeed', through: 30, schemas, ended: [1, 3, 5] }])
+  t.strictSame(trimmed.taken, [
+    { type: 'metaFeed', through: 4, schemas: [], ended: [1, 3, 5] },
+    { type: 'metaFeed', through: 30, schemas, ended: [] },
+  ])
+  trimmed.feed.remind()
+  await soon()
+  t.equal(trimmed.taken.length, 2, 'once')
+})
+
+t.test('many ends come in commands of few; the cursor moves with the schemas, behind them', async t => {
+  const trimmed = new Trimmed({ applied: 400, cursor: 398 })
+  trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
+  trimmed.open(300)
+  await trimmed.feed.through(400)
+  t.strictSame(
+    trimmed.taken.map(({ through, schemas }) => [through, schemas.length]),
+    [...Array.from({ length: 5 }, () => [398, 0]), [400, 1]],
+  )
+  t.ok(trimmed.taken.every(({ ended }) => ended.length <= 64))
+  t.equal(trimmed.opened.size, 0)
+})
+
+t.test('a session of which meta has not heard here has not ended', async t => {
+  const trimmed = new Trimmed({ applied: 30, cursor: 4 })
+  trimmed.opened.add(30).add(31)
+  await trimmed.feed.through(30)
+  t.strictSame([...trimmed.opened], [31])
+})
+
+t.test('what was opened while its end was passed is ended: all that are open are looked at once', async t => {
+  const trimmed = new Trimmed({ applied: 30, cursor: 4, firstIndex: 1 })
+  trimmed.opened.add(7)
+  await trimmed.feed.through(30)
+  t.strictSame(trimmed.taken, [{ type: 'metaFeed', through: 30, schemas: [], ended: [7] }])
+  trimmed.opened.add(8)
   trimmed.feed.remind()
   await soon()
   t.equal(trimmed.taken.length, 1, 'once')
 })
 
-t.test(
-  'many ends come in commands of few, each further than the one before, schemas with the last',
-  async t => {
-    const trimmed = new Trimmed({ applied: 1000, cursor: 4 })
-    trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
-    trimmed.open(300)
-    await trimmed.feed.through(1000)
-    t.strictSame(
-      trimmed.taken.map(({ through }) => through),
-      [996, 997, 998, 999, 1000],
-    )
-    t.ok(trimmed.taken.every(({ ended }) => ended.length <= 64))
-    t.equal(new Set(trimmed.taken.flatMap(({ ended }) => ended)).size, 300)
-    t.strictSame(
-      trimmed.taken.map(({ schemas }) => schemas.length),
-      [0, 0, 0, 0, 1],
-    )
-  },
-)
-
-t.test('there are never more commands than entries to pass', async t => {
-  const trimmed = new Trimmed({ applied: 6, cursor: 4 })
-  trimmed.open(300)
-  await trimmed.feed.through(6)
-  t.strictSame(
-    trimmed.taken.map(({ through }) => through),
-    [5, 6],
-  )
+t.test('a look that is refused is repeated', async t => {
+  const trimmed = new Trimmed({ applied: 30, cursor: 30, firstIndex: 1 })
+  trimmed.opened.add(7)
+  trimmed.refusal = new SillokError('DISK_FULL', 'no space left')
+  trimmed.feed.notify()
+  await soon()
+  t.strictSame(trimmed.taken, [])
+  trimmed.refusal = undefined
+  trimmed.feed.remind()
+  await soon()
   t.equal(trimmed.opened.size, 0)
 })
 
@@ -144,3 +162,22 @@ t.test('after the state comes the log again', async t => {
   t.strictSame(trimmed.reads, [5, 31])
   t.equal(trimmed.taken.length, 1, 'an entry that concerns nobody here is passed over')
 })
+
+t.test(
+  'what was refused in the middle of the state is brought again, though the log goes that far',
+  async t => {
+    const trimmed = new Trimmed({ applied: 1000, cursor: 4, firstIndex: 900 })
+    trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
+    trimmed.open(100)
+    trimmed.takesMost = 1
+    trimmed.feed.notify()
+    await soon()
+    t.equal(trimmed.taken.length, 1)
+    trimmed.takesMost = Number.POSITIVE_INFINITY
+    trimmed.feed.remind()
+    await soon()
+    t.strictSame(trimmed.reads, [5, 5])
+    t.equal(trimmed.opened.size, 0)
+    t.equal(trimmed.taken.at(-1)?.schemas.length, 1)
+  },
+)

@@ -78,6 +78,30 @@ t.test('while the partition is further than the look it is looked again', async 
   )
 })
 
+t.test('a registration with an old time says what is now, unless nobody waits for it any more', async t => {
+  const sent: number[] = []
+  let isForgotten = false
+  const meta = {
+    logTime: () => 5,
+    call: async ({ issuedAt }: { issuedAt: number }, _: object, forgotten: () => boolean) => {
+      sent.push(issuedAt)
+      t.equal(forgotten(), isForgotten)
+      if (issuedAt === 5) throw new SillokError('REGISTER_TOO_OLD', 'old', { details: { logTime: 900 } })
+      return { value: { session: 3, epoch: 1 } }
+    },
+  }
+  const directory = new SessionDirectory(meta as unknown as Partition, limits)
+  const registration = { nonce: 'n', name: 'x', numbering: 'library', input: undefined } as const
+  t.strictSame(await directory.register(registration, () => isForgotten), { session: 3, epoch: 1 })
+  t.strictSame(sent.splice(0), [5, 900])
+  isForgotten = true
+  await t.rejects(
+    directory.register(registration, () => isForgotten),
+    { code: 'REGISTER_TOO_OLD' },
+  )
+  t.strictSame(sent, [5])
+})
+
 t.test('a newer holder is for the request itself to meet', async t => {
   const arrive = (rows: Map<string, { readonly value: Buffer }>): void => void rows.set(registeredKey(9), row)
   const node = new Behind(arrive, [new SillokError('FENCED', 'newer')])

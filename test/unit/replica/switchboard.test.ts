@@ -1,6 +1,6 @@
 /** What replicas say reaches those of other nodes, and of every snapshot its sender hears how it ended. */
 import t from 'tap'
-import type { PartitionId, ReplicaId } from '../../../src/base/ids.js'
+import type { LogIndex, PartitionId, ReplicaId } from '../../../src/base/ids.js'
 import type { Address } from '../../../src/env/network.js'
 import type { InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
@@ -52,7 +52,11 @@ async function start(world: TransportWorld, host: string, replicaId: ReplicaId):
     snapshotSent: (to: ReplicaId, arrived: boolean) => told.push(`snapshot to ${to}: ${arrived}`),
     group: () => ({ members: [1, 2, 3, 9].map(id => ({ replica: id })) }),
   }
-  const snapshots = { files: [] }
+  const prove = async (index: LogIndex): Promise<string | undefined> => {
+    told.push(`proves ${index}`)
+    return host === 'a' ? `snapshot ${index} is damaged` : undefined
+  }
+  const snapshots = { files: [], prove }
   const opened = { replica, replicaId, snapshots, cutBytes: 1000, generation: 0 } as unknown as OpenedReplica
   await switchboard.listen()
   switchboard.plug(opened)
@@ -100,7 +104,7 @@ t.test('the replica is told whom its messages do not reach', async t => {
   })
 })
 
-t.test('of every snapshot that is not sent the replica is told', async t => {
+t.test('of every snapshot that is not sent the replica is told; one that is refused is proved', async t => {
   await pair(async (world, a, b) => {
     const send = async (to: ReplicaId): Promise<string[]> => {
       a.told.length = 0
@@ -112,7 +116,12 @@ t.test('of every snapshot that is not sent the replica is told', async t => {
     t.match(await send(3), [/UNAVAILABLE nobody answers/, 'snapshot to 3: false'])
     t.match(await send(2), [/LOG_TRUNCATED .*not kept any more/, 'snapshot to 2: false'])
     b.switchboard.unplug(1)
-    t.match(await send(2), [/replica 2 of partition 1 takes no part here/, 'snapshot to 2: false'])
+    t.match(await send(2), [
+      /replica 2 of partition 1 takes no part here/,
+      /^proves [0-9]+$/,
+      /DAMAGED snapshot [0-9]+ is damaged/,
+      'snapshot to 2: false',
+    ])
     await b.switchboard.close()
     t.match(await send(2), [/UNAVAILABLE nobody answers/, 'snapshot to 2: false'])
     t.strictSame(b.told, [])
@@ -139,7 +148,8 @@ t.test('what must not happen while a snapshot comes in ends that node, and its s
     b.disk.remove = () => Promise.reject(new Error('a bug'))
     a.switchboard.sendSnapshot(1, snapshotTo(2))
     await world.wait(20_000)
-    t.match(a.told, [/not sent: UNAVAILABLE .*an invariant is broken: a bug/, 'snapshot to 2: false'])
+    t.match(a.told.at(0), /not sent: UNAVAILABLE .*an invariant is broken: a bug/)
+    t.equal(a.told.at(-1), 'snapshot to 2: false')
     t.strictSame(b.told, ['failed: Error: a bug'])
   })
 })
