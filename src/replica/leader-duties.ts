@@ -43,7 +43,7 @@ export class LeaderDuties {
   constructor(options: LeaderDutiesOptions) {
     const { meta, data: target, limits, read, background, buildFailed } = options
     this.#options = options
-    this.feed = new MetaFeed({ meta, target, read })
+    this.feed = new MetaFeed({ meta, target, read, background: run => background(run, metaPartition) })
     this.#requests = new RequestExpiry(target, limits)
     this.builds = new ConstraintBuilds({
       ...options,

@@ -33,6 +33,8 @@ export interface MetaFeedOptions {
   readonly target: Partition
   /** Meta's applied entries in that range, in order. */
   readonly read: (from: LogIndex, through: LogIndex) => AsyncIterable<readonly Entry[]>
+  /** Takes on a run, whose failure may be one of the node; what failed is tried again. */
+  readonly background: (run: Promise<void>) => void
 }
 
 /** The channel from meta to one data partition. */
@@ -55,11 +57,12 @@ export class MetaFeed {
   /** Meta has applied more: brings it over, in the background. */
   notify(): void {
     this.#again = true
-    this.#running ??= this.#run().finally(() => {
+    if (this.#running !== undefined) return
+    this.#running = this.#run().finally(() => {
       this.#running = undefined
       if (this.#again) this.notify()
     })
-    this.#running.catch(() => {})
+    this.#options.background(this.#running)
   }
 
   /** Tries again what a run could not bring over, say because the disk was full; nothing if none is due. */

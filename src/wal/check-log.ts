@@ -122,7 +122,7 @@ async function checkFile(disk: Disk, file: FileScan, findings: Findings): Promis
   const header = decodeFileHeader(front, path)
   // A bad one was told before.
   if (header === 'bad') return
-  const says = header === 'blank' ? undefined : header
+  const says = typeof header === 'string' ? undefined : header
   if (says?.sequence !== file.sequence || !says?.salt.equals(file.salt)) {
     findings.fault(path, atByte(0), 'the header does not say what the first batch says')
   }

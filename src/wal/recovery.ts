@@ -122,7 +122,7 @@ export async function settle(
   /** A file whose opening is rewritten holds nothing else. */
   const replaced = scan.chain.findLast(file => file.batches[0]?.sequence === recovered.lastSequence)
   const chain = scan.chain.filter(file => file !== replaced)
-  const fitting = scan.free.filter(file => file.sizeBytes === at.fileBytes)
+  const fitting = scan.free.filter(file => file.isFinished && file.sizeBytes === at.fileBytes)
   const kept = fitting.slice(0, Math.max(1, at.filesMax - chain.length))
   ring.adopt(
     chain.map(file => asWalFile(file)),

@@ -23,6 +23,8 @@ export interface FileScan {
   readonly sizeBytes: number
   /** What the header says of it; undefined if the header is lost, or the file was never used. */
   readonly madeBytes: number | undefined
+  /** False if its zeros were never durable: it must not be used. */
+  readonly isFinished: boolean
   /** Of the header, or of the first batch if the header is lost; undefined for a file that was never used. */
   readonly sequence: FileSequence | undefined
   readonly salt: Buffer
@@ -91,6 +93,7 @@ export async function scanFile(disk: Disk, folder: string, name: string): Promis
     name,
     sizeBytes,
     madeBytes: undefined,
+    isFinished: header !== 'unfinished',
     batches: [],
     later: [],
     endOffset: openingOffset,

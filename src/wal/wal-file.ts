@@ -15,7 +15,9 @@
  * sequence and salt at a place where no caller's bytes can stand, so a lost header alone hides nothing.
  *
  * Files are filled with zeros ahead of use, because a sync that need not write metadata is several times
- * faster. So a file that has a header has its whole length: no crash shortens it.
+ * faster. So a file that has a header has its whole length: no crash shortens it. Until they are durable a
+ * mark stands where the header will: after a sync that failed the page cache shows a whole file, of which a
+ * loss of power leaves little, and the next process must not use it.
  */
 import { crc32 } from '../base/checksum.js'
 import { readIndex, writeIndex } from '../base/entry.js'
@@ -31,8 +33,14 @@ export const walFormat = 1
 export const openingOffset = limits.walBlockBytes
 
 const magic = 0x66574c53
+/** Alone at the beginning of a file whose zeros are not durable yet. */
+const unfinishedMark = 0x6e574c53
 const headerBytes = 32
 const fillBytes = 1024 * 1024
+
+/** The first block of a file that is being made. */
+const mark = Buffer.alloc(openingOffset)
+mark.writeUInt32LE(unfinishedMark, 4)
 
 /** What a header says. */
 export interface FileHeader {
@@ -77,10 +85,14 @@ export function encodeFileHeader(header: FileHeader): Buffer {
   return bytes
 }
 
-/** The header, `blank` for zeros (a file not yet used), `bad` for anything that a crash cannot leave. */
-export function decodeFileHeader(bytes: Buffer, path: string): FileHeader | 'blank' | 'bad' {
+/**
+ * The header, `blank` for zeros (a file not yet used), `unfinished` for one that is still being made, `bad`
+ * for anything that a crash cannot leave.
+ */
+export function decodeFileHeader(bytes: Buffer, path: string): FileHeader | 'blank' | 'unfinished' | 'bad' {
   const own = bytes.subarray(0, headerBytes)
   if (own.every(byte => byte === 0)) return 'blank'
+  if (own.equals(mark.subarray(0, headerBytes))) return 'unfinished'
   if (own.length < headerBytes || own.readUInt32LE(4) !== magic) return 'bad'
   if (crc32(own.subarray(4)) !== own.readUInt32LE(0)) return 'bad'
   const format = own.readUInt16LE(8)
@@ -101,9 +113,12 @@ export async function makeZeroFile(disk: Disk, path: string, sizeBytes: number):
   const file = await disk.open(path, { create: true })
   try {
     const zeros = Buffer.alloc(Math.min(fillBytes, sizeBytes))
-    for (let offset = 0; offset < sizeBytes; offset += zeros.length) {
+    await file.write([mark], 0)
+    for (let offset = mark.length; offset < sizeBytes; offset += zeros.length) {
       await file.write([zeros.subarray(0, Math.min(zeros.length, sizeBytes - offset))], offset)
     }
+    await file.sync()
+    await file.write([zeros.subarray(0, mark.length)], 0)
     await file.sync()
   } finally {
     await file.close()

@@ -76,7 +76,7 @@ t.test('what meta applies is brought over where the data partition is led', asyn
   made.applied(0)
   made.tick()
   await soon()
-  t.strictSame(did, [], 'others do it')
+  t.strictSame(did, ['background of 0'], 'others do it')
   target.leads = true
   made.tick()
   await soon()

@@ -24,6 +24,8 @@ class Trimmed {
   readonly taken: MetaFeedCommand[] = []
   readonly reads: LogIndex[] = []
   refusal: SillokError | undefined
+  /** Codes of what runs failed with. */
+  readonly failures: string[] = []
   takesMost = Number.POSITIVE_INFINITY
   firstIndex: LogIndex
   readonly meta: { applied: LogIndex; readonly state: object }
@@ -61,6 +63,7 @@ class Trimmed {
       },
     }
     this.feed = new MetaFeed({
+      background: run => run.catch((error: SillokError) => this.failures.push(error.code)),
       meta: this.meta as unknown as Partition,
       target: target as unknown as Partition,
       read: async function* (this: Trimmed, from: LogIndex) {
@@ -136,6 +139,7 @@ t.test('a look that is refused is repeated', async t => {
   trimmed.feed.remind()
   await soon()
   t.equal(trimmed.opened.size, 0)
+  t.strictSame(trimmed.failures, ['DISK_FULL'], 'it is told')
 })
 
 t.test('what the partition refused in the middle is brought when it is reminded', async t => {

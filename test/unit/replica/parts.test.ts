@@ -140,7 +140,7 @@ t.test('what a partition refused to take from meta is brought again, and nothing
     leads: true,
     replica: { term: 1 },
     readable: async () => {},
-    state: { lookup: () => null },
+    state: { lookup: () => null, partitionRows: () => [] },
     call: async ({ through }: { through: number }) => {
       if (refusal !== undefined) throw refusal
       taken.push(through)
@@ -149,6 +149,7 @@ t.test('what a partition refused to take from meta is brought again, and nothing
   const feed = new MetaFeed({
     meta: meta as Partition,
     target: target as unknown as Partition,
+    background: run => run.catch(() => {}),
     async *read(from, through) {
       reads.push(`${from}-${through}`)
       yield log.slice(from - 1, through)
