@@ -40,6 +40,7 @@ import { closeReplica, NodeReplicas } from './node-replicas.js'
 import type { Partition } from './partition.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import { type PartitionStatus, partitionStatus, stateOfPartition } from './partition-status.js'
+import { closed } from './refusals.js'
 import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
@@ -52,8 +53,6 @@ const drainMs = 5_000
 const slowCommitMs = 1000
 /** The whole group of a node that is the whole cluster. */
 const alone = { replica: 1, voters: [1] }
-
-const closed = (): SillokError => new SillokError('CLOSED', 'the store is closed')
 
 /** One node in this process: open it, use its partitions, close it. */
 export class Host {

@@ -21,6 +21,7 @@ import { createPartition, type OpenedReplica, openReplica } from './open-replica
 import { Partition } from './partition.js'
 import { dataPartition } from './partition-folders.js'
 import type { Install } from './prepared-snapshot.js'
+import { closed } from './refusals.js'
 import type { Retentions } from './retentions.js'
 import type { Switchboard } from './switchboard.js'
 
@@ -186,12 +187,16 @@ export class NodeReplicas {
   }
 }
 
-/** Ends the parts of a replica, with a last checkpoint unless the node has failed. */
+/**
+ * Ends the parts of a replica, with a last checkpoint unless the node has failed. Nothing is applied any
+ * more, whatever becomes durable on the way.
+ */
 export async function closeReplica(
   { replica, segments, state, record }: OpenedReplica,
   hasFailed: boolean,
   attempt: (task: () => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
+  replica.fail(closed())
   await attempt(() => state.close(hasFailed ? {} : { record }))
   await attempt(() => segments.close())
   if (!hasFailed) await attempt(() => replica.close())
