@@ -50,10 +50,11 @@ export class Partition {
     this.#resending = send && new Resending({ clock, send })
   }
 
-  /** From now on this is the replica here. */
+  /** From now on this is the replica here; once the partition is closed it answers nobody. */
   take(opened: OpenedReplica): void {
     this.#opened = opened
     this.#taken += 1
+    if (this.#closed !== undefined) opened.replica.fail(this.#closed)
   }
 
   /** True while another replica is to take the place of the one here, whose parts are being closed. */
