@@ -15,6 +15,7 @@ import type { Environment } from '../env/environment.js'
 import type { Alarm } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
 import type { Wal } from '../wal/wal.js'
+import { isLackOfSpace } from './failure.js'
 import type { Founders, Placement } from './host-options.js'
 import { installSnapshot } from './install-snapshot.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
@@ -57,13 +58,19 @@ export interface OpenedLog {
 /** From a disk without space for a replica that is opened anew to the next try. */
 const spaceMs = 1000
 
+/** Does the task; what a closing node meets does not keep it from going on. */
+export type Attempt = (task: () => Promise<unknown>) => Promise<void>
+
 /** Meta and the data partition of one node. */
 export class NodeReplicas {
   readonly all: ReadonlyMap<PartitionId, Partition>
   readonly #options: NodeReplicasOptions
   /** One flush or checkpoint of this node at a time. */
   readonly flushGate = new Gate(1)
+  /** What is under way that opens replicas. */
   readonly #moves = new Set<Promise<void>>()
+  /** Replicas whose parts an installation has closed. */
+  readonly #ended = new WeakSet<OpenedReplica>()
   #log: OpenedLog | undefined
   readonly #placing = new Set<PartitionId>()
   #isClosing = false
@@ -123,10 +130,20 @@ export class NodeReplicas {
     }
   }
 
-  /** Resolves when no replica is on its way into the place of another one, and none will be. */
+  /**
+   * From the call on no replica is put in the place of another one; resolves when none is on its way. On a
+   * full disk that may be for as long as the log waits: see `Wal.hurry`.
+   */
   async settle(): Promise<void> {
     this.#isClosing = true
     await Promise.all(this.#moves)
+  }
+
+  /** Ends all that are here, once they are settled. */
+  async close(hasFailed: boolean, attempt: Attempt): Promise<void> {
+    for (const { opened } of this.here) {
+      if (!this.#ended.has(opened)) await closeReplica(opened, hasFailed, attempt)
+    }
   }
 
   async #open(partition: Partition): Promise<void> {
@@ -163,7 +180,9 @@ export class NodeReplicas {
   #move(partition: Partition, install: Install): void {
     if (this.#isClosing) return
     const move = this.#install(partition, install)
-      .catch((error: unknown) => this.#options.failed(error))
+      .catch((error: unknown) => {
+        if (!this.#isClosing || !isLackOfSpace(error)) this.#options.failed(error)
+      })
       .finally(() => this.#moves.delete(move))
     this.#moves.add(move)
   }
@@ -173,15 +192,19 @@ export class NodeReplicas {
     const { wal, retentions } = must(this.#log, 'the log')
     await retentions.leave(partition.id)
     await moving(partition.id)
+    if (this.#isClosing) return
+    this.#ended.add(partition.opened)
     await installSnapshot(wal, partition.opened, install)
-    while (partition.isMoving) {
+    while (partition.isMoving && !this.#isClosing) {
       try {
         await this.#open(partition)
       } catch (error) {
         if (!isSillokError(error, 'DISK_FULL')) throw error
+        if (partition.isClosed) return
         await new Promise<void>(resolve => env.clock.after(spaceMs, resolve))
       }
     }
+    if (this.#isClosing) return
     await moved(partition.id)
     partition.replica.start(partition.opened.lastTime)
   }
@@ -191,10 +214,10 @@ export class NodeReplicas {
  * Ends the parts of a replica, with a last checkpoint unless the node has failed. Nothing is applied any
  * more, whatever becomes durable on the way.
  */
-export async function closeReplica(
+async function closeReplica(
   { replica, segments, state, record }: OpenedReplica,
   hasFailed: boolean,
-  attempt: (task: () => Promise<unknown>) => Promise<void>,
+  attempt: Attempt,
 ): Promise<void> {
   replica.fail(closed())
   await attempt(() => state.close(hasFailed ? {} : { record }))

@@ -144,6 +144,11 @@ export class Partition {
     })
   }
 
+  /** True once nobody waits for anything here: the node closes, or has stopped. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** No caller waits for another attempt any more. */
   close(error: SillokError): void {
     this.#closed ??= error
