@@ -241,7 +241,8 @@ export class Host {
 
   /**
    * Holds that replica from now on, empty: its leader brings it up. When it resolves that is durable. Does
-   * nothing if the node holds it already. Rejects with INVALID if it holds another one of the partition.
+   * nothing if the node holds it already. Rejects with INVALID if it holds another one of the partition, with
+   * CLOSED, or as the log does.
    */
   async place(placement: Placement): Promise<void> {
     await this.#replicas.place(placement)

@@ -119,24 +119,30 @@ export class NodeReplicas {
       throw new SillokError('INVALID', `place: this node holds ${held}, not ${replica}`)
     }
     if (this.#placing.has(id)) throw new SillokError('OVERLOADED', `partition ${id} is being placed already`)
+    if (this.#isClosing) throw closed()
     this.#placing.add(id)
-    try {
-      const { wal } = must(this.#log, 'the log')
-      await createPartition(wal, id, this.#options.limits, { replicaId: replica, voters, cutBytes })
-      await this.#open(partition)
-      partition.replica.start(partition.opened.lastTime)
-    } finally {
-      this.#placing.delete(id)
-    }
+    const { wal } = must(this.#log, 'the log')
+    const own = { replicaId: replica, voters, cutBytes }
+    await this.#underWay(async () => {
+      try {
+        await createPartition(wal, id, this.#options.limits, own)
+        // The next opening finds it.
+        if (this.#isClosing) return
+        await this.#open(partition)
+        partition.replica.start(partition.opened.lastTime)
+      } finally {
+        this.#placing.delete(id)
+      }
+    })
   }
 
   /**
-   * From the call on no replica is put in the place of another one; resolves when none is on its way. On a
-   * full disk that may be for as long as the log waits: see `Wal.hurry`.
+   * From the call on no replica is placed, or put in the place of another one; resolves when none is on its
+   * way. On a full disk that may be for as long as the log waits: see `Wal.hurry`.
    */
   async settle(): Promise<void> {
     this.#isClosing = true
-    await Promise.all(this.#moves)
+    await Promise.allSettled(this.#moves)
   }
 
   /** Ends all that are here, once they are settled. */
@@ -179,12 +185,16 @@ export class NodeReplicas {
   /** A node that is about to close leaves it at that: the next opening finds what was there before. */
   #move(partition: Partition, install: Install): void {
     if (this.#isClosing) return
-    const move = this.#install(partition, install)
-      .catch((error: unknown) => {
-        if (!this.#isClosing || !isLackOfSpace(error)) this.#options.failed(error)
-      })
-      .finally(() => this.#moves.delete(move))
+    this.#underWay(() => this.#install(partition, install)).catch((error: unknown) => {
+      if (!this.#isClosing || !isLackOfSpace(error)) this.#options.failed(error)
+    })
+  }
+
+  /** Work that a node which closes waits for. */
+  #underWay(work: () => Promise<void>): Promise<void> {
+    const move = work().finally(() => this.#moves.delete(move))
     this.#moves.add(move)
+    return move
   }
 
   async #install(partition: Partition, install: Install): Promise<void> {

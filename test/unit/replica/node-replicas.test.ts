@@ -1,6 +1,7 @@
 /** Which replicas a node holds is durable before anybody hears of one, and no id is ever given twice. */
 import t from 'tap'
 import type { NodeReplicas } from '../../../src/replica/node-replicas.js'
+import { codeOf } from '../store/code-of.js'
 import { machineOf, ReplicaNode } from './replica-node.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
@@ -98,4 +99,37 @@ t.test('a placement that is cut short at any operation is there whole or not at 
     }
   }
   t.strictSame([...found].sort(), ['[[1,7]]', '[]'])
+})
+
+t.test('a placement while the node closes is durable or refused, and nothing of it stays open', async t => {
+  const found = new Set<string>()
+  for (let place = 0; place < 12; place++) {
+    const node = newNode()
+    await node.clock.run(async () => {
+      const replicas = await node.open()
+      const placing = codeOf(replicas.place(placement))
+      await node.pass(place * 0.25)
+      t.strictSame(await node.close(replicas), [])
+      const ends = [await placing, await codeOf(replicas.place({ ...placement, partition: 0 }))]
+      t.strictSame(node.held, [], `${place}`)
+      const after = await node.open()
+      found.add(`${ends} ${JSON.stringify(held(after))}`)
+      await node.close(after)
+    })
+    t.strictSame(node.failures, [])
+  }
+  t.strictSame([...found], ['done,CLOSED [[1,7]]'])
+})
+
+t.test('closing ends while a placement waits for space', async t => {
+  const node = newNode()
+  await node.clock.run(async () => {
+    const replicas = await node.open()
+    node.machine.disk.setFull(true)
+    const placing = codeOf(replicas.place(placement))
+    await node.pass(3000)
+    t.strictSame(await Promise.race([node.close(replicas), node.pass(60_000)]), [])
+    t.equal(await placing, 'CLOSED_WHILE_WAITING')
+    t.strictSame([...node.held, ...node.failures], [])
+  })
 })
