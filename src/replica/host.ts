@@ -329,7 +329,9 @@ export class Host {
     this.#inBackground(this.#whole, dataPartition)
   }
 
+  /** Not at a node that closes meanwhile: nobody would close them. */
   async #openIndexes(): Promise<void> {
+    if (this.#isEnding) throw this.#failure ?? closed()
     const { env, indexTypes, indexTold } = this.#options
     this.#indexes = new Indexes({
       env,
