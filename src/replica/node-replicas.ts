@@ -107,7 +107,7 @@ export class NodeReplicas {
       await createPartition(log.wal, id, this.#options.limits, { ...founders, replicaId: founders.replica })
     }
     for (const id of log.wal.partitions()) await this.#open(this.of(id))
-    for (const { replica, opened } of this.here) replica.start(opened.lastTime)
+    for (const partition of this.here) this.#start(partition)
   }
 
   /** See `Host.place`. */
@@ -129,7 +129,7 @@ export class NodeReplicas {
         // The next opening finds it.
         if (this.#isClosing) return
         await this.#open(partition)
-        partition.replica.start(partition.opened.lastTime)
+        this.#start(partition)
       } finally {
         this.#placing.delete(id)
       }
@@ -178,8 +178,13 @@ export class NodeReplicas {
       }),
     })
     partition.take(opened)
-    switchboard?.plug(opened)
     retentions.enter(opened)
+  }
+
+  /** It takes part from now on, and not before: what it was told earlier could have replaced it. */
+  #start({ opened }: Partition): void {
+    this.#options.switchboard()?.plug(opened)
+    opened.replica.start(opened.lastTime)
   }
 
   /** A node that is about to close leaves it at that: the next opening finds what was there before. */
@@ -216,7 +221,7 @@ export class NodeReplicas {
     }
     if (this.#isClosing) return
     await moved(partition.id)
-    partition.replica.start(partition.opened.lastTime)
+    this.#start(partition)
   }
 }
 

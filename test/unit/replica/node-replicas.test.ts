@@ -1,6 +1,7 @@
 /** Which replicas a node holds is durable before anybody hears of one, and no id is ever given twice. */
 import t from 'tap'
 import type { NodeReplicas } from '../../../src/replica/node-replicas.js'
+import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { codeOf } from '../store/code-of.js'
 import { machineOf, ReplicaNode } from './replica-node.js'
 
@@ -132,4 +133,21 @@ t.test('closing ends while a placement waits for space', async t => {
     t.equal(await placing, 'CLOSED_WHILE_WAITING')
     t.strictSame([...node.held, ...node.failures], [])
   })
+})
+
+t.test('a replica hears of others when all are open and it starts, not before', async t => {
+  const plugged: string[] = []
+  let node = newNode()
+  const plug = ({ replica }: OpenedReplica): void => {
+    plugged.push(
+      `${replica.partition} with ${node.held.filter(name => name.includes('/state')).length} stores`,
+    )
+  }
+  node = new ReplicaNode({ ...machineOf(seed), switchboard: { plug, send: () => {} } })
+  await node.clock.run(async () => {
+    const replicas = await node.open({ replica: 1, voters: [1, 2, 3] })
+    t.strictSame(plugged, ['0 with 2 stores', '1 with 2 stores'])
+    await node.close(replicas)
+  })
+  t.strictSame(node.failures, [])
 })
