@@ -27,6 +27,7 @@ import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Wal } from '../wal/wal.js'
 import { AppliedSignal } from './applied-signal.js'
 import { ChangeFeed, followed, writtenIn } from './change-feed.js'
+import { closeNode } from './closing.js'
 import { committedEntries } from './committed-entries.js'
 import type { ConstraintBuilds } from './constraint-builds.js'
 import { asFailure, isClosing, isLackOfSpace, isOfLeadership } from './failure.js'
@@ -36,24 +37,21 @@ import { type Identity, originOf, refuseForeign, takeIdentity } from './identity
 import { type ReadEntries, ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
 import { LeaderDuties } from './leader-duties.js'
-import { closeReplica, NodeReplicas } from './node-replicas.js'
+import { NodeReplicas } from './node-replicas.js'
 import type { Partition } from './partition.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import { type PartitionStatus, partitionStatus, stateOfPartition } from './partition-status.js'
+import { closed } from './refusals.js'
 import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
 import { Ticker } from './ticker.js'
 
 const [tickMs, expiryMs] = [100, 30_000]
-/** How long a closing host waits for what is in flight, say on a full disk. */
-const drainMs = 5_000
 /** The least election timeout: nobody should wait longer for the disk of a leader. */
 const slowCommitMs = 1000
 /** The whole group of a node that is the whole cluster. */
 const alone = { replica: 1, voters: [1] }
-
-const closed = (): SillokError => new SillokError('CLOSED', 'the store is closed')
 
 /** One node in this process: open it, use its partitions, close it. */
 export class Host {
@@ -243,7 +241,8 @@ export class Host {
 
   /**
    * Holds that replica from now on, empty: its leader brings it up. When it resolves that is durable. Does
-   * nothing if the node holds it already. Rejects with INVALID if it holds another one of the partition.
+   * nothing if the node holds it already. Rejects with INVALID if it holds another one of the partition, with
+   * CLOSED, or as the log does.
    */
   async place(placement: Placement): Promise<void> {
     await this.#replicas.place(placement)
@@ -330,7 +329,9 @@ export class Host {
     this.#inBackground(this.#whole, dataPartition)
   }
 
+  /** Not at a node that closes meanwhile: nobody would close them. */
   async #openIndexes(): Promise<void> {
+    if (this.#isEnding) throw this.#failure ?? closed()
     const { env, indexTypes, indexTold } = this.#options
     this.#indexes = new Indexes({
       env,
@@ -465,28 +466,15 @@ export class Host {
     this.#appliedSignal.fail(closed())
     this.#ticker.stop()
     this.#duties.stop()
-    await this.#replicas.settle()
-    const errors: unknown[] = []
-    const attempt = async (task: () => Promise<unknown>): Promise<void> => {
-      try {
-        await task()
-      } catch (error) {
-        if (!isLackOfSpace(error)) errors.push(error)
-      }
-    }
-    if (this.#failure === undefined) {
-      for (const { replica } of this.#replicas.here) await attempt(() => replica.drain(drainMs))
-    }
-    for (const partition of this.#replicas.all.values()) partition.close(closed())
-    await attempt(async () => this.#switchboard?.close())
-    await attempt(async () => this.#indexes?.close())
-    // What waits for space now is tried once more, and then given up: closing ends.
-    this.#wal?.hurry()
-    for (const { id } of this.#replicas.here) await attempt(async () => this.#retentions?.leave(id))
-    const hasFailed = this.#failure !== undefined
-    for (const { opened } of this.#replicas.here) await closeReplica(opened, hasFailed, attempt)
-    await attempt(async () => this.#wal?.close())
-    await attempt(() => this.#lock.release())
+    const errors = await closeNode({
+      replicas: this.#replicas,
+      switchboard: this.#switchboard,
+      retentions: this.#retentions,
+      wal: this.#wal,
+      lock: this.#lock,
+      indexes: () => this.#indexes,
+      hasFailed: () => this.#failure !== undefined,
+    })
     if (errors.length > 0 && this.#failure === undefined) throw errors[0]
   }
 

@@ -107,6 +107,7 @@ export class Indexes {
   /** All makings at work, those that are to be replaced included. */
   readonly #running = new Map<IndexId, OpenedIndex>()
   #closed = false
+  #sweeping: Promise<void> = Promise.resolve()
   /** What is being closed and removed. */
   readonly #leaving = new Map<IndexRunner, Promise<void>>()
 
@@ -136,13 +137,19 @@ export class Indexes {
 
   /**
    * Removes folders that no schema names any more, as far as the disk lets it, and starts those that answer
-   * until others are built. After the first `update`.
+   * until others are built. After the first `update`. It ends early when all is closed.
    */
   async sweep(): Promise<void> {
+    this.#sweeping = this.#sweep()
+    await this.#sweeping
+  }
+
+  async #sweep(): Promise<void> {
     const { env, folder } = this.#options
     try {
       await env.disk.makeFolder(folder)
       for (const name of await env.disk.list(folder)) {
+        if (this.#closed) return
         const id = Number(name)
         const next = this.#replacing(id)
         if (next !== undefined && !this.#running.has(id) && !this.#isLive(next.schema.id)) {
@@ -213,6 +220,8 @@ export class Indexes {
   /** Ends all work; rows are closed when it resolves. */
   async close(): Promise<void> {
     this.#closed = true
+    // Whoever sweeps hears of what goes wrong there.
+    await this.#sweeping.catch(() => {})
     const runners = [...[...this.#running.values()].map(({ runner }) => runner), ...this.#leaving.keys()]
     await Promise.all(runners.map(runner => runner.close()))
     await Promise.all(this.#leaving.values())

@@ -25,20 +25,24 @@ import {
   voidRegister,
 } from '../wal/registers.js'
 import type { Wal } from '../wal/wal.js'
+import { isLackOfSpace } from './failure.js'
 import { folderName } from './partition-folders.js'
 import type { Install, PreparedSnapshot } from './prepared-snapshot.js'
 
 /**
- * Ends the replica's parts and switches. When it resolves the new folder counts, durably: open the replica
- * anew. Rejects with what the disk says.
+ * Ends the replica's parts, whatever comes then, and switches. When it resolves the new folder counts,
+ * durably: open the replica anew. Rejects with what the disk says; a full one is waited for.
  */
 export async function installSnapshot(
   wal: Wal,
   { state, segments }: { readonly state: State; readonly segments: SegmentLog },
   { prepared, hardState }: Install,
 ): Promise<void> {
-  await state.close({})
-  await segments.close()
+  try {
+    await state.close({})
+  } finally {
+    await closeOldLog(segments)
+  }
   const { partition, generation, head, record, cutTerm, mark } = prepared
   const { index, term, time, lastCut: cutIndex } = head
   const registers: Register[] = [
@@ -52,6 +56,18 @@ export async function installSnapshot(
     hardStateRegister(hardState),
   ]
   await wal.record(partition, registers)
+}
+
+/**
+ * What of the old log is in no segment yet finds no space, or the node has no time for it: the write-ahead
+ * log keeps it until the switch, and then nobody needs it.
+ */
+async function closeOldLog(segments: SegmentLog): Promise<void> {
+  try {
+    await segments.close()
+  } catch (error) {
+    if (!isLackOfSpace(error)) throw error
+  }
 }
 
 /** Removes what was prepared and is not needed. */

@@ -15,12 +15,14 @@ import type { Environment } from '../env/environment.js'
 import type { Alarm } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
 import type { Wal } from '../wal/wal.js'
+import { isLackOfSpace } from './failure.js'
 import type { Founders, Placement } from './host-options.js'
 import { installSnapshot } from './install-snapshot.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
 import { Partition } from './partition.js'
 import { dataPartition } from './partition-folders.js'
 import type { Install } from './prepared-snapshot.js'
+import { closed } from './refusals.js'
 import type { Retentions } from './retentions.js'
 import type { Switchboard } from './switchboard.js'
 
@@ -56,13 +58,19 @@ export interface OpenedLog {
 /** From a disk without space for a replica that is opened anew to the next try. */
 const spaceMs = 1000
 
+/** Does the task; what a closing node meets does not keep it from going on. */
+export type Attempt = (task: () => Promise<unknown>) => Promise<void>
+
 /** Meta and the data partition of one node. */
 export class NodeReplicas {
   readonly all: ReadonlyMap<PartitionId, Partition>
   readonly #options: NodeReplicasOptions
   /** One flush or checkpoint of this node at a time. */
   readonly flushGate = new Gate(1)
+  /** What is under way that opens replicas. */
   readonly #moves = new Set<Promise<void>>()
+  /** Replicas whose parts an installation has closed. */
+  readonly #ended = new WeakSet<OpenedReplica>()
   #log: OpenedLog | undefined
   readonly #placing = new Set<PartitionId>()
   #isClosing = false
@@ -99,7 +107,7 @@ export class NodeReplicas {
       await createPartition(log.wal, id, this.#options.limits, { ...founders, replicaId: founders.replica })
     }
     for (const id of log.wal.partitions()) await this.#open(this.of(id))
-    for (const { replica, opened } of this.here) replica.start(opened.lastTime)
+    for (const partition of this.here) this.#start(partition)
   }
 
   /** See `Host.place`. */
@@ -111,21 +119,37 @@ export class NodeReplicas {
       throw new SillokError('INVALID', `place: this node holds ${held}, not ${replica}`)
     }
     if (this.#placing.has(id)) throw new SillokError('OVERLOADED', `partition ${id} is being placed already`)
+    if (this.#isClosing) throw closed()
     this.#placing.add(id)
-    try {
-      const { wal } = must(this.#log, 'the log')
-      await createPartition(wal, id, this.#options.limits, { replicaId: replica, voters, cutBytes })
-      await this.#open(partition)
-      partition.replica.start(partition.opened.lastTime)
-    } finally {
-      this.#placing.delete(id)
-    }
+    const { wal } = must(this.#log, 'the log')
+    const own = { replicaId: replica, voters, cutBytes }
+    await this.#underWay(async () => {
+      try {
+        await createPartition(wal, id, this.#options.limits, own)
+        // The next opening finds it.
+        if (this.#isClosing) return
+        await this.#open(partition)
+        this.#start(partition)
+      } finally {
+        this.#placing.delete(id)
+      }
+    })
   }
 
-  /** Resolves when no replica is on its way into the place of another one, and none will be. */
+  /**
+   * From the call on no replica is placed, or put in the place of another one; resolves when none is on its
+   * way. On a full disk that may be for as long as the log waits: see `Wal.hurry`.
+   */
   async settle(): Promise<void> {
     this.#isClosing = true
-    await Promise.all(this.#moves)
+    await Promise.allSettled(this.#moves)
+  }
+
+  /** Ends all that are here, once they are settled. */
+  async close(hasFailed: boolean, attempt: Attempt): Promise<void> {
+    for (const { opened } of this.here) {
+      if (!this.#ended.has(opened)) await closeReplica(opened, hasFailed, attempt)
+    }
   }
 
   async #open(partition: Partition): Promise<void> {
@@ -154,17 +178,28 @@ export class NodeReplicas {
       }),
     })
     partition.take(opened)
-    switchboard?.plug(opened)
     retentions.enter(opened)
+  }
+
+  /** It takes part from now on, and not before: what it was told earlier could have replaced it. */
+  #start({ opened }: Partition): void {
+    this.#options.switchboard()?.plug(opened)
+    opened.replica.start(opened.lastTime)
   }
 
   /** A node that is about to close leaves it at that: the next opening finds what was there before. */
   #move(partition: Partition, install: Install): void {
     if (this.#isClosing) return
-    const move = this.#install(partition, install)
-      .catch((error: unknown) => this.#options.failed(error))
-      .finally(() => this.#moves.delete(move))
+    this.#underWay(() => this.#install(partition, install)).catch((error: unknown) => {
+      if (!this.#isClosing || !isLackOfSpace(error)) this.#options.failed(error)
+    })
+  }
+
+  /** Work that a node which closes waits for. */
+  #underWay(work: () => Promise<void>): Promise<void> {
+    const move = work().finally(() => this.#moves.delete(move))
     this.#moves.add(move)
+    return move
   }
 
   async #install(partition: Partition, install: Install): Promise<void> {
@@ -172,26 +207,34 @@ export class NodeReplicas {
     const { wal, retentions } = must(this.#log, 'the log')
     await retentions.leave(partition.id)
     await moving(partition.id)
+    if (this.#isClosing) return
+    this.#ended.add(partition.opened)
     await installSnapshot(wal, partition.opened, install)
-    while (partition.isMoving) {
+    while (partition.isMoving && !this.#isClosing) {
       try {
         await this.#open(partition)
       } catch (error) {
         if (!isSillokError(error, 'DISK_FULL')) throw error
+        if (partition.isClosed) return
         await new Promise<void>(resolve => env.clock.after(spaceMs, resolve))
       }
     }
+    if (this.#isClosing) return
     await moved(partition.id)
-    partition.replica.start(partition.opened.lastTime)
+    this.#start(partition)
   }
 }
 
-/** Ends the parts of a replica, with a last checkpoint unless the node has failed. */
-export async function closeReplica(
+/**
+ * Ends the parts of a replica, with a last checkpoint unless the node has failed. Nothing is applied any
+ * more, whatever becomes durable on the way.
+ */
+async function closeReplica(
   { replica, segments, state, record }: OpenedReplica,
   hasFailed: boolean,
-  attempt: (task: () => Promise<unknown>) => Promise<void>,
+  attempt: Attempt,
 ): Promise<void> {
+  replica.fail(closed())
   await attempt(() => state.close(hasFailed ? {} : { record }))
   await attempt(() => segments.close())
   if (!hasFailed) await attempt(() => replica.close())

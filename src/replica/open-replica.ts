@@ -124,8 +124,27 @@ function release(wal: Wal, partition: PartitionId, mark: Mark): Promise<void> {
   })
 }
 
-/** The replica, not yet started. Rejects with DAMAGED, naming what is missing, or what the disk says. */
+/**
+ * The replica, not yet started. Rejects with DAMAGED, naming what is missing, or what the disk says; then
+ * nothing of it is open.
+ */
 export async function openReplica(options: OpenReplicaOptions): Promise<OpenedReplica> {
+  const opened: Closable[] = []
+  try {
+    return await openParts(options, opened)
+  } catch (error) {
+    // Why it was not opened is what matters: closing what is not to be used writes nothing that is needed.
+    for (const part of opened.reverse()) await part.close().catch(() => {})
+    throw error
+  }
+}
+
+/** What is to be closed if the rest cannot be opened. */
+interface Closable {
+  close(): Promise<void>
+}
+
+async function openParts(options: OpenReplicaOptions, opened: Closable[]): Promise<OpenedReplica> {
   const { env, wal, partition } = options
   const register: FindRegister = kind => wal.register(partition, kind)
   const created = register(registerKinds.created)
@@ -136,6 +155,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   await env.disk.makeFolder(folder)
   await removeOtherFolders(env.disk, options.folder, partition, name)
   const segments = await openSegments(options, joinPath(folder, 'segments'), cutBytes)
+  opened.push(segments)
   const tail = wal.tail(partition)
   const lastIndex = Math.max(tail.lastIndex, segments.lastIndex)
   if (tail.firstIndex > segments.lastIndex + 1) {
@@ -144,7 +164,12 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenedRe
   const record = (bytes: Buffer): Promise<void> =>
     wal.record(partition, [opaqueRegister('checkpoint', bytes)])
   const snapshots = await openSnapshots(options, joinPath(folder, 'snapshots'))
-  const state = await openState(options, joinPath(folder, 'state'), { segments, snapshots, lastIndex })
+  const state = await openState(options, joinPath(folder, 'state'), {
+    segments,
+    snapshots,
+    lastIndex,
+    opened,
+  })
   if (state.applied + 1 < segments.firstIndex) {
     const what = `the state ends at entry ${state.applied} and the log begins at ${segments.firstIndex}`
     throw damaged(partition, `${what}: the entries between are missing`)
@@ -284,17 +309,18 @@ function markRegister(mark: Mark): Register {
   return mark.kind === 'synced' ? segmentSyncedRegister(mark) : segmentSealedRegister(mark)
 }
 
-/** The log, as far as it is known when the state is opened. */
+/** What there is when the state is opened. */
 interface LogParts {
   readonly segments: SegmentLog
   readonly snapshots: Snapshots
   readonly lastIndex: LogIndex
+  readonly opened: Closable[]
 }
 
 async function openState(
   options: OpenReplicaOptions,
   folder: string,
-  { segments, snapshots, lastIndex }: LogParts,
+  { segments, snapshots, lastIndex, opened }: LogParts,
 ): Promise<State> {
   const { env, wal, partition, limits } = options
   const register: FindRegister = kind => wal.register(partition, kind)
@@ -315,6 +341,7 @@ async function openState(
     flushGate: options.flushGate,
     failed: error => options.failed(asFailure(error)),
   })
+  opened.push(state)
   // The first state behind a snapshot of another replica is made from it: nothing was lost.
   const isFirst = checkpoint === undefined && installedOf(register) !== undefined
   if (rebuilt !== undefined && !isFirst) options.rebuilt(`state of partition ${partition}: ${rebuilt}`)

@@ -50,10 +50,11 @@ export class Partition {
     this.#resending = send && new Resending({ clock, send })
   }
 
-  /** From now on this is the replica here. */
+  /** From now on this is the replica here; once the partition is closed it answers nobody. */
   take(opened: OpenedReplica): void {
     this.#opened = opened
     this.#taken += 1
+    if (this.#closed !== undefined) opened.replica.fail(this.#closed)
   }
 
   /** True while another replica is to take the place of the one here, whose parts are being closed. */
@@ -141,6 +142,11 @@ export class Partition {
     return new Promise((resolve, reject) => {
       this.readBarrier(error => (error === undefined ? resolve() : reject(error)))
     })
+  }
+
+  /** True once nobody waits for anything here: the node closes, or has stopped. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined
   }
 
   /** No caller waits for another attempt any more. */

@@ -9,6 +9,7 @@ import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store } from '../../../src/store/store.js'
 import { codeOf } from '../store/code-of.js'
 import { shortOfSpace } from '../store/short-of-space.js'
+import { counted } from './counted.js'
 
 const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
@@ -100,6 +101,28 @@ t.test(
     t.equal(await losesNothing(world), 'all')
   },
 )
+
+t.test('an opening that fails holds nothing: no file, no store, and not the folder', async t => {
+  const { clock, machine, pass } = worldOf(t.name)
+  await clock.run(async () => {
+    const store = await Store.open(machine.environment, 'data')
+    await store.define('a', { key: 'id' })
+    await store.collection('a').put({ id: 1 })
+    await pass(5000)
+    await store.close()
+    for (const replica of ['0-1', '1-1']) {
+      const counts = counted(machine.environment)
+      counts.beforeStore = folder => {
+        if (folder.includes(`/${replica}/`)) throw new SillokError('DISK_FULL', 'no space')
+      }
+      await t.rejects(Host.open({ env: counts.env, folder: 'data' }), { code: 'DISK_FULL' })
+      t.strictSame([...counts.open], [], replica)
+    }
+    const again = await Store.open(machine.environment, 'data')
+    t.ok(await again.collection('a').has(1))
+    await again.close()
+  })
+})
 
 /** Fills the disk, and waits until the host has noticed. */
 async function fill({ machine, pass }: World, host: Host): Promise<void> {

@@ -1,62 +1,14 @@
 /** Which replicas a node holds is durable before anybody hears of one, and no id is ever given twice. */
 import t from 'tap'
-import { limits } from '../../../src/base/limits.js'
-import { Random } from '../../../src/base/random.js'
-import type { Founders } from '../../../src/replica/host-options.js'
-import { closeReplica, NodeReplicas } from '../../../src/replica/node-replicas.js'
-import type { Retentions } from '../../../src/replica/retentions.js'
-import { SimClock } from '../../../src/sim/sim-clock.js'
-import { SimMachine } from '../../../src/sim/sim-machine.js'
-import { Wal } from '../../../src/wal/wal.js'
+import type { NodeReplicas } from '../../../src/replica/node-replicas.js'
+import type { OpenedReplica } from '../../../src/replica/open-replica.js'
+import { codeOf } from '../store/code-of.js'
+import { machineOf, ReplicaNode } from './replica-node.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
-/** The replicas of one node, life after life. */
-class Node {
-  readonly clock = new SimClock()
-  readonly machine = new SimMachine({ clock: this.clock, random: new Random(seed) })
-  readonly failures: unknown[] = []
-  #wal: Wal | undefined
-
-  async open(founders?: Founders): Promise<NodeReplicas> {
-    const env = this.machine.restart()
-    await env.disk.makeFolder('node/partitions')
-    const wal = await Wal.open({
-      disk: env.disk,
-      clock: env.clock,
-      random: env.random.split('wal'),
-      folder: 'node/wal',
-      fileBytes: limits.walFileBytesEmbedded,
-    })
-    this.#wal = wal
-    const replicas = new NodeReplicas({
-      env,
-      folder: 'node/partitions',
-      limits,
-      switchboard: () => undefined,
-      isMember: true,
-      openSession: async () => {},
-      applied: () => {},
-      rebuilt: () => {},
-      unreadable: () => {},
-      alarmed: () => {},
-      moving: async () => {},
-      moved: async () => {},
-      failed: error => this.failures.push(error),
-    })
-    const retentions = { enter: () => {}, leave: async () => {} } as unknown as Retentions
-    await replicas.open({ wal, clusterEpoch: 0, retentions }, founders)
-    return replicas
-  }
-
-  async close(replicas: NodeReplicas): Promise<void> {
-    await replicas.settle()
-    for (const { opened } of replicas.here)
-      await closeReplica(opened, false, async task => void (await task()))
-    await this.#wal?.close()
-  }
-}
+const newNode = (): ReplicaNode => new ReplicaNode(machineOf(seed))
 
 function held(replicas: NodeReplicas): readonly (readonly [number, number])[] {
   return replicas.here.map(({ id, opened }) => [id, opened.replicaId])
@@ -65,7 +17,7 @@ function held(replicas: NodeReplicas): readonly (readonly [number, number])[] {
 const placement = { partition: 1, replica: 7, voters: [1, 2, 3], cutBytes: 6000 }
 
 t.test('a founder holds its replicas from the first start on; nobody else holds any', async t => {
-  const [founder, other] = [new Node(), new Node()]
+  const [founder, other] = [newNode(), newNode()]
   await founder.clock.run(async () => {
     const replicas = await founder.open({ replica: 1, voters: [1, 2, 3] })
     t.strictSame(held(replicas), [
@@ -88,7 +40,7 @@ t.test('a founder holds its replicas from the first start on; nobody else holds 
 })
 
 t.test('a replica that is placed is durable, follows nobody yet, and has no vote', async t => {
-  const node = new Node()
+  const node = newNode()
   await node.clock.run(async () => {
     const replicas = await node.open()
     await replicas.place(placement)
@@ -104,7 +56,7 @@ t.test('a replica that is placed is durable, follows nobody yet, and has no vote
 })
 
 t.test('the same placement again changes nothing, another one is refused', async t => {
-  const node = new Node()
+  const node = newNode()
   await node.clock.run(async () => {
     const replicas = await node.open()
     await replicas.place(placement)
@@ -114,13 +66,14 @@ t.test('the same placement again changes nothing, another one is refused', async
     await t.rejects(replicas.place({ ...placement, replica: 8 }), { code: 'INVALID', outcome: 'not-applied' })
     await replicas.place({ ...placement, partition: 0 })
     t.ok(replicas.areAllHere)
-    await node.close(replicas)
+    t.strictSame(await node.close(replicas), [])
+    t.strictSame(node.held, [])
   })
   t.strictSame(node.failures, [])
 })
 
 t.test('a placement that is cut short at any operation is there whole or not at all', async t => {
-  const whole = new Node()
+  const whole = newNode()
   let operations = 0
   await whole.clock.run(async () => {
     const replicas = await whole.open()
@@ -132,7 +85,7 @@ t.test('a placement that is cut short at any operation is there whole or not at 
   const found = new Set<string>()
   for (let operation = 1; operation <= operations; operation++) {
     for (const mode of ['all', 'none', 'any'] as const) {
-      const node = new Node()
+      const node = newNode()
       await node.clock.run(async () => {
         const replicas = await node.open()
         node.machine.crashAt(operation, mode)
@@ -147,4 +100,54 @@ t.test('a placement that is cut short at any operation is there whole or not at 
     }
   }
   t.strictSame([...found].sort(), ['[[1,7]]', '[]'])
+})
+
+t.test('a placement while the node closes is durable or refused, and nothing of it stays open', async t => {
+  const found = new Set<string>()
+  for (let place = 0; place < 12; place++) {
+    const node = newNode()
+    await node.clock.run(async () => {
+      const replicas = await node.open()
+      const placing = codeOf(replicas.place(placement))
+      await node.pass(place * 0.25)
+      t.strictSame(await node.close(replicas), [])
+      const ends = [await placing, await codeOf(replicas.place({ ...placement, partition: 0 }))]
+      t.strictSame(node.held, [], `${place}`)
+      const after = await node.open()
+      found.add(`${ends} ${JSON.stringify(held(after))}`)
+      await node.close(after)
+    })
+    t.strictSame(node.failures, [])
+  }
+  t.strictSame([...found], ['done,CLOSED [[1,7]]'])
+})
+
+t.test('closing ends while a placement waits for space', async t => {
+  const node = newNode()
+  await node.clock.run(async () => {
+    const replicas = await node.open()
+    node.machine.disk.setFull(true)
+    const placing = codeOf(replicas.place(placement))
+    await node.pass(3000)
+    t.strictSame(await Promise.race([node.close(replicas), node.pass(60_000)]), [])
+    t.equal(await placing, 'CLOSED_WHILE_WAITING')
+    t.strictSame([...node.held, ...node.failures], [])
+  })
+})
+
+t.test('a replica hears of others when all are open and it starts, not before', async t => {
+  const plugged: string[] = []
+  let node = newNode()
+  const plug = ({ replica }: OpenedReplica): void => {
+    plugged.push(
+      `${replica.partition} with ${node.held.filter(name => name.includes('/state')).length} stores`,
+    )
+  }
+  node = new ReplicaNode({ ...machineOf(seed), switchboard: { plug, send: () => {} } })
+  await node.clock.run(async () => {
+    const replicas = await node.open({ replica: 1, voters: [1, 2, 3] })
+    t.strictSame(plugged, ['0 with 2 stores', '1 with 2 stores'])
+    await node.close(replicas)
+  })
+  t.strictSame(node.failures, [])
 })

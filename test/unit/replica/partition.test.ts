@@ -30,6 +30,9 @@ class Held {
         this.reads += 1
         passed(this.refusal)
       },
+      fail: (error: SillokError) => {
+        this.refusal = error
+      },
       get isReplaced() {
         return held.isReplaced
       },
@@ -175,4 +178,12 @@ t.test('what waits for a leader when the node closes is answered', async t => {
   sent.shift()?.answer(notLeader)
   partition.close(new SillokError('CLOSED', 'closed'))
   await t.rejects(call, { code: 'CLOSED' })
+})
+
+t.test('a replica that arrives after the node stopped answers as the node does', async t => {
+  const partition = new Partition({ id: 1, clock: new SimClock(), send: () => {} })
+  partition.take(new Held(1).opened)
+  partition.close(new SillokError('DISK_FAILED', 'the node has stopped'))
+  partition.take(new Held(2).opened)
+  await t.rejects(partition.readable(), { code: 'DISK_FAILED' })
 })
