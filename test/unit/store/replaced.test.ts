@@ -1,12 +1,20 @@
 /** What becomes of reads while a snapshot of another node puts another replica in the place of this one. */
 import t from 'tap'
+import { entryKinds, sealEntry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
+import { encodeDocument } from '../../../src/codec/document.js'
+import { encodeFacts } from '../../../src/codec/facts.js'
+import type { FeedPosition } from '../../../src/machine/command.js'
+import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import { documentKey } from '../../../src/machine/keys.js'
+import { ChangeFeed } from '../../../src/replica/change-feed.js'
+import type { Host } from '../../../src/replica/host.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { Partition } from '../../../src/replica/partition.js'
-import type { SimClock } from '../../../src/sim/sim-clock.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { State } from '../../../src/state/state.js'
 import { Asking } from '../../../src/store/asking.js'
+import { Changes } from '../../../src/store/changes.js'
 import { Deadlines } from '../../../src/store/deadlines.js'
 import { Reader } from '../../../src/store/reader.js'
 import { scrub } from '../../../src/store/replaced.js'
@@ -120,5 +128,59 @@ t.test('a scrub whose rows are replaced on the way finds no damage, and says why
     partition.take(second.opened)
     await second.state.close()
     await t.rejects(scrub(partition), { code: 'CLOSED' })
+  })
+})
+
+/** A node whose log is cut off behind that entry, once, by a snapshot after which it begins at `first`. */
+function nodeOf(cutBehind: number, first: number): Host {
+  const entries = Array.from({ length: 9 }, (_, i) => {
+    const value = encodeDocumentRow([], encodeDocument({ id: i + 1 }))
+    const fact = { op: 'put', key: documentKey(1, i + 1), value, prev0: 0, prev1: 0 } as const
+    return sealEntry(encodeFacts(0, [fact]), { partition: 1, index: i + 1, term: 1, kind: entryKinds.facts })
+  })
+  const there = { firstIndex: first, replica: { isReplaced: false } }
+  const own = { firstIndex: 1, replica: { isReplaced: false } }
+  let here = own
+  const log = {
+    get firstIndex() {
+      return here.firstIndex
+    },
+    get replica() {
+      return here.replica
+    },
+    applied: 9,
+    versionAt: (index: number) => index,
+    readable: async () => {
+      here = there
+    },
+    async *read(from: number, through: number) {
+      for (const entry of entries.slice(from - 1, through)) {
+        if (here === own && entry.index > cutBehind) {
+          own.replica.isReplaced = true
+          throw new SillokError('CLOSED', 'the log is closed')
+        }
+        yield [entry]
+      }
+    },
+    beyond: async () => {},
+  }
+  const changes = (from: FeedPosition): ChangeFeed => new ChangeFeed(log, from)
+  return { origin: 'x', isMember: false, data: log, changes } as unknown as Host
+}
+
+t.test('a feed of changes goes on in the log that takes the place of the one that was read', async t => {
+  const clock = new SimClock()
+  const read = async (host: Host): Promise<unknown[]> => {
+    const asking = new Asking(host.data, new Deadlines(clock, 1000))
+    const parts = { host, asking, schemas: () => [] }
+    const keys: unknown[] = []
+    for await (const { key } of new Changes(parts, { from: 'start', follow: false })) keys.push(key)
+    return keys
+  }
+  await clock.run(async () => {
+    for (const cutBehind of [0, 4, 8]) {
+      t.strictSame(await read(nodeOf(cutBehind, cutBehind + 1)), [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    }
+    await t.rejects(read(nodeOf(4, 6)), { code: 'LOG_TRUNCATED', details: { first: 5, firstIndex: 6 } })
   })
 })
