@@ -107,6 +107,7 @@ export class Indexes {
   /** All makings at work, those that are to be replaced included. */
   readonly #running = new Map<IndexId, OpenedIndex>()
   #closed = false
+  #sweeping: Promise<void> | undefined
   /** What is being closed and removed. */
   readonly #leaving = new Map<IndexRunner, Promise<void>>()
 
@@ -136,13 +137,21 @@ export class Indexes {
 
   /**
    * Removes folders that no schema names any more, as far as the disk lets it, and starts those that answer
-   * until others are built. After the first `update`.
+   * until others are built. After the first `update`, once; a close leaves the rest to the next opening.
    */
   async sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep()
+    await this.#sweeping
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#closed) return
     const { env, folder } = this.#options
     try {
       await env.disk.makeFolder(folder)
       for (const name of await env.disk.list(folder)) {
+        // Nobody would end what begins now, and the folder may be another replica's before long.
+        if (this.#closed) return
         const id = Number(name)
         const next = this.#replacing(id)
         if (next !== undefined && !this.#running.has(id) && !this.#isLive(next.schema.id)) {
@@ -215,6 +224,7 @@ export class Indexes {
     this.#closed = true
     const runners = [...[...this.#running.values()].map(({ runner }) => runner), ...this.#leaving.keys()]
     await Promise.all(runners.map(runner => runner.close()))
+    await this.#sweeping?.catch(() => {})
     await Promise.all(this.#leaving.values())
   }
 
