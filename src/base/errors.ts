@@ -75,7 +75,11 @@ export const errorTable = {
   ABORTED: row('unknown', 'same-session', 'the signal stopped the waiting, not the write'),
   NOT_LEADER: row('not-applied', 'later', 'this node does not lead the partition'),
   LEADERSHIP_LOST: row('not-applied', 'later', 'another leader wrote another entry at that position'),
-  UNAVAILABLE: row('not-applied', 'later', 'another node, or a majority, cannot be reached'),
+  UNAVAILABLE: row(
+    'not-applied',
+    'later',
+    'another node, or a majority, cannot be reached, or its snapshot replaced what was being read',
+  ),
   CLOSED: row('not-applied', 'never', 'the store is closed'),
   CLOSED_WHILE_WAITING: row('unknown', 'same-session', 'the store was closed before the answer was known'),
   INDEX_BEHIND: row('not-applied', 'later', 'the index or constraint that was asked is not ready'),

@@ -2,7 +2,7 @@
 import { must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
 import type { LogIndex } from '../base/ids.js'
-import type { SegmentLog } from '../segments/segment-log.js'
+import { logClosed, type SegmentLog } from '../segments/segment-log.js'
 import type { Tail } from '../wal/tail.js'
 
 /** Bytes of the tail after which a piece of it ends. */
@@ -10,10 +10,10 @@ const tailPieceBytes = 512 * 1024
 
 /**
  * The entries from … through, in order and in pieces; all of them must be committed. Rejects with
- * LOG_TRUNCATED and DAMAGED, as `SegmentLog.read` does.
+ * LOG_TRUNCATED, DAMAGED and CLOSED, as `SegmentLog.read` does.
  */
 export async function* committedEntries(
-  segments: Pick<SegmentLog, 'lastIndex' | 'chunks'>,
+  segments: Pick<SegmentLog, 'lastIndex' | 'chunks' | 'isClosed'>,
   tail: Tail,
   from: LogIndex,
   through: LogIndex,
@@ -24,7 +24,10 @@ export async function* committedEntries(
     if (next > segments.lastIndex) {
       const rest: Entry[] = []
       for (let bytes = 0; next <= through && bytes < tailPieceBytes; next++) {
-        const entry = must(tail.get(next), `entry ${next} in the tail`)
+        const found = tail.get(next)
+        // A snapshot takes the place of that log: then the tail is of another one, which begins later.
+        if (found === undefined && segments.isClosed) throw logClosed()
+        const entry = must(found, `entry ${next} in the tail`)
         rest.push(entry)
         bytes += entry.bytes.length
       }

@@ -11,7 +11,7 @@
  */
 import { assert, must } from '../base/assert.js'
 import type { Entry } from '../base/entry.js'
-import { logTruncated } from '../base/errors.js'
+import { logTruncated, SillokError } from '../base/errors.js'
 import type { Finding } from '../base/finding.js'
 import type { LogIndex, PartitionId, Term } from '../base/ids.js'
 import { joinPath } from '../env/disk.js'
@@ -63,6 +63,7 @@ export class SegmentLog {
   readonly #options: SegmentLogOptions
   readonly #handles: SegmentHandles
   readonly #writer: SegmentWriter
+  #isClosed = false
 
   private constructor(options: SegmentLogOptions, handles: SegmentHandles, writer: SegmentWriter) {
     this.#options = options
@@ -148,7 +149,7 @@ export class SegmentLog {
   /**
    * The entries from `from` on, at least one unless `from` lies after `lastIndex` or `through`. Each one's
    * CRC, index and partition were checked. Throws DAMAGED naming file and byte; LOG_TRUNCATED when entries
-   * of it were given up, now or while it is read.
+   * of it were given up, now or while it is read; CLOSED, once it is, for what cannot be read any more.
    */
   async read(from: LogIndex, { bytesMax, through = Number.MAX_SAFE_INTEGER }: ReadLimits): Promise<Entry[]> {
     const last = Math.min(through, this.lastIndex)
@@ -260,10 +261,16 @@ export class SegmentLog {
     }
   }
 
+  /** True from the close on: what is not in memory or an open file is not to be had any more. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /**
    * Syncs and closes all files. Rejects, everything closed, when the last entries could not be made durable.
    */
   close(): Promise<void> {
+    this.#isClosed = true
     return this.#writer.close()
   }
 
@@ -292,8 +299,9 @@ export class SegmentLog {
     try {
       return await this.#fromFile(from, through, room, one)
     } catch (error) {
-      // Its file may have gone while it was opened.
-      throw from < this.#firstIndex ? logTruncated(from, this.#firstIndex) : error
+      // Its file may have gone while it was opened: it was given up, or the folder is.
+      if (from < this.#firstIndex) throw logTruncated(from, this.#firstIndex)
+      throw this.#isClosed ? logClosed(error) : error
     }
   }
 
@@ -318,6 +326,11 @@ export class SegmentLog {
   #openPath({ header }: Pick<SegmentContent, 'header'> | { header: SegmentHeader }): string {
     return joinPath(this.#options.folder, openName(header.firstIndex))
   }
+}
+
+/** What is said of entries that a log has, and cannot be read because it is closed. */
+export function logClosed(cause?: unknown): SillokError {
+  return new SillokError('CLOSED', 'the log is closed', { cause })
 }
 
 /** The segment that holds the entry. */

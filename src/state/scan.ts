@@ -3,7 +3,8 @@
  *
  * It merges a snapshot of the key-value store with the generations above it; what changes meanwhile is not
  * seen. The view is taken when the scan is made and given back at its end, on an error or when it is closed:
- * iterate it or close it. Kept replies and the store's own marks are never shown.
+ * iterate it or close it. A scan that the closing of the state cuts short rejects: what was seen never passes
+ * for the whole. Kept replies and the store's own marks are never shown.
  */
 import { assert } from '../base/assert.js'
 import { SillokError } from '../base/errors.js'
@@ -63,6 +64,8 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
   #storedDone = false
   #open = true
   #busy = false
+  /** The state was closed before the end. */
+  #isCut = false
   readonly #closed: () => void
 
   /** `closed` is called once, when the view was given back. */
@@ -97,28 +100,40 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     return this
   }
 
-  /** The next page. Rejects with DAMAGED, naming the key, when a row fails its check. */
+  /**
+   * The next page. Rejects with DAMAGED, naming the key, when a row fails its check; CLOSED when the state is
+   * closed before the end.
+   */
   async next(): Promise<IteratorResult<ScanPage>> {
     assert(!this.#busy, 'a scan gives one page at a time')
-    if (!this.#open) return { done: true, value: undefined }
+    if (!this.#open) return this.#ended()
     this.#busy = true
     try {
       const page = await this.#page()
       if (page.length > 0 && this.#open) return { done: false, value: page }
       await this.#close()
-      return { done: true, value: undefined }
     } catch (error) {
       await this.#close()
-      throw error
+      // What it meets in a store that is being closed says no more than that.
+      if (!this.#isCut) throw error
     } finally {
       this.#busy = false
     }
+    return this.#ended()
   }
 
-  /** Ends the scan early. */
+  /** Its reader ends the scan early, and quietly. */
   async return(): Promise<IteratorResult<ScanPage>> {
+    this.#isCut = false
     await this.#close()
     return { done: true, value: undefined }
+  }
+
+  /** The state is being closed: who reads on gets CLOSED. */
+  async end(): Promise<void> {
+    if (!this.#open) return
+    this.#isCut = true
+    await this.#close()
   }
 
   /** There may be keys among them that came after the scan began: they have no row as of its index. */
@@ -210,6 +225,11 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
     if (row !== undefined) return row
     if (key.startsWith('!') || key.startsWith('s')) return null
     return checkedRow(keyAsBytes, bytes)
+  }
+
+  #ended(): IteratorResult<ScanPage> {
+    if (this.#isCut) throw new SillokError('CLOSED', 'the store is closed')
+    return { done: true, value: undefined }
   }
 
   async #close(): Promise<void> {

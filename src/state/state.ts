@@ -266,9 +266,10 @@ export class State {
 
   /**
    * All rows in the range as of now, in key order, in pages. Iterate it or close it. Kept replies are not
-   * shown.
+   * shown. CLOSED once the state is, also from the scan.
    */
   scan(range: ScanRange): Scan {
+    this.#checkOpen()
     assert(this.isReadable, () => `scan at ${this.#applied}, below the store's ${this.#newest}`)
     const scan: Scan = new Scan(this.#layers, this.#store, this.#clock, this.#applied, range, () => {
       this.#scans.delete(scan)
@@ -277,8 +278,9 @@ export class State {
     return scan
   }
 
-  /** The state as of now, for point reads at any later moment. Release it. */
+  /** The state as of now, for point reads at any later moment. Release it. CLOSED once the state is. */
   view(): StateView {
+    this.#checkOpen()
     assert(this.isReadable, () => `view at ${this.#applied}, below the store's ${this.#newest}`)
     const view = new StateView(this.#layers, this.#store, this.#applied, closed => this.#views.delete(closed))
     this.#views.add(view)
@@ -292,6 +294,7 @@ export class State {
 
   /**
    * Computes all digests from the rows as of now and resolves with the slots that differ: none, or damage.
+   * Rejects with CLOSED when the state is closed before all are seen.
    */
   async scrub(): Promise<{ readonly index: LogIndex; readonly slots: readonly number[] }> {
     const expected = this.digests()
@@ -334,15 +337,15 @@ export class State {
   }
 
   /**
-   * Ends all scans and closes the store; with `record` after a last checkpoint, so that the next open replays
-   * nothing.
+   * Ends all scans (who reads on gets CLOSED) and closes the store; with `record` after a last checkpoint, so
+   * that the next open replays nothing.
    */
   async close(options: { readonly record?: RecordCheckpoint } = {}): Promise<void> {
     try {
       await this.#maintenance.close(options.record)
     } finally {
       this.#isClosed = true
-      for (const scan of [...this.#scans]) await scan.return()
+      for (const scan of [...this.#scans]) await scan.end()
       for (const view of [...this.#views]) view.end()
       await this.#layers.close()
       await this.#store.close()

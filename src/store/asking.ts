@@ -14,6 +14,7 @@ import type { Partition } from '../replica/partition.js'
 import { Counts } from './counts.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
+import { isReplaced } from './replaced.js'
 import { Wait } from './wait.js'
 
 /** Who asks, and what the caller gets of the answer. */
@@ -122,8 +123,7 @@ export class Asking {
           const { replica } = this.#partition
           // What fails because another replica took the place of this one is read there.
           const again = (error: unknown): void => {
-            const isReplaced = replica.isReplaced || replica !== this.#partition.replica
-            if (isReplaced && !wait.settled) attempt()
+            if (isReplaced(this.#partition, replica) && !wait.settled) attempt()
             else failed(error)
           }
           if (error !== undefined) failed(error)

@@ -16,7 +16,7 @@ import { subscriptionKey } from '../machine/keys.js'
 import type { Done } from '../machine/reply.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import { decodeSubscription } from '../machine/subscriptions.js'
-import type { DocumentChange } from '../replica/change-feed.js'
+import type { ChangeFeed, DocumentChange } from '../replica/change-feed.js'
 import type { Host } from '../replica/host.js'
 import type { Asking } from './asking.js'
 import {
@@ -29,6 +29,7 @@ import {
   show,
 } from './check-options.js'
 import type { CallOptions, Change, ChangesOptions } from './options.js'
+import { wasCutShort } from './replaced.js'
 import { piecesUntilAborted } from './until-aborted.js'
 import { onAbort } from './wait.js'
 
@@ -77,7 +78,8 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
 
   /**
    * The changes in pieces, none of them empty; waits for more at the end. Ends by leaving the loop. Rejects
-   * with ABORTED (the signal), CLOSED (the store), FENCED (another holder of the name), LOG_TRUNCATED.
+   * with ABORTED (the signal), CLOSED (the store), FENCED (another holder of the name), LOG_TRUNCATED
+   * (also if a snapshot of another node replaced the log where it would go on).
    */
   async *batches(): AsyncGenerator<readonly Change<T>[], void> {
     if (this.#begun) throw invalid('a feed is read once: ask for another one')
@@ -90,7 +92,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
     const unlisten = signal && onAbort(signal, reason => stop.abort(reason))
     try {
       for (;;) {
-        for await (const piece of piecesUntilAborted(() => feed.pieces(), { signal }, 'the reading')) {
+        for await (const piece of this.#applied(feed)) {
           this.#checkHolder()
           const changes = piece.filter(one => only === undefined || one.collection === only)
           if (changes.length > 0) yield changes.map(change => this.#change(change))
@@ -122,6 +124,22 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
       position: this.#decode(position),
     } as const
     await this.#parts.asking.ask(command, 256, { sender: this.#sender, finish: () => {} }, options)
+  }
+
+  /** What is applied now. In the log that takes the place of this one it is read on where it ended here. */
+  async *#applied(feed: ChangeFeed): AsyncGenerator<readonly DocumentChange[], void> {
+    const { signal } = this.#options
+    const { asking, host } = this.#parts
+    for (;;) {
+      const { replica } = host.data
+      try {
+        yield* piecesUntilAborted(() => feed.pieces(), { signal }, 'the reading')
+        return
+      } catch (error) {
+        if (!wasCutShort(error, host.data, replica)) throw error
+      }
+      await asking.until(() => host.data.readable(), { signal }, false)
+    }
   }
 
   /** Where to begin; for a named feed, once it is held. */

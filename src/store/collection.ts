@@ -260,13 +260,14 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
   /**
    * Documents in key order, as of one moment: later changes are not seen. Leaving the loop early lets go of
    * the view, which else keeps old forms of documents in memory. Rejects with CLOSED if the store is closed
-   * before the end.
+   * before the end; where it is one of several nodes, with UNAVAILABLE if a snapshot of another one replaced
+   * the documents here before the end: what was seen is of one moment, but not the whole. Then begin anew.
    */
   async *scan(options: ScanOptions = noOptions): AsyncGenerator<T, void, undefined> {
     for await (const row of this.#rows(options)) yield documentOf<T>(row)
   }
 
-  /** How many documents there are in the range. Reads them all. */
+  /** How many documents there are in the range. Reads them all, and rejects as scan. */
   async count(options: ScanOptions = noOptions): Promise<number> {
     let count = 0
     for await (const _ of this.#rows(options)) count += 1
@@ -351,7 +352,7 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
         if (left === 0) return
       }
     }
-    // A store that is closed ends its scans: what was seen must not pass for the whole.
+    // A store that is being closed answers nothing any more, also where all was seen.
     this.#schema()
   }
 

@@ -10,6 +10,7 @@ import type { State } from '../state/state.js'
 import type { StateView } from '../state/state-view.js'
 import type { Asking } from './asking.js'
 import type { ReadOptions } from './options.js'
+import { isReplaced, rowsReplaced, wasCutShort } from './replaced.js'
 import { piecesUntilAborted } from './until-aborted.js'
 import { WaitingRoom } from './waiting-room.js'
 
@@ -18,6 +19,9 @@ interface Wanted {
   readonly resolve: (row: Row | null) => void
   readonly reject: (error: unknown) => void
 }
+
+/** Some rows in order. */
+type Page = readonly (readonly [RowKey, Row])[]
 
 /** Reads rows of the data partition. */
 export class Reader {
@@ -61,16 +65,34 @@ export class Reader {
     }
   }
 
-  /** The pages of a scan, until the signal says stop; see `State.scan`. */
-  async *pages(
-    range: Parameters<State['scan']>[0],
-    options: ReadOptions,
-  ): AsyncGenerator<readonly (readonly [RowKey, Row])[], void, undefined> {
-    try {
-      yield* piecesUntilAborted(() => this.#partition.state.scan(range), options, 'the scan')
-    } catch (error) {
-      throw this.#noticed(error)
+  /**
+   * The pages of a scan, until the signal says stop; see `State.scan`. Another replica that takes the place
+   * of the one that is read has rows of a later moment: before the first page it is read instead, later the
+   * scan rejects with UNAVAILABLE.
+   */
+  async *pages(range: Parameters<State['scan']>[0], options: ReadOptions): AsyncGenerator<Page, void> {
+    for (let isBegun = false; ; ) {
+      const { replica } = this.#partition
+      try {
+        for await (const page of this.#pagesHere(range, options)) {
+          isBegun = true
+          yield page
+        }
+        return
+      } catch (error) {
+        if (!wasCutShort(error, this.#partition, replica)) throw this.#noticed(error)
+        if (isBegun) throw rowsReplaced()
+      }
+      await this.#asking.read(
+        options,
+        () => {},
+        () => {},
+      )
     }
+  }
+
+  #pagesHere(range: Parameters<State['scan']>[0], options: ReadOptions): AsyncGenerator<Page, void> {
+    return piecesUntilAborted<Page>(() => this.#partition.state.scan(range), options, 'the scan')
   }
 
   #noticed(error: unknown): unknown {
@@ -93,7 +115,7 @@ export class Reader {
     if (!(work instanceof Promise)) return Promise.resolve(work).finally(this.#left)
     const read = work.catch(error => {
       // Another replica took the place of the one that was read: there it is known.
-      if (!replica.isReplaced && replica === this.#partition.replica) throw error
+      if (!isReplaced(this.#partition, replica)) throw error
       return this.#asking.read(options, reading, () => {})
     })
     return this.#asking.until(() => read.finally(this.#left), options, false)

@@ -4,7 +4,7 @@ import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
 import { lowWaterOf } from '../machine/reply.js'
 import type { Host } from '../replica/host.js'
-import type { SessionOptions } from './options.js'
+import type { CallOptions, SessionOptions } from './options.js'
 import { Session, type SessionParts } from './session.js'
 
 /** What sessions work with. */
@@ -35,8 +35,22 @@ export class Sessions {
     return this.#open.size
   }
 
-  /** Opens a session, or resumes the named one; not for somebody who is forgotten before it is begun. */
-  async open(options: SessionOptions, isForgotten: () => boolean): Promise<Session> {
+  /** Opens a session, or resumes the named one; not for a caller whose wait ended before it was begun. */
+  async open(options: SessionOptions & CallOptions): Promise<Session> {
+    let opening: Promise<Session> | undefined
+    try {
+      return await this.#parts.asking.until(waiting => {
+        opening = this.#begin(options, () => waiting.settled)
+        return opening
+      }, options)
+    } catch (error) {
+      // Nobody has it who comes too late: it must not be kept alive.
+      opening?.then(session => session.close()).catch(() => {})
+      throw error
+    }
+  }
+
+  async #begin(options: SessionOptions, isForgotten: () => boolean): Promise<Session> {
     const { env, host, asking, batches, collection } = this.#parts
     const { name, numbering = 'library', input } = options
     const nonce = env.random.bytes(16).toString('hex')

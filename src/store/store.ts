@@ -63,6 +63,7 @@ import type {
   Written,
 } from './options.js'
 import { Reader } from './reader.js'
+import { scrub } from './replaced.js'
 import { Requests, unlessAnswered } from './requests.js'
 import { Schemas } from './schemas.js'
 import type { Session } from './session.js'
@@ -262,9 +263,9 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   ): Promise<ViolationsPage> {
     checkViolations(options)
     checkCollectionName(collection)
-    const { state } = this.#open(this.#host).data
+    const host = this.#open(this.#host)
     return await this.#open(this.#reader).read(options, () =>
-      violationsPage(state, this.#schema(collection), constraint, options),
+      violationsPage(host.data.state, this.#schema(collection), constraint, options),
     )
   }
 
@@ -351,18 +352,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
    */
   async session(options: SessionOptions & CallOptions = noOptions): Promise<Session> {
     checkSession(options)
-    const sessions = this.#open(this.#sessions)
-    let opening: Promise<Session> | undefined
-    try {
-      return await this.#open(this.#asking).until(waiting => {
-        opening = sessions.open(options, () => waiting.settled)
-        return opening
-      }, options)
-    } catch (error) {
-      // Nobody has it who comes too late: it must not be kept alive.
-      opening?.then(session => session.close()).catch(() => {})
-      throw error
-    }
+    return await this.#open(this.#sessions).open(options)
   }
 
   /** What the store is and does right now. Also of a closed or failed one. */
@@ -396,12 +386,12 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   /**
    * Reads every row of the documents' partition and compares with the digests: numbers of the slots that do
    * not fit, none when all is well; 0 to 255 hold documents, claims and kept replies, 256 the partition's own
-   * rows. Takes time in proportion to the rows. Rejects with DAMAGED when a row fails its own check, ABORTED.
+   * rows. Takes time in proportion to the rows. Rejects with DAMAGED when a row fails its own check; with
+   * UNAVAILABLE if a snapshot of another node replaced the rows meanwhile; ABORTED, CLOSED.
    */
   async scrub(options: StopOptions = noOptions): Promise<readonly number[]> {
     checkCall(options, optionNames.stop)
-    const { state } = this.#open(this.#host).data
-    const scrubbing = state.scrub().then(({ slots }) => slots)
+    const scrubbing = scrub(this.#open(this.#host).data)
     this.#watch?.scrub(scrubbing)
     return await untilAborted(scrubbing, options, 'the scrub')
   }

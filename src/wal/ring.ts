@@ -5,9 +5,9 @@
  * and only above files whose entries are released or copied. Files below it are renamed and used again: their
  * bytes stay as they are until the first batch of their next use, and never validate under its salt.
  *
- * States after a crash: files below the floor under any name; a spare of any length up to the full one, blank,
- * marked as unfinished or with its old content; a current file whose opening is not whole. Recovery tells them apart by header and
- * floor.
+ * States after a crash: files below the floor under any name; a spare of any length up to the full one:
+ * blank, marked as unfinished, or with its old content; a current file whose opening is not whole. Recovery
+ * tells them apart by header and floor.
  */
 import { assert, must } from '../base/assert.js'
 import type { BatchSequence, FileSequence } from '../base/ids.js'

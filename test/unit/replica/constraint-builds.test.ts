@@ -1,4 +1,4 @@
-/** How the build of a constraint shares the time with others: what it reads, and what it writes. */
+/** How the build of a constraint reads, and how it shares the time with others. */
 import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import type { BackgroundPace } from '../../../src/derived/background-pace.js'
@@ -7,24 +7,28 @@ import { type ConstraintState, encodeConstraintState } from '../../../src/machin
 import { constraintKey, constraintPrefix, documentKey } from '../../../src/machine/keys.js'
 import { ConstraintBuilds } from '../../../src/replica/constraint-builds.js'
 import type { Partition } from '../../../src/replica/partition.js'
+import { World } from '../state/world.js'
 
 const pageMs = 10
 const entryMs = 5
 
+/** A constraint that is built, from the first document on. */
+const building: ConstraintState = {
+  collection: 1,
+  of: 'items',
+  name: 'one',
+  state: 'backfill',
+  since: 5,
+  after: null,
+  documents: 0,
+  violations: 0,
+  values: 0,
+}
+
 /** Builds over a replica that has so many pages of documents, a document each, of that version. */
 async function build(pages: number, version: number, stale = 0) {
   let nowMs = 0
-  let row: Buffer | undefined = encodeConstraintState({
-    collection: 1,
-    of: 'items',
-    name: 'one',
-    state: 'backfill',
-    since: 5,
-    after: null,
-    documents: 0,
-    violations: 0,
-    values: 0,
-  } satisfies ConstraintState)
+  let row: Buffer | undefined = encodeConstraintState(building)
   const own = { rests: [] as number[], entries: [] as number[], writesWhile: [] as number[] }
   const pace = {
     ownWrites: 0,
@@ -100,3 +104,52 @@ t.test(
     t.equal(ownWrites, 1)
   },
 )
+
+t.test('a build whose documents are closed while it reads them does not take that for their end', async t => {
+  const world = new World('build')
+  await world.clock.run(async () => {
+    await world.open()
+    const { state } = world
+    for (let n = 1; n <= 300; n++) {
+      const fact = { op: 'put', value: Buffer.alloc(1), prev0: 0, prev1: 0 } as const
+      state.apply(n, [{ ...fact, key: documentKey(1, n) }], 4)
+    }
+    await state.flush()
+    const row = { value: encodeConstraintState(building) }
+    const proposed: Command[] = []
+    let scansCount = 0
+    const data = {
+      readable: async () => {},
+      leads: true,
+      changes: () => 1,
+      call: async (command: Command) => void proposed.push(command),
+      state: {
+        partitionRows: (prefix: string) => (prefix === constraintPrefix ? [[constraintKey(1), row]] : []),
+        lookup: () => row,
+        // What it reads next is cut short.
+        scan: (range: Parameters<typeof state.scan>[0]) => {
+          const scan = state.scan(range)
+          scansCount += 1
+          if (scansCount === 2) void state.close()
+          return scan
+        },
+      },
+    }
+    let work: Promise<void> = Promise.resolve()
+    const builds = new ConstraintBuilds({
+      clock: world.clock,
+      meta: {} as Partition,
+      data: data as unknown as Partition,
+      limits,
+      pace: { atATime: () => 1000, rest: async () => {} } as unknown as BackgroundPace,
+      background: begun => {
+        work = begun
+      },
+      failed: error => t.fail(error.message),
+    })
+    builds.notify()
+    await t.rejects(work, { code: 'CLOSED' })
+    t.equal(scansCount, 2)
+    t.strictSame(proposed, [], 'nothing is said to be the last')
+  })
+})

@@ -63,7 +63,7 @@ class Trimmed {
       },
     }
     this.feed = new MetaFeed({
-      background: run => run.catch((error: SillokError) => this.failures.push(error.code)),
+      background: run => void run.catch((error: SillokError) => this.failures.push(error.code)),
       meta: this.meta as unknown as Partition,
       target: target as unknown as Partition,
       read: async function* (this: Trimmed, from: LogIndex) {

@@ -149,7 +149,7 @@ t.test('what a partition refused to take from meta is brought again, and nothing
   const feed = new MetaFeed({
     meta: meta as Partition,
     target: target as unknown as Partition,
-    background: run => run.catch(() => {}),
+    background: run => void run.catch(() => {}),
     async *read(from, through) {
       reads.push(`${from}-${through}`)
       yield log.slice(from - 1, through)
