@@ -100,7 +100,9 @@ export class Host {
         if (partition === dataPartition) await this.#indexes?.close()
       },
       moved: async partition => {
-        if (partition === dataPartition && this.#wantsIndexes) await this.#openIndexes()
+        if (partition !== dataPartition) return
+        this.#appliedSignal.wake()
+        if (this.#wantsIndexes) await this.#openIndexes()
       },
       failed: error => this.#fail(asFailure(error)),
     })

@@ -101,6 +101,24 @@ export const againMutants: readonly Mutant[] = [
     'attempt.isUncertain ||= isUnknown;',
     '',
   ),
+  mutant(
+    'takes any refusal of a later attempt for one of the command',
+    'replica/resending',
+    'attempt.isUncertain ? sureOf(command, result) : result',
+    'result',
+  ),
+  mutant(
+    'tells a holder that lost its session that nothing was applied',
+    'store/asking',
+    "code === 'FENCED' && this.#request.mayBeRetry === true",
+    'false',
+  ),
+  mutant(
+    'registers a session for a caller that has gone',
+    'replica/session-directory',
+    ' || isForgotten()',
+    '',
+  ),
 ]
 
 /** Reads. */
@@ -139,6 +157,9 @@ export const readMutants: readonly Mutant[] = [
 
 /** What moves between nodes, and what is remembered of the group. */
 export const groupMutants: readonly Mutant[] = [
+  mutant('ends sessions of which it has not heard yet', 'replica/meta-feed', 'session <= applied && ', ''),
+  mutant('sends a snapshot again that proved bad', 'replica/snapshots', 'await this.distrust([path]);', ''),
+  mutant('applies on while its parts close', 'replica/node-replicas', 'replica.fail(closed());', ''),
   mutant(
     'takes messages for the replica that was here before',
     'replica/replica',

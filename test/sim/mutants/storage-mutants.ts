@@ -3,6 +3,7 @@ import { alsoIn, type Mutant, mutant } from './planting.js'
 
 /** The write-ahead log. */
 export const logMutants: readonly Mutant[] = [
+  mutant('uses a log file that was never durable', 'wal/recovery', 'file.isFinished && ', ''),
   mutant(
     'tells that a batch is durable before it is written',
     'wal/commit-loop',
@@ -107,6 +108,7 @@ export const segmentMutants: readonly Mutant[] = [
 
 /** The state. */
 export const stateMutants: readonly Mutant[] = [
+  mutant('lets a part of the rows pass for the whole', 'state/scan', 'this.#isCut = true;', ''),
   alsoIn(
     mutant(
       'records a checkpoint of what is not flushed',
