@@ -1,4 +1,4 @@
-/** A node was left behind until only a snapshot helps: it is brought up, and whoever waits there hears of it. */
+/** A node was left behind until only a snapshot helps: it is brought up, and who waits there hears of it. */
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
@@ -87,7 +87,7 @@ t.test(
         for await (const change of store.changes({ collection: 'things', from: 'start', follow: true }))
           assert(change.key !== undefined, 'a change')
       })
-      following?.then(result => {
+      void following?.then(result => {
         told = result.how === 'refused' ? result.error : result.how
       })
       await cluster.pause(500)
