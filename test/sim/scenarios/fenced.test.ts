@@ -44,7 +44,8 @@ t.test(
         const ends = await send(cluster, nodes[1], second.value, second.value.lowWater)
         for (const [at, end] of ends.entries()) assert(end === 'answered', () => `row ${at}: ${end}`)
         for (const [at, end] of (await sending).entries()) {
-          assert(['answered', 'FENCED not-applied'].includes(end), () => `row ${at} of the first: ${end}`)
+          // The second holder may have sent the row too: this one does not know what became of it.
+          assert(['answered', 'FENCED unknown'].includes(end), () => `row ${at} of the first: ${end}`)
           if (end !== 'answered') fenced += 1
         }
         const late = await nodes[0].ask(() => {
