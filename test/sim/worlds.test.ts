@@ -9,7 +9,7 @@ import { runCampaign } from './campaign/campaign.js'
 import { failureText } from './campaign/failure-text.js'
 
 /** Of three and five nodes, a minute of simulated time each. */
-const seeds = 8
+const seeds = 4
 const minutesMax = 6
 
 /** The same worlds each time: campaigns look at others. */

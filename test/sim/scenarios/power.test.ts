@@ -12,7 +12,7 @@ import { dataFolder } from './cluster-node.js'
 import { Load } from './load.js'
 
 const seed = process.env['SEED'] ?? String(Date.now())
-const times = Number(process.env['TIMES'] ?? 30)
+const times = Number(process.env['TIMES'] ?? 10)
 t.comment(`SEED=${seed} TIMES=${times}`)
 t.setTimeout(0)
 
