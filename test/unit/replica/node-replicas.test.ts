@@ -8,7 +8,7 @@ import { machineOf, ReplicaNode } from './replica-node.js'
 const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
-const newNode = (): ReplicaNode => new ReplicaNode(machineOf(seed))
+const newNode = (own = ''): ReplicaNode => new ReplicaNode(machineOf(`${seed} ${own}`))
 
 function held(replicas: NodeReplicas): readonly (readonly [number, number])[] {
   return replicas.here.map(({ id, opened }) => [id, opened.replicaId])
@@ -85,7 +85,7 @@ t.test('a placement that is cut short at any operation is there whole or not at 
   const found = new Set<string>()
   for (let operation = 1; operation <= operations; operation++) {
     for (const mode of ['all', 'none', 'any'] as const) {
-      const node = newNode()
+      const node = newNode(`${operation} ${mode}`)
       await node.clock.run(async () => {
         const replicas = await node.open()
         node.machine.crashAt(operation, mode)
