@@ -170,6 +170,11 @@ export function withUnknownOutcome(error: SillokError): SillokError {
   return new SillokError(code, message, { outcome: 'unknown', details, cause: error })
 }
 
+/** Of a store that is closed, or about to be: nothing more is taken. */
+export function storeClosed(): SillokError {
+  return new SillokError('CLOSED', 'the store is closed')
+}
+
 /** The refusal to read entries from `first` on in a log that begins later. */
 export function logTruncated(first: number, firstIndex: number): SillokError {
   const message = `the log begins at entry ${firstIndex}: the entries from ${first} on are gone`

@@ -12,7 +12,7 @@
  */
 
 import type { ErrorPolicy } from '../base/error-policy.js'
-import { isSillokError, messageOf, SillokError } from '../base/errors.js'
+import { isSillokError, messageOf, SillokError, storeClosed } from '../base/errors.js'
 import type { CollectionId, LogIndex } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { DocumentKey } from '../base/tuple.js'
@@ -197,7 +197,7 @@ export class IndexRunner {
   /**
    * Ends the work and closes the rows. Those who wait, or ask later, get the reason: CLOSED if none is given.
    */
-  async close(reason = new SillokError('CLOSED', 'the store is closed')): Promise<void> {
+  async close(reason = storeClosed()): Promise<void> {
     this.#closing ??= reason
     this.#wakeUp()
     this.#asks.ending()

@@ -4,7 +4,7 @@
  * The stored form never holds the entry's own index: the version in it is filled in from the row.
  *   reply row   16 bytes hash of the request | u48 lowWater as sent | msgpack
  */
-import type { Code, ErrorDetails } from '../base/errors.js'
+import { type Code, type ErrorDetails, SillokError } from '../base/errors.js'
 import type { Sequence, Version } from '../base/ids.js'
 import { packStrict, unpackTrusted } from '../codec/msgpack.js'
 import type { Row } from '../codec/row.js'
@@ -30,6 +30,11 @@ export type Reply = Done | Refused
 /** A refusal with the code, for people and for programs. */
 export function refuse(code: Code, message: string, details: ErrorDetails = {}): Refused {
   return { ok: false, code, message, details }
+}
+
+/** The refusal as the error that a caller gets. */
+export function errorOf({ code, message, details }: Omit<Refused, 'ok'>): SillokError {
+  return new SillokError(code, message, { details })
 }
 
 /** Length of the hash that binds a sequence number to its request. */

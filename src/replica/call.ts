@@ -1,7 +1,7 @@
 /** A command of the store's own, as a promise. */
 import { SillokError } from '../base/errors.js'
 import type { Command } from '../machine/command.js'
-import type { Done } from '../machine/reply.js'
+import { type Done, errorOf } from '../machine/reply.js'
 import type { Ticket } from './admission.js'
 import type { Asker } from './waiters.js'
 
@@ -22,7 +22,7 @@ export function call(
     const answer: Asker['answer'] = result => {
       if (result instanceof SillokError) reject(result)
       else if (result.ok) resolve(result)
-      else reject(new SillokError(result.code, result.message, { details: result.details }))
+      else reject(errorOf(result))
     }
     submit({
       command,

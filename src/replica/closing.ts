@@ -5,12 +5,12 @@
  * It always ends. What waits for space on a full disk has a while to be answered; then the log tries once
  * more and gives up, and with it whatever waits for the log: a replica, too, that is on its way.
  */
+import { storeClosed } from '../base/errors.js'
 import type { FolderLock } from '../env/environment.js'
 import type { Wal } from '../wal/wal.js'
 import { isLackOfSpace } from './failure.js'
 import type { Indexes } from './indexes.js'
 import type { NodeReplicas } from './node-replicas.js'
-import { closed } from './refusals.js'
 import type { Retentions } from './retentions.js'
 import type { Switchboard } from './switchboard.js'
 
@@ -45,7 +45,7 @@ export async function closeNode(node: ClosingNode): Promise<readonly unknown[]> 
   if (!hasFailed()) {
     for (const { replica } of replicas.here) await attempt(() => replica.drain(drainMs))
   }
-  for (const partition of replicas.all.values()) partition.close(closed())
+  for (const partition of replicas.all.values()) partition.close(storeClosed())
   wal?.hurry()
   await settled
   await attempt(async () => switchboard?.close())

@@ -8,7 +8,7 @@
  * of another node takes the place of a replica here, that replica is opened anew, with the indexes over it.
  */
 import { must } from '../base/assert.js'
-import { isSillokError, SillokError } from '../base/errors.js'
+import { isSillokError, SillokError, storeClosed } from '../base/errors.js'
 import {
   type LogIndex,
   metaPartition,
@@ -41,7 +41,6 @@ import { NodeReplicas } from './node-replicas.js'
 import type { Partition } from './partition.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
 import { type PartitionStatus, partitionStatus, stateOfPartition } from './partition-status.js'
-import { closed } from './refusals.js'
 import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
@@ -158,7 +157,7 @@ export class Host {
    */
   async whole(): Promise<void> {
     while (!this.#replicas.areAllHere) {
-      if (this.#isEnding) throw this.#failure ?? closed()
+      if (this.#isEnding) throw this.#failure ?? storeClosed()
       await this.#pause()
     }
     await must(this.#whole, 'the opening of all partitions')
@@ -333,7 +332,7 @@ export class Host {
 
   /** Not at a node that closes meanwhile: nobody would close them. */
   async #openIndexes(): Promise<void> {
-    if (this.#isEnding) throw this.#failure ?? closed()
+    if (this.#isEnding) throw this.#failure ?? storeClosed()
     const { env, indexTypes, indexTold } = this.#options
     this.#indexes = new Indexes({
       env,
@@ -465,7 +464,7 @@ export class Host {
   }
 
   async #close(): Promise<void> {
-    this.#appliedSignal.fail(closed())
+    this.#appliedSignal.fail(storeClosed())
     this.#ticker.stop()
     this.#duties.stop()
     const errors = await closeNode({

@@ -8,7 +8,7 @@
  * and what rests on it (`moving`, `moved`).
  */
 import { must } from '../base/assert.js'
-import { isSillokError, SillokError } from '../base/errors.js'
+import { isSillokError, SillokError, storeClosed } from '../base/errors.js'
 import { metaPartition, type PartitionId, type SessionId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import type { Environment } from '../env/environment.js'
@@ -22,7 +22,6 @@ import { createPartition, type OpenedReplica, openReplica } from './open-replica
 import { Partition } from './partition.js'
 import { dataPartition } from './partition-folders.js'
 import type { Install } from './prepared-snapshot.js'
-import { closed } from './refusals.js'
 import type { Retentions } from './retentions.js'
 import type { Switchboard } from './switchboard.js'
 
@@ -119,7 +118,7 @@ export class NodeReplicas {
       throw new SillokError('INVALID', `place: this node holds ${held}, not ${replica}`)
     }
     if (this.#placing.has(id)) throw new SillokError('OVERLOADED', `partition ${id} is being placed already`)
-    if (this.#isClosing) throw closed()
+    if (this.#isClosing) throw storeClosed()
     this.#placing.add(id)
     const { wal } = must(this.#log, 'the log')
     const own = { replicaId: replica, voters, cutBytes }
@@ -234,7 +233,7 @@ async function closeReplica(
   hasFailed: boolean,
   attempt: Attempt,
 ): Promise<void> {
-  replica.fail(closed())
+  replica.fail(storeClosed())
   await attempt(() => state.close(hasFailed ? {} : { record }))
   await attempt(() => segments.close())
   if (!hasFailed) await attempt(() => replica.close())

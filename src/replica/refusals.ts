@@ -20,11 +20,6 @@ export function notLeader(leader: ReplicaId): SillokError {
   return new SillokError('NOT_LEADER', 'this node does not lead the partition', { details })
 }
 
-/** Of a store that is closed, or about to be: nothing more is taken. */
-export function closed(): SillokError {
-  return new SillokError('CLOSED', 'the store is closed')
-}
-
 /** What was decided and changes nothing rests on entries that may be replaced: it is to be asked again. */
 export function leadershipLost(): SillokError {
   return new SillokError('LEADERSHIP_LOST', 'the leadership in which this was decided is over')

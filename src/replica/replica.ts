@@ -11,7 +11,7 @@
  */
 import { must } from '../base/assert.js'
 import { type Entry, entryKinds } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, storeClosed } from '../base/errors.js'
 import {
   type LogIndex,
   type LogTime,
@@ -251,7 +251,7 @@ export class Replica implements Decider {
   /** Refuses new commands with this error, or admits them again. */
   refuse(error: SillokError | undefined): void {
     if (this.#failure !== undefined) return
-    this.#admission.refusal = this.#closing ? new SillokError('CLOSED', 'the store is closed') : error
+    this.#admission.refusal = this.#closing ? storeClosed() : error
   }
 
   tick(): void {
@@ -310,7 +310,7 @@ export class Replica implements Decider {
    * was to be installed: what Raft has committed with that is not in the log.
    */
   async close(): Promise<void> {
-    this.fail(new SillokError('CLOSED', 'the store is closed'))
+    this.fail(storeClosed())
     if (this.#installing) return
     await this.#options.wal.record(this.partition, [hardStateRegister(this.#raft.hardState())])
   }

@@ -14,7 +14,7 @@ import { type Code, SillokError, withUnknownOutcome } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { Clock } from '../env/clock.js'
 import { type AskedCommand, isAsked } from '../machine/command-codec.js'
-import type { Reply } from '../machine/reply.js'
+import { errorOf, type Reply } from '../machine/reply.js'
 import type { Ticket } from './admission.js'
 
 /** A command that can be asked for from elsewhere, and its asker. */
@@ -157,8 +157,7 @@ export class Resending {
 /** What is known of the command if this is the answer to a later attempt. */
 function sureOf({ type }: AskedCommand, reply: Reply): Reply | SillokError {
   if (reply.ok || (type === 'write' && !ofOneAttempt.has(reply.code))) return reply
-  const { code, message, details } = reply
-  return withUnknownOutcome(new SillokError(code, message, { details }))
+  return withUnknownOutcome(errorOf(reply))
 }
 
 /** True if a second time changes nothing, and gives the same answer. */

@@ -161,8 +161,7 @@ export class Switchboard {
 
   /** What the other side does not take may be damaged here: then another one is made, and sent next. */
   async #prove({ snapshots }: OpenedReplica, { snapshot }: InstallSnapshot, error: unknown): Promise<void> {
-    if (!isSillokError(error, 'DAMAGED') && !(isSillokError(error) && error.details['refused'] === true))
-      return
+    if (!isSillokError(error) || (error.code !== 'DAMAGED' && error.details['refused'] !== true)) return
     const wrong = await snapshots.prove(snapshot.index)
     if (wrong !== undefined) this.#options.notSent(new SillokError('DAMAGED', wrong))
   }

@@ -7,7 +7,7 @@
  * for the whole. Kept replies and the store's own marks are never shown.
  */
 import { assert } from '../base/assert.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, storeClosed } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { lowerBound } from '../base/lower-bound.js'
@@ -228,7 +228,7 @@ export class Scan implements AsyncIterableIterator<ScanPage> {
   }
 
   #ended(): IteratorResult<ScanPage> {
-    if (this.#isCut) throw new SillokError('CLOSED', 'the store is closed')
+    if (this.#isCut) throw storeClosed()
     return { done: true, value: undefined }
   }
 

@@ -7,7 +7,7 @@
  * lost or changed never gets into a file that counts.
  */
 import { assert } from '../base/assert.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, storeClosed } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { frameHead } from '../codec/frame.js'
@@ -80,7 +80,7 @@ export async function writeSnapshot(job: SnapshotJob): Promise<SnapshotRecord> {
 }
 
 function checkStopped({ isStopped }: SnapshotJob): void {
-  if (isStopped()) throw new SillokError('CLOSED', 'the store is closed')
+  if (isStopped()) throw storeClosed()
 }
 
 /** One file on its way. */

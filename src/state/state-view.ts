@@ -3,7 +3,7 @@
  * of the layers until it is released, which its owner must do.
  */
 import { assert } from '../base/assert.js'
-import { SillokError } from '../base/errors.js'
+import { storeClosed } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import { keyBytes, type Row, type RowKey } from '../codec/row.js'
 import type { KeyValueStore } from '../env/key-value.js'
@@ -80,7 +80,7 @@ export class StateView {
   }
 
   #checkState(): void {
-    if (this.#isEnded) throw new SillokError('CLOSED', 'the store is closed')
+    if (this.#isEnded) throw storeClosed()
   }
 
   #inMemory(key: RowKey): Row | null | undefined {

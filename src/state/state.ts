@@ -10,7 +10,7 @@
  * goes to quarantine.
  */
 import { assert, must } from '../base/assert.js'
-import { SillokError } from '../base/errors.js'
+import { storeClosed } from '../base/errors.js'
 import type { LogIndex, Version } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Fact } from '../codec/facts.js'
@@ -353,7 +353,7 @@ export class State {
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw new SillokError('CLOSED', 'the store is closed')
+    if (this.#isClosed) throw storeClosed()
   }
 }
 

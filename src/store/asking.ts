@@ -8,7 +8,7 @@
 import { must } from '../base/assert.js'
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Command, Write } from '../machine/command.js'
-import type { Done, Refused, Reply } from '../machine/reply.js'
+import { type Done, errorOf, type Refused, type Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Partition } from '../replica/partition.js'
 import { Counts } from './counts.js'
@@ -210,9 +210,9 @@ class Call<R> extends Wait implements Ticket, Queued {
   }
 
   /** A holder that lost its session does not know what the next one did with a request that it sent again. */
-  #refusal({ code, message, details }: Refused): SillokError {
-    const error = new SillokError(code, message, { details })
-    return code === 'FENCED' && this.#request.mayBeRetry === true ? withUnknownOutcome(error) : error
+  #refusal(refused: Refused): SillokError {
+    const error = errorOf(refused)
+    return error.code === 'FENCED' && this.#request.mayBeRetry === true ? withUnknownOutcome(error) : error
   }
 
   /** Also of one whose caller has gone. */

@@ -6,7 +6,7 @@
 import { isSillokError, SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { Operation, WriteValue } from '../machine/command.js'
-import type { Done } from '../machine/reply.js'
+import { type Done, errorOf } from '../machine/reply.js'
 import { operationBytes } from './asking.js'
 import { invalid, optionNames } from './check-options.js'
 import { checkDocuments, type InsertResult } from './insert-many.js'
@@ -79,7 +79,7 @@ function resultsOf({ version, value }: Done): InsertResult[] {
   const { existed, refused = [] } = value as WriteValue
   const results: InsertResult[] = existed.map(() => ({ ok: true, version }))
   for (const { at, code, message, details } of refused) {
-    results[at] = { ok: false, error: new SillokError(code, message, { details }) }
+    results[at] = { ok: false, error: errorOf({ code, message, details }) }
   }
   return results
 }

@@ -10,7 +10,7 @@ import { decodeDocument } from '../codec/document.js'
 import type { RowKey } from '../codec/row.js'
 import type { AskOutcome, KnownOutcome, RequestMark, RequestName, WriteValue } from '../machine/command.js'
 import { documentBytes } from '../machine/documents.js'
-import type { Done } from '../machine/reply.js'
+import { type Done, errorOf } from '../machine/reply.js'
 import { fenced } from '../machine/requests.js'
 import type { Asking } from './asking.js'
 import type { CallOptions, RequestOutcome, Versioned } from './options.js'
@@ -105,8 +105,4 @@ const ofTheAttempt: ReadonlySet<string> = new Set<Code>([
 export function unlessAnswered(error: unknown): unknown {
   if (!isSillokError(error)) return error
   return ofTheAttempt.has(error.code) || 'index' in error.details ? withUnknownOutcome(error) : error
-}
-
-function errorOf({ code, message, details }: Pick<SillokError, 'code' | 'message' | 'details'>): SillokError {
-  return new SillokError(code, message, { details })
 }

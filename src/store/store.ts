@@ -4,7 +4,7 @@
  * One log per partition is the source of truth; everything here is a thin face over the replicas of the host.
  */
 import { EventEmitter } from 'node:events'
-import { SillokError } from '../base/errors.js'
+import { storeClosed } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { type Limits, limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
@@ -454,8 +454,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #open<T>(part: T | undefined): T {
-    if (part === undefined || this.#closing !== undefined)
-      throw new SillokError('CLOSED', 'the store is closed')
+    if (part === undefined || this.#closing !== undefined) throw storeClosed()
     return part
   }
 
@@ -484,7 +483,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
   }
 
   #schema(name: string): CollectionSchema {
-    if (this.#closing !== undefined) throw new SillokError('CLOSED', 'the store is closed')
+    if (this.#closing !== undefined) throw storeClosed()
     return this.#schemas.get(name)
   }
 }

@@ -4,7 +4,7 @@
  *
  * What ends the waiting early leaves the request alone: its outcome is unknown, unless it was never sent.
  */
-import { type Code, SillokError } from '../base/errors.js'
+import { type Code, SillokError, storeClosed } from '../base/errors.js'
 import type { Timer } from '../env/clock.js'
 import type { Deadlines, Waiting } from './deadlines.js'
 import type { CallOptions } from './options.js'
@@ -79,7 +79,7 @@ export class Wait implements Waiting {
   closed(): void {
     this.#unlisten()
     if (this.sent) this.#reject(new SillokError('CLOSED_WHILE_WAITING', 'the store was closed meanwhile'))
-    else this.#reject(new SillokError('CLOSED', 'the store is closed'))
+    else this.#reject(storeClosed())
   }
 
   /** The signal says stop. */

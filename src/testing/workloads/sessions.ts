@@ -46,11 +46,8 @@ export class Sessions implements Workload {
       await world.ask(random, async store => {
         const session = await store.session(name === undefined ? {} : { name })
         const isStubborn = random.chance(0.5)
-        for (
-          let rounds = 1 + random.below(random.pick(isStubborn ? [20, 100] : [5, 20]));
-          rounds > 0 && !world.isOver();
-          rounds--
-        ) {
+        const rounds = 1 + random.below(random.pick(isStubborn ? [20, 100] : [5, 20]))
+        for (let done = 0; done < rounds && !world.isOver(); done++) {
           await world.pause(random.below(random.chance(0.1) ? 6000 : 400))
           await this.#write(session, name, random).catch((error: unknown) => {
             if (!isStubborn || !isSillokError(error) || error.retry === 'never') throw error

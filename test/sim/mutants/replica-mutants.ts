@@ -110,7 +110,7 @@ export const againMutants: readonly Mutant[] = [
   mutant(
     'tells a holder that lost its session that nothing was applied',
     'store/asking',
-    "code === 'FENCED' && this.#request.mayBeRetry === true",
+    "error.code === 'FENCED' && this.#request.mayBeRetry === true",
     'false',
   ),
   mutant(
@@ -159,7 +159,7 @@ export const readMutants: readonly Mutant[] = [
 export const groupMutants: readonly Mutant[] = [
   mutant('ends sessions of which it has not heard yet', 'replica/meta-feed', 'session <= applied && ', ''),
   mutant('sends a snapshot again that proved bad', 'replica/snapshots', 'await this.distrust([path]);', ''),
-  mutant('applies on while its parts close', 'replica/node-replicas', 'replica.fail(closed());', ''),
+  mutant('applies on while its parts close', 'replica/node-replicas', 'replica.fail(storeClosed());', ''),
   mutant(
     'takes messages for the replica that was here before',
     'replica/replica',

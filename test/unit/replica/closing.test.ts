@@ -9,6 +9,7 @@ import { SimNetwork } from '../../../src/sim/sim-network.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
 import { counted } from './counted.js'
+import { machineOf } from './replica-node.js'
 
 const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
@@ -21,8 +22,7 @@ interface World {
 }
 
 function worldOf(name: string): World {
-  const clock = new SimClock()
-  const machine = new SimMachine({ clock, random: new Random(`${seed} ${name}`) })
+  const { clock, machine } = machineOf(`${seed} ${name}`)
   return { clock, machine, pass: ms => new Promise(resolve => clock.after(ms, resolve)) }
 }
 

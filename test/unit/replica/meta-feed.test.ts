@@ -74,6 +74,15 @@ class Trimmed {
     })
   }
 
+  /** What it takes while its disk is full. */
+  async takenAtFullDisk(): Promise<readonly MetaFeedCommand[]> {
+    this.refusal = new SillokError('DISK_FULL', 'no space left')
+    this.feed.notify()
+    await soon()
+    this.refusal = undefined
+    return [...this.taken]
+  }
+
   open(count: number): void {
     for (let id = 1; id <= count; id++) this.opened.add(id)
   }
@@ -131,11 +140,7 @@ t.test('what was opened while its end was passed is ended: all that are open are
 t.test('a look that is refused is repeated', async t => {
   const trimmed = new Trimmed({ applied: 30, cursor: 30, firstIndex: 1 })
   trimmed.opened.add(7)
-  trimmed.refusal = new SillokError('DISK_FULL', 'no space left')
-  trimmed.feed.notify()
-  await soon()
-  t.strictSame(trimmed.taken, [])
-  trimmed.refusal = undefined
+  t.strictSame(await trimmed.takenAtFullDisk(), [])
   trimmed.feed.remind()
   await soon()
   t.equal(trimmed.opened.size, 0)
@@ -146,11 +151,7 @@ t.test('what the partition refused in the middle is brought when it is reminded'
   const trimmed = new Trimmed({ applied: 1000, cursor: 4 })
   trimmed.schemas.set(`${schemaPrefix}a`, Buffer.from('a'))
   trimmed.open(100)
-  trimmed.refusal = new SillokError('DISK_FULL', 'no space left')
-  trimmed.feed.notify()
-  await soon()
-  t.strictSame(trimmed.taken, [])
-  trimmed.refusal = undefined
+  t.strictSame(await trimmed.takenAtFullDisk(), [])
   trimmed.feed.remind()
   await soon()
   t.equal(trimmed.opened.size, 0)
