@@ -2,11 +2,12 @@
  * Has commands decided by replicas of other nodes, and decides for others.
  *
  * A request is sent once, over the connection that carries the messages of replicas, and answered once, by
- * the way back. Requests of one sender to one node arrive in call order. When messages to a node are lost, or
- * its answer does not come in time, what waits for it is answered UNAVAILABLE with an unknown outcome: it may
- * have been decided. Nothing is asked twice here: whether that is safe is for those to know who asked.
+ * the way back. Requests of one sender to one node arrive in call order. A request that never left this node
+ * is answered UNAVAILABLE. When a connection is lost, or the answer does not come in time, what waits for
+ * that node is answered UNAVAILABLE with an unknown outcome: it may have been decided. Nothing is asked
+ * twice here: whether that is safe is for those to know who asked.
  */
-import { type Code, SillokError } from '../base/errors.js'
+import { type Code, type Outcome, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
@@ -22,8 +23,8 @@ import type { Asker } from './waiters.js'
 export interface ForwardingOptions {
   readonly clock: Clock
   readonly random: Random
-  /** Sends the frame to the node at the address, or drops it and says so later (`unreachable`). */
-  readonly send: (address: Address, frame: Buffer) => void
+  /** Sends the frame to the node at the address; calls `notSent`, later, if it drops it before it left. */
+  readonly send: (address: Address, frame: Buffer, notSent?: () => void) => void
   /** Has the command decided by this node's replica, which answers; false if there is none. */
   readonly submit: (partition: PartitionId, ticket: Ticket) => boolean
 }
@@ -65,7 +66,7 @@ export class Forwarding {
 
   /**
    * Has the replica of the node at the address decide the command. The answer is that of the replica, say
-   * NOT_LEADER, or UNAVAILABLE with an unknown outcome, or OVERLOADED.
+   * NOT_LEADER, or UNAVAILABLE, with an unknown outcome if it may have been decided, or OVERLOADED.
    */
   ask(
     address: Address,
@@ -95,7 +96,8 @@ export class Forwarding {
     }
     const { clock, send } = this.#options
     this.#waiting.set(number, { address, answer, sinceMs: clock.monotonicMs() })
-    send(address, frame)
+    const notSent = (): void => this.#answer(number, address, failure('it never left'))
+    send(address, frame, notSent)
     this.#watch()
   }
 
@@ -107,11 +109,11 @@ export class Forwarding {
       this.#answer(said.request.number, from, asSeenFromHere(said.result, from))
   }
 
-  /** Messages to that node were lost, or may have been. */
-  unreachable(address: Address): void {
+  /** A connection to that node was lost, with what was on it. */
+  lost(address: Address): void {
     for (const [number, waiting] of this.#waiting) {
       if (waiting.address === address)
-        this.#answer(number, address, unknown('messages to the node were lost'))
+        this.#answer(number, address, failure('messages to the node were lost', 'unknown'))
     }
   }
 
@@ -165,7 +167,7 @@ export class Forwarding {
         this.#look = undefined
         for (const [number, { address, sinceMs }] of this.#waiting) {
           if (clock.monotonicMs() - sinceMs < patienceMs) break
-          this.#answer(number, address, unknown(`no answer for ${patienceMs / 1000} s`))
+          this.#answer(number, address, failure(`no answer for ${patienceMs / 1000} s`, 'unknown'))
         }
         if (this.#waiting.size > 0) this.#watch()
       },
@@ -192,6 +194,6 @@ function asSeenFromHere(result: Reply | SillokError, from: Address): Reply | Sil
   return new SillokError('UNAVAILABLE', `the other node stops: ${result.message}`, { outcome, cause: result })
 }
 
-function unknown(why: string): SillokError {
-  return new SillokError('UNAVAILABLE', `a request to another node: ${why}`, { outcome: 'unknown' })
+function failure(why: string, outcome: Outcome = 'not-applied'): SillokError {
+  return new SillokError('UNAVAILABLE', `a request to another node: ${why}`, { outcome })
 }

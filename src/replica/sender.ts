@@ -8,15 +8,19 @@
  * What is sent leaves in its order, each message at most once; while there is no connection a bounded number
  * of bytes waits for it. Messages are dropped when one is refused or lost, and when too much waits. That is
  * told, not for each message, but behind each that does not arrive word comes that some did not: when an
- * attempt or a connection fails, and when more is said than waits, then at most once a second. A pause before
- * each attempt but the first grows while they fail, and is drawn, so that many nodes do not come at once. A
- * connection that nobody used for a while is closed.
+ * attempt or a connection fails, and when more is said than waits, then at most once a second. Who wants to
+ * hear of each message that never left says so with it; of what was on a connection that is lost nobody
+ * knows whether it arrived. A pause before each attempt but the first grows while they fail, and is drawn, so
+ * that many nodes do not come at once. A connection that nobody used for a while is closed.
  */
 import type { MonotonicMs } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
 import type { Clock, Timer } from '../env/clock.js'
 import type { Address, Connection, Network } from '../env/network.js'
+
+/** `unsent`: those that did not arrive never left; `in-doubt`: a connection was lost with what was on it. */
+export type Loss = 'unsent' | 'in-doubt'
 
 /** What a sender is made from. */
 export interface SenderOptions {
@@ -28,7 +32,7 @@ export interface SenderOptions {
   /** What is said first on each connection. */
   readonly hello: () => Buffer
   /** Some of what was said is lost, or may be. Never called from inside `send`. */
-  readonly unreachable: () => void
+  readonly unreachable: (loss: Loss) => void
   /** Nothing was said for a while: the sender is closed. */
   readonly unused: () => void
 }
@@ -48,10 +52,16 @@ const quietMs = 1000
 /** Time without a message after which a connection is closed. */
 const unusedMs = 60_000
 
+/** A message, and who hears that it never left. */
+interface Unsent {
+  readonly message: Buffer
+  readonly notSent: (() => void) | undefined
+}
+
 /** Says messages to one other node. */
 export class Sender {
   readonly #options: SenderOptions
-  #waiting: Buffer[] = []
+  #waiting: Unsent[] = []
   #waitingBytes = 0
   #connection: Connection | undefined
   /** Pausing or connecting. */
@@ -72,13 +82,17 @@ export class Sender {
     this.#watchUse(unusedMs)
   }
 
-  /** Takes the message, which is on its way then, waits, or is dropped. */
-  send(message: Buffer): void {
+  /**
+   * Takes the message, which is on its way then, waits, or is dropped. If it is dropped before it left,
+   * `notSent` is called, never from in here, and not once this is closed.
+   */
+  send(message: Buffer, notSent?: () => void): void {
+    const unsent: Unsent = { message, notSent }
     this.#lastUseMs = this.#options.clock.monotonicMs()
-    if (this.#connection !== undefined) this.#put(this.#connection, message)
-    else if (this.#waitingBytes + message.length > limits.unsentBytesMax) this.#drop()
+    if (this.#connection !== undefined) this.#put(this.#connection, unsent)
+    else if (this.#waitingBytes + message.length > limits.unsentBytesMax) this.#drop(unsent)
     else {
-      this.#waiting.push(message)
+      this.#waiting.push(unsent)
       this.#waitingBytes += message.length
       if (!this.#isBusy) this.#begin()
     }
@@ -109,7 +123,7 @@ export class Sender {
       connection => this.#stands(connection),
       () => {
         this.#isBusy = false
-        this.#failed()
+        this.#failed('unsent')
       },
     )
   }
@@ -126,28 +140,29 @@ export class Sender {
     connection.onClose(() => {
       this.#connection = undefined
       if (clock.monotonicMs() - sinceMs >= steadyMs) this.#failures = 0
-      this.#failed()
+      this.#failed('in-doubt')
     })
     // Nobody answers here; but who does not read hears of no end either.
     connection.onMessage(() => connection.close())
-    this.#put(connection, hello())
+    this.#put(connection, { message: hello(), notSent: undefined })
     const waiting = this.#waiting
     this.#forget()
-    for (const message of waiting) this.#put(connection, message)
+    for (const unsent of waiting) this.#put(connection, unsent)
   }
 
-  #put(connection: Connection, message: Buffer): void {
-    if (!connection.send(message)) this.#drop()
+  #put(connection: Connection, unsent: Unsent): void {
+    if (!connection.send(unsent.message)) this.#drop(unsent)
   }
 
-  #failed(): void {
+  #failed(loss: Loss): void {
     const { clock, random } = this.#options
+    for (const { notSent } of this.#waiting) this.#later(notSent)
     this.#forget()
     this.#failures++
     const longestMs = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.#failures, 10))
     this.#pauseEndMs = clock.monotonicMs() + longestMs * (0.5 + random.fraction() / 2)
     this.#hasDropped = false
-    this.#tell()
+    this.#tell(loss)
   }
 
   #forget(): void {
@@ -156,7 +171,8 @@ export class Sender {
   }
 
   /** Too much waits: told at once, and while there is more of it once in a while. */
-  #drop(): void {
+  #drop({ notSent }: Unsent): void {
+    this.#later(notSent)
     this.#hasDropped = true
     if (this.#quiet === undefined) this.#tellDropped()
   }
@@ -165,13 +181,18 @@ export class Sender {
     this.#quiet = undefined
     if (!this.#hasDropped) return
     this.#hasDropped = false
-    this.#tell()
+    this.#tell('unsent')
     this.#quiet = this.#options.clock.after(quietMs, () => this.#tellDropped())
   }
 
-  #tell(): void {
+  #tell(loss: Loss): void {
+    this.#later(() => this.#options.unreachable(loss))
+  }
+
+  #later(call: (() => void) | undefined): void {
+    if (call === undefined) return
     this.#options.clock.soon(() => {
-      if (!this.#isClosed) this.#options.unreachable()
+      if (!this.#isClosed) call()
     })
   }
 

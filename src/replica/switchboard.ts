@@ -18,6 +18,7 @@ import type { Ticket } from './admission.js'
 import { Forwarding } from './forwarding.js'
 import type { OpenedReplica } from './open-replica.js'
 import { notLeader } from './refusals.js'
+import type { Loss } from './sender.js'
 import { SnapshotIntakes } from './snapshot-intakes.js'
 import { snapshotPieces } from './snapshot-parcel.js'
 import { Transport, type TransportOptions } from './transport.js'
@@ -59,12 +60,12 @@ export class Switchboard {
       deliver: (partition, message) => this.#replicas.get(partition)?.replica.receive(message),
       intake: (partition, message) => this.#intakes.begin(partition, message),
       asked: (frame, from) => this.#forwarding.take(frame, from),
-      unreachable: address => this.#unreachable(address),
+      unreachable: (address, loss) => this.#unreachable(address, loss),
     })
     this.#forwarding = new Forwarding({
       clock: options.clock,
       random: options.random.split('forwarding'),
-      send: (address, frame) => this.#transport.sendFrame(address, frame),
+      send: (address, frame, notSent) => this.#transport.sendFrame(address, frame, notSent),
       submit: (partition, ticket) => {
         const replica = this.#replicas.get(partition)?.replica
         replica?.submit(ticket)
@@ -166,8 +167,8 @@ export class Switchboard {
     if (wrong !== undefined) this.#options.notSent(new SillokError('DAMAGED', wrong))
   }
 
-  #unreachable(address: Address): void {
-    this.#forwarding.unreachable(address)
+  #unreachable(address: Address, loss: Loss): void {
+    if (loss === 'in-doubt') this.#forwarding.lost(address)
     for (const [partition, { replica }] of this.#replicas) {
       for (const { replica: other } of replica.group().members) {
         if (this.#options.addressOf(partition, other) === address) replica.unreachable(other)

@@ -22,7 +22,7 @@ import type { BeginIntake } from './incoming-snapshot.js'
 import { encodePeerMessage } from './message-codec.js'
 import { OutgoingSnapshot } from './outgoing-snapshot.js'
 import { type Hearing, Receiver } from './receiver.js'
-import { Sender } from './sender.js'
+import { type Loss, Sender } from './sender.js'
 import type { SnapshotPiece } from './snapshot-parcel.js'
 
 /** What the transport of a node is made from. */
@@ -44,7 +44,7 @@ export interface TransportOptions {
    * Messages to that node were lost, or may have been: called once after each failure, not for each message,
    * and never inside `send`.
    */
-  readonly unreachable: (address: Address) => void
+  readonly unreachable: (address: Address, loss: Loss) => void
   /** What came over a connection was wrong, and it is closed. */
   readonly refused: (reason: string, remote: Address) => void
 }
@@ -97,9 +97,9 @@ export class Transport {
     this.sendFrame(address, encodePeerMessage(partition, message))
   }
 
-  /** The same for a request or an answer, as a frame. */
-  sendFrame(address: Address, frame: Buffer): void {
-    if (!this.#isClosed) this.#senderTo(address).send(frame)
+  /** The same for a request or an answer, as a frame; `notSent` as in `Sender.send`. */
+  sendFrame(address: Address, frame: Buffer, notSent?: () => void): void {
+    if (!this.#isClosed) this.#senderTo(address).send(frame, notSent)
   }
 
   /**
@@ -145,7 +145,7 @@ export class Transport {
       random: random.split(`to ${address}`),
       address,
       hello: () => this.#hello('messages'),
-      unreachable: () => unreachable(address),
+      unreachable: loss => unreachable(address, loss),
       unused: () => this.#senders.delete(address),
     })
     this.#senders.set(address, sender)

@@ -57,8 +57,20 @@ export const answerMutants: readonly Mutant[] = [
   mutant(
     'says that nothing was applied where messages were lost',
     'replica/forwarding',
-    "{ outcome: 'unknown' }",
-    "{ outcome: 'not-applied' }",
+    "'messages to the node were lost', 'unknown'",
+    "'messages to the node were lost'",
+  ),
+  mutant(
+    'says of what was on a lost connection that it never left',
+    'replica/sender',
+    "this.#failed('in-doubt');",
+    "this.#failed('unsent');",
+  ),
+  mutant(
+    'says of what never left that nobody knows',
+    'replica/switchboard',
+    "if (loss === 'in-doubt')",
+    'if (true)',
   ),
   mutant(
     'takes an answer to an earlier life for its own',
@@ -69,8 +81,8 @@ export const answerMutants: readonly Mutant[] = [
   mutant(
     'asks another node twice',
     'replica/forwarding',
-    'send(address, frame);',
-    'send(address, frame); clock.after(300, () => send(address, frame));',
+    'send(address, frame, notSent);',
+    'send(address, frame, notSent); clock.after(300, () => send(address, frame));',
   ),
 
   mutant(

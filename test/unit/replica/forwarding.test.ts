@@ -15,7 +15,12 @@ const names = (name: string) => ({ type: 'unsubscribe', name }) as const
 /** Nodes a and b; what they send waits in `frames` until it is carried. */
 class Pair {
   readonly clock = new SimClock()
-  readonly frames: { readonly from: Address; readonly to: Address; readonly frame: Buffer }[] = []
+  readonly frames: {
+    readonly from: Address
+    readonly to: Address
+    readonly frame: Buffer
+    readonly notSent: (() => void) | undefined
+  }[] = []
   /** What b is asked to decide. */
   readonly tickets: Ticket[] = []
   readonly told: string[] = []
@@ -26,7 +31,7 @@ class Pair {
     return new Forwarding({
       clock: this.clock,
       random: new Random(`${name} ${run}`),
-      send: (to, frame) => this.frames.push({ from: name, to, frame }),
+      send: (to, frame, notSent) => this.frames.push({ from: name, to, frame, notSent }),
       submit: (partition, ticket) => {
         this.tickets.push(ticket)
         return partition === 1
@@ -144,12 +149,23 @@ t.test(
   },
 )
 
-t.test('when messages are lost nobody knows what became of the requests to that node', async t => {
+t.test('a request that never left was not applied', async t => {
   const pair = new Pair()
   pair.ask('one')
-  pair.a.unreachable('c')
+  pair.ask('two')
+  pair.frames[1]?.notSent?.()
+  t.strictSame(pair.told, ['two: UNAVAILABLE not-applied'])
+  pair.a.lost('b')
+  pair.frames[1]?.notSent?.()
+  t.strictSame(pair.told.slice(1), ['one: UNAVAILABLE unknown'], 'each is answered once')
+})
+
+t.test('when a connection is lost nobody knows what became of the requests to that node', async t => {
+  const pair = new Pair()
+  pair.ask('one')
+  pair.a.lost('c')
   t.strictSame(pair.told, [])
-  pair.a.unreachable('b')
+  pair.a.lost('b')
   t.strictSame(pair.told, ['one: UNAVAILABLE unknown'])
   pair.carry()
   pair.tickets[0]?.answer(done)

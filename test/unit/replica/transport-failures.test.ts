@@ -1,6 +1,7 @@
 /** What does not arrive is told to its sender, who tries again after pauses; the order stays. */
 import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
+import { encodeAsk } from '../../../src/replica/ask-codec.js'
 import { append, type Node, numbered, TransportWorld } from './transport-world.js'
 
 const { SEED: seed = String(Date.now()) } = process.env
@@ -87,6 +88,46 @@ t.test('what waits for a connection is bounded; what comes on top is dropped, an
       t.equal(a.unreachable.length, 2, 'those behind the first too')
     })
   }
+})
+
+t.test('who asked to hear of it is told of each message that never left, and of no other', async t => {
+  const world = new TransportWorld(seed, { latencyMs: [1, 1], waitingBytesMax: 300 })
+  await world.run(async () => {
+    const [a, b] = [await world.start('a'), await world.start('b')]
+    const notSent: string[] = []
+    const send = (name: string, frame: Buffer): void => {
+      a.transport.sendFrame('b:1', frame, () => notSent.push(name))
+    }
+    const losses = (): string[] => a.unreachable.splice(0).map(({ loss }) => loss)
+    const ask = encodeAsk({
+      partition: 1,
+      request: { run: 1, number: 1 },
+      lane: 1,
+      command: { type: 'unsubscribe', name: 'x' },
+    })
+    world.network.refuse('b')
+    send('refused', ask)
+    send('refused too', ask)
+    t.same(notSent, [], 'not inside a call')
+    await world.wait(10)
+    t.same(notSent.splice(0), ['refused', 'refused too'])
+    t.same(losses(), ['unsent'])
+    world.network.admit('b')
+    send('behind a pause', ask)
+    await world.wait(200)
+    t.equal(b.asked.length, 1)
+    for (let i = 0; i < 20; i++) send(`${i}`, ask)
+    await world.wait(10)
+    t.ok(notSent.length > 0 && notSent.length < 20)
+    t.equal(b.asked.length, 1 + 20 - notSent.length, 'each has arrived, or is told')
+    t.same(losses(), ['unsent'])
+    notSent.length = 0
+    send('on the way', ask)
+    world.network.break('a', 'b')
+    await world.wait(1000)
+    t.same(losses(), ['in-doubt'])
+    t.same(notSent, [], 'of that nobody knows')
+  })
 })
 
 t.test('a connection that takes no more loses what comes on top, and that is told', async t => {

@@ -5,6 +5,7 @@ import { Random } from '../../../src/base/random.js'
 import type { Address, Connection } from '../../../src/env/network.js'
 import type { Append, PeerMessage } from '../../../src/raft/messages.js'
 import type { BeginIntake } from '../../../src/replica/incoming-snapshot.js'
+import type { Loss } from '../../../src/replica/sender.js'
 import { Transport } from '../../../src/replica/transport.js'
 import { SimClock, type SimProcessClock } from '../../../src/sim/sim-clock.js'
 import { type SimDoor, SimNetwork, type SimNetworkOptions } from '../../../src/sim/sim-network.js'
@@ -25,7 +26,9 @@ export interface Node {
   readonly clock: SimProcessClock
   readonly transport: Transport
   readonly delivered: Delivery[]
-  readonly unreachable: { readonly address: Address; readonly ms: number }[]
+  /** Requests and answers that came. */
+  readonly asked: Buffer[]
+  readonly unreachable: { readonly address: Address; readonly loss: Loss; readonly ms: number }[]
   readonly refused: string[]
 }
 
@@ -74,6 +77,7 @@ export class TransportWorld {
     const door = this.network.process(host)
     const clock = this.clock.process()
     const [delivered, unreachable, refused]: [Delivery[], Node['unreachable'], string[]] = [[], [], []]
+    const asked: Buffer[] = []
     const transport = new Transport({
       network: door,
       clock,
@@ -83,12 +87,12 @@ export class TransportWorld {
       deliver: (partition, message, from) => {
         delivered.push({ from, partition, message, ms: this.clock.monotonicMs() })
       },
-      asked: () => {},
+      asked: frame => asked.push(frame),
       intake,
-      unreachable: address => unreachable.push({ address, ms: this.clock.monotonicMs() }),
+      unreachable: (address, loss) => unreachable.push({ address, loss, ms: this.clock.monotonicMs() }),
       refused: reason => refused.push(reason),
     })
-    const node = { id, host, door, clock, transport, delivered, unreachable, refused }
+    const node = { id, host, door, clock, transport, delivered, asked, unreachable, refused }
     this.nodes.push(node)
     await transport.listen()
     return node
