@@ -7,10 +7,9 @@ import { SimDisk } from '../../src/sim/sim-disk.js'
 import { batchLength, decodeBatch } from '../../src/wal/batch.js'
 import { opaqueRegister, registerKinds } from '../../src/wal/registers.js'
 import { Wal } from '../../src/wal/wal.js'
+import { seed } from '../seed.js'
 import { created, entryOf, folder, World } from '../unit/wal/wal-world.js'
 
-const { SEED } = process.env
-const seed = SEED ?? String(Date.now() % 1e6)
 t.comment(`seed ${seed}`)
 
 const path = `${folder}/wal-0000000000000001`

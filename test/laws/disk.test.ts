@@ -11,9 +11,9 @@ import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimDisk } from '../../src/sim/sim-disk.js'
 import { diskLaws } from '../../src/testing/disk-laws.js'
 import { testLaws } from '../../src/testing/law.js'
+import { seed } from '../seed.js'
 import { tapTest } from './tap-test.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 const random = new Random(seed)
 

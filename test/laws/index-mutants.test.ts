@@ -2,12 +2,12 @@
 import t from 'tap'
 import { Random } from '../../src/base/random.js'
 import { indexLaws } from '../../src/testing/index-laws.js'
+import { seed } from '../seed.js'
 import { indexMutants } from './index-mutants.js'
 import { ofTags } from './index-subjects.js'
 import { checkMutants } from './mutants.js'
 import { tagType } from './tag-type.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 t.test('each law of indexes finds the types that break it', async t => {

@@ -12,9 +12,9 @@ import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { keyValueLaws } from '../../src/testing/key-value-laws.js'
 import { testLaws } from '../../src/testing/law.js'
+import { seed } from '../seed.js'
 import { tapTest } from './tap-test.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 const random = new Random(seed)
 

@@ -10,8 +10,8 @@ import { Store } from '../../src/store/store.js'
 import type { Law } from '../../src/testing/law.js'
 import { storeLaws } from '../../src/testing/store-laws.js'
 import type { StoreLike } from '../../src/testing/store-like.js'
+import { seed } from '../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
 

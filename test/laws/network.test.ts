@@ -6,9 +6,9 @@ import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../src/sim/sim-network.js'
 import { testLaws } from '../../src/testing/law.js'
 import { networkLaws } from '../../src/testing/network-laws.js'
+import { seed } from '../seed.js'
 import { tapTest } from './tap-test.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 const random = new Random(seed)
 

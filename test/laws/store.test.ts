@@ -11,9 +11,9 @@ import { Store } from '../../src/store/store.js'
 import { opened, testLaws } from '../../src/testing/law.js'
 import { storeLaws } from '../../src/testing/store-laws.js'
 import type { StoreLike } from '../../src/testing/store-like.js'
+import { seed } from '../seed.js'
 import { tapTest } from './tap-test.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 t.setTimeout(120_000)

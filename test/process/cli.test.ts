@@ -9,9 +9,9 @@ import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Random } from '../../src/base/random.js'
 import { open } from '../../src/index.js'
+import { seed } from '../seed.js'
 import { projectRoot } from '../tidy/files.js'
 
-const seed = process.env['SEED'] ?? `${process.pid}`
 const program = path.join(projectRoot, 'bin', 'sillok.js')
 
 interface Ended {

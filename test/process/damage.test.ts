@@ -1,9 +1,9 @@
 /** Real files: damage in those of LevelDB, and a log that goes round. `npm run soak` goes further. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { DamageWorld } from './damage-world.js'
 import { fillRing } from './ring.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 t.test('damage to the files of LevelDB never shows', async t => {

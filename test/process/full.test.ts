@@ -9,10 +9,10 @@ import { isSillokError, open } from '../../src/index.js'
 import { SimClock } from '../../src/sim/sim-clock.js'
 import { SimMachine } from '../../src/sim/sim-machine.js'
 import { Store } from '../../src/store/store.js'
+import { seed } from '../seed.js'
 import { shortOfSpace } from '../unit/store/short-of-space.js'
 import { mountSmall } from './real-full.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
 

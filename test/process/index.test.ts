@@ -1,8 +1,8 @@
 /** Derived indexes of a real store, damaged and deleted. `npm run soak -- indexes`: the long form. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { IndexWorld } from './index-world.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
 

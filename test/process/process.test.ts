@@ -1,10 +1,10 @@
 /** Real processes, killed at any moment: nothing lost, nothing doubled. `npm run soak` goes further. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { killFeed } from './feed-world.js'
 import { KillWorld } from './kill-world.js'
 import { ResumeWorld } from './resume-world.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 for (const small of [true, false]) {

@@ -1,8 +1,8 @@
 /** The log's last batch, torn and damaged, as a whole store meets it. `npm run soak -- torn`: every byte. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { damageAcknowledged, tearLast } from './torn-forms.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
 

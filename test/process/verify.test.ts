@@ -1,8 +1,9 @@
 /** Faults in the files of a real store: `FAULTS` sets how many, `npm run soak -- verify` plants more. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { VerifyWorld, verifyKilled } from './verify-world.js'
 
-const { SEED: seed = String(Date.now() % 1e6), FAULTS: count = '45' } = process.env
+const { FAULTS: count = '45' } = process.env
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
 

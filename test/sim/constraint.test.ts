@@ -1,8 +1,8 @@
 /** Constraints that are built and dropped under crashes, in simulation. `SEED` and `CRASHES` as elsewhere. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { type ConstraintReport, ConstraintWorld } from './constraint-world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const crashes = Number(process.env['CRASHES'] ?? 20)
 
 t.setTimeout(240_000)

@@ -3,9 +3,9 @@
  * sim`.
  */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { runWorlds } from './worlds.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const crashes = Number(process.env['CRASHES'] ?? 250)
 
 t.setTimeout(240_000)

@@ -3,9 +3,9 @@
  * `WORLDS` come from the environment.
  */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { type GroupReport, GroupWorld } from './group/group-world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const worlds = Number(process.env['WORLDS'] ?? 4)
 
 t.setTimeout(240_000)

@@ -1,8 +1,8 @@
 /** Answers that are lost, in simulation. `SEED` and `LOST` come from the environment. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { RequestWorld } from './request-world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const lost = Number(process.env['LOST'] ?? 1000)
 
 t.setTimeout(240_000)

@@ -1,8 +1,8 @@
 /** Everything at once, under crashes and losses, in simulation. `SEED` and `CRASHES` as elsewhere. */
 import t from 'tap'
+import { seed } from '../seed.js'
 import { WholeWorld } from './whole-world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const crashes = Number(process.env['CRASHES'] ?? 6)
 
 t.setTimeout(240_000)

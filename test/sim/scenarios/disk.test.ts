@@ -2,10 +2,10 @@
 import t from 'tap'
 import { assert } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
+import { seed } from '../../seed.js'
 import { Clients } from './clients.js'
 import { Cluster, electionMsMax, partitions } from './cluster.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
 

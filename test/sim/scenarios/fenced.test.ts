@@ -2,10 +2,10 @@
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import type { Session } from '../../../src/store/session.js'
+import { seed } from '../../seed.js'
 import { Cluster, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
 

@@ -7,10 +7,10 @@ import { assert, must } from '../../../src/base/assert.js'
 import { limits } from '../../../src/base/limits.js'
 import { dataPartition } from '../../../src/replica/partition-folders.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
+import { seed } from '../../seed.js'
 import { Cluster, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
 

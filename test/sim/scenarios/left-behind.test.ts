@@ -4,10 +4,10 @@ import { assert, must } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { dataPartition } from '../../../src/replica/partition-folders.js'
+import { seed } from '../../seed.js'
 import { Cluster, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(0)
 

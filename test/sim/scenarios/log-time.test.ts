@@ -2,9 +2,9 @@
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import { limits } from '../../../src/base/limits.js'
+import { seed } from '../../seed.js'
 import { Cluster, partitions, type Thing } from './cluster.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
 

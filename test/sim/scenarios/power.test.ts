@@ -6,12 +6,12 @@ import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import { seed } from '../../seed.js'
 import { smallLimits } from '../small-limits.js'
 import { Cluster, partitions } from './cluster.js'
 import { dataFolder } from './cluster-node.js'
 import { Load } from './load.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const times = Number(process.env['TIMES'] ?? 10)
 t.comment(`SEED=${seed} TIMES=${times}`)
 t.setTimeout(0)

@@ -2,9 +2,9 @@
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import type { LoopPhase } from '../../../src/sim/sim-process-clock.js'
+import { seed } from '../../seed.js'
 import { Cluster, electionMsMax, partitions, type Thing } from './cluster.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
 

@@ -1,10 +1,10 @@
 /** A node that lost its disk counts for nothing until it is given a replica that never was, and a vote. */
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
+import { seed } from '../../seed.js'
 import { Cluster, electionMsMax, partitions, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
 

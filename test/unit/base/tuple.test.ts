@@ -12,10 +12,9 @@ import {
   type TupleValue,
   tuplePrefixEnd,
 } from '../../../src/base/tuple.js'
+import { seedNumber as seed } from '../../seed.js'
 import { anyCodePoint } from '../code-point.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 const runs = { seed, numRuns: 2000 }
 

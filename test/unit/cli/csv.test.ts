@@ -10,9 +10,9 @@ import { type CsvLayout, csvReader } from '../../../src/cli/import/csv-row.js'
 import { csvSplitter } from '../../../src/cli/import/csv-splitter.js'
 import type { ReadRow } from '../../../src/cli/import/row-document.js'
 import type { RawRow } from '../../../src/cli/import/row-splitter.js'
+import { seed } from '../../seed.js'
 import { shell } from './shell.js'
 
-const seed = process.env['SEED'] ?? `csv-${process.pid}`
 const comma = 0x2c
 
 function split(bytes: Buffer, chunkBytes: number, hasHeader = false, bytesMax?: number) {

@@ -4,9 +4,8 @@ import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { decodeFrame, encodeFrame, FrameReader, frameHead, frameHeadBytes } from '../../../src/codec/frame.js'
+import { seedNumber as seed } from '../../seed.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const frames = fc.array(

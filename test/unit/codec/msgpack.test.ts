@@ -9,10 +9,9 @@ import { Random } from '../../../src/base/random.js'
 import { decodeDocument, encodeDocument } from '../../../src/codec/document.js'
 import { packStrict, unpackStrict } from '../../../src/codec/msgpack.js'
 import type { ValueLimits } from '../../../src/codec/value.js'
+import { seedNumber as seed } from '../../seed.js'
 import { anyCodePoint } from '../code-point.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const depth = limits.documentDepthMax

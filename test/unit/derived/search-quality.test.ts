@@ -10,11 +10,11 @@ import { Random } from '../../../src/base/random.js'
 import type { DocumentKey } from '../../../src/base/tuple.js'
 import { sentences } from '../../../src/cli/demo/sentences.js'
 import { SearchIndex, search } from '../../../src/derived/search/search.js'
+import { seedNumber as seed } from '../../seed.js'
 import { type KoreanQuestion, koreanQuestions } from './korean-questions.js'
 import { RowMap } from './row-map.js'
 
-const { SEED, SILLOK_DATA } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
+const { SILLOK_DATA } = process.env
 const random = new Random(seed)
 t.comment(`SEED=${seed}`)
 const folder = SILLOK_DATA ?? join('..', 'shared', 'data')

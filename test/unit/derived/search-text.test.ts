@@ -14,11 +14,10 @@ import { parseQuestion, typedCharacter } from '../../../src/derived/search/quest
 import { search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
 import { generate, unicodeDataFile } from '../../fixtures/generate-word-characters.js'
+import { seedNumber as seed } from '../../seed.js'
 import { anyCodePoint } from '../code-point.js'
 import { RowMap } from './row-map.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 /** Terms with their places; a minus for those that ranking does not count. */

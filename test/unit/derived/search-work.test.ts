@@ -4,6 +4,7 @@ import type { DocumentKey } from '../../../src/base/tuple.js'
 import { decodeManifest } from '../../../src/derived/search/manifest.js'
 import { SearchIndex, search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
+import { seedNumber as seed } from '../../seed.js'
 import { RowMap } from './row-map.js'
 import { answer } from './search-oracle.js'
 import {
@@ -14,7 +15,6 @@ import {
   randomBatch,
   randomQuery,
   randomText,
-  seed,
   type Told,
 } from './search-world.js'
 

@@ -6,12 +6,10 @@ import type { SearchHit } from '../../../src/derived/search/ask.js'
 import type { SearchFilter } from '../../../src/derived/search/filter.js'
 import { type SearchIndex, search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
+import { seedNumber as seed } from '../../seed.js'
 import type { RowMap } from './row-map.js'
 import { answer, type Documents } from './search-oracle.js'
 
-const { SEED } = process.env
-
-export const seed = Number(SEED ?? Date.now() % 2 ** 31)
 export const random = new Random(seed)
 
 export const config = search.configure({

@@ -8,6 +8,7 @@ import { withDueMerges } from '../../../src/derived/search/merge-policy.js'
 import { SearchIndex, search } from '../../../src/derived/search/search.js'
 import type { SearchQuery } from '../../../src/derived/search/search-query.js'
 import type { SegmentFacts } from '../../../src/derived/search/segment.js'
+import { seedNumber as seed } from '../../seed.js'
 import { RowMap } from './row-map.js'
 import { answer } from './search-oracle.js'
 import {
@@ -18,7 +19,6 @@ import {
   random,
   randomBatch,
   randomQuery,
-  seed,
   type Told,
 } from './search-world.js'
 

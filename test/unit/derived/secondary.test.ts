@@ -15,10 +15,10 @@ import {
   type SecondaryHit,
   secondary,
 } from '../../../src/derived/secondary/secondary.js'
+import { seed } from '../../seed.js'
 import { RowMap } from './row-map.js'
 import { answer, type Documents, orderValues, type Place, placeOf, rowsOf } from './secondary-oracle.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 const dataSets = Number(process.env['COUNT'] ?? 10_000)
 t.comment(`SEED=${seed} COUNT=${dataSets}`)
 // Larger counts than the usual one take their time.

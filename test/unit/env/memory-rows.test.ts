@@ -2,8 +2,8 @@
 import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { MemoryRows } from '../../../src/env/memory-rows.js'
+import { seed } from '../../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 type Model = Map<string, string>

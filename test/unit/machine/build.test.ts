@@ -17,6 +17,7 @@ import {
   violationPrefix,
 } from '../../../src/machine/keys.js'
 import { checkDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import { seed } from '../../seed.js'
 import {
   allFaultsOf,
   type Rule,
@@ -28,7 +29,6 @@ import {
 } from './build-oracle.js'
 import { addFacts, digestOf, Rows } from './rows.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 /** A partition with one collection, whose constraints change, and what the background would do in it. */

@@ -13,10 +13,9 @@ import {
   encodeCommand,
   isAsked,
 } from '../../../src/machine/command-codec.js'
+import { seedNumber as seed } from '../../seed.js'
 import { refusalBy } from '../refusal.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })

@@ -13,11 +13,10 @@ import { documentBytes } from '../../../src/machine/documents.js'
 import { documentKey, documentPrefix, schemaKey, uint48FromText } from '../../../src/machine/keys.js'
 import { lowWaterOf } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import { seedNumber as seed } from '../../seed.js'
 import { type Expected, type Mark, Oracle, type Place, type Step } from './oracle.js'
 import { addFacts, apply, digestOf, Rows, rowText } from './rows.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const schema = compileDefinition(

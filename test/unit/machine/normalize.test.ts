@@ -9,10 +9,9 @@ import { claimOf } from '../../../src/machine/claims.js'
 import type { ConstraintSchema } from '../../../src/machine/constraint-schema.js'
 import { type NormalizeStep, normalizer, parseSteps, ruleName } from '../../../src/machine/normalize.js'
 import { caseFoldingFile, generate, readCaseFolding } from '../../fixtures/generate-case-folding.js'
+import { seedNumber as seed } from '../../seed.js'
 import { anyCodePoint } from '../code-point.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const usual = normalizer(['trim', 'nfc', 'fold'])

@@ -26,6 +26,7 @@ import {
 import { missingRows } from '../../../src/machine/read-set.js'
 import { decodeRequestCount } from '../../../src/machine/requests.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
+import { seed } from '../../seed.js'
 import { addFacts, apply, digestOf, Rows } from './rows.js'
 
 const schema = compileDefinition(1, 'rows', { key: 'id', unique: { tag: { fields: ['tag'] } } }, 1, 1)
@@ -323,7 +324,7 @@ t.test('rows of request ids are loaded when memory does not have them', async t 
 t.test(
   'facts name what they replace: digests from facts alone fit, and replay over newer rows converges',
   async t => {
-    const random = new Random(process.env['SEED'] ?? Date.now())
+    const random = new Random(seed)
     const rows = begin()
     const sums = new Uint32Array(digestOf(new Map()).length)
     for (let step = 0; step < 600; step++) {

@@ -8,11 +8,10 @@ import { packStrict } from '../../../src/codec/msgpack.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { decodeAsk, encodeAnswer, encodeAsk, isAskFrame } from '../../../src/replica/ask-codec.js'
 import { encodePeerMessage } from '../../../src/replica/message-codec.js'
+import { seedNumber as seed } from '../../seed.js'
 import { refusalBy } from '../refusal.js'
 import { numbered } from './transport-world.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const request = { run: 2 ** 31, number: 2 ** 40 }

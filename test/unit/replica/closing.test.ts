@@ -8,10 +8,10 @@ import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 import { counted } from './counted.js'
 import { machineOf } from './replica-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 t.setTimeout(60_000)
 

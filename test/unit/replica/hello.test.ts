@@ -3,10 +3,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { decodeFrame, encodeFrame } from '../../../src/codec/frame.js'
 import { decodeHello, encodeHello, type Hello } from '../../../src/replica/hello.js'
+import { seedNumber as seed } from '../../seed.js'
 import { refusalBy } from '../refusal.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const hello: Hello = {

@@ -7,11 +7,11 @@ import { Host } from '../../../src/replica/host.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 import { codeOf } from '../store/code-of.js'
 import { shortOfSpace } from '../store/short-of-space.js'
 import { counted } from './counted.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 t.setTimeout(60_000)
 

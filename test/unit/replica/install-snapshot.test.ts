@@ -14,9 +14,9 @@ import {
   registerKinds,
 } from '../../../src/wal/registers.js'
 import { Wal } from '../../../src/wal/wal.js'
+import { seed } from '../../seed.js'
 import { Parcel } from './parcel.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 /** The replica 2 of the other machine, on what its disk has. */

@@ -4,10 +4,10 @@ import { entryKinds, sealEntry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
 import { encodeFacts } from '../../../src/codec/facts.js'
 import type { NodeReplicas } from '../../../src/replica/node-replicas.js'
+import { seed } from '../../seed.js'
 import { Parcel } from './parcel.js'
 import { ReplicaNode } from './replica-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 /** Everything of the snapshot is here, and it is to be installed: what then? */

@@ -11,9 +11,9 @@ import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import type { Replica } from '../../../src/replica/replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
+import { seed } from '../../seed.js'
 import { GroupNode, hostOf } from '../../sim/group/group-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 const schema = compileDefinition(1, 'places', { key: 'id' }, 1, 1)

@@ -8,13 +8,12 @@ import { limits } from '../../../src/base/limits.js'
 import { decodeFrame, encodeFrame, frameHeadBytes } from '../../../src/codec/frame.js'
 import type { Append, InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
 import { decodePeerMessage, encodePeerMessage } from '../../../src/replica/message-codec.js'
+import { seedNumber as seed } from '../../seed.js'
 import { SimulatedGroup } from '../../sim/raft/group.js'
 import { runSchedule } from '../../sim/raft/schedule.js'
 import { refusalBy } from '../refusal.js'
 import { anyMessage, messages, partition } from './any-message.js'
 
-const { SEED } = process.env
-const seed = Number(SEED ?? Date.now() % 2 ** 31)
 t.comment(`SEED=${seed}`)
 
 const between = { from: 1, to: 2, term: 5 }

@@ -2,10 +2,10 @@
 import t from 'tap'
 import type { NodeReplicas } from '../../../src/replica/node-replicas.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
+import { seed } from '../../seed.js'
 import { codeOf } from '../store/code-of.js'
 import { machineOf, ReplicaNode } from './replica-node.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 const newNode = (own = ''): ReplicaNode => new ReplicaNode(machineOf(`${seed} ${own}`))

@@ -17,8 +17,8 @@ import { Waiters } from '../../../src/replica/waiters.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { State } from '../../../src/state/state.js'
 import { SessionWindows } from '../../../src/state/windows.js'
+import { seed } from '../../seed.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 t.test(

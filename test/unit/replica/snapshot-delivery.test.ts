@@ -10,9 +10,9 @@ import { decodeAnswer, encodeEnd, encodePiece } from '../../../src/replica/snaps
 import type { SnapshotPiece } from '../../../src/replica/snapshot-parcel.js'
 import { Switchboard } from '../../../src/replica/switchboard.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
+import { seed } from '../../seed.js'
 import { Parcel } from './parcel.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 /** A node that a snapshot is sent to, frame by frame, and what its replica is given. */

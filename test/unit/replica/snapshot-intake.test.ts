@@ -5,9 +5,9 @@ import { decodeEntry, encodeEntry, sealEntry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
 import type { InstallSnapshot } from '../../../src/raft/messages.js'
 import type { SnapshotPiece } from '../../../src/replica/snapshot-parcel.js'
+import { seed } from '../../seed.js'
 import { Parcel } from './parcel.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 t.test('all pieces in order make a snapshot that stands ready, and the end of the log with it', async t => {

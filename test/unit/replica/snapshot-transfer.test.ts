@@ -8,9 +8,9 @@ import type { BeginIntake } from '../../../src/replica/incoming-snapshot.js'
 import { encodePeerMessage } from '../../../src/replica/message-codec.js'
 import { decodeAnswer, encodeAnswer, encodeEnd, encodePiece } from '../../../src/replica/snapshot-codec.js'
 import type { SnapshotPiece } from '../../../src/replica/snapshot-parcel.js'
+import { seed } from '../../seed.js'
 import { numbered, TransportWorld } from './transport-world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 const configuration = { voters: [1, 2], outgoing: [], learners: [], learnersNext: [], autoLeave: false }

@@ -7,9 +7,9 @@ import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { Switchboard } from '../../../src/replica/switchboard.js'
 import type { SimDisk } from '../../../src/sim/sim-disk.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { seed } from '../../seed.js'
 import { numbered, TransportWorld } from './transport-world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 /** One node, with a replica of partition 1 that writes down what it is told. */

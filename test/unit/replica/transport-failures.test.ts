@@ -2,9 +2,9 @@
 import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { encodeAsk } from '../../../src/replica/ask-codec.js'
+import { seed } from '../../seed.js'
 import { append, type Node, numbered, TransportWorld } from './transport-world.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 /** When the node asks for connections to c:1, where somebody is up and nobody listens. */

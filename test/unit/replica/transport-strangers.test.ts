@@ -5,9 +5,9 @@ import { Random } from '../../../src/base/random.js'
 import { decodeFrame, encodeFrame } from '../../../src/codec/frame.js'
 import { encodeHello, type Hello } from '../../../src/replica/hello.js'
 import { encodePeerMessage } from '../../../src/replica/message-codec.js'
+import { seed } from '../../seed.js'
 import { append, numbered, TransportWorld } from './transport-world.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 const hello: Hello = { purpose: 'messages', address: 'x:1', cluster: 'cluster', run: 1, number: 1 }

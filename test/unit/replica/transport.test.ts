@@ -9,9 +9,9 @@ import { RealNetwork } from '../../../src/env/real-network.js'
 import type { PeerMessage } from '../../../src/raft/messages.js'
 import { decodeHello, encodeHello, type Hello } from '../../../src/replica/hello.js'
 import { Transport } from '../../../src/replica/transport.js'
+import { seed } from '../../seed.js'
 import { append, noIntake, numbered, TransportWorld } from './transport-world.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 const hello: Hello = { purpose: 'messages', address: 'x:1', cluster: 'cluster', run: 1, number: 1 }

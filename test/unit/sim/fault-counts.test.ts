@@ -2,9 +2,9 @@
 import t from 'tap'
 import { FaultCounts, faultKinds } from '../../../src/sim/fault-counts.js'
 import { trapGlobals } from '../../../src/sim/trapped-globals.js'
+import { seed } from '../../seed.js'
 import { FaultWorld } from './fault-world.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 /** Worlds that are run at most until each kind was seen. */

@@ -6,8 +6,8 @@ import { FaultCounts, type FaultKind } from '../../../src/sim/fault-counts.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimDisk, type SimDiskOptions } from '../../../src/sim/sim-disk.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { seed } from '../../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 const sector = (value: number, count = 1): Buffer => Buffer.alloc(512 * count, value)

@@ -4,8 +4,8 @@ import { Random } from '../../../src/base/random.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimDisk, type SimDiskOptions } from '../../../src/sim/sim-disk.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
+import { seed } from '../../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 const sector = (value: number, count = 1): Buffer => Buffer.alloc(512 * count, value)

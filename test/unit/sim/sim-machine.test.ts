@@ -8,8 +8,8 @@ import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine, type SimMachineOptions } from '../../../src/sim/sim-machine.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
+import { seed } from '../../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 const options = { writeBufferBytes: 1000 }

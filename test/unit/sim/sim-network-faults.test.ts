@@ -7,8 +7,8 @@ import { FaultCounts } from '../../../src/sim/fault-counts.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { type SimDoor, SimNetwork, type SimNetworkOptions } from '../../../src/sim/sim-network.js'
 import type { SimProcessClock } from '../../../src/sim/sim-process-clock.js'
+import { seed } from '../../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 /** A connection as the side has it that connected, and as the other one has it. */

@@ -4,9 +4,9 @@ import { Random } from '../../../src/base/random.js'
 import type { Connection } from '../../../src/env/network.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { type SimDoor, SimNetwork, type SimNetworkOptions } from '../../../src/sim/sim-network.js'
+import { seed } from '../../seed.js'
 import { NetworkWorld, type Side } from './network-world.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 /** A side of a connection: what has come, and when it heard of the end. */

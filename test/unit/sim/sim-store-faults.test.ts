@@ -5,8 +5,8 @@ import type { KeyValueStore } from '../../../src/env/key-value.js'
 import { FaultCounts } from '../../../src/sim/fault-counts.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
+import { seed } from '../../seed.js'
 
-const { SEED: seed = String(Date.now()) } = process.env
 t.comment(`SEED=${seed}`)
 
 const options = { writeBufferBytes: 1000 }

@@ -1,9 +1,9 @@
 /** What is read of a state that is closed meanwhile never passes for the whole. */
 import t from 'tap'
 import type { Scan } from '../../../src/state/scan.js'
+import { seed } from '../../seed.js'
 import { World } from './world.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 /** Over a state whose rows are partly in the store, partly in memory. */

@@ -9,9 +9,9 @@ import { Random } from '../../../src/base/random.js'
 import { memoryEnvironment } from '../../../src/env/memory-environment.js'
 import { type Change, type Changes, type ChangesOptions, open } from '../../../src/index.js'
 import { Store } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 
 interface Item {

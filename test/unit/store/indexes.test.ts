@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { type IndexType, isSillokError, limits, open, SillokError, type Store } from '../../../src/index.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 import { type WordHit, words } from './own-index.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 
 interface User {

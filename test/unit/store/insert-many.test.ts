@@ -6,9 +6,9 @@ import { type InsertResult, limits, open, rowRequestId, SillokError } from '../.
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 
 const rowsOf = (count: number): { id: number; n: number }[] =>

@@ -15,9 +15,9 @@ import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { State } from '../../../src/state/state.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 
 const events: readonly StoreEvent[] = [

@@ -5,9 +5,9 @@ import { type Collection, isSillokError, limits, open, type Store } from '../../
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { Store as StoreClass } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 t.setTimeout(120_000)
 

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { limits, open, type SearchOptions, type Store } from '../../../src/index.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 
 interface Note {

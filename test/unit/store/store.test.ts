@@ -15,9 +15,9 @@ import {
   type Store,
   type Versioned,
 } from '../../../src/index.js'
+import { seed } from '../../seed.js'
 import { codeOf } from './code-of.js'
 
-const seed = process.env['SEED'] ?? String(Date.now())
 t.comment(`SEED=${seed}`)
 
 interface User {

@@ -18,8 +18,8 @@ import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
+import { seed } from '../../seed.js'
 
-const seed = process.env['SEED'] ?? String(Date.now() % 1e6)
 t.comment(`SEED=${seed}`)
 t.setTimeout(60_000)
 

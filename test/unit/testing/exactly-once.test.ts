@@ -3,10 +3,10 @@ import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import { checkExactlyOnce } from '../../../src/testing/exactly-once.js'
 import type { Operation, Value } from '../../../src/testing/history.js'
+import { seed } from '../../seed.js'
 import { carryOut, perform, plan } from './atomic-world.js'
 import { fail, info, ok } from './operations.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 const check = (history: readonly Operation[], final: Value) =>

@@ -6,10 +6,10 @@ import { Random } from '../../../src/base/random.js'
 import { checkHistory, formatHistory, parseHistory } from '../../../src/testing/history.js'
 import { HistoryRecorder } from '../../../src/testing/recorder.js'
 import { textOf } from '../../../src/testing/value-text.js'
+import { seed } from '../../seed.js'
 import { carryOut, plan } from './atomic-world.js'
 import { fail, info, ok, readAt } from './operations.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 t.test('a history is the same after it was written and read', async t => {

@@ -4,11 +4,12 @@ import { Random } from '../../../src/base/random.js'
 import type { Operation, OpName, Value } from '../../../src/testing/history.js'
 import { checkLinearizability } from '../../../src/testing/linearizability.js'
 import { counter, list, type Model, register } from '../../../src/testing/models.js'
+import { seed } from '../../seed.js'
 import { byEffect, carryOut, type Plan, perform, plan } from './atomic-world.js'
 import { explains, hasOrder } from './brute-force.js'
 import { fail, info, ok, readAt } from './operations.js'
 
-const { SEED: seed = String(Date.now() % 1e6), COUNT = '1000' } = process.env
+const { COUNT = '1000' } = process.env
 t.comment(`SEED=${seed}`)
 
 const registerOps: OpName[] = ['put', 'get', 'get', 'cas', 'delete']

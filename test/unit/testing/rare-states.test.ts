@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { Random } from '../../../src/base/random.js'
 import type { Connection, Network } from '../../../src/env/network.js'
 import type { PeerMessage } from '../../../src/raft/messages.js'
 import { encodeAnswer, encodeAsk } from '../../../src/replica/ask-codec.js'
@@ -12,6 +11,7 @@ import { Reached, rareStateNames } from '../../../src/testing/world/rare-states.
 import type { WorldReport } from '../../../src/testing/world/report.js'
 import { tapNetwork } from '../../../src/testing/world/tapped-network.js'
 import { World } from '../../../src/testing/world/world.js'
+import { seed } from '../../seed.js'
 import { projectRoot } from '../../tidy/files.js'
 
 const partition = 1
@@ -126,7 +126,6 @@ t.test('a tapped network carries what is sent, and says where it goes', async t 
 t.test(
   'two runs of a seed have the same digest; another seed, or none of its strikes, has another',
   async t => {
-    const seed = String(new Random(process.env['SEED'] ?? Date.now()).uint32())
     const run = (own: string, skip: readonly number[] = []): Promise<WorldReport> =>
       new World({ seed: own, faultMs: 4000, nodes: 3, skip }).run()
     const { digest, begun } = await run(seed)

@@ -3,10 +3,10 @@ import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Operation, OpName, ReadLevel, Value } from '../../../src/testing/history.js'
 import { checkSessionOrder } from '../../../src/testing/session-order.js'
+import { seed } from '../../seed.js'
 import { byEffect, type Plan, perform, plan, type State } from './atomic-world.js'
 import { fail, info, ok, readAt } from './operations.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 const put = (call: number, client: string, value: Value): Operation =>

@@ -3,10 +3,10 @@ import t from 'tap'
 import { Random } from '../../../src/base/random.js'
 import type { Operation } from '../../../src/testing/history.js'
 import { checkUniqueClaims } from '../../../src/testing/unique-claims.js'
+import { seed } from '../../seed.js'
 import { carryOut, plan } from './atomic-world.js'
 import { fail, info, ok } from './operations.js'
 
-const { SEED: seed = String(Date.now() % 1e6) } = process.env
 t.comment(`SEED=${seed}`)
 
 const insert = (call: number, end: number, key: string, out: boolean, value = 'kim'): Operation =>

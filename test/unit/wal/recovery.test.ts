@@ -3,10 +3,9 @@ import t from 'tap'
 import { isSillokError, type SillokError } from '../../../src/base/errors.js'
 import { BatchWriter, decodeBatch } from '../../../src/wal/batch.js'
 import { decodeFileHeader, encodeFileHeader, isWalFileName } from '../../../src/wal/wal-file.js'
+import { seed } from '../../seed.js'
 import { created, difference, entryOf, folder, World } from './wal-world.js'
 
-const { SEED } = process.env
-const seed = SEED ?? String(Date.now() % 1e6)
 t.comment(`seed ${seed}`)
 
 async function refusal(work: Promise<unknown>): Promise<SillokError | undefined> {

@@ -18,10 +18,9 @@ import {
   truncationRegister,
   voidRegister,
 } from '../../../src/wal/registers.js'
+import { seed } from '../../seed.js'
 import { created, entryOf, folder, World } from './wal-world.js'
 
-const { SEED } = process.env
-const seed = SEED ?? String(Date.now() % 1e6)
 t.comment(`seed ${seed}`)
 
 /** All batches on the disk, by sequence. */
