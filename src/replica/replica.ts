@@ -27,7 +27,7 @@ import type { Command } from '../machine/command.js'
 import { decide } from '../machine/decide.js'
 import { evolve, timeEntry, timeOf } from '../machine/evolve.js'
 import { type InMemory, missingRows } from '../machine/read-set.js'
-import type { Done, Reply } from '../machine/reply.js'
+import type { Done } from '../machine/reply.js'
 import type { DecideContext } from '../machine/view.js'
 import { type ConfigurationChange, isSoleVoter } from '../raft/configuration.js'
 import type { InstallSnapshot, Outbound, PeerMessage, StorageAppend } from '../raft/messages.js'
@@ -39,13 +39,14 @@ import { Admission, type Decider, type Ticket, type Verdict } from './admission.
 import { Application } from './application.js'
 import { call } from './call.js'
 import { asFailure } from './failure.js'
+import { changeGroup } from './group-change.js'
 import { LeaderView } from './leader-view.js'
 import { LogClock } from './log-time.js'
 import { Overlay } from './overlay.js'
 import type { PreparedSnapshot } from './prepared-snapshot.js'
 import { RaftStorage } from './raft-storage.js'
 import { type Passed, ReadBarrier } from './read-barrier.js'
-import { leadershipLost, notLeader, refusedChange, whileWaiting } from './refusals.js'
+import { leadershipLost, notLeader, whileWaiting } from './refusals.js'
 import type { ReplicaOptions, ReplicaStatus } from './replica-options.js'
 import { Waiters } from './waiters.js'
 
@@ -170,23 +171,15 @@ export class Replica implements Decider {
   }
 
   /**
-   * Proposes a change of the group, and resolves with the index of its entry when that is applied here.
-   * Rejects with NOT_LEADER, OVERLOADED, CONFLICT (the group is not that of `ifIndex` any more) or INVALID,
-   * not applied, saying why; or as any caller's wait ends: LEADERSHIP_LOST, CLOSED_WHILE_WAITING.
+   * Proposes a change of the group; resolves, with the index of its entry, as `group-change.ts` says: from
+   * then on a majority of the new group goes on whoever else is lost. Rejects with NOT_LEADER, OVERLOADED,
+   * CONFLICT (the group is not that of `ifIndex` any more) or INVALID, not applied, saying why; or as any
+   * caller's wait ends: LEADERSHIP_LOST, CLOSED_WHILE_WAITING.
    */
-  changeGroup(change: ConfigurationChange, ifIndex?: LogIndex): Promise<LogIndex> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) throw this.#failure
-      const proposed = this.#raft.proposeConfiguration(change, ifIndex)
-      if ('dropped' in proposed) throw refusedChange(proposed)
-      const { index, term } = proposed
-      const answer = (result: Reply | SillokError): void => {
-        if (result instanceof SillokError) reject(result)
-        else resolve(index)
-      }
-      this.#waiters.add(index, term, { ok: true, version: 0, value: null }, { answer })
-      this.pump()
-    })
+  async changeGroup(change: ConfigurationChange, ifIndex?: LogIndex): Promise<LogIndex> {
+    if (this.#failure !== undefined) throw this.#failure
+    const [self, raft, waiters, time] = [this.#options.replica, this.#raft, this.#waiters, this.#time]
+    return await changeGroup({ self, raft, waiters, time, pump: () => this.pump() }, change, ifIndex)
   }
 
   /** Hands leadership to that replica, if this one leads and the other can take it; nothing is awaited. */

@@ -61,6 +61,12 @@ export const answerMutants: readonly Mutant[] = [
     "'messages to the node were lost'",
   ),
   mutant(
+    'says that a change holds when only the leader knows',
+    'replica/group-change',
+    'if (!isVoter(raft.status().configuration, self))',
+    'if (true)',
+  ),
+  mutant(
     'says of what was on a lost connection that it never left',
     'replica/sender',
     "this.#failed('in-doubt');",

@@ -42,8 +42,9 @@ async function writeBeyond(cluster: Cluster, leader: ClusterNode, index: number)
   }
 }
 
-/** Its leader is about to send the node a snapshot of the data partition. */
+/** The node holds a replica of the data partition, and its leader is about to send it a snapshot. */
 function isSentOne(cluster: Cluster, node: ClusterNode): boolean {
+  if (node.partition(dataPartition) === undefined) return false
   const leader = cluster.leader()
   const { members } = must(leader, 'a leader').group(dataPartition)
   return members.find(({ replica }) => replica === cluster.replicaOn(node))?.state === 'snapshot'
