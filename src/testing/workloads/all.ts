@@ -1,4 +1,5 @@
 /** All workloads of this package. */
+import { bursts } from './bursts.js'
 import { counters } from './counters.js'
 import { Feeds } from './feeds.js'
 import { imports } from './imports.js'
@@ -26,5 +27,6 @@ export function workloadsOf(nowNs: () => number): readonly Workload[] {
     outcomes(),
     new Lookups(),
     new Races(),
+    bursts(),
   ]
 }

@@ -1,5 +1,6 @@
 /** What all replicas of a group that came together must have alike: log, sealed segments, group, state. */
 import { assert, must } from '../../base/assert.js'
+import type { Entry } from '../../base/entry.js'
 import { isSillokError } from '../../base/errors.js'
 import type { LogIndex } from '../../base/ids.js'
 import { encodeMembership } from '../../replica/memberships.js'
@@ -9,8 +10,11 @@ import type { OpenedReplica } from '../../replica/open-replica.js'
 export async function checkAgreement(opened: readonly OpenedReplica[]): Promise<void> {
   const through = Math.min(...opened.map(({ state }) => state.applied))
   compareStates(opened)
-  const begin = Math.max(...opened.map(({ segments }) => segments.firstIndex))
-  const [first, ...others] = await Promise.all(opened.map(one => bytesOf(one, begin, through)))
+  const logs = await Promise.all(opened.map(one => logOf(one, through)))
+  const begin = Math.max(...logs.map(log => log[0]?.index ?? through + 1))
+  const [first, ...others] = logs.map(log =>
+    Buffer.concat(log.filter(({ index }) => index >= begin).map(({ bytes }) => bytes)),
+  )
   for (const bytes of others) assert(bytes.equals(must(first, 'a log')), 'two logs differ')
   compareSegments(opened)
   const groups = opened.map(({ memberships }) => encodeMembership(memberships.newest).toString())
@@ -32,7 +36,7 @@ function compareStates(opened: readonly OpenedReplica[]): void {
 export async function isIntact({ segments, state }: OpenedReplica, hasRot: boolean): Promise<boolean> {
   try {
     await state.scrub()
-    await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
+    await entriesOf(segments)
     return true
   } catch (error) {
     if (!isSillokError(error, 'DAMAGED') || !hasRot) throw error
@@ -54,10 +58,24 @@ function compareSegments(opened: readonly OpenedReplica[]): void {
   })
 }
 
-/** The log from that entry through the other one. */
-async function bytesOf({ segments }: OpenedReplica, begin: LogIndex, through: LogIndex): Promise<Buffer> {
+/** The entries that its log has, through that one. */
+async function logOf({ segments }: OpenedReplica, through: LogIndex): Promise<readonly Entry[]> {
   await segments.sync()
-  const entries = await segments.read(begin, { bytesMax: Number.MAX_SAFE_INTEGER })
-  assert((entries.at(-1)?.index ?? begin - 1) >= through, 'the segments hold all that is applied')
-  return Buffer.concat(entries.filter(({ index }) => index <= through).map(entry => entry.bytes))
+  const entries = await entriesOf(segments)
+  assert(
+    (entries.at(-1)?.index ?? segments.firstIndex - 1) >= through,
+    'the segments hold all that is applied',
+  )
+  return entries.filter(({ index }) => index <= through)
+}
+
+/** All of them; again if the log is trimmed meanwhile. */
+async function entriesOf(segments: OpenedReplica['segments']): Promise<readonly Entry[]> {
+  for (;;) {
+    try {
+      return await segments.read(segments.firstIndex, { bytesMax: Number.MAX_SAFE_INTEGER })
+    } catch (error) {
+      if (!isSillokError(error, 'LOG_TRUNCATED')) throw error
+    }
+  }
 }

@@ -90,6 +90,8 @@ export class Faults {
   readonly #world: FaultyWorld
   /** Chance of the strike that is under way: leaving one out shifts no other. */
   #random = new Random('no strike yet')
+  /** A node is left behind, and perhaps sent a snapshot. */
+  #isStranding = false
   /** How often each was begun. */
   readonly begun: Partial<Record<WorldFault, number>> = {}
 
@@ -284,9 +286,15 @@ export class Faults {
     }
   }
 
-  /** Cut off until the others may have trimmed the log, and then far away: what it needs takes its time. */
+  /**
+   * Cut off until the others have trimmed the log that it needs, or for a while, and then far away: the
+   * snapshot takes its time. While it is on the way one of its ends may be lost. One node at a time.
+   */
   #strand(node: WorldNode): void {
+    if (this.#isStranding) return
+    this.#isStranding = true
     const { cables, nodes, after } = this.#world
+    const random = this.#random
     const ways = nodes.flatMap(other => {
       const [here, there] = [hostOf(node.node), hostOf(other.node)]
       return other === node ? [] : [[here, there] as const, [there, here] as const]
@@ -296,9 +304,33 @@ export class Faults {
       cables.cut(from, to)
       cables.delay(from, to, [1, farMs])
     }
-    after(1000 + this.#ms([3000, 8000]), () => {
+    const mode = random.pick(['all', 'none', 'any'] as const)
+    const lateMs = random.below(3 * farMs)
+    const then = random.pick<(sender: WorldNode) => void>([
+      () => {},
+      sender => sender.crash(mode),
+      () => node.crash(mode),
+      sender => this.#isolate(sender),
+    ])
+    const isLeftBehind = (): boolean => nodes.some(other => other !== node && other.wentOnWithout(node))
+    this.#once(isLeftBehind, 1000 + this.#ms([3000, 15_000, 15_000]), () => {
       for (const way of ways) cables.heal(...way)
+      const replica = this.#world.replicaOn(node.node)
+      const sender = (): WorldNode | undefined => nodes.find(other => other.sendsTo(replica))
+      const isSent = (): boolean => sender() !== undefined
+      this.#once(isSent, 3000, () => {
+        const from = sender()
+        this.#isStranding = false
+        if (from !== undefined) after(lateMs, () => then(from))
+      })
     })
+  }
+
+  /** Calls as soon as it holds, or when the time is over. */
+  #once(holds: () => boolean, ms: number, call: () => void): void {
+    const lookMs = 10
+    if (ms <= 0 || holds()) call()
+    else this.#world.after(lookMs, () => this.#once(holds, ms - lookMs, call))
   }
 
   /**

@@ -15,11 +15,20 @@ export function drawnLimits(random: Random): Partial<Limits> {
 
 /** So short that who was away for a second needs a snapshot. */
 const shortLog: Partial<Limits> = {
-  snapshotLogBytesMin: 2000,
+  segmentCutBytes: 1500,
+  snapshotLogBytesMin: 1000,
   snapshotLogRatio: 0.1,
   retainBytes: 0,
   pinBytes: 0,
   trimPauseMs: 1,
+}
+
+/** Shorter than what a leader may have in flight. */
+export const shortestLog: Partial<Limits> = {
+  ...shortLog,
+  segmentCutBytes: 500,
+  snapshotLogBytesMin: 300,
+  snapshotLogRatio: 0,
 }
 
 function drawn(random: Random): Partial<Limits> {

@@ -4,7 +4,7 @@ import type { Random } from '../../base/random.js'
 import type { IndexType } from '../../derived/contract.js'
 import type { Workload } from '../workloads/workload.js'
 import { faultsBeyond, type WorldFault, worldFaults } from './faults.js'
-import { drawnLimits } from './knobs.js'
+import { drawnLimits, shortestLog } from './knobs.js'
 
 /** A world; what is not said is drawn from the seed. */
 export interface WorldOptions {
@@ -40,8 +40,13 @@ export interface DrawnOptions {
   readonly limits: Partial<Limits>
   /** Clients pause that many times as long as their workloads say. */
   readonly leisure: number
+  /** Strikes are seldom, and nothing ends one before its time. */
+  readonly isQuiet: boolean
   readonly skip: readonly number[]
 }
+
+/** Nodes are left behind, one at a time, and come back to others that have the time to send a snapshot. */
+const quiet: readonly WorldFault[] = ['strand']
 
 /** Draws what is not said. Each thing has chance of its own: saying one changes none of the others. */
 export function drawOptions(options: WorldOptions, random: Random, known: readonly string[]): DrawnOptions {
@@ -52,17 +57,19 @@ export function drawOptions(options: WorldOptions, random: Random, known: readon
     return drawn.length > 0 ? drawn : [own.pick(all)]
   }
   const beyond = options.beyond === true
+  const isQuiet = random.split('quiet').chance(0.12)
   return {
     faultMs: options.faultMs ?? 45_000,
     nodes: options.nodes ?? random.split('nodes').pick([3, 3, 5]),
     beyond,
     faults: options.faults ?? [
-      ...some(worldFaults, 'faults', [0.15, 0.4, 0.8]),
+      ...(isQuiet ? quiet : some(worldFaults, 'faults', [0.15, 0.4, 0.8])),
       ...(beyond ? faultsBeyond : []),
     ],
     workloads: beyond ? ['registers'] : (options.workloads ?? some(known, 'workloads', [0.1, 0.2, 0.4])),
-    limits: { ...drawnLimits(random.split('limits')), ...options.limits },
-    leisure: random.split('leisure').pick([1, 1, 4]),
+    limits: { ...drawnLimits(random.split('limits')), ...(isQuiet && shortestLog), ...options.limits },
+    isQuiet,
+    leisure: isQuiet ? 1 : random.split('leisure').pick([1, 1, 4]),
     skip: options.skip ?? [],
   }
 }

@@ -14,6 +14,7 @@ import type { Network } from '../../env/network.js'
 import type { Alarm } from '../../raft/messages.js'
 import type { Host } from '../../replica/host.js'
 import type { Founders, Placement } from '../../replica/host-options.js'
+import type { Partition } from '../../replica/partition.js'
 import type { FaultCounts } from '../../sim/fault-counts.js'
 import type { SimClock } from '../../sim/sim-clock.js'
 import type { CrashMode } from '../../sim/sim-file.js'
@@ -131,6 +132,29 @@ export class WorldNode {
   /** The host of the living process, once it takes part. */
   get host(): Host | undefined {
     return this.#life?.host
+  }
+
+  /** A replica of it is sending that one a snapshot. */
+  sendsTo(replica: ReplicaId): boolean {
+    return this.#here.some(
+      ({ replica: own }) =>
+        own.leads &&
+        own.group().members.some(member => member.replica === replica && member.pendingSnapshot > 0),
+    )
+  }
+
+  /** It leads a partition of whose log it has trimmed what comes next for the other one. */
+  wentOnWithout(other: WorldNode): boolean {
+    return this.#here.some(({ id, replica, opened }) => {
+      const behind = other.#here.find(one => one.id === id)
+      if (!replica.leads || behind === undefined) return false
+      return opened.segments.firstIndex > behind.replica.group().commit + 1
+    })
+  }
+
+  get #here(): readonly Partition[] {
+    const { host } = this
+    return host === undefined ? [] : [host.meta, host.data].filter(({ isHere }) => isHere)
   }
 
   /** Its store, once that may be used. */

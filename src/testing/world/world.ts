@@ -346,10 +346,10 @@ export class World {
 
   async #strike(): Promise<void> {
     const random = this.#random.split('strikes')
-    const { faultMs, faults, skip } = this.options
+    const { faultMs, faults, isQuiet, skip } = this.options
     const end = this.#clock.monotonicMs() + faultMs
-    const pace = random.pick([300, 1500, 6000])
-    const relief = random.pick([0.1, 0.25, 0.25])
+    const pace = isQuiet ? 6000 : random.pick([300, 1500, 6000])
+    const relief = isQuiet ? 0 : random.pick([0.1, 0.25, 0.25])
     for (; this.#clock.monotonicMs() < end; this.#strikes++) {
       const own = random.split(`${this.#strikes}`)
       await this.#pause(own.below(pace))

@@ -24,7 +24,7 @@ export interface SeedResult extends SeedTask {
 
 /** A world that told nothing of itself: its process ended, or did not end in time. */
 export function lostWorld(seed: string, check: string): Broken {
-  const drawn = { faults: [], workloads: [], limits: {}, leisure: 1, skip: [] }
+  const drawn = { faults: [], workloads: [], limits: {}, leisure: 1, isQuiet: false, skip: [] }
   const options = { ...drawn, faultMs: 0, nodes: 0, beyond: false }
   return { seed, options, check, stack: '', atMs: 0, strikes: 0, timeline: '', lastOfEach: '', digest: '' }
 }
