@@ -87,12 +87,6 @@ export const segmentMutants: readonly Mutant[] = [
     'if (false)',
   ),
   mutant(
-    'releases what is written and not synced',
-    'segments/segment-writer',
-    "await this.#options.record({ kind: 'synced', ...mark });",
-    "await this.#options.record({ kind: 'synced', ...open.content.mark() });",
-  ),
-  mutant(
     'gives up the newest sealed segment',
     'segments/segment-log',
     'this.#writer.recorded.slice(0, -1)',
@@ -101,7 +95,7 @@ export const segmentMutants: readonly Mutant[] = [
   mutant(
     'reads an entry without a look at its segment',
     'segments/segment-log',
-    'if (next < this.#firstIndex)',
+    'if (from < this.#firstIndex)',
     'if (false)',
   ),
 ]

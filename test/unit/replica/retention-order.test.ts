@@ -1,0 +1,97 @@
+/** In which order a snapshot and a trimming go, over parts that tell what is asked of them. */
+import t from 'tap'
+import { encodeEntry } from '../../../src/base/entry.js'
+import { limits } from '../../../src/base/limits.js'
+import { simpleConfiguration } from '../../../src/raft/configuration.js'
+import { encodeMembership, Memberships } from '../../../src/replica/memberships.js'
+import { Retention, type RetentionParts } from '../../../src/replica/retention.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { Gate } from '../../../src/state/gate.js'
+
+/** What is asked of the parts, in order; what `hold` names is asked for and not done. */
+class Asked {
+  readonly done: string[] = []
+  readonly #hold: string | undefined
+
+  constructor(hold?: string) {
+    this.#hold = hold
+  }
+
+  async ask(what: string): Promise<void> {
+    this.done.push(what)
+    if (what === this.#hold) await new Promise(() => {})
+  }
+}
+
+const body = Buffer.alloc(6)
+
+/** A log of entries 1 to 9, sealed through 6, with snapshots at 4 and 6; the group changed at 5 and at 8. */
+function retentionOf(asked: Asked, isReadable: boolean): Retention {
+  const memberships = Memberships.of([1, 2, 3])
+  memberships.add(5, simpleConfiguration([1, 2]))
+  memberships.add(8, simpleConfiguration([1]))
+  const unexpected = (error: unknown): never => {
+    throw error
+  }
+  const parts = {
+    partition: 1,
+    clusterEpoch: 1,
+    clock: new SimClock(),
+    limits: { ...limits, retainBytes: 0, snapshotLogBytesMin: 1, snapshotLogRatio: 0 },
+    gate: new Gate(1),
+    wal: { record: () => asked.ask('record') },
+    state: {
+      isReadable,
+      applied: 7,
+      hold: () => Promise.resolve({ index: 7, release: () => {} }),
+    },
+    snapshots: {
+      newest: { index: 6, bytes: 1 },
+      previous: { index: 4, bytes: 1 },
+      missing: [],
+      make: ({ configuration }: { configuration: Buffer }) => asked.ask(`snapshot ${configuration}`),
+    },
+    memberships,
+    segments: {
+      firstIndex: 1,
+      sealed: [
+        { lastIndex: 3, bytes: 10 },
+        { lastIndex: 6, bytes: 10 },
+      ],
+      bytesAfter: () => 10,
+      trimmable: () => 3,
+      sync: () => Promise.resolve(),
+      trim: (through: number) => asked.ask(`trim ${through}`),
+    },
+    async *read(index: number) {
+      yield [encodeEntry({ partition: 1, index, term: 2, kind: 1 }, body)]
+    },
+    record: () => Promise.resolve(),
+    places: () => [],
+    behind: () => {},
+    retried: unexpected,
+    failed: unexpected,
+  }
+  return new Retention(parts as unknown as RetentionParts)
+}
+
+const aWhile = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20))
+
+t.test('no segment goes before the point up to which the log is given up is durable', async t => {
+  const held = new Asked('record')
+  retentionOf(held, false).look()
+  await aWhile()
+  t.strictSame(held.done, ['record'])
+  const free = new Asked()
+  retentionOf(free, false).look()
+  await aWhile()
+  t.strictSame(free.done, ['record', 'trim 3'])
+})
+
+t.test('a snapshot says who belonged to the group as of its entry', async t => {
+  const asked = new Asked('record')
+  retentionOf(asked, true).look()
+  await aWhile()
+  const wanted = encodeMembership({ index: 5, configuration: simpleConfiguration([1, 2]) })
+  t.ok(asked.done.includes(`snapshot ${wanted}`), asked.done.join())
+})

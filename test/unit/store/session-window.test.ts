@@ -1,0 +1,58 @@
+/** What a session tells the partition of the answers that it has: those below the low water are never asked for. */
+import t from 'tap'
+import { must } from '../../../src/base/assert.js'
+import type { SessionMark } from '../../../src/machine/command.js'
+import type { Ticket } from '../../../src/replica/admission.js'
+import type { Partition } from '../../../src/replica/partition.js'
+import { SimClock } from '../../../src/sim/sim-clock.js'
+import { Asking } from '../../../src/store/asking.js'
+import { Deadlines } from '../../../src/store/deadlines.js'
+import { Session, type SessionParts } from '../../../src/store/session.js'
+
+/** A session whose requests wait in `tickets` for their answers. */
+class Held {
+  readonly tickets: Ticket[] = []
+  readonly session: Session
+
+  constructor() {
+    const partition = { submit: (ticket: Ticket) => this.tickets.push(ticket) } as unknown as Partition
+    const asking = new Asking(partition, new Deadlines(new SimClock(), 1000), undefined, () => {})
+    const parts = { asking, handle: { session: 7, epoch: 1 } } as unknown as SessionParts
+    this.session = new Session({}, parts)
+  }
+
+  write(): void {
+    void this.session.write([{ op: 'delete', collection: 1, key: 'a' }], {}, done => done, undefined)
+  }
+
+  answer(at: number): void {
+    must(this.tickets[at], 'a ticket').answer({ ok: true, version: 1, value: null })
+  }
+
+  get marks(): { sequence: number; lowWater: number }[] {
+    return this.tickets.map(({ command }) => {
+      const { sequence, lowWater } = must((command as { mark?: SessionMark }).mark, 'a mark')
+      return { sequence, lowWater }
+    })
+  }
+}
+
+t.test('a number counts as answered when all before it are', async t => {
+  const held = new Held()
+  for (let n = 0; n < 3; n++) held.write()
+  held.answer(1)
+  held.write()
+  held.answer(0)
+  held.write()
+  held.answer(4)
+  held.answer(2)
+  held.write()
+  t.strictSame(held.marks, [
+    { sequence: 1, lowWater: 1 },
+    { sequence: 2, lowWater: 1 },
+    { sequence: 3, lowWater: 1 },
+    { sequence: 4, lowWater: 1 },
+    { sequence: 5, lowWater: 3 },
+    { sequence: 6, lowWater: 4 },
+  ])
+})
