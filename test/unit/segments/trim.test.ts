@@ -165,6 +165,25 @@ t.test('who reads what is given up meanwhile gets it, or is told, and never anyt
   t.ok(told > 5 && told < 60, `${told} of 60 were told`)
 })
 
+t.test('a segment that goes while its file is looked for was given up: no damage is told', async t => {
+  const disk = makeDisk('opened')
+  const record: Record = { marks: {} }
+  const first = await openLog(disk, record, { cutBytes: 900 })
+  await feed(first, entries, new Random(seed))
+  await first.close()
+  const log = await openLog(disk, record, { cutBytes: 900 })
+  const sizeOf = disk.sizeOf.bind(disk)
+  let trimmed: Promise<void> | undefined
+  disk.sizeOf = async path => {
+    if (path.startsWith(folder)) await (trimmed ??= trim(disk, record, log, entries.length))
+    return sizeOf(path)
+  }
+  const told = await refusal(log.read(1, { bytesMax: 1 }))
+  t.ok(log.firstIndex > 1)
+  t.equal(told, `LOG_TRUNCATED ${log.firstIndex}`)
+  await log.close()
+})
+
 t.test('the newest sealed segment stays, and bytes are counted by entries', async t => {
   const disk = makeDisk('newest')
   const record: Record = { marks: {} }
