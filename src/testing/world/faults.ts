@@ -9,6 +9,7 @@ import { must } from '../../base/assert.js'
 import type { ReplicaId } from '../../base/ids.js'
 import { Random } from '../../base/random.js'
 import type { SimNetwork } from '../../sim/sim-network.js'
+import { Strand } from './strand.js'
 import { hostOf, nodeFolder, type WorldNode } from './world-node.js'
 
 /**
@@ -88,15 +89,15 @@ function replicaFolderOf(path: string): string | undefined {
 /** All faults of one world. */
 export class Faults {
   readonly #world: FaultyWorld
+  readonly #strand: Strand
   /** Chance of the strike that is under way: leaving one out shifts no other. */
   #random = new Random('no strike yet')
-  /** A node is left behind, and perhaps sent a snapshot. */
-  #isStranding = false
   /** How often each was begun. */
   readonly begun: Partial<Record<WorldFault, number>> = {}
 
   constructor(world: FaultyWorld) {
     this.#world = world
+    this.#strand = new Strand(world, node => this.#isolate(node))
   }
 
   /** Begins one, at some node; those that last end by themselves or with `calm`. */
@@ -124,6 +125,7 @@ export class Faults {
   /** Everything that lasts ends; clocks that are wrong stay so. */
   calm(): void {
     const { nodes, cables } = this.#world
+    this.#strand.calm()
     cables.calm()
     for (const { machine } of nodes) {
       machine.disk.calm()
@@ -251,7 +253,7 @@ export class Faults {
       const victim = this.#random.pick(this.#world.victims)
       this.#world.regroup(victim, this.#random.pick(['simple', 'joint']), this.#random)
     },
-    strand: node => this.#strand(node),
+    strand: node => this.#strand.begin(node, this.#random),
   }
 
   /** Not in the log: a batch of it that was the last one, and rots, is one that was torn. */
@@ -284,53 +286,6 @@ export class Faults {
       this.#cut(node, other)
       this.#cut(other, node)
     }
-  }
-
-  /**
-   * Cut off until the others have trimmed the log that it needs, or for a while, and then far away: the
-   * snapshot takes its time. While it is on the way one of its ends may be lost. One node at a time.
-   */
-  #strand(node: WorldNode): void {
-    if (this.#isStranding) return
-    this.#isStranding = true
-    const { cables, nodes, after } = this.#world
-    const random = this.#random
-    const ways = nodes.flatMap(other => {
-      const [here, there] = [hostOf(node.node), hostOf(other.node)]
-      return other === node ? [] : [[here, there] as const, [there, here] as const]
-    })
-    const farMs = this.#ms([5, 100, 600])
-    for (const [from, to] of ways) {
-      cables.cut(from, to)
-      cables.delay(from, to, [1, farMs])
-    }
-    const mode = random.pick(['all', 'none', 'any'] as const)
-    const lateMs = random.below(3 * farMs)
-    const then = random.pick<(sender: WorldNode) => void>([
-      () => {},
-      sender => sender.crash(mode),
-      () => node.crash(mode),
-      sender => this.#isolate(sender),
-    ])
-    const isLeftBehind = (): boolean => nodes.some(other => other !== node && other.wentOnWithout(node))
-    this.#once(isLeftBehind, 1000 + this.#ms([3000, 15_000, 15_000]), () => {
-      for (const way of ways) cables.heal(...way)
-      const replica = this.#world.replicaOn(node.node)
-      const sender = (): WorldNode | undefined => nodes.find(other => other.sendsTo(replica))
-      const isSent = (): boolean => sender() !== undefined
-      this.#once(isSent, 3000, () => {
-        const from = sender()
-        this.#isStranding = false
-        if (from !== undefined) after(lateMs, () => then(from))
-      })
-    })
-  }
-
-  /** Calls as soon as it holds, or when the time is over. */
-  #once(holds: () => boolean, ms: number, call: () => void): void {
-    const lookMs = 10
-    if (ms <= 0 || holds()) call()
-    else this.#world.after(lookMs, () => this.#once(holds, ms - lookMs, call))
   }
 
   /**

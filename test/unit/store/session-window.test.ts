@@ -1,4 +1,4 @@
-/** What a session tells the partition of the answers that it has: those below the low water are never asked for. */
+/** What a session tells the partition of its answers: those below the low water are never asked for again. */
 import t from 'tap'
 import { must } from '../../../src/base/assert.js'
 import type { SessionMark } from '../../../src/machine/command.js'
