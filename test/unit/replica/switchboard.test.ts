@@ -1,8 +1,10 @@
 /** What replicas say reaches those of other nodes, and of every snapshot its sender hears how it ended. */
 import t from 'tap'
+import { SillokError } from '../../../src/base/errors.js'
 import type { LogIndex, PartitionId, ReplicaId } from '../../../src/base/ids.js'
 import type { Address } from '../../../src/env/network.js'
 import type { InstallSnapshot, PeerMessage } from '../../../src/raft/messages.js'
+import type { Ticket } from '../../../src/replica/admission.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { Switchboard } from '../../../src/replica/switchboard.js'
 import type { SimDisk } from '../../../src/sim/sim-disk.js'
@@ -16,12 +18,15 @@ t.comment(`SEED=${seed}`)
 interface Side {
   readonly switchboard: Switchboard
   readonly told: string[]
+  /** What its replica is asked to decide. */
+  readonly tickets: Ticket[]
   readonly opened: OpenedReplica
   readonly disk: SimDisk
 }
 
 async function start(world: TransportWorld, host: string, replicaId: ReplicaId): Promise<Side> {
   const told: string[] = []
+  const tickets: Ticket[] = []
   const { clock, network } = world
   const machine = new SimMachine({
     clock,
@@ -51,6 +56,8 @@ async function start(world: TransportWorld, host: string, replicaId: ReplicaId):
     unreachable: (other: ReplicaId) => told.push(`cannot reach ${other}`),
     snapshotSent: (to: ReplicaId, arrived: boolean) => told.push(`snapshot to ${to}: ${arrived}`),
     group: () => ({ members: [1, 2, 3, 9].map(id => ({ replica: id })) }),
+    servedBy: 2,
+    submit: (ticket: Ticket) => tickets.push(ticket),
   }
   const prove = async (index: LogIndex): Promise<string | undefined> => {
     told.push(`proves ${index}`)
@@ -60,7 +67,7 @@ async function start(world: TransportWorld, host: string, replicaId: ReplicaId):
   const opened = { replica, replicaId, snapshots, cutBytes: 1000, generation: 0 } as unknown as OpenedReplica
   await switchboard.listen()
   switchboard.plug(opened)
-  return { switchboard, told, opened, disk }
+  return { switchboard, told, tickets, opened, disk }
 }
 
 const configuration = { voters: [1, 2], outgoing: [], learners: [], learnersNext: [], autoLeave: false }
@@ -70,8 +77,11 @@ function snapshotTo(to: ReplicaId): InstallSnapshot {
   return { type: 'installSnapshot', from: 1, to, term: 3, snapshot }
 }
 
-async function pair(work: (world: TransportWorld, a: Side, b: Side) => Promise<void>): Promise<void> {
-  const world = new TransportWorld(seed)
+async function pair(
+  work: (world: TransportWorld, a: Side, b: Side) => Promise<void>,
+  options: ConstructorParameters<typeof TransportWorld>[1] = {},
+): Promise<void> {
+  const world = new TransportWorld(seed, options)
   await world.run(async () => {
     await work(world, await start(world, 'a', 1), await start(world, 'b', 2))
   })
@@ -102,6 +112,30 @@ t.test('the replica is told whom its messages do not reach', async t => {
     await world.wait(10_000)
     t.strictSame(a.told, ['cannot reach 3'])
   })
+})
+
+t.test('when too much is asked at once, what left is answered, and the rest was not applied', async t => {
+  const work = async (world: TransportWorld, a: Side, b: Side): Promise<void> => {
+    const told = new Map<string, string>()
+    const ask = (name: string): void => {
+      const answer: Ticket['answer'] = result =>
+        told.set(name, result instanceof SillokError ? `${result.code} ${result.outcome}` : 'answered')
+      a.switchboard.submit(1, { command: { type: 'unsubscribe', name }, sender: {}, bytes: 1, answer })
+    }
+    ask('first')
+    await world.wait(1000)
+    t.equal(b.tickets.length, 1)
+    for (let n = 0; n < 60; n++) ask(`${n}`)
+    await world.wait(3000)
+    t.ok(told.size > 0 && told.size < 60, `${told.size} did not leave`)
+    t.ok([...told.values()].every(answer => answer === 'UNAVAILABLE not-applied'))
+    t.equal(told.size + b.tickets.length, 61)
+    for (const { answer } of b.tickets) answer({ ok: true, version: 1, value: null })
+    await world.wait(3000)
+    t.equal(told.get('first'), 'answered')
+    t.ok(told.size > 30, 'and more')
+  }
+  await pair(work, { waitingBytesMax: 300 })
 })
 
 t.test('of every snapshot that is not sent the replica is told; one that is refused is proved', async t => {
