@@ -11,7 +11,7 @@ import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
 import { timeEntry } from '../machine/evolve.js'
 import type { Reply } from '../machine/reply.js'
-import { type ConfigurationChange, isVoter } from '../raft/configuration.js'
+import type { ConfigurationChange } from '../raft/configuration.js'
 import type { Raft } from '../raft/raft.js'
 import type { LogClock } from './log-time.js'
 import { refusedChange } from './refusals.js'
@@ -29,8 +29,9 @@ export interface GroupChangeParts {
 
 /**
  * Proposes the change, and resolves with the index of its entry when that is applied here, and a majority of
- * the configuration that it made (of each half, while joint) has heard that it is decided; a leader that took
- * its own vote resolves when it is applied. Rejects as `Replica.changeGroup`.
+ * the configuration that it made (of each half, while joint) has heard that it is decided; with a leader that
+ * takes its own vote, and may never hear of a later entry, when it is applied. Rejects as
+ * `Replica.changeGroup`.
  */
 export async function changeGroup(
   parts: GroupChangeParts,
@@ -41,11 +42,11 @@ export async function changeGroup(
   const proposed = raft.proposeConfiguration(change, ifIndex)
   if ('dropped' in proposed) throw refusedChange(proposed)
   await applied(parts, proposed)
-  if (!isVoter(raft.status().configuration, self)) return proposed.index
+  if (!raft.status().configuration.voters.includes(self)) return proposed.index
   const behind = raft.propose(timeEntry(time.stamp()), entryKinds.empty)
   if ('dropped' in behind) {
-    const reason = 'it is made, and perhaps only this replica knows'
-    throw withUnknownOutcome(refusedChange({ dropped: behind.dropped, reason }))
+    const message = 'the group is changed, and perhaps only this replica knows'
+    throw new SillokError('LEADERSHIP_LOST', message, { outcome: 'unknown' })
   }
   await applied(parts, behind).catch((error: unknown) => {
     throw error instanceof SillokError ? withUnknownOutcome(error) : error

@@ -172,9 +172,10 @@ export class Replica implements Decider {
 
   /**
    * Proposes a change of the group; resolves, with the index of its entry, as `group-change.ts` says: from
-   * then on a majority of the new group goes on whoever else is lost. Rejects with NOT_LEADER, OVERLOADED,
-   * CONFLICT (the group is not that of `ifIndex` any more) or INVALID, not applied, saying why; or as any
-   * caller's wait ends: LEADERSHIP_LOST, CLOSED_WHILE_WAITING.
+   * then on a majority of the new group (of both halves, while it is joint) goes on whoever else is lost.
+   * Rejects with NOT_LEADER, OVERLOADED, CONFLICT (the group is not that of `ifIndex` any more) or INVALID,
+   * not applied, saying why; or as any caller's wait ends: LEADERSHIP_LOST, CLOSED_WHILE_WAITING. The outcome
+   * of LEADERSHIP_LOST is unknown: the change may be made already.
    */
   async changeGroup(change: ConfigurationChange, ifIndex?: LogIndex): Promise<LogIndex> {
     if (this.#failure !== undefined) throw this.#failure

@@ -1,6 +1,6 @@
 /**
  * Has commands decided by whoever leads, however often that changes: what was refused because nobody led, or
- * somebody else, is sent again when a leader is known.
+ * somebody else, or never left this node, is sent again when a leader is known.
  *
  * A command whose outcome is unknown (its answer was lost, with a node or a connection) is sent again only if
  * a second time changes nothing: a write under a session's number or a request id, and what names its own

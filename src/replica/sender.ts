@@ -9,7 +9,8 @@
  * of bytes waits for it. Messages are dropped when one is refused or lost, and when too much waits. That is
  * told, not for each message, but behind each that does not arrive word comes that some did not: when an
  * attempt or a connection fails, and when more is said than waits, then at most once a second. Who wants to
- * hear of each message that never left says so with it; of what was on a connection that is lost nobody
+ * hear of each message that never left says so with it, and is told before anything that it says later
+ * leaves: so these keep their order when they are sent again. Of what was on a connection that is lost nobody
  * knows whether it arrived. A pause before each attempt but the first grows while they fail, and is drawn, so
  * that many nodes do not come at once. A connection that nobody used for a while is closed.
  */
@@ -69,6 +70,10 @@ export class Sender {
   #isClosed = false
   /** Messages were dropped that are not told. */
   #hasDropped = false
+  /** What is to be told next. */
+  #notSent: (() => void)[] = []
+  #loss: Loss | undefined
+  #isTelling = false
   #failures = 0
   /** Before that there is no next attempt. */
   #pauseEndMs: MonotonicMs = 0
@@ -89,7 +94,9 @@ export class Sender {
   send(message: Buffer, notSent?: () => void): void {
     const unsent: Unsent = { message, notSent }
     this.#lastUseMs = this.#options.clock.monotonicMs()
-    if (this.#connection !== undefined) this.#put(this.#connection, unsent)
+    // What comes before it did not leave, and nobody knows yet.
+    if (this.#isTelling && notSent !== undefined) this.#tell({ notSent })
+    else if (this.#connection !== undefined) this.#put(this.#connection, unsent)
     else if (this.#waitingBytes + message.length > limits.unsentBytesMax) this.#drop(unsent)
     else {
       this.#waiting.push(unsent)
@@ -156,13 +163,13 @@ export class Sender {
 
   #failed(loss: Loss): void {
     const { clock, random } = this.#options
-    for (const { notSent } of this.#waiting) this.#later(notSent)
+    for (const unsent of this.#waiting) this.#tell(unsent)
     this.#forget()
     this.#failures++
     const longestMs = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.#failures, 10))
     this.#pauseEndMs = clock.monotonicMs() + longestMs * (0.5 + random.fraction() / 2)
     this.#hasDropped = false
-    this.#tell(loss)
+    this.#tell({ loss })
   }
 
   #forget(): void {
@@ -171,8 +178,8 @@ export class Sender {
   }
 
   /** Too much waits: told at once, and while there is more of it once in a while. */
-  #drop({ notSent }: Unsent): void {
-    this.#later(notSent)
+  #drop(unsent: Unsent): void {
+    this.#tell(unsent)
     this.#hasDropped = true
     if (this.#quiet === undefined) this.#tellDropped()
   }
@@ -181,19 +188,27 @@ export class Sender {
     this.#quiet = undefined
     if (!this.#hasDropped) return
     this.#hasDropped = false
-    this.#tell('unsent')
+    this.#tell({ loss: 'unsent' })
     this.#quiet = this.#options.clock.after(quietMs, () => this.#tellDropped())
   }
 
-  #tell(loss: Loss): void {
-    this.#later(() => this.#options.unreachable(loss))
+  /** Soon: first of each message that never left, then that some did not arrive. */
+  #tell({ notSent, loss }: { readonly notSent?: Unsent['notSent']; readonly loss?: Loss }): void {
+    if (notSent !== undefined) this.#notSent.push(notSent)
+    if (loss !== undefined && this.#loss !== 'in-doubt') this.#loss = loss
+    if (this.#isTelling || (notSent ?? loss) === undefined) return
+    this.#isTelling = true
+    this.#options.clock.soon(() => this.#tellAll())
   }
 
-  #later(call: (() => void) | undefined): void {
-    if (call === undefined) return
-    this.#options.clock.soon(() => {
-      if (!this.#isClosed) call()
-    })
+  #tellAll(): void {
+    const [all, loss] = [this.#notSent, this.#loss]
+    this.#notSent = []
+    this.#loss = undefined
+    this.#isTelling = false
+    if (this.#isClosed) return
+    for (const notSent of all) notSent()
+    if (loss !== undefined) this.#options.unreachable(loss)
   }
 
   #watchUse(ms: number): void {

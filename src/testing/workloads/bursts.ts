@@ -4,6 +4,7 @@
  */
 import { assert } from '../../base/assert.js'
 import { SillokError } from '../../base/errors.js'
+import { unjustified } from '../world/justified.js'
 import { isUnknown, type Told, type Workload } from './workload.js'
 
 const collection = 'bursts'
@@ -29,6 +30,8 @@ export function bursts({ size = 60, clients = 2 } = {}): Workload {
         })
         ids.forEach((id, n) => {
           const one = told.how === 'answered' ? told.value[n] : told
+          const wrong = one?.how === 'refused' ? unjustified(one.error, {}) : undefined
+          assert(wrong === undefined, () => `${id}: ${wrong}`)
           if (one?.how === 'answered') answered.add(id)
           else if (one !== undefined && isUnknown(one)) unknown.add(id)
         })

@@ -97,7 +97,7 @@ export class Faults {
 
   constructor(world: FaultyWorld) {
     this.#world = world
-    this.#strand = new Strand(world, node => this.#isolate(node))
+    this.#strand = new Strand(world)
   }
 
   /** Begins one, at some node; those that last end by themselves or with `calm`. */
@@ -105,6 +105,7 @@ export class Faults {
     const { nodes, told, leader } = this.#world
     this.#random = random
     const node = random.chance(0.3) ? (leader(random) ?? random.pick(nodes)) : random.pick(nodes)
+    if (fault === 'strand' && this.#strand.isUnderWay) return
     this.begun[fault] = (this.begun[fault] ?? 0) + 1
     told(node.node, `fault ${fault}`)
     this.#acts[fault](node)

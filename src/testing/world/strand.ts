@@ -19,31 +19,33 @@ export interface StrandWorld {
 const lookMs = 10
 
 /** The longest wait for a snapshot to be sent. */
-const sentMsMax = 3000
+const sentMsMax = 8000
+
+/** So long a sender that is cut off stays so. */
+const cutOffMs = 4000
 
 /** Leaves nodes behind. */
 export class Strand {
   readonly #world: StrandWorld
-  readonly #isolate: (node: WorldNode) => void
   /** The one that is under way. */
   #current: object | undefined
 
-  constructor(world: StrandWorld, isolate: (node: WorldNode) => void) {
+  constructor(world: StrandWorld) {
     this.#world = world
-    this.#isolate = isolate
   }
 
-  /** The node is cut off from now on, unless another one is. All chance is drawn here. */
+  /** A node is left behind now, and no other one can be. */
+  get isUnderWay(): boolean {
+    return this.#current !== undefined
+  }
+
+  /** The node is cut off from now on. All chance is drawn here. */
   begin(node: WorldNode, random: Random): void {
-    if (this.#current !== undefined) return
     const own = {}
     this.#current = own
     const { cables, nodes } = this.#world
     const others = nodes.filter(other => other !== node)
-    const ways = others.flatMap(other => {
-      const [here, there] = [hostOf(node.node), hostOf(other.node)]
-      return [[here, there] as const, [there, here] as const]
-    })
+    const ways = this.#waysOf(node)
     const farMs = 1 + random.below(random.pick([5, 100, 600]))
     for (const [from, to] of ways) {
       cables.cut(from, to)
@@ -54,7 +56,7 @@ export class Strand {
     const loss = this.#drawnLoss(node, random)
     const isLeftBehind = (): boolean => others.some(other => other.wentOnWithout(node))
     this.#once(own, isLeftBehind, awayMsMax, () => {
-      for (const way of ways) cables.heal(...way)
+      this.#heal(node)
       const sender = (): WorldNode | undefined =>
         others.find(other => other.sendsTo(this.#world.replicaOn(node.node)))
       this.#once(
@@ -81,13 +83,29 @@ export class Strand {
       () => {},
       sender => sender.crash(mode),
       () => node.crash(mode),
-      sender => this.#isolate(sender),
+      sender => {
+        for (const way of this.#waysOf(sender)) this.#world.cables.cut(...way)
+        this.#world.after(cutOffMs, () => this.#heal(sender))
+      },
     ])
   }
 
   #end(sender: WorldNode, loss: (sender: WorldNode) => void): void {
     this.#current = undefined
     loss(sender)
+  }
+
+  #heal(node: WorldNode): void {
+    for (const way of this.#waysOf(node)) this.#world.cables.heal(...way)
+  }
+
+  /** From it to all others, and back. */
+  #waysOf(node: WorldNode): readonly (readonly [string, string])[] {
+    const others = this.#world.nodes.filter(other => other !== node)
+    return others.flatMap(other => {
+      const [here, there] = [hostOf(node.node), hostOf(other.node)]
+      return [[here, there] as const, [there, here] as const]
+    })
   }
 
   /** Calls as soon as it holds, or when the time is over. */

@@ -63,7 +63,7 @@ export const answerMutants: readonly Mutant[] = [
   mutant(
     'says that a change holds when only the leader knows',
     'replica/group-change',
-    'if (!isVoter(raft.status().configuration, self))',
+    'if (!raft.status().configuration.voters.includes(self))',
     'if (true)',
   ),
   mutant(
@@ -71,6 +71,12 @@ export const answerMutants: readonly Mutant[] = [
     'replica/sender',
     "this.#failed('in-doubt');",
     "this.#failed('unsent');",
+  ),
+  mutant(
+    'lets a small request pass those that did not leave',
+    'replica/sender',
+    'if (this.#isTelling && notSent !== undefined)',
+    'if (false)',
   ),
   mutant(
     'says of what never left that nobody knows',

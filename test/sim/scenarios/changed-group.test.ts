@@ -26,3 +26,18 @@ t.test('who was given a vote has it, though the leader that gave it is lost at o
   }
   t.pass()
 })
+
+t.test('a leader that is removed answers that, also by way of a joint group', async t => {
+  for (const type of ['simple', 'joint'] as const) {
+    await Cluster.run({ seed: `${seed}.${type}`, endsApart: true }, async cluster => {
+      const leader = await cluster.leaderOfAll()
+      const replica = cluster.replicaOn(leader)
+      const parts = must(leader.partition(dataPartition), 'a partition')
+      const change = parts.replica.changeGroup({ type, steps: [{ type: 'remove', replica }] })
+      const index = await Promise.race([change, cluster.pause(5000)])
+      t.type(index, 'number', type)
+      const [one] = cluster.others(leader)
+      await cluster.until(() => !one.group(dataPartition).configuration.voters.includes(replica), 'it is out')
+    })
+  }
+})

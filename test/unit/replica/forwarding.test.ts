@@ -1,4 +1,4 @@
-/** A request to another node is answered once: by that node, or as one of which nobody knows the outcome. */
+/** A request to another node is answered once: by it, as one that never left, or as one that may have. */
 import t from 'tap'
 import { SillokError } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'

@@ -130,6 +130,24 @@ t.test('who asked to hear of it is told of each message that never left, and of 
   })
 })
 
+t.test('behind a message that did not leave none of the same turn leaves that would be told of', async t => {
+  const world = new TransportWorld(seed, { latencyMs: [1, 1] })
+  await world.run(async () => {
+    const [a, b] = [await world.start('a'), await world.start('b')]
+    const notSent: number[] = []
+    const big = Buffer.alloc(limits.unsentBytesMax / 4 - 100)
+    for (let n = 0; n < 6; n++) a.transport.sendFrame('b:1', big, () => notSent.push(n))
+    a.transport.sendFrame('b:1', Buffer.alloc(10), () => notSent.push(6))
+    a.transport.send('b:1', 1, numbered(0, 1))
+    await world.wait(0.5)
+    t.strictSame(notSent, [4, 5, 6])
+    a.transport.sendFrame('b:1', Buffer.alloc(10), () => notSent.push(7))
+    await world.wait(0.5)
+    t.strictSame(notSent, [4, 5, 6], 'once it is told, what comes later waits again')
+    t.equal(b.refused.length, 0)
+  })
+})
+
 t.test('a connection that takes no more loses what comes on top, and that is told', async t => {
   const world = new TransportWorld(seed, { latencyMs: [1, 1], waitingBytesMax: 300 })
   await world.run(async () => {
