@@ -175,7 +175,10 @@ t.test('a segment that goes while its file is looked for was given up: no damage
   const sizeOf = disk.sizeOf.bind(disk)
   let trimmed: Promise<void> | undefined
   disk.sizeOf = async path => {
-    if (path.startsWith(folder)) await (trimmed ??= trim(disk, record, log, entries.length))
+    if (path.startsWith(folder)) {
+      trimmed ??= trim(disk, record, log, entries.length)
+      await trimmed
+    }
     return sizeOf(path)
   }
   const told = await refusal(log.read(1, { bytesMax: 1 }))
