@@ -135,7 +135,7 @@ export interface InstallSnapshot extends Between {
 /** Member to leader: which index must be applied for a read that begins now? Needs nothing durable. */
 export interface ReadRequest extends Between {
   readonly type: 'readRequest'
-  /** Names this run of the asking process: tokens begin anew after a restart. */
+  /** Names this run of the asking replica: tokens begin anew after a restart, and behind a snapshot. */
   readonly run: number
   readonly token: number
 }

@@ -36,6 +36,7 @@ export interface RaftOptions {
   readonly partition: PartitionId
   readonly replica: ReplicaId
   readonly start: RaftStart
+  /** A stream that no other run has: also the name of this run is drawn from it. */
   readonly random: Chance
   /**
    * Ticks without a leader before a follower campaigns: a random number from this to twice this, less one.

@@ -233,7 +233,8 @@ function newReplica(options: OpenReplicaOptions, parts: Parts): Replica {
     slotEpoch: 0,
     limits: options.limits,
     raft: {
-      random: env.random.split(`raft ${partition}`),
+      // Of its own: one that took a snapshot must not take answers to the reads of the one before it.
+      random: env.random.split(`raft ${partition} ${parts.replicaId}.${parts.generation}`),
       electionTicks,
       uncommittedBytesMax: options.limits.uncommittedBytesMax,
       start: {

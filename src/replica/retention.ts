@@ -173,7 +173,9 @@ export class Retention {
       await Promise.race([segments.sync(), this.#stopping])
       if (this.#stopped) return
       const entry = await this.#entry(index)
-      const lastCut = segments.sealed.findLast(({ lastIndex }) => lastIndex <= index)?.lastIndex ?? 0
+      const sealed = segments.sealed.findLast(({ lastIndex }) => lastIndex <= index)
+      // None ended since a snapshot of another replica was installed: the log begins at a cut.
+      const lastCut = sealed?.lastIndex ?? segments.firstIndex - 1
       const membership = memberships.asOf(index)
       // So many changes since then that they are forgotten: the next one will do.
       if (membership === undefined) return

@@ -223,8 +223,20 @@ export const groupMutants: readonly Mutant[] = [
   mutant(
     'writes a snapshot as if a segment ended with it',
     'replica/retention',
-    'segments.sealed.findLast(({ lastIndex }) => lastIndex <= index)?.lastIndex ?? 0;',
-    'index;',
+    'const lastCut = sealed?.lastIndex ??',
+    'const lastCut = index ??',
+  ),
+  mutant(
+    'forgets where the log was cut that a snapshot brought',
+    'replica/retention',
+    'sealed?.lastIndex ?? segments.firstIndex - 1',
+    'sealed?.lastIndex ?? 0',
+  ),
+  mutant(
+    'takes an answer to a read of before a snapshot',
+    'replica/open-replica',
+    'parts.generation}`),',
+    '0}`),',
   ),
   mutant(
     'trims the log beyond its snapshots',

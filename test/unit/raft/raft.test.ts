@@ -2,6 +2,8 @@
 import t from 'tap'
 import { decodeEntry, entryHeadBytes } from '../../../src/base/entry.js'
 import { Random } from '../../../src/base/random.js'
+import { simpleConfiguration } from '../../../src/raft/configuration.js'
+import { MemoryStorage } from '../../../src/raft/memory-storage.js'
 import { Raft } from '../../../src/raft/raft.js'
 import { Driven } from './transcript.js'
 
@@ -186,4 +188,35 @@ t.test('hard state for the close names the newest commit', async t => {
   one.take()
   one.stored()
   t.strictSame(one.raft.hardState(), { term: 1, vote: 1, commit: 2 })
+})
+
+t.test('a snapshot that comes late, and is older than the log, replaces nothing', t => {
+  const log = new MemoryStorage()
+  const configuration = simpleConfiguration([1, 2])
+  const snapshot = (index: number) => ({ index, term: 1, configuration, configurationIndex: 0 })
+  log.store({
+    type: 'storageAppend',
+    hardState: undefined,
+    snapshot: snapshot(8),
+    entries: [],
+    responses: [],
+  })
+  const raft = new Raft({
+    partition: 1,
+    replica: 1,
+    random: new Random('raft'),
+    electionTicks: 10,
+    uncommittedBytesMax: 1000,
+    start: { hardState: { term: 1, vote: 0, commit: 8 }, log, applied: 8, configuration },
+    emptyEntry: () => Buffer.alloc(entryHeadBytes),
+  })
+  raft.step({ type: 'installSnapshot', from: 2, to: 1, term: 1, snapshot: snapshot(5) })
+  const appends = raft.ready().messages.filter(one => one.type === 'storageAppend')
+  t.ok(appends.every(append => append.snapshot === undefined))
+  t.match(
+    appends.flatMap(append => append.responses).find(one => one.type === 'appended'),
+    { to: 2, index: 8 },
+    'the sender learns how far the log reaches',
+  )
+  t.end()
 })

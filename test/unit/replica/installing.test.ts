@@ -1,8 +1,10 @@
 /** A node on whose disk there is no space, or that closes, while a snapshot takes the place of a replica. */
 import t from 'tap'
+import { must } from '../../../src/base/assert.js'
 import { entryKinds, sealEntry } from '../../../src/base/entry.js'
 import { SillokError } from '../../../src/base/errors.js'
 import { encodeFacts } from '../../../src/codec/facts.js'
+import type { Outbound, ReadRequest } from '../../../src/raft/messages.js'
 import type { NodeReplicas } from '../../../src/replica/node-replicas.js'
 import { seed } from '../../seed.js'
 import { Parcel } from './parcel.js'
@@ -15,6 +17,8 @@ interface Moment {
   readonly node: ReplicaNode
   readonly replicas: NodeReplicas
   readonly install: () => void
+  /** What it sent. */
+  readonly sent: readonly Outbound[]
 }
 
 /** A replica that follows, with so many entries that no segment holds yet. */
@@ -22,7 +26,9 @@ async function withSnapshot(count: number, work: (moment: Moment) => Promise<voi
   const parcel = new Parcel(seed)
   await parcel.run(async (message, pieces) => {
     const { machine, clock } = parcel
-    const switchboard = { plug: () => {}, send: () => {}, sendSnapshot: () => {} }
+    const sent: Outbound[] = []
+    const send = (_: unknown, outbound: Outbound): void => void sent.push(outbound)
+    const switchboard = { plug: () => {}, send, sendSnapshot: () => {} }
     const node = new ReplicaNode({ machine, clock, clusterEpoch: 1, switchboard })
     const replicas = await node.open()
     await replicas.place({ partition: 1, replica: 2, voters: [1, 2], cutBytes: parcel.opened.cutBytes })
@@ -38,7 +44,7 @@ async function withSnapshot(count: number, work: (moment: Moment) => Promise<voi
     const install = (): void => {
       t.ok(replica.receiveSnapshot({ ...message, term: Math.max(1, message.term) }, prepared))
     }
-    await work({ node, replicas, install })
+    await work({ node, replicas, install, sent })
   })
 }
 
@@ -95,6 +101,44 @@ t.test(
     })
   },
 )
+
+t.test('an answer to a read from before the snapshot lets no read behind it pass', async t => {
+  await withSnapshot(5, async ({ node, replicas, install, sent }) => {
+    const asked = (): ReadRequest => {
+      const request = sent.findLast(message => message.type === 'readRequest')
+      return must(request, 'a read that was asked for')
+    }
+    const passed: string[] = []
+    const read = async (name: string): Promise<void> => {
+      const { replica } = replicas.of(1)
+      const { term } = replica.group()
+      replica.receive({ type: 'heartbeat', from: 1, to: 2, term, commit: 0, round: 1 })
+      replica.readBarrier(error => passed.push(`${name} ${error?.code ?? 'passed'}`))
+      await node.pass(10)
+    }
+    const answer = ({ run, token }: ReadRequest, index: number): void => {
+      const { replica } = replicas.of(1)
+      const { term } = replica.group()
+      replica.receive({ type: 'readAnswer', from: 1, to: 2, term, run, token, index })
+    }
+    await read('before')
+    const before = asked()
+    install()
+    await node.pass(1000)
+    t.equal(replicas.of(1).opened.generation, 1)
+    t.strictSame(passed, ['before LEADERSHIP_LOST'])
+    await read('behind')
+    const behind = asked()
+    t.equal(behind.token, before.token, 'tokens begin anew')
+    answer(before, 5)
+    await node.pass(10)
+    t.equal(passed.length, 1)
+    answer(behind, 5)
+    await node.pass(10)
+    t.strictSame(passed.slice(1), ['behind passed'])
+    t.strictSame(await node.close(replicas), [])
+  })
+})
 
 t.test('a node that has stopped does not try any longer', async t => {
   await withSnapshot(0, async ({ node, replicas, install }) => {

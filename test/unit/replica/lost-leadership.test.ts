@@ -5,6 +5,7 @@ import { SillokError } from '../../../src/base/errors.js'
 import type { ReplicaId } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeDocument } from '../../../src/codec/document.js'
+import type { Command } from '../../../src/machine/command.js'
 import { documentKey, schemaKey } from '../../../src/machine/keys.js'
 import type { Reply } from '../../../src/machine/reply.js'
 import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
@@ -78,6 +79,15 @@ class Three {
     }
   }
 
+  /** Lets this one lead, and waits until it may decide. */
+  async lead(one: ReplicaId): Promise<void> {
+    for (let tries = 0; this.replica(one).group().role !== 'leader' && tries < 50; tries++) {
+      this.replica(await this.leader(ids)).transferLeader(one)
+      await this.wait(500)
+    }
+    await this.leader([one])
+  }
+
   wait(ms: number): Promise<void> {
     return new Promise(resolve => this.clock.after(ms, resolve))
   }
@@ -105,10 +115,20 @@ class Three {
       document: encodeDocument({ id }),
       ifVersion: null,
     }
+    const command = { type: 'write' as const, operations: [operation], mark: undefined }
+    this.#submit(at, command, told)
+  }
+
+  /** An empty write of session 7, whose holder has seen the answers below `lowWater`. */
+  write(at: ReplicaId, sequence: number, lowWater: number, told: string[]): void {
+    const mark = { session: 7, epoch: 1, slot: 5, sequence, lowWater, numbering: 'library' } as const
+    this.#submit(at, { type: 'write', operations: [], mark: { ...mark, hash: Buffer.alloc(16) } }, told)
+  }
+
+  #submit(at: ReplicaId, command: Command, told: string[]): void {
     const answer = (result: Reply | SillokError): void => {
       told.push(result instanceof SillokError ? result.code : result.ok ? 'ok' : `refused ${result.code}`)
     }
-    const command = { type: 'write' as const, operations: [operation], mark: undefined }
     this.replica(at).submit({ command, sender: {}, bytes: 256, answer })
   }
 }
@@ -147,15 +167,37 @@ t.test('who leads again decides on the log that there is then, and answers nothi
     // Until a broken connection is found to be one.
     await group.wait(15_000)
     t.strictSame([lost, refused], [['LEADERSHIP_LOST'], ['LEADERSHIP_LOST']])
-    for (let tries = 0; group.replica(first).group().role !== 'leader' && tries < 50; tries++) {
-      group.replica(await group.leader(ids)).transferLeader(first)
-      await group.wait(500)
-    }
-    await group.leader([first])
+    await group.lead(first)
     group.insert(first, 'a', again)
     group.insert(first, 'b', again)
     await group.wait(1000)
     t.strictSame(again.sort(), ['ok', 'refused CONFLICT'])
+  })
+})
+
+t.test('what an entry that is lost says of a session counts no more', async t => {
+  const group = new Three()
+  await group.run(async first => {
+    const others = ids.filter(id => id !== first)
+    const opened = { type: 'openSession', session: 7, epoch: 1, numbering: 'library', metaIndex: 1 } as const
+    await group.replica(first).call(opened, {})
+    const before: string[] = []
+    const lost: string[] = []
+    const again: string[] = []
+    group.write(first, 1, 1, before)
+    await group.wait(100)
+    group.isolate(first)
+    group.write(first, 2, 2, lost)
+    await group.wait(50)
+    await group.leader(others)
+    group.cables.calm()
+    // Until a broken connection is found to be one.
+    await group.wait(15_000)
+    t.strictSame([before, lost], [['ok'], ['LEADERSHIP_LOST']])
+    await group.lead(first)
+    group.write(first, 1, 1, again)
+    await group.wait(100)
+    t.strictSame(again, ['ok'], 'nobody has said that this answer was seen')
   })
 })
 

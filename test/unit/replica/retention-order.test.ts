@@ -25,8 +25,16 @@ class Asked {
 
 const body = Buffer.alloc(6)
 
-/** A log of entries 1 to 9, sealed through 6, with snapshots at 4 and 6; the group changed at 5 and at 8. */
-function retentionOf(asked: Asked, isReadable: boolean): Retention {
+const sealedThrough6 = {
+  firstIndex: 1,
+  sealed: [
+    { lastIndex: 3, bytes: 10 },
+    { lastIndex: 6, bytes: 10 },
+  ],
+}
+
+/** A log of entries up to 9, with snapshots at 4 and 6; the group changed at 5 and at 8. */
+function retentionOf(asked: Asked, isReadable: boolean, segments: object = sealedThrough6): Retention {
   const memberships = Memberships.of([1, 2, 3])
   memberships.add(5, simpleConfiguration([1, 2]))
   memberships.add(8, simpleConfiguration([1]))
@@ -49,15 +57,12 @@ function retentionOf(asked: Asked, isReadable: boolean): Retention {
       newest: { index: 6, bytes: 1 },
       previous: { index: 4, bytes: 1 },
       missing: [],
-      make: ({ configuration }: { configuration: Buffer }) => asked.ask(`snapshot ${configuration}`),
+      make: ({ configuration, lastCut }: { configuration: Buffer; lastCut: number }) =>
+        asked.ask(`snapshot of ${configuration}, cut at ${lastCut}`),
     },
     memberships,
     segments: {
-      firstIndex: 1,
-      sealed: [
-        { lastIndex: 3, bytes: 10 },
-        { lastIndex: 6, bytes: 10 },
-      ],
+      ...segments,
       bytesAfter: () => 10,
       trimmable: () => 3,
       sync: () => Promise.resolve(),
@@ -88,10 +93,17 @@ t.test('no segment goes before the point up to which the log is given up is dura
   t.strictSame(free.done, ['record', 'trim 3'])
 })
 
-t.test('a snapshot says who belonged to the group as of its entry', async t => {
-  const asked = new Asked('record')
-  retentionOf(asked, true).look()
-  await aWhile()
+t.test('a snapshot says who belonged to the group as of its entry, and where the log was cut', async t => {
   const wanted = encodeMembership({ index: 5, configuration: simpleConfiguration([1, 2]) })
-  t.ok(asked.done.includes(`snapshot ${wanted}`), asked.done.join())
+  for (const [segments, cut] of [
+    [sealedThrough6, 6],
+    // After a snapshot of another replica was installed, before a segment is full.
+    [{ firstIndex: 5, sealed: [] }, 4],
+    [{ firstIndex: 1, sealed: [] }, 0],
+  ] as const) {
+    const asked = new Asked('record')
+    retentionOf(asked, true, segments).look()
+    await aWhile()
+    t.ok(asked.done.includes(`snapshot of ${wanted}, cut at ${cut}`), asked.done.join())
+  }
 })
