@@ -21,15 +21,18 @@ function world(
   {
     wrap = store => store,
     workedMs = () => 0,
+    clock = new SimClock(),
+    machine = new SimMachine({ clock, random: new Random('runner') }),
     ...changed
   }: Partial<RunnerOptions> & {
     wrap?: (store: IndexStore) => IndexStore
     /** How long the event loop was held so far: simulated time stands still meanwhile. */
     workedMs?: () => number
+    clock?: SimClock
+    /** One that has rows already. */
+    machine?: SimMachine
   } = {},
 ) {
-  const clock = new SimClock()
-  const machine = new SimMachine({ clock, random: new Random('runner') })
   const { disk, keyValue, random, clock: own } = machine.environment
   const working: Clock = {
     monotonicMs: () => own.monotonicMs() + workedMs(),
@@ -64,7 +67,7 @@ function world(
     },
     ...changed,
   })
-  return { clock, runner, opened, source }
+  return { clock, machine, runner, opened, source }
 }
 
 t.test('damage that fresh rows do not heal ends the waiting, and is tried again after pauses', async t => {
@@ -105,6 +108,27 @@ t.test('rows that cannot be begun anew are tried again after pauses', async t =>
   t.equal(runner.status().state, 'failing')
   await clock.run(() => runner.close())
   t.equal(runner.status().state, 'closed')
+})
+
+t.test('rows that are as of an entry which the log does not have are begun anew', async t => {
+  for (const log of [
+    { applied: 4, firstIndex: 1 },
+    { applied: 9, firstIndex: 7 },
+  ]) {
+    const before = world(async () => ({ index: 5, documents: [], isLast: true }))
+    const { clock, machine } = before
+    before.runner.start()
+    await clock.runFor(1000)
+    t.match(before.runner.status(), { state: 'live', position: 5 })
+    await clock.run(() => before.runner.close())
+    const documents = async () => ({ index: log.applied, documents: [], isLast: true })
+    const after = world(documents, { clock, machine, source: { ...before.source, ...log, documents } })
+    after.runner.start()
+    await clock.runFor(1000)
+    t.strictSame(after.opened, [false, true])
+    t.match(after.runner.status(), { state: 'live', position: log.applied, rebuilds: 1 })
+    await clock.run(() => after.runner.close())
+  }
 })
 
 t.test('what an index throws may be anything', async t => {

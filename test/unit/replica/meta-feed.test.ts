@@ -27,6 +27,9 @@ class Trimmed {
   /** Codes of what runs failed with. */
   readonly failures: string[] = []
   takesMost = Number.POSITIVE_INFINITY
+  /** The partition's leader knows everything of before then. */
+  readable: Promise<void> = Promise.resolve()
+  readonly replica = { term: 1 }
   firstIndex: LogIndex
   readonly meta: { applied: LogIndex; readonly state: object }
   readonly feed: MetaFeed
@@ -48,8 +51,8 @@ class Trimmed {
     }
     const target = {
       leads: true,
-      replica: { term: 1 },
-      readable: async () => {},
+      replica: this.replica,
+      readable: () => this.readable,
       state: {
         lookup: () => ({ value }),
         partitionRows: (prefix: RowKey) =>
@@ -135,6 +138,24 @@ t.test('what was opened while its end was passed is ended: all that are open are
   trimmed.feed.remind()
   await soon()
   t.equal(trimmed.taken.length, 1, 'once')
+})
+
+t.test('each leadership looks again, once it knows what the ones before left to it', async t => {
+  const trimmed = new Trimmed({ applied: 30, cursor: 30, firstIndex: 1 })
+  trimmed.feed.notify()
+  await soon()
+  trimmed.replica.term = 2
+  let known = (): void => {}
+  trimmed.readable = new Promise(resolve => {
+    known = resolve
+  })
+  trimmed.feed.remind()
+  await soon()
+  // Its entry is of the leadership before, and was not applied here yet.
+  trimmed.opened.add(7)
+  known()
+  await soon()
+  t.strictSame(trimmed.taken, [{ type: 'metaFeed', through: 30, schemas: [], ended: [7] }])
 })
 
 t.test('a look that is refused is repeated', async t => {

@@ -368,6 +368,31 @@ t.test('a release is remembered with the registers that say where the entries ar
   t.equal(decodeSegmentSealed(payload).lastIndex, 2)
 })
 
+t.test('a new file of the log says what was released before, though the old one is needed still', async t => {
+  const world = new World({ seed, partitions: 2, honourWanted: false })
+  await world.run(async () => {
+    const wal = await world.open()
+    const body = Buffer.alloc(3000, 'x')
+    world.append({ partition: 9, registers: [created], entries: [entryOf(9, 1, 1, 'needed')] })
+    world.append({ partition: 1, registers: [created] })
+    for (let index = 1; index <= 10; index++) {
+      world.append({ partition: 1, entries: [entryOf(1, index, 1, body)] })
+    }
+    await world.drain()
+    world.release(1, 10)
+    for (let index = 11; index <= 20; index++) {
+      world.append({ partition: 1, entries: [entryOf(1, index, 1, body)] })
+    }
+    await world.drain()
+    t.equal(wal.status().filesCount, 2)
+    world.disk.crash('none')
+  })
+  const disk = world.disk.restart()
+  await world.clock.run(world.open(disk))
+  t.equal(world.log.tail(9).firstIndex, 1)
+  t.equal(world.log.tail(1).firstIndex, 11)
+})
+
 t.test('entries follow without a gap, above what was released, in a partition that is here', async t => {
   const world = new World({ seed })
   await world.run(async () => {
