@@ -9,7 +9,7 @@ import { slotCount } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
 import { keyBytes, keyText, type RowKey } from '../codec/row.js'
-import type { ValueLimits } from '../codec/value.js'
+import { isPlainObject, type ValueLimits } from '../codec/value.js'
 import * as schema from '../codec/wire-schema.js'
 import type { Command, FeedPosition } from './command.js'
 import { requestHashBytes } from './reply.js'
@@ -60,6 +60,7 @@ export function decodeCommand(bytes: Buffer): AskedCommand {
 }
 
 function formOf(command: AskedCommand): object {
+  if (command.type === 'define') return definedThroughout(command)
   if (command.type !== 'write') return defined(command)
   const { operations, ...rest } = command
   const forms = operations.map(({ made: _, key, ...operation }) => {
@@ -70,6 +71,13 @@ function formOf(command: AskedCommand): object {
 
 function defined(value: object): object {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined))
+}
+
+/** Also in what is nested: a definition is the caller's, and may name what it does not give. */
+function definedThroughout(value: object): object {
+  const inner = (field: unknown): unknown =>
+    typeof field === 'object' && field !== null && isPlainObject(field) ? definedThroughout(field) : field
+  return Object.fromEntries(Object.entries(defined(value)).map(([name, field]) => [name, inner(field)]))
 }
 
 /** What the shape takes, made into something else. */

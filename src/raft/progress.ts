@@ -71,6 +71,7 @@ export class Progress {
   /** Highest commit index that the member was told, or will take from what is on its way. */
   #toldCommit: LogIndex = 0
   #pendingSnapshot: LogIndex = 0
+  #arrivedSnapshot: LogIndex = 0
   /** Nothing with entries leaves before the next answer. */
   #paused = false
   /** First of the entries that are being read for this member; 0 for none. */
@@ -107,6 +108,11 @@ export class Progress {
   /** Index of the snapshot on its way; 0 unless the state is `snapshot`. */
   get pendingSnapshot(): LogIndex {
     return this.#pendingSnapshot
+  }
+
+  /** Index of the snapshot that it has and has not acknowledged: it is opening it. 0 if there is none. */
+  get arrivedSnapshot(): LogIndex {
+    return this.#arrivedSnapshot
   }
 
   get inFlight(): number {
@@ -150,6 +156,7 @@ export class Progress {
   acknowledged(index: LogIndex): boolean {
     if (index <= this.#match) return false
     this.#match = index
+    if (index >= this.#arrivedSnapshot) this.#arrivedSnapshot = 0
     this.#next = Math.max(this.#next, index + 1)
     this.#paused = false
     return true
@@ -188,6 +195,13 @@ export class Progress {
     this.#paused = true
   }
 
+  /** The snapshot has arrived; that it is installed it will acknowledge. */
+  snapshotArrived(): void {
+    const index = this.#pendingSnapshot
+    this.becomeProbe()
+    if (index > this.#match) this.#arrivedSnapshot = index
+  }
+
   becomeProbe(): void {
     const next = Math.max(this.#match, this.#pendingSnapshot) + 1
     this.#become('probe')
@@ -201,6 +215,7 @@ export class Progress {
 
   becomeSnapshot(index: LogIndex): void {
     this.#become('snapshot')
+    this.#arrivedSnapshot = 0
     this.#pendingSnapshot = index
     this.#back(index + 1)
     this.told(index)
@@ -209,12 +224,14 @@ export class Progress {
   /** The snapshot did not arrive. */
   snapshotFailed(): void {
     this.#pendingSnapshot = 0
+    this.becomeProbe()
   }
 
   /** The member holds no more than this, whatever it had acknowledged. Answers what it had. */
   lost(last: LogIndex): LogIndex {
     const before = this.#match
     this.#match = Math.min(this.#match, last)
+    this.#arrivedSnapshot = 0
     this.becomeProbe()
     return before
   }

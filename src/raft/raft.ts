@@ -233,8 +233,8 @@ export class Raft {
     const { role } = this.#core
     const progress = role.name === 'leader' ? role.progress.get(member) : undefined
     if (progress?.state !== 'snapshot') return
-    if (!arrived) progress.snapshotFailed()
-    progress.becomeProbe()
+    if (arrived) progress.snapshotArrived()
+    else progress.snapshotFailed()
     // It acknowledges when it is installed; if that gets lost, a heartbeat's answer lets the next probe go.
     progress.pause()
   }

@@ -18,6 +18,8 @@ export interface MemberStatus {
   readonly inFlight: number
   /** Index of the snapshot on its way; 0 for none. */
   readonly pendingSnapshot: LogIndex
+  /** Index of the snapshot that it has and has not acknowledged; 0 for none. */
+  readonly arrivedSnapshot: LogIndex
 }
 
 /** Where the replica stands. */
@@ -76,6 +78,7 @@ function membersOf(core: Core, all: readonly MemberSource[]): readonly MemberSta
       recentlyActive: one.recentlyActive,
       inFlight: one.inFlight,
       pendingSnapshot: one.pendingSnapshot,
+      arrivedSnapshot: one.arrivedSnapshot,
     }))
     .sort((a, b) => a.replica - b.replica)
 }

@@ -35,6 +35,14 @@ export interface Ask {
   readonly bytes: number
 }
 
+/** A request of another node that is no command here: it is refused, and nothing else. */
+export interface UnknownAsk {
+  readonly type: 'unknown'
+  readonly partition: PartitionId
+  readonly request: RequestName
+  readonly error: SillokError
+}
+
 /** What became of a request. */
 export interface Answer {
   readonly type: 'answer'
@@ -75,8 +83,8 @@ function frameOf(kind: number, partition: PartitionId, numbers: readonly number[
   return sealFrame(bytes, kind, partition)
 }
 
-/** What the frame says. Throws DAMAGED, TOO_LARGE or INVALID. */
-export function decodeAsk(frame: Buffer): Ask | Answer {
+/** What the frame says. Throws DAMAGED, TOO_LARGE or INVALID for what cannot be answered. */
+export function decodeAsk(frame: Buffer): Ask | UnknownAsk | Answer {
   const { kind, stream, body } = decodeFrame(frame, messageBodyBytesMax)
   const reader = new FieldReader(body)
   const request = { run: reader.index(), number: reader.index() }
@@ -84,7 +92,13 @@ export function decodeAsk(frame: Buffer): Ask | Answer {
   if (kind !== kinds.ask) throw new SillokError('INVALID', `a frame of kind ${kind} asks nothing`)
   const lane = reader.index()
   const bytes = reader.rest()
-  return { type: 'ask', partition: stream, request, lane, command: decodeCommand(bytes), bytes: bytes.length }
+  try {
+    const command = decodeCommand(bytes)
+    return { type: 'ask', partition: stream, request, lane, command, bytes: bytes.length }
+  } catch (error) {
+    if (!(error instanceof SillokError)) throw error
+    return { type: 'unknown', partition: stream, request, error }
+  }
 }
 
 /** Of an error that no message can hold its code and outcome. */

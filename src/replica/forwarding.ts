@@ -3,9 +3,10 @@
  *
  * A request is sent once, over the connection that carries the messages of replicas, and answered once, by
  * the way back. Requests of one sender to one node arrive in call order. A request that never left this node
- * is answered UNAVAILABLE. When a connection is lost, or the answer does not come in time, what waits for
- * that node is answered UNAVAILABLE with an unknown outcome: it may have been decided. Nothing is asked
- * twice here: whether that is safe is for those to know who asked.
+ * is answered UNAVAILABLE; one that is no command there is refused, and costs nobody else the connection.
+ * When a connection is lost, or the answer does not come in time, what waits for that node is answered
+ * UNAVAILABLE with an unknown outcome: it may have been decided. Nothing is asked twice here: whether that is
+ * safe is for those to know who asked.
  */
 import { type Code, type Outcome, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
@@ -105,6 +106,7 @@ export class Forwarding {
   take(frame: Buffer, from: Address): void {
     const said = decodeAsk(frame)
     if (said.type === 'ask') this.#serve(said, from)
+    else if (said.type === 'unknown') this.#reply(from, said, said.error)
     else if (said.request.run === this.#run)
       this.#answer(said.request.number, from, asSeenFromHere(said.result, from))
   }
@@ -136,7 +138,7 @@ export class Forwarding {
   }
 
   #serve({ partition, request, lane, command, bytes }: Ask, from: Address): void {
-    const { submit, send } = this.#options
+    const { submit } = this.#options
     const key = `${from} ${request.run} ${lane}`
     const known = this.#lanes.get(key) ?? { sender: {}, inFlight: 0 }
     this.#lanes.set(key, known)
@@ -144,10 +146,18 @@ export class Forwarding {
     const answer = (result: Reply | SillokError): void => {
       known.inFlight -= 1
       if (known.inFlight === 0) this.#lanes.delete(key)
-      if (this.#closed === undefined) send(from, encodeAnswer(partition, request, result))
+      this.#reply(from, { partition, request }, result)
     }
     const isTaken = submit(partition, { command, sender: known.sender, bytes, answer })
     if (!isTaken) answer(new SillokError('NOT_LEADER', `this node has no replica of partition ${partition}`))
+  }
+
+  #reply(
+    to: Address,
+    { partition, request }: Pick<Ask, 'partition' | 'request'>,
+    result: Reply | SillokError,
+  ): void {
+    if (this.#closed === undefined) this.#options.send(to, encodeAnswer(partition, request, result))
   }
 
   #laneFor(sender: object): number {

@@ -272,7 +272,7 @@ export class Host {
       filesMax: this.#limits.walFilesMax,
       witnessMs: this.#limits.walWitnessMs,
       required: await foundPartitions(env.disk, folder),
-      wanted: partition => this.#release(partition),
+      wanted: partition => this.#replicas.release(partition),
       failed: error => this.#fail(asFailure(error)),
       diskFull: full => {
         this.#logFull = full
@@ -389,23 +389,19 @@ export class Host {
     this.#indexes?.notify()
   }
 
-  #release(partition: PartitionId): void {
-    const known = this.#replicas.of(partition)
-    if (!known.isHere) return
-    known.opened.segments.sync().catch((error: unknown) => this.#fail(asFailure(error)))
-  }
-
   /** The log found no space; or it has room in no file, because the segments found none. */
   #refuseIfFull(): void {
     const waits = this.#replicas.here.some(({ opened }) => opened.segments.waitsForSpace)
     const full = this.#logFull || (waits && must(this.#wal, 'the log').isRingFull)
-    if (full === this.#refusing) return
+    const isNews = full !== this.#refusing
+    if (!full && !isNews) return
     this.#refusing = full
     const error = full
       ? new SillokError('DISK_FULL', 'no space left for the log; waiting for some')
       : undefined
+    // Also those that are here only since the last look.
     for (const { replica } of this.#replicas.here) replica.refuse(error)
-    this.#options.diskFull?.(full)
+    if (isNews) this.#options.diskFull?.(full)
   }
 
   #tick(): void {

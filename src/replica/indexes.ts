@@ -186,9 +186,10 @@ export class Indexes {
     return this.#answeringNow(this.#find(collection, name))
   }
 
-  /** Numbers of makings that answer although others are wanted. */
-  answeringMeanwhile(): IndexId[] {
-    return [...this.#known.values()].flatMap(known => {
+  /** Numbers of makings of the collection's indexes that answer although others are wanted. */
+  answeringMeanwhile(collection: string): IndexId[] {
+    const own = [...this.#known.values()].filter(known => known.collection.name === collection)
+    return own.flatMap(known => {
       const id = this.#answeringNow(known)?.schema.id
       return id === undefined || id === known.schema.id ? [] : id
     })

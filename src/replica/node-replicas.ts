@@ -135,6 +135,17 @@ export class NodeReplicas {
     })
   }
 
+  /** The log wants a file back: what of it the partition's segments can hold they make durable. */
+  release(id: PartitionId): void {
+    const partition = this.of(id)
+    if (!partition.isHere) return
+    const { segments } = partition.opened
+    segments.sync().catch((error: unknown) => {
+      // Segments that are closed wait for space no longer, say because a snapshot takes their place.
+      if (!(segments.isClosed && isLackOfSpace(error))) this.#options.failed(error)
+    })
+  }
+
   /**
    * From the call on no replica is placed, or put in the place of another one; resolves when none is on its
    * way. On a full disk that may be for as long as the log waits: see `Wal.hurry`.

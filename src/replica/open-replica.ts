@@ -6,7 +6,7 @@
  * is damage and is refused.
  */
 import { type Entry, entryKinds } from '../base/entry.js'
-import { SillokError } from '../base/errors.js'
+import { SillokError, storeClosed } from '../base/errors.js'
 import { type LogIndex, type LogTime, metaPartition, type PartitionId, type ReplicaId } from '../base/ids.js'
 import type { Limits } from '../base/limits.js'
 import { joinPath } from '../env/disk.js'
@@ -195,11 +195,17 @@ async function openParts(options: OpenReplicaOptions, opened: Closable[]): Promi
 /** Tells what was recorded and is not there: it costs nothing while the state holds, and is made again. */
 async function openSnapshots(options: OpenReplicaOptions, folder: string): Promise<Snapshots> {
   const { env, wal, partition } = options
+  const generation = (): number => generationOf(kind => wal.register(partition, kind))
+  const own = generation()
   const snapshots = await Snapshots.open({
     disk: env.disk,
     folder,
     recorded: wal.register(partition, registerKinds.snapshot),
-    record: payload => wal.record(partition, [opaqueRegister('snapshot', payload)]),
+    record: async payload => {
+      // What is found of the files of a replica that was replaced says nothing of those in their place.
+      if (generation() !== own) throw storeClosed()
+      await wal.record(partition, [opaqueRegister('snapshot', payload)])
+    },
   })
   for (const what of snapshots.missing) options.rebuilt(`snapshot of partition ${partition}: ${what}`)
   return snapshots

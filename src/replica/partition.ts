@@ -132,7 +132,7 @@ export class Partition {
    */
   readBarrier(passed: Passed, isForgotten: () => boolean = () => false): void {
     this.replica.readBarrier(error => {
-      if (error === undefined || !this.#mayAgain(error) || isForgotten()) passed(error)
+      if (error === undefined || !this.#mayAgain(error) || isForgotten()) passed(this.#told(error))
       else this.#clock.after(pauseMs, () => this.readBarrier(passed, isForgotten))
     })
   }
@@ -155,9 +155,18 @@ export class Partition {
     this.#resending?.close(error)
   }
 
+  /** Who waited for a leader, or another replica, at a node that ends is told that it ends. */
+  #told(error: SillokError | undefined): SillokError | undefined {
+    return error !== undefined && isPassing(error) ? (this.#closed ?? error) : error
+  }
+
   /** Of a group nobody may lead for a while, and a replica that ends makes room for another one. */
   #mayAgain(error: SillokError): boolean {
     if (this.#resending === undefined || this.#closed !== undefined) return false
-    return isSillokError(error, 'NOT_LEADER') || isSillokError(error, 'LEADERSHIP_LOST')
+    return isPassing(error)
   }
+}
+
+function isPassing(error: SillokError): boolean {
+  return isSillokError(error, 'NOT_LEADER') || isSillokError(error, 'LEADERSHIP_LOST')
 }

@@ -29,6 +29,8 @@ export interface SessionHandle {
 
 /** Sessions that one entry may end. */
 const endedPerEntryMax = 64
+/** Of which one entry may say that they are alive: each is written anew, with its name and its input. */
+const keptAlivePerEntryMax = 1024
 
 /** The register of sessions, for the rest of the node. */
 export class SessionDirectory {
@@ -79,10 +81,13 @@ export class SessionDirectory {
     }
   }
 
-  /** Notes in meta's log that these sessions are alive. */
+  /** Notes in meta's log that these sessions are alive; in parts, each of which fits an entry. */
   async keepAlive(sessions: readonly SessionHandle[]): Promise<void> {
-    const pairs = sessions.map(({ session, epoch }) => [session, epoch] as const)
-    await this.#meta.call({ type: 'keepAlive', sessions: pairs }, this.#sender)
+    for (let at = 0; at < sessions.length; at += keptAlivePerEntryMax) {
+      const part = sessions.slice(at, at + keptAlivePerEntryMax)
+      const pairs = part.map(({ session, epoch }) => [session, epoch] as const)
+      await this.#meta.call({ type: 'keepAlive', sessions: pairs }, this.#sender)
+    }
   }
 
   /** Ends a session that its holder closes. */

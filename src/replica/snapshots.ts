@@ -147,10 +147,10 @@ export class Snapshots {
       throw error
     }
     await disk.syncFolder(folder)
-    const kept = [made, ...this.#kept].slice(0, snapshotsKept)
-    await record(encodeSnapshots(kept))
-    this.#kept = kept
-    await removeOthers(disk, folder, kept)
+    // In one turn with the record, as where one is distrusted: what is recorded last is what is kept.
+    this.#kept = [made, ...this.#kept].slice(0, snapshotsKept)
+    await record(encodeSnapshots(this.#kept))
+    await removeOthers(disk, folder, this.#kept)
   }
 
   #path({ index }: SnapshotRecord): string {

@@ -47,6 +47,8 @@ export class Switchboard {
   readonly #intakes: SnapshotIntakes
   readonly #gate = new Gate(limits.snapshotsSentMax)
   readonly #sending = new Set<Promise<void>>()
+  /** What was last to be sent to each replica: of an earlier one nobody wants to know the end. */
+  readonly #newest = new Map<string, InstallSnapshot>()
 
   constructor(options: SwitchboardOptions) {
     this.#options = options
@@ -116,10 +118,15 @@ export class Switchboard {
     else this.#forwarding.ask(address, partition, ticket.command, ticket)
   }
 
-  /** Sends a snapshot of this node's replica; in the end the replica is told whether it arrived. */
+  /**
+   * Sends a snapshot of this node's replica; in the end the replica is told whether it arrived, unless it has
+   * another one sent there by then.
+   */
   sendSnapshot(partition: PartitionId, message: InstallSnapshot): void {
     const from = this.#replicas.get(partition)
     if (from === undefined) return
+    const member = `${partition}/${message.to}`
+    this.#newest.set(member, message)
     const sending = this.#gate
       .run(() => this.#carry(partition, from, message))
       .then(
@@ -131,8 +138,10 @@ export class Switchboard {
         },
       )
       .then(arrived => {
-        from.replica.snapshotSent(message.to, arrived)
         this.#sending.delete(sending)
+        if (this.#newest.get(member) !== message) return
+        this.#newest.delete(member)
+        from.replica.snapshotSent(message.to, arrived)
       })
     this.#sending.add(sending)
   }

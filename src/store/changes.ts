@@ -65,7 +65,7 @@ export class Changes<T = Record<string, unknown>> implements AsyncIterable<Chang
   constructor(parts: ChangesParts, options: ChangesOptions) {
     checkChanges(options)
     this.#parts = parts
-    this.#options = options
+    this.#options = { ...options }
     this.#store = createHash('sha256').update(parts.host.origin).digest('hex').slice(0, 12)
     this.#start = this.#startOf(options.from ?? 'now')
     if (options.collection !== undefined) this.#collectionId(options.collection)

@@ -249,10 +249,11 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
    */
   async getBy(constraint: string, value: unknown, options: ReadOptions = noOptions): Promise<T | undefined> {
     checkRead(options)
-    const { reader, state } = this.#parts
+    const { reader } = this.#parts
     const row = await reader.read(options, () => {
       const schema = this.#schema()
-      return holderOf(reader, schema, askedClaim(schema, state, constraint, value))
+      // Of now: another replica may have taken the place of the one that was here at the call.
+      return holderOf(reader, schema, askedClaim(schema, this.#parts.state, constraint, value))
     })
     return row === null ? undefined : documentOf<T>(row)
   }

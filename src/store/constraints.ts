@@ -152,6 +152,8 @@ async function enforced(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
+  // What mended it, or defined it, may not have come here yet.
+  if (host.isMember) await host.data.readable()
   for (;;) {
     const { applied, state } = host.data
     const { id } = newest(schema(), name)

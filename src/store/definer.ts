@@ -21,8 +21,8 @@ export class Definer {
   }
 
   /** When it resolves, every partition has logged it. One deadline holds for both waits. */
-  async define(commandOf: CommandOf, options: CallOptions): Promise<void> {
-    const command = commandOf(this.#host.indexes.answeringMeanwhile())
+  async define(collection: string, commandOf: CommandOf, options: CallOptions): Promise<void> {
+    const command = commandOf(this.#host.indexes.answeringMeanwhile(collection))
     const request = { sender: this, finish: () => {} }
     const work = async (): Promise<void> => {
       await this.#metaAsking.ask(command, 1024, request, options)

@@ -9,6 +9,7 @@ import type { Asking } from './asking.js'
 import { checkCall, checkCollectionName, checkIndexName, optionNames } from './check-options.js'
 import { wasReplaced } from './index-moments.js'
 import type { CallOptions } from './options.js'
+import { wasCutShort } from './replaced.js'
 
 /** The care of the indexes of one store. */
 export class IndexCare {
@@ -46,13 +47,16 @@ export class IndexCare {
     checkIndexName(name)
     const schema = this.#schemaOf(collection)
     const find = async (): Promise<T> => {
+      const { data: documents } = this.#host
       for (let replaced: unknown; ; ) {
+        const { replica } = documents
         const opened = await this.#host.indexes.answering(schema.id, name, true)
         if (opened === undefined) throw replaced ?? missing(schema, name)
         try {
           return await work(opened)
         } catch (error) {
-          if (!wasReplaced(error, opened)) throw error
+          if (wasCutShort(error, documents, replica)) await documents.readable()
+          else if (!wasReplaced(error, opened)) throw error
           replaced = error
         }
       }

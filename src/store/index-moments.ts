@@ -18,15 +18,18 @@ import type { ViewedDocument } from '../derived/source.js'
 import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
+import type { Partition } from '../replica/partition.js'
 import type { Asking, Waiting } from './asking.js'
 import { checkSignal, invalid } from './check-options.js'
 import type { FindOptions } from './options.js'
 import type { Reader } from './reader.js'
+import { wasCutShort } from './replaced.js'
 import { WaitingRoom } from './waiting-room.js'
 
 /** What questions go through. */
 export interface IndexMomentsParts {
   readonly indexes: () => Indexes
+  readonly partition: Pick<Partition, 'replica' | 'readable'>
   readonly types: ReadonlyMap<string, IndexType>
   readonly reader: Reader
   readonly asking: Asking
@@ -58,6 +61,11 @@ export class IndexMoments {
     this.#room = new WaitingRoom(parts.waitingMax, 'questions to indexes')
   }
 
+  /** Whose indexes they are. */
+  get partition(): IndexMomentsParts['partition'] {
+    return this.#parts.partition
+  }
+
   /** How many questions wait. */
   get waiting(): number {
     return this.#room.count
@@ -69,12 +77,13 @@ export class IndexMoments {
    */
   async moment(schema: CollectionSchema, name: string, options: FindOptions): Promise<Answering> {
     checkSignal(options, 'the search')
-    const { reader, asking, indexes } = this.#parts
+    const { reader, asking, indexes, partition } = this.#parts
     const begun: MomentWait[] = []
     const isPatient = options.onBehind !== 'error'
     const work = async (waiting: Waiting): Promise<Answering> => {
       await reader.read(options, () => {})
       for (let replaced: unknown; ; ) {
+        const { replica } = partition
         const opened = await indexes().answering(schema.id, name, isPatient)
         if (opened === undefined) throw replaced ?? this.#missing(schema, name)
         if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
@@ -83,7 +92,9 @@ export class IndexMoments {
         try {
           return { opened, moment: await wait.moment }
         } catch (error) {
-          if (!wasReplaced(error, opened)) throw error
+          // The indexes over the replica that takes the place of this one answer, once it is here.
+          if (wasCutShort(error, partition, replica)) await partition.readable()
+          else if (!wasReplaced(error, opened)) throw error
           replaced = error
         }
       }

@@ -3,6 +3,7 @@ import type { IndexType } from '../derived/contract.js'
 import type { Clock } from '../env/clock.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Host } from '../replica/host.js'
+import type { Indexes } from '../replica/indexes.js'
 import type { Asking } from './asking.js'
 import { IndexCare } from './index-care.js'
 import { cursorSecret, IndexMoments } from './index-moments.js'
@@ -29,7 +30,9 @@ export class IndexQuestions {
   readonly care: IndexCare
 
   constructor({ clock, host, types, reader, asking, waitingMax, schemaOf }: IndexQuestionsParts) {
-    const moments = new IndexMoments({ indexes: () => host.indexes, types, reader, asking, waitingMax })
+    const indexes = (): Indexes => host.indexes
+    const partition = host.data
+    const moments = new IndexMoments({ indexes, partition, types, reader, asking, waitingMax })
     const secret = cursorSecret(host.origin)
     this.reader = new IndexReader(moments, secret)
     this.search = new SearchReader(moments, clock, secret)

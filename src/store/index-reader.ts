@@ -20,6 +20,7 @@ import { checkSignal, invalid } from './check-options.js'
 import { documentsOf, type IndexMoments, Tries } from './index-moments.js'
 import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import { ownCopy } from './own-copy.js'
+import { rowsReplaced, wasCutShort } from './replaced.js'
 import { piecesUntilAborted } from './until-aborted.js'
 
 /** A document that answers. */
@@ -110,6 +111,8 @@ export class IndexReader {
   ): AsyncGenerator<Hit, void, undefined> {
     this.#moments.schemaOf(schema, name)
     const { opened, moment } = await this.#moments.moment(schema, name, options)
+    const { partition } = this.#moments
+    const { replica } = partition
     const read = (): AsyncIterable<readonly unknown[]> => opened.index.query(query, moment.rows)
     try {
       for await (const hits of piecesUntilAborted(read, options, 'the search', () => moment.release())) {
@@ -120,7 +123,7 @@ export class IndexReader {
       }
     } catch (error) {
       if (isSillokError(error, 'DAMAGED')) opened.runner.distrust(error.message)
-      throw error
+      throw wasCutShort(error, partition, replica) ? rowsReplaced() : error
     }
   }
 

@@ -272,10 +272,11 @@ export interface ChangesOptions {
   /** Only changes of this collection. */
   readonly collection?: string | undefined
   /**
-   * `now` (default): what is written after the call of `changes`. `start`: all that the log has. A position:
-   * what came after it; EPOCH_CHANGED if another store gave it, or the log ends before it, as it does when a
-   * backup was put back. (Once that has as many entries again the position is taken for one of them: begin
-   * anew after a restore.) A named feed that is there already goes on where it was.
+   * `now` (default): what is written after the call of `changes`; at a member of a cluster also what was
+   * written before and had not come to this node. `start`: all that the log has. A position: what came after
+   * it; EPOCH_CHANGED if another store gave it, or the log ends before it, as it does when a backup was put
+   * back. (Once that has as many entries again the position is taken for one of them: begin anew after a
+   * restore.) A named feed that is there already goes on where it was.
    */
   readonly from?: 'now' | 'start' | (string & {}) | undefined
   /** False: ends with what the log has, instead of waiting for more. Default true. */

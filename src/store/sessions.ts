@@ -36,7 +36,9 @@ export class Sessions {
   }
 
   /** Opens a session, or resumes the named one; not for a caller whose wait ended before it was begun. */
-  async open(options: SessionOptions & CallOptions): Promise<Session> {
+  async open(given: SessionOptions & CallOptions): Promise<Session> {
+    // As they are at the call: the object is the caller's.
+    const options = { ...given }
     let opening: Promise<Session> | undefined
     try {
       return await this.#parts.asking.until(waiting => {

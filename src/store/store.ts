@@ -62,6 +62,7 @@ import type {
   ViolationsPage,
   Written,
 } from './options.js'
+import { ownCopy } from './own-copy.js'
 import { Reader } from './reader.js'
 import { scrub } from './replaced.js'
 import { Requests, unlessAnswered } from './requests.js'
@@ -193,10 +194,11 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     options: DefineOptions = noOptions,
   ): Promise<void> {
     checkDefine(options)
-    const checked = this.#indexTypes.configure(name, checkDefinition(name, definition))
+    // The caller may change its objects while the definition waits for who decides it.
+    const checked = ownCopy(this.#indexTypes.configure(name, checkDefinition(name, definition)))
     const { drop = false } = options
     const asked = { type: 'define', name, definition: checked, drop } as const
-    await this.#open(this.#definer).define(answering => ({ ...asked, answering }), options)
+    await this.#open(this.#definer).define(name, answering => ({ ...asked, answering }), options)
   }
 
   /**
@@ -209,7 +211,7 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     checkCollectionName(collection)
     checkIndexName(index)
     const asked = { type: 'rebuildIndex', name: collection, index } as const
-    await this.#open(this.#definer).define(answering => ({ ...asked, answering }), options)
+    await this.#open(this.#definer).define(collection, answering => ({ ...asked, answering }), options)
   }
 
   /**

@@ -121,7 +121,8 @@ export class RareMessages {
     }
   }
 
-  #asked(node: number, frame: Ask | Answer, remote: Address): void {
+  #asked(node: number, frame: ReturnType<typeof decodeAsk>, remote: Address): void {
+    if (frame.type === 'unknown') return
     const { run, number } = frame.request
     if (frame.type === 'answer') {
       const one = this.#tries.get(`${run} ${number}`)

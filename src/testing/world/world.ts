@@ -388,9 +388,13 @@ export class World {
   async #agree(): Promise<boolean> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        if (await isIntact(this.#openedAt(node, partition), node.hasRot)) continue
-        this.#counts.refusedToOpen += 1
-        this.#replace(node)
+        const found = await node.orEnd(isIntact(this.#openedAt(node, partition), node.hasRot))
+        if (found === true) continue
+        // Undefined: it came upon the damage by itself.
+        if (found === false) {
+          this.#counts.refusedToOpen += 1
+          this.#replace(node)
+        }
         return false
       }
     }

@@ -239,6 +239,55 @@ export const groupMutants: readonly Mutant[] = [
     '0}`),',
   ),
   mutant(
+    'takes the end of an old transfer for that of the newest one',
+    'replica/switchboard',
+    `if (this.#newest.get(member) !== message)
+                return;`,
+    '',
+  ),
+  mutant(
+    'records the snapshots of a replica that was replaced',
+    'replica/open-replica',
+    `if (generation() !== own)
+                throw storeClosed();`,
+    '',
+  ),
+  mutant(
+    'forgets a member that opens the snapshot it took',
+    'raft/progress',
+    `if (index > this.#match)
+            this.#arrivedSnapshot = index;`,
+    '',
+  ),
+  mutant(
+    'stops when segments that were closed find no space',
+    'replica/node-replicas',
+    'if (!(segments.isClosed && isLackOfSpace(error)))',
+    'if (true)',
+  ),
+  mutant(
+    'says of an open store that it is closed, where an index was replaced with its replica',
+    'store/index-moments',
+    'if (wasCutShort(error, partition, replica))',
+    'if (false)',
+  ),
+  mutant(
+    'looks at a constraint before it waits',
+    'store/constraints',
+    `if (host.isMember)
+        await host.data.readable();`,
+    '',
+  ),
+  mutant(
+    'cuts off a node that asks for what is no command',
+    'replica/ask-codec',
+    `if (!(error instanceof SillokError))
+            throw error;
+        return { type: 'unknown'`,
+    `throw error;
+        return { type: 'unknown'`,
+  ),
+  mutant(
     'trims the log beyond its snapshots',
     'replica/retention',
     'return Math.min(previous.index, segment.lastIndex);',

@@ -189,3 +189,14 @@ t.test('the largest batch fits', async t => {
   const command: AskedCommand = { type: 'write', operations, mark: undefined }
   t.ok(isDeepStrictEqual(decodeCommand(encodeCommand(command)), command))
 })
+
+t.test('what a definition names and does not give is left out', t => {
+  const unique = { name: { fields: ['name'], where: undefined } }
+  const given = { type: 'define', name: 'a', drop: false, answering: [] } as const
+  const asked = { ...given, definition: { key: 'id', unique, indexes: undefined } } as unknown as AskedCommand
+  t.strictSame(decodeCommand(encodeCommand(asked)), {
+    ...given,
+    definition: { key: 'id', unique: { name: { fields: ['name'] } } },
+  })
+  t.end()
+})

@@ -82,6 +82,23 @@ t.test('a request is decided by the other node, in the order of its sender, and 
   t.equal(pair.told.length, 3, 'a repeated answer is dropped')
 })
 
+t.test('what is no command there is refused, and the connection goes on', async t => {
+  const pair = new Pair()
+  const told: SillokError[] = []
+  const answer = (result: Reply | SillokError): void => {
+    if (result instanceof SillokError) told.push(result)
+  }
+  const operation = { op: 'put' as const, collection: 1, key: 'd', document: Buffer.alloc(1), ifVersion: -1 }
+  const command = { type: 'write' as const, operations: [operation], mark: undefined }
+  pair.a.ask('b', 1, command, { sender: {}, bytes: 1, answer })
+  pair.ask('next')
+  pair.carry()
+  pair.tickets.at(-1)?.answer(done)
+  pair.carry()
+  t.match(told, [{ code: 'INVALID', outcome: 'not-applied', message: /ifVersion/ }])
+  t.strictSame(pair.told, ['next: ok true'])
+})
+
 t.test(
   'what only the other node suffers from is told as that: it stops, or its bytes are damaged',
   async t => {

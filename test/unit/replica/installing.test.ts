@@ -172,3 +172,19 @@ t.test('a snapshot that is installed at any moment of closing leaves nothing ope
     })
   }
 })
+
+t.test('a log that wants a file back on a full disk stops no node where a snapshot is installed', async t => {
+  await withSnapshot(5, async ({ node, replicas, install }) => {
+    node.machine.disk.setFull(true)
+    replicas.release(1)
+    await node.pass(3000)
+    install()
+    await node.pass(5000)
+    t.strictSame(node.failures, [])
+    node.machine.disk.setFull(false)
+    await node.pass(5000)
+    t.equal(replicas.of(1).opened.generation, 1)
+    t.strictSame(await node.close(replicas), [])
+    t.strictSame(node.failures, [])
+  })
+})

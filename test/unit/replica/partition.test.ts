@@ -139,7 +139,7 @@ t.test('a read is tried until somebody leads, until nobody waits, or until the n
   isForgotten = true
   await clock.runFor(100)
   t.strictSame(ends, ['NOT_LEADER'], 'nobody waits')
-  const reading = t.rejects(partition.readable(), { code: 'NOT_LEADER' })
+  const reading = t.rejects(partition.readable(), { code: 'CLOSED' })
   partition.close(new SillokError('CLOSED', 'closed'))
   await clock.runFor(100)
   await reading
@@ -186,4 +186,17 @@ t.test('a replica that arrives after the node stopped answers as the node does',
   partition.close(new SillokError('DISK_FAILED', 'the node has stopped'))
   partition.take(new Held(2).opened)
   await t.rejects(partition.readable(), { code: 'DISK_FAILED' })
+})
+
+t.test('who waits for another replica, or a leader, at a node that ends is told that it ends', async t => {
+  const clock = new SimClock()
+  const partition = new Partition({ id: 1, clock, send: () => {} })
+  const held = new Held(7)
+  held.refusal = new SillokError('LEADERSHIP_LOST', 'a snapshot takes its place')
+  partition.take(held.opened)
+  await clock.run(async () => {
+    const read = partition.readable()
+    clock.after(100, () => partition.close(new SillokError('DISK_FAILED', 'the node has stopped')))
+    await t.rejects(read, { code: 'DISK_FAILED' })
+  })
 })

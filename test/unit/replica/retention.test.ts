@@ -360,8 +360,9 @@ t.test(
   'a leader keeps what members lack, waits for those it does not know yet, not for the dead',
   async t => {
     const member = (replica: number, match: number, more: Partial<MemberStatus> = {}): MemberStatus => {
-      const rest = { isLearner: false, next: match + 1, isPaused: false, inFlight: 0, pendingSnapshot: 0 }
-      return { replica, match, state: 'replicate', recentlyActive: true, ...rest, ...more }
+      const rest = { isLearner: false, next: match + 1, isPaused: false, inFlight: 0 }
+      const snapshots = { pendingSnapshot: 0, arrivedSnapshot: 0 }
+      return { replica, match, state: 'replicate', recentlyActive: true, ...rest, ...snapshots, ...more }
     }
     const places = (...members: MemberStatus[]) =>
       memberPlaces({ leader: 1, members })?.map(one => [one.owner, one.position])
@@ -371,6 +372,7 @@ t.test(
       ['replica 3', 40],
     ])
     t.strictSame(places(member(2, 3, { state: 'snapshot', pendingSnapshot: 70 })), [['replica 2', 70]])
+    t.strictSame(places(member(2, 3, { state: 'probe', arrivedSnapshot: 70 })), [['replica 2', 70]])
     t.equal(places(member(2, 0, { state: 'probe' }), member(3, 5)), undefined)
     t.strictSame(places(member(2, 0, { state: 'probe', recentlyActive: false }), member(3, 5)), [
       ['replica 3', 5],

@@ -66,6 +66,24 @@ t.test('one that meta does not know has ended', async t => {
   t.strictSame(node.asked, [])
 })
 
+t.test('many that are alive are told in parts, each of which fits an entry', async t => {
+  const told: number[] = []
+  const call = async ({ sessions }: { sessions: readonly unknown[] }): Promise<void> => {
+    told.push(sessions.length)
+  }
+  const directory = new SessionDirectory({ call } as unknown as Partition, limits)
+  await directory.keepAlive(
+    Array.from({ length: limits.sessionsMax }, (_, n) => ({ session: n + 1, epoch: 1 })),
+  )
+  t.equal(
+    told.reduce((sum, count) => sum + count),
+    limits.sessionsMax,
+  )
+  const ofLongNames = { ...registered, name: 'n'.repeat(limits.nameBytesMax), input: 'i'.repeat(64) }
+  const rowBytes = encodeRegistered(ofLongNames).length + 64
+  t.ok(Math.max(...told) * rowBytes < limits.entryBytesMax)
+})
+
 t.test('while the partition is further than the look it is looked again', async t => {
   const node = new Behind(
     rows => rows.set(registeredKey(9), row),

@@ -215,7 +215,7 @@ t.test('options are checked, also those that would silently change what is done'
     /level.*linearizable/,
     'level',
   )
-  for (const ifVersion of [1.5, '1', Number.NaN]) {
+  for (const ifVersion of [1.5, '1', Number.NaN, -1]) {
     const options = { ifVersion: ifVersion as number }
     await refused(
       t,

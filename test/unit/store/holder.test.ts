@@ -4,8 +4,10 @@ import { encodeKey } from '../../../src/base/tuple.js'
 import { encodeDocument } from '../../../src/codec/document.js'
 import { makeRow, type Row } from '../../../src/codec/row.js'
 import { type Claim, claimsOf, encodeClaim } from '../../../src/machine/claims.js'
+import { type ConstraintState, encodeConstraintState } from '../../../src/machine/constraint-state.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import { compileDefinition } from '../../../src/machine/schema.js'
+import { Collection, type CollectionParts } from '../../../src/store/collection.js'
 import { holderOf } from '../../../src/store/holder.js'
 
 const definition = { key: 'id', unique: { email: { fields: ['email'] } } }
@@ -51,3 +53,28 @@ t.test('where the value moves all the time, both rows are read as of one moment'
   await t.rejects(holderOf(scripted([...moving], [...moved]), schema, claim), { code: 'DAMAGED' })
   await t.rejects(holderOf(scripted([...moving], [a.claim, null]), schema, claim), { code: 'DAMAGED' })
 })
+
+t.test(
+  'what counts is the state after the wait: another replica may have taken the place of one',
+  async t => {
+    const built = { name: 'email', state: 'backfill', documents: 1 } as unknown as ConstraintState
+    const building = { lookup: () => ({ value: encodeConstraintState(built) }) }
+    let state: { lookup(): unknown } = { lookup: () => null }
+    const reader = {
+      read: async <R>(_: unknown, reading: () => R): Promise<R> => {
+        state = building
+        return reading()
+      },
+      row: () => null,
+    }
+    const parts = {
+      schema: () => schema,
+      reader,
+      get state() {
+        return state
+      },
+    }
+    const users = new Collection('users', parts as unknown as CollectionParts)
+    await t.rejects(users.getBy('email', 'x'), { code: 'INDEX_BEHIND' })
+  },
+)

@@ -323,3 +323,18 @@ t.test('a session that is closed ends, a name stays', async t => {
   const other = await store.session()
   t.not(other.id, named.id)
 })
+
+t.test("what a call is given counts as it is at the call: its objects are the caller's", async t => {
+  const { store } = await world(t)
+  const options: { name?: string; numbering?: 'caller' } = { name: 'mine' }
+  const opening = store.session(options)
+  options.name = 'other'
+  options.numbering = 'caller'
+  const session = await opening
+  t.match(session, { name: 'mine', numbering: 'library' })
+  const definition = { key: 'id', unique: { tag: { fields: ['tag'] }, n: { fields: ['n'] } } }
+  const defining = store.define('rows', definition)
+  definition.unique.n.fields = ['id']
+  await defining
+  t.match(store.definition('rows'), { unique: { n: { fields: ['n'] } } })
+})
