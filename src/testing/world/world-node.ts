@@ -6,14 +6,16 @@
  * its files are damaged, or that lost its disk, stays out until somebody gives it a new disk (`replaceDisk`)
  * and new replicas: under its old ids it would vote again in elections that it has forgotten.
  */
+import { must } from '../../base/assert.js'
 import { isSillokError, SillokError } from '../../base/errors.js'
-import type { ReplicaId } from '../../base/ids.js'
+import { metaPartition, type PartitionId, type ReplicaId } from '../../base/ids.js'
 import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
 import type { Network } from '../../env/network.js'
 import type { Alarm } from '../../raft/messages.js'
 import type { Host } from '../../replica/host.js'
 import type { Founders, Placement } from '../../replica/host-options.js'
+import type { OpenedReplica } from '../../replica/open-replica.js'
 import type { Partition } from '../../replica/partition.js'
 import type { FaultCounts } from '../../sim/fault-counts.js'
 import type { SimClock } from '../../sim/sim-clock.js'
@@ -132,6 +134,12 @@ export class WorldNode {
   /** The host of the living process, once it takes part. */
   get host(): Host | undefined {
     return this.#life?.host
+  }
+
+  /** What it holds of the partition; its process must take part. */
+  openedAt(partition: PartitionId): OpenedReplica {
+    const host = must(this.host, `the host of node ${this.node}`)
+    return (partition === metaPartition ? host.meta : host.data).opened
   }
 
   /** A replica of it is sending that one a snapshot. */

@@ -388,7 +388,7 @@ export class World {
   async #agree(): Promise<boolean> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        const found = await node.orEnd(isIntact(this.#openedAt(node, partition), node.hasRot))
+        const found = await node.orEnd(isIntact(node.openedAt(partition), node.hasRot))
         if (found === true) continue
         // Undefined: it came upon the damage by itself.
         if (found === false) {
@@ -401,7 +401,7 @@ export class World {
     for (const partition of partitions) {
       // For each of them: while one is compared, a session may end in the other.
       await this.#within(this.#whole(), 'the cluster does not come to rest')
-      await checkAgreement(this.#nodes.map(node => this.#openedAt(node, partition)))
+      await checkAgreement(this.#nodes.map(node => node.openedAt(partition)))
     }
     return true
   }
@@ -437,13 +437,8 @@ export class World {
     const leader = this.#leader(partition)
     if (leader === undefined) return false
     const { commit, lastIndex } = leader.opened.replica.group()
-    const applied = (node: WorldNode): LogIndex => this.#openedAt(node, partition).replica.applied
+    const applied = (node: WorldNode): LogIndex => node.openedAt(partition).replica.applied
     return commit === lastIndex && this.#nodes.every(node => applied(node) === commit)
-  }
-
-  #openedAt(node: WorldNode, partition: PartitionId): OpenedReplica {
-    const host = must(node.host, `the host of node ${node.node}`)
-    return (partition === metaPartition ? host.meta : host.data).opened
   }
 
   async #within<T>(work: Promise<T>, otherwise: string): Promise<T> {
