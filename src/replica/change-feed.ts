@@ -9,7 +9,7 @@
 import type { Entry } from '../base/entry.js'
 import { logTruncated } from '../base/errors.js'
 import type { CollectionId, LogIndex, Version } from '../base/ids.js'
-import { keyBytes, type RowKey } from '../codec/row.js'
+import { keyBytes } from '../codec/row.js'
 import type { FeedPosition } from '../machine/command.js'
 import { documentBytes, documentFacts } from '../machine/documents.js'
 import { documentPrefixBytes } from '../machine/keys.js'
@@ -100,20 +100,6 @@ export class ChangeFeed {
   async more(signal: AbortSignal | undefined): Promise<void> {
     await this.#source.beyond(this.#at.index - 1, signal)
   }
-}
-
-/** What these entries gave the row in the end; undefined if nothing. */
-export async function writtenIn(
-  pieces: AsyncIterable<readonly Entry[]>,
-  key: RowKey,
-): Promise<Buffer | undefined> {
-  let value: Buffer | undefined
-  for await (const entries of pieces) {
-    for (const fact of entries.flatMap(documentFacts)) {
-      if (fact.op === 'put' && fact.key === key) value = fact.value
-    }
-  }
-  return value
 }
 
 /** What the entry does to documents, in its order. */

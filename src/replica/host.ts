@@ -26,7 +26,7 @@ import { schemaPrefix } from '../machine/keys.js'
 import { type CollectionSchema, schemaOfRow } from '../machine/schema.js'
 import { Wal } from '../wal/wal.js'
 import { AppliedSignal } from './applied-signal.js'
-import { ChangeFeed, followed, writtenIn } from './change-feed.js'
+import { ChangeFeed, followed } from './change-feed.js'
 import { closeNode } from './closing.js'
 import { committedEntries } from './committed-entries.js'
 import type { ConstraintBuilds } from './constraint-builds.js'
@@ -45,6 +45,7 @@ import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
 import { Ticker } from './ticker.js'
+import { writtenRow } from './written-row.js'
 
 const [tickMs, expiryMs] = [100, 30_000]
 /** The least election timeout: nobody should wait longer for the disk of a leader. */
@@ -190,8 +191,8 @@ export class Host {
    */
   async writtenAt(key: RowKey, version: Version): Promise<Buffer | undefined> {
     const index = version % versionsPerEpoch
-    await this.beyond(index - 1)
-    return await writtenIn(this.#read(dataPartition)(index, index), key)
+    const beyond = (applied: LogIndex): Promise<void> => this.beyond(applied)
+    return await writtenRow({ partition: this.data, read: this.#read(dataPartition), beyond }, key, index)
   }
 
   /** Constraints whose build or drop cannot go on, and why. */

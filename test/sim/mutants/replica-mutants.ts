@@ -239,6 +239,12 @@ export const groupMutants: readonly Mutant[] = [
     '0}`),',
   ),
   mutant(
+    'reads what an entry wrote before it is applied',
+    'replica/written-row',
+    'while (partition.applied < index)',
+    'if (partition.applied < index)',
+  ),
+  mutant(
     'takes the end of an old transfer for that of the newest one',
     'replica/switchboard',
     `if (this.#newest.get(member) !== message)
