@@ -64,5 +64,5 @@ export function rowOfKey(schema: CollectionSchema, key: DocumentKey | null | und
 
 function checkVersion(version: number | null): number | null {
   if (version === null || (Number.isSafeInteger(version) && version >= 0)) return version
-  throw invalid(`ifVersion must be a version, a whole number from 0 on, or null, not ${show(version)}`)
+  throw invalid(`ifVersion must be a version or null, not ${show(version)}`)
 }
