@@ -1,14 +1,14 @@
 /** What one entry gave a row, from the log: for who wants to know what was written, not what is there now. */
-import { isSillokError } from '../base/errors.js'
 import type { LogIndex } from '../base/ids.js'
 import type { RowKey } from '../codec/row.js'
 import { documentFacts } from '../machine/documents.js'
 import type { ReadEntries } from './index-source.js'
 import type { Partition } from './partition.js'
+import { wasCutShort } from './replaced.js'
 
 /** The log of an open partition. */
 export interface WrittenIn {
-  readonly partition: Pick<Partition, 'applied' | 'isMoving' | 'opened' | 'readable'>
+  readonly partition: Pick<Partition, 'applied' | 'replica' | 'readable'>
   readonly read: ReadEntries
   /** Resolves when more than that is applied, or when something else is to be seen. */
   readonly beyond: (index: LogIndex) => Promise<void>
@@ -25,13 +25,12 @@ export async function writtenRow(
 ): Promise<Buffer | undefined> {
   for (;;) {
     while (partition.applied < index) await beyond(index - 1)
-    const { opened } = partition
+    const { replica } = partition
     try {
       return await inEntry(read, key, index)
     } catch (error) {
       // The log of a replica in whose place another one comes: that one's is read.
-      const isLeaving = partition.isMoving || partition.opened !== opened
-      if (!isSillokError(error, 'CLOSED') || !isLeaving) throw error
+      if (!wasCutShort(error, partition, replica)) throw error
       await partition.readable()
     }
   }

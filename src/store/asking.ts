@@ -11,10 +11,10 @@ import type { Command, Write } from '../machine/command.js'
 import { type Done, errorOf, type Refused, type Reply } from '../machine/reply.js'
 import type { Ticket } from '../replica/admission.js'
 import type { Partition } from '../replica/partition.js'
+import { isReplaced } from '../replica/replaced.js'
 import { Counts } from './counts.js'
 import type { Deadlines } from './deadlines.js'
 import type { CallOptions } from './options.js'
-import { isReplaced } from './replaced.js'
 import { Wait } from './wait.js'
 
 /** Who asks, and what the caller gets of the answer. */

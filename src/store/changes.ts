@@ -18,6 +18,7 @@ import type { CollectionSchema } from '../machine/schema.js'
 import { decodeSubscription } from '../machine/subscriptions.js'
 import type { ChangeFeed, DocumentChange } from '../replica/change-feed.js'
 import type { Host } from '../replica/host.js'
+import { wasCutShort } from '../replica/replaced.js'
 import type { Asking } from './asking.js'
 import {
   checkCall,
@@ -29,7 +30,6 @@ import {
   show,
 } from './check-options.js'
 import type { CallOptions, Change, ChangesOptions } from './options.js'
-import { wasCutShort } from './replaced.js'
 import { piecesUntilAborted } from './until-aborted.js'
 import { onAbort } from './wait.js'
 

@@ -5,11 +5,10 @@ import type { ParkedDocument } from '../derived/parked.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Host } from '../replica/host.js'
 import type { OpenedIndex } from '../replica/indexes.js'
+import { withAnswering } from './answering-index.js'
 import type { Asking } from './asking.js'
 import { checkCall, checkCollectionName, checkIndexName, optionNames } from './check-options.js'
-import { wasReplaced } from './index-moments.js'
 import type { CallOptions } from './options.js'
-import { wasCutShort } from './replaced.js'
 
 /** The care of the indexes of one store. */
 export class IndexCare {
@@ -46,22 +45,10 @@ export class IndexCare {
     checkCollectionName(collection)
     checkIndexName(name)
     const schema = this.#schemaOf(collection)
-    const find = async (): Promise<T> => {
-      const { data: documents } = this.#host
-      for (let replaced: unknown; ; ) {
-        const { replica } = documents
-        const opened = await this.#host.indexes.answering(schema.id, name, true)
-        if (opened === undefined) throw replaced ?? missing(schema, name)
-        try {
-          return await work(opened)
-        } catch (error) {
-          if (wasCutShort(error, documents, replica)) await documents.readable()
-          else if (!wasReplaced(error, opened)) throw error
-          replaced = error
-        }
-      }
-    }
-    return await this.#asking.until(find, options, !isRead)
+    const { data: documents } = this.#host
+    const find = (): Promise<OpenedIndex | undefined> => this.#host.indexes.answering(schema.id, name, true)
+    const all = (): Promise<T> => withAnswering(documents, find, work, () => missing(schema, name))
+    return await this.#asking.until(all, options, !isRead)
   }
 }
 

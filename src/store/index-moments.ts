@@ -19,11 +19,11 @@ import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { Indexes, OpenedIndex } from '../replica/indexes.js'
 import type { Partition } from '../replica/partition.js'
+import { withAnswering } from './answering-index.js'
 import type { Asking, Waiting } from './asking.js'
 import { checkSignal, invalid } from './check-options.js'
 import type { FindOptions } from './options.js'
 import type { Reader } from './reader.js'
-import { wasCutShort } from './replaced.js'
 import { WaitingRoom } from './waiting-room.js'
 
 /** What questions go through. */
@@ -45,11 +45,6 @@ export interface Answering {
 
 /** How often a question goes on after rows were found damaged. */
 const damagesMax = 3
-
-/** It was replaced while it was asked, and so failed: then the one in its place answers, if there is one. */
-export function wasReplaced(error: unknown, { runner }: OpenedIndex): boolean {
-  return isSillokError(error, 'NOT_FOUND') && runner.state === 'closed'
-}
 
 /** Gives moments of the indexes of one store. */
 export class IndexMoments {
@@ -82,22 +77,14 @@ export class IndexMoments {
     const isPatient = options.onBehind !== 'error'
     const work = async (waiting: Waiting): Promise<Answering> => {
       await reader.read(options, () => {})
-      for (let replaced: unknown; ; ) {
-        const { replica } = partition
-        const opened = await indexes().answering(schema.id, name, isPatient)
-        if (opened === undefined) throw replaced ?? this.#missing(schema, name)
+      const ask = async (opened: OpenedIndex): Promise<Answering> => {
         if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
         const wait = opened.runner.moment(isPatient)
         begun.push(wait)
-        try {
-          return { opened, moment: await wait.moment }
-        } catch (error) {
-          // The indexes over the replica that takes the place of this one answer, once it is here.
-          if (wasCutShort(error, partition, replica)) await partition.readable()
-          else if (!wasReplaced(error, opened)) throw error
-          replaced = error
-        }
+        return { opened, moment: await wait.moment }
       }
+      const find = (): Promise<OpenedIndex | undefined> => indexes().answering(schema.id, name, isPatient)
+      return await withAnswering(partition, find, ask, () => this.#missing(schema, name))
     }
     this.#room.enter()
     asking.counts.questions += 1

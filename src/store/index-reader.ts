@@ -16,11 +16,12 @@ import { matches, queryIdentity, type SecondaryHit, secondary } from '../derived
 import type { IndexSchema } from '../machine/index-schema.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import type { OpenedIndex } from '../replica/indexes.js'
+import { wasCutShort } from '../replica/replaced.js'
 import { checkSignal, invalid } from './check-options.js'
 import { documentsOf, type IndexMoments, Tries } from './index-moments.js'
 import type { FindOptions, FoundPage, PageOptions } from './options.js'
 import { ownCopy } from './own-copy.js'
-import { rowsReplaced, wasCutShort } from './replaced.js'
+import { rowsReplaced } from './replaced.js'
 import { piecesUntilAborted } from './until-aborted.js'
 
 /** A document that answers. */

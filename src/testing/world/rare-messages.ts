@@ -5,7 +5,7 @@ import { type PartitionId, type ReplicaId, type Term, versionsPerEpoch } from '.
 import { frameKind } from '../../codec/frame.js'
 import type { Address } from '../../env/network.js'
 import type { PeerMessage } from '../../raft/messages.js'
-import { type Answer, type Ask, decodeAsk, isAskFrame } from '../../replica/ask-codec.js'
+import { type Answer, type Ask, decodeAsk, isAskFrame, type UnknownAsk } from '../../replica/ask-codec.js'
 import { decodePeerMessage } from '../../replica/message-codec.js'
 import { dataPartition } from '../../replica/partition-folders.js'
 import type { RareReplicas } from './rare-replicas.js'
@@ -121,7 +121,7 @@ export class RareMessages {
     }
   }
 
-  #asked(node: number, frame: ReturnType<typeof decodeAsk>, remote: Address): void {
+  #asked(node: number, frame: Ask | UnknownAsk | Answer, remote: Address): void {
     if (frame.type === 'unknown') return
     const { run, number } = frame.request
     if (frame.type === 'answer') {

@@ -273,7 +273,7 @@ export const groupMutants: readonly Mutant[] = [
   ),
   mutant(
     'says of an open store that it is closed, where an index was replaced with its replica',
-    'store/index-moments',
+    'store/answering-index',
     'if (wasCutShort(error, partition, replica))',
     'if (false)',
   ),

@@ -4,43 +4,15 @@
  */
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
-import { limits } from '../../../src/base/limits.js'
 import { dataPartition } from '../../../src/replica/partition-folders.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { seed } from '../../seed.js'
-import { Cluster, type Thing } from './cluster.js'
+import { Cluster } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
+import { shortLog, writeBeyond } from './short-log.js'
 
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)
-
-/** Snapshots are made often, and of the log before them nothing is kept, nor for who is behind. */
-const small = {
-  walFileBytesEmbedded: 3 * (limits.walBatchBytesMax + 64 * 1024),
-  segmentCutBytes: 1500,
-  segmentSyncBytes: 1000,
-  memtableBytesMax: 2000,
-  checkpointEntriesMax: 20,
-  checkpointPauseMs: 1,
-  snapshotLogBytesMin: 1000,
-  snapshotLogRatio: 0,
-  snapshotRetryMs: 20,
-  retainBytes: 0,
-  pinBytes: 0,
-  trimPauseMs: 1,
-}
-
-/** Writes until the leader's log begins behind that entry. */
-async function writeBeyond(cluster: Cluster, leader: ClusterNode, index: number): Promise<void> {
-  const firstIndex = (): number =>
-    must(leader.partition(dataPartition), 'a replica').opened.segments.firstIndex
-  for (let n = 0; firstIndex() <= index + 1; n++) {
-    const thing: Thing = { id: `${n % 30}`, email: `${index} ${n}` }
-    const told = await leader.ask(store => store.collection<Thing>('things').put(thing))
-    assert(told.how === 'answered', () => `${JSON.stringify(told)}`)
-    if (n % 5 === 0) await cluster.pause(20)
-  }
-}
 
 /** The node holds a replica of the data partition, and its leader is about to send it a snapshot. */
 function isSentOne(cluster: Cluster, node: ClusterNode): boolean {
@@ -53,7 +25,7 @@ function isSentOne(cluster: Cluster, node: ClusterNode): boolean {
 t.test('a crash at any operation of an install leaves a node that comes back', async t => {
   let operations = 0
   const modes: readonly CrashMode[] = ['all', 'none', 'any']
-  await Cluster.run({ seed, limits: small }, async cluster => {
+  await Cluster.run({ seed, limits: shortLog }, async cluster => {
     const leader = await cluster.leaderOfAll()
     const [behind] = cluster.others(leader)
     const random = cluster.random.split('script')

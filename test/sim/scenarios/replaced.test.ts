@@ -1,33 +1,16 @@
 /** Calls at a node that was away while a snapshot brings it what it missed: what they say is of now. */
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
-import { limits as usual } from '../../../src/base/limits.js'
 import { dataPartition } from '../../../src/replica/partition-folders.js'
 import type { Store } from '../../../src/store/store.js'
 import type { Told } from '../../../src/testing/workloads/workload.js'
 import { seed } from '../../seed.js'
-
 import { Cluster, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
+import { shortLog, writeBeyond } from './short-log.js'
 
 t.comment(`SEED=${seed}`)
 t.setTimeout(0)
-
-/** So little log is kept that a node that was away needs a snapshot. */
-const limits = {
-  walFileBytesEmbedded: 3 * (usual.walBatchBytesMax + 64 * 1024),
-  segmentCutBytes: 1500,
-  segmentSyncBytes: 1000,
-  memtableBytesMax: 2000,
-  checkpointEntriesMax: 20,
-  checkpointPauseMs: 1,
-  snapshotLogBytesMin: 1000,
-  snapshotLogRatio: 0,
-  snapshotRetryMs: 20,
-  retainBytes: 0,
-  pinBytes: 0,
-  trimPauseMs: 1,
-}
 
 const things = (store: Store) => store.collection<Thing>('things')
 const ofTwo = { email: { fields: ['email'] }, n: { fields: ['n'] } }
@@ -40,15 +23,6 @@ function defineTwo(store: Store): Promise<void> {
 async function put(node: ClusterNode, document: Thing): Promise<void> {
   const told = await node.ask(store => things(store).put(document))
   assert(told.how === 'answered', () => `put ${document.id}: ${told.how}`)
-}
-
-/** Writes at the leader until its log has gone on without the entry. */
-async function goOnWithout(cluster: Cluster, leader: ClusterNode, index: number): Promise<void> {
-  const { segments } = must(leader.partition(dataPartition), 'the documents').opened
-  for (let n = 0; segments.firstIndex <= index + 1; n++) {
-    await put(leader, { id: `w${n % 30}` })
-    if (n % 5 === 0) await cluster.pause(20)
-  }
 }
 
 /** What was told: the code of a refusal, else the answer. */
@@ -74,13 +48,13 @@ t.test('what a caller has mended it is not told of any more, at the same node', 
 })
 
 t.test('no call at an open store says that the store is closed', async t => {
-  await Cluster.run({ seed, limits, endsApart: true }, async cluster => {
+  await Cluster.run({ seed, limits: shortLog, endsApart: true }, async cluster => {
     const leader = await cluster.leaderOfAll()
     const [away] = cluster.others(leader)
     await cluster.agree()
     const index = away.group(dataPartition).lastIndex
     cluster.isolate(away)
-    await goOnWithout(cluster, leader, index)
+    await writeBeyond(cluster, leader, index)
     cluster.join()
     const documents = must(away.partition(dataPartition), 'the documents')
     await cluster.until(() => documents.isMoving, 'a snapshot takes its place', 0.05)

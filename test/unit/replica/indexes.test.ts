@@ -116,3 +116,12 @@ t.test('closed indexes are not swept', async t => {
   await indexes.sweep()
   t.strictSame([...wasOpened], opened)
 })
+
+t.test('who defines a collection is told of its own indexes that answer for others, and no more', async t => {
+  const { indexes, settle } = await world()
+  await indexes.sweep()
+  await settle()
+  t.strictSame(indexes.answeringMeanwhile('items'), [8])
+  t.strictSame(indexes.answeringMeanwhile('others'), [])
+  await indexes.close()
+})

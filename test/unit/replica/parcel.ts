@@ -2,9 +2,6 @@
 import { assert, must } from '../../../src/base/assert.js'
 import type { LogIndex } from '../../../src/base/ids.js'
 import { Random } from '../../../src/base/random.js'
-import { encodeDocument } from '../../../src/codec/document.js'
-import { documentKey, schemaKey } from '../../../src/machine/keys.js'
-import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import type { InstallSnapshot } from '../../../src/raft/messages.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import type { PreparedSnapshot } from '../../../src/replica/prepared-snapshot.js'
@@ -15,22 +12,7 @@ import { SimMachine } from '../../../src/sim/sim-machine.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
 import { truncationRegister } from '../../../src/wal/registers.js'
 import { GroupNode } from '../../sim/group/group-node.js'
-
-const limits = {
-  segmentCutBytes: 3000,
-  segmentSyncBytes: 1000,
-  memtableBytesMax: 2000,
-  checkpointEntriesMax: 20,
-  checkpointPauseMs: 1,
-  snapshotLogBytesMin: 9000,
-  snapshotLogRatio: 0,
-  snapshotFrameBytes: 500,
-  snapshotRetryMs: 20,
-  retainBytes: 0,
-  pinBytes: 0,
-  trimPauseMs: 1,
-}
-const schema = compileDefinition(1, 'places', { key: 'id' }, 1, 1)
+import { definePlaces, soonTrimmed, writePlace } from './places.js'
 
 /** A node that leads a group of its own, and another machine that takes in what it would send. */
 export class Parcel {
@@ -67,7 +49,7 @@ export class Parcel {
       voters: [1],
       clock: this.clock,
       random: this.random.split('here'),
-      limits,
+      limits: soonTrimmed,
       ignoreSync: false,
       cables: new SimNetwork({ clock: this.clock, random: this.random.split('cables') }),
       sending: () => {},
@@ -134,10 +116,7 @@ export class Parcel {
 
   async #fill(): Promise<void> {
     const { replica, segments, snapshots } = this.opened
-    await replica.call(
-      { type: 'metaFeed', through: 1, schemas: [[schemaKey(1), encodeSchema(schema)]], ended: [] },
-      {},
-    )
+    await definePlaces(replica)
     // A segment was sealed behind the snapshot, so that the one before it may go.
     const isTrimmed = (): boolean => {
       const file = snapshots.files[0]
@@ -146,16 +125,9 @@ export class Parcel {
       return cut !== undefined && cut !== segments.sealed.at(-1)
     }
     for (let n = 0; !isTrimmed() || n < 100; n++) {
-      await this.#write(n)
+      await writePlace(replica, n)
       await new Promise<void>(resolve => this.clock.after(20, resolve))
     }
-  }
-
-  async #write(n: number): Promise<void> {
-    const id = `k${n % 40}`
-    const document = encodeDocument({ id, n, text: 'x'.repeat(n % 90) })
-    const operations = [{ op: 'put' as const, collection: 1, key: documentKey(1, id), document }]
-    await this.opened.replica.call({ type: 'write', operations, mark: undefined }, {})
   }
 
   /** What a leader would say of its newest snapshot. */

@@ -3,10 +3,6 @@ import t from 'tap'
 import { must } from '../../../src/base/assert.js'
 import type { Limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
-import { encodeDocument } from '../../../src/codec/document.js'
-import type { Command } from '../../../src/machine/command.js'
-import { documentKey, schemaKey } from '../../../src/machine/keys.js'
-import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
@@ -14,24 +10,9 @@ import { decodeSnapshots } from '../../../src/state/snapshot-record.js'
 import { registerKinds } from '../../../src/wal/registers.js'
 import { seed } from '../../seed.js'
 import { GroupNode, hostOf } from '../../sim/group/group-node.js'
+import { definePlaces, soonTrimmed, writePlace } from './places.js'
 
 t.comment(`SEED=${seed}`)
-
-const small: Partial<Limits> = {
-  segmentCutBytes: 3000,
-  segmentSyncBytes: 1000,
-  memtableBytesMax: 2000,
-  checkpointEntriesMax: 20,
-  checkpointPauseMs: 1,
-  snapshotLogBytesMin: 9000,
-  snapshotLogRatio: 0,
-  snapshotFrameBytes: 500,
-  snapshotRetryMs: 20,
-  retainBytes: 0,
-  pinBytes: 0,
-  trimPauseMs: 1,
-}
-const schema = compileDefinition(1, 'places', { key: 'id' }, 1, 1)
 
 /** A node that leads alone and has trimmed its log, and one that is to listen to it. */
 class Two {
@@ -45,8 +26,8 @@ class Two {
   #written = 0
 
   constructor(limits: Partial<Limits> = {}, ofOther: Partial<Limits> = {}) {
-    this.one = this.#node(1, { ...small, ...limits })
-    this.other = this.#node(2, { ...small, ...limits, ...ofOther })
+    this.one = this.#node(1, { ...soonTrimmed, ...limits })
+    this.other = this.#node(2, { ...soonTrimmed, ...limits, ...ofOther })
   }
 
   #node(id: number, limits: Partial<Limits>): GroupNode {
@@ -96,19 +77,14 @@ class Two {
   }
 
   async write(): Promise<void> {
-    const n = this.#written++
-    const id = `k${n % 40}`
-    const document = encodeDocument({ id, n, text: 'x'.repeat(n % 90) })
-    const operations = [{ op: 'put' as const, collection: 1, key: documentKey(1, id), document }]
-    await this.#call({ type: 'write', operations, mark: undefined })
+    await writePlace(this.leading.replica, this.#written++)
     await this.pass(20)
   }
 
   async run(work: () => Promise<void>): Promise<void> {
     await this.clock.run(async () => {
       await this.one.start()
-      const schemas = [[schemaKey(1), encodeSchema(schema)]] as const
-      await this.#call({ type: 'metaFeed', through: 1, schemas, ended: [] })
+      await definePlaces(this.leading.replica)
       while (this.leading.segments.firstIndex === 1 || this.#written < 150) await this.write()
       await work()
     })
@@ -121,10 +97,6 @@ class Two {
       type: 'simple',
       steps: [{ type: 'addLearner', replica: 2 }],
     })
-  }
-
-  async #call(command: Command): Promise<void> {
-    await this.leading.replica.call(command, {})
   }
 }
 

@@ -23,7 +23,7 @@ function log(reads: number[], refusal: () => SillokError | undefined = () => und
 }
 
 t.test('it is waited for until it is applied, though other things wake who waits', async t => {
-  const partition = { applied: 3, isMoving: false, opened: {}, readable: async () => {} }
+  const partition = { applied: 3, replica: {}, readable: async () => {} }
   const reads: number[] = []
   let woken = 0
   const beyond = async (index: number): Promise<void> => {
@@ -40,16 +40,14 @@ t.test('it is waited for until it is applied, though other things wake who waits
 t.test('when another replica takes the place of the one whose log is read, its log is read', async t => {
   const partition = {
     applied: 9,
-    isMoving: true,
-    opened: {},
+    replica: { isReplaced: true },
     readable: async () => {
-      partition.isMoving = false
-      partition.opened = {}
+      partition.replica = { isReplaced: false }
     },
   }
   const reads: number[] = []
   const closed = new SillokError('CLOSED', 'the log is closed')
-  const read = log(reads, () => (partition.isMoving ? closed : undefined))
+  const read = log(reads, () => (partition.replica.isReplaced ? closed : undefined))
   const source = { partition, read, beyond: async () => {} } as unknown as WrittenIn
   t.strictSame(await writtenRow(source, key, 5), value)
   t.equal(reads.length, 2)

@@ -7,6 +7,7 @@ import { encodeFacts } from '../../../src/codec/facts.js'
 import type { FeedPosition } from '../../../src/machine/command.js'
 import { encodeDocumentRow } from '../../../src/machine/documents.js'
 import { documentKey } from '../../../src/machine/keys.js'
+import type { CollectionSchema } from '../../../src/machine/schema.js'
 import { ChangeFeed } from '../../../src/replica/change-feed.js'
 import type { Host } from '../../../src/replica/host.js'
 import type { OpenedReplica } from '../../../src/replica/open-replica.js'
@@ -16,6 +17,8 @@ import type { State } from '../../../src/state/state.js'
 import { Asking } from '../../../src/store/asking.js'
 import { Changes } from '../../../src/store/changes.js'
 import { Deadlines } from '../../../src/store/deadlines.js'
+import type { IndexMoments } from '../../../src/store/index-moments.js'
+import { IndexReader } from '../../../src/store/index-reader.js'
 import { Reader } from '../../../src/store/reader.js'
 import { scrub } from '../../../src/store/replaced.js'
 import { World } from '../state/world.js'
@@ -183,4 +186,26 @@ t.test('a feed of changes goes on in the log that takes the place of the one tha
     }
     await t.rejects(read(nodeOf(4, 6)), { code: 'LOG_TRUNCATED', details: { first: 5, firstIndex: 6 } })
   })
+})
+
+t.test('hits of any kind of index that were cut short are said to be replaced, not closed', async t => {
+  for (const isReplaced of [true, false]) {
+    const replica = { isReplaced: false }
+    const index = {
+      async *query() {
+        yield ['first']
+        replica.isReplaced = isReplaced
+        throw new SillokError('CLOSED', 'the rows are closed')
+      },
+    }
+    const moments = {
+      partition: { replica },
+      schemaOf: () => {},
+      moment: async () => ({ opened: { index, runner: {} }, moment: { rows: {}, release: () => {} } }),
+    }
+    const reader = new IndexReader(moments as unknown as IndexMoments, Buffer.alloc(32))
+    const hits = reader.query({} as CollectionSchema, 'by', {}, {})
+    t.strictSame(await hits.next(), { done: false, value: 'first' })
+    await t.rejects(hits.next(), { code: isReplaced ? 'UNAVAILABLE' : 'CLOSED' })
+  }
 })
