@@ -11,16 +11,15 @@ import type { CollectionSchema } from '../../../src/machine/schema.js'
 import { Indexes } from '../../../src/replica/indexes.js'
 import { Gate } from '../../../src/state/gate.js'
 
-const making = (id: number, field: string) => ({
-  id,
-  type: 'secondary',
-  config: secondary.configure({ fields: [field] }),
-})
+const making = (id: number) => ({ id, type: 'secondary', config: secondary.configure({ fields: ['x'] }) })
 
 const items = (index: object): CollectionSchema[] => [
   { id: 1, name: 'items', indexes: [{ name: 'by', ...index }] } as unknown as CollectionSchema,
 ]
-const before = making(8, 'x')
+const before = making(8)
+
+/** What is asked of it is what was asked of the making before, so that one answers. */
+const type = { ...secondary, sameQuestions: () => true } as unknown as IndexType
 
 /** A replica without documents; these cannot be read if it is not `isReadable`, so nothing is built. */
 const source = (isReadable: boolean): IndexSource => {
@@ -59,7 +58,7 @@ async function world() {
       folder: 'indexes',
       origin: 'here',
       source: source(isReadable),
-      types: new Map([['secondary', secondary as unknown as IndexType]]),
+      types: new Map([['secondary', type]]),
       limits,
       gate: new Gate(1),
       pace: new BackgroundPace(env.clock, limits.sliceMs, () => 0),
@@ -71,7 +70,7 @@ async function world() {
   while (first.status()[0]?.state !== 'live') await new Promise(resolve => setImmediate(resolve))
   await first.close()
   wasOpened.clear()
-  const indexes = open(false, items({ ...making(9, 'y'), before }))
+  const indexes = open(false, items({ ...making(9), before }))
   const settle = (): Promise<void> => new Promise(resolve => env.clock.after(50, resolve))
   return { env, indexes, isOpen, wasOpened, settle }
 }
