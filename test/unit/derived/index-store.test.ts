@@ -6,8 +6,9 @@ import t, { type Test } from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { Random } from '../../../src/base/random.js'
 import { encodeKey } from '../../../src/base/tuple.js'
+import type { Document } from '../../../src/codec/document.js'
 import type { DerivedIndex } from '../../../src/derived/contract.js'
-import { IndexStore, type IndexStoreOptions } from '../../../src/derived/index-store.js'
+import { type BuildProgress, IndexStore, type IndexStoreOptions } from '../../../src/derived/index-store.js'
 import type { KeyValueStore, KeyValueStores } from '../../../src/env/key-value.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import type { CrashMode } from '../../../src/sim/sim-file.js'
@@ -336,6 +337,28 @@ t.test('a build in the order of the keys looks up no notes, also after it was in
     t.equal(world.getManyKeys, 0)
     await chunk(30, 2)
     t.equal(world.getManyKeys, 20)
+    await store.close()
+  })
+})
+
+t.test('a document that came back while the index was built is known to it afterwards', async t => {
+  await inWorld('back', async world => {
+    const { store } = await world.open()
+    const done = { done: true } as const
+    const tell = async (position: number, document: Document | undefined, build: BuildProgress = done) =>
+      await store.write({ index: tagIndex, changes: [change(1, position, document)], position, build })
+    const building = { done: false, after: encodeKey(0) } as const
+    await tell(1, { tags: ['red'], text: '' }, building)
+    await tell(2, undefined, building)
+    await tell(3, { tags: ['blue'], text: 'back' }, building)
+    // The batches of a built index clear away what is noted of deleted documents.
+    for (let position = 4; position < 8; position++) {
+      await store.write({ index: tagIndex, changes: [], position, build: done })
+    }
+    await tell(8, { tags: ['green'], text: 'moved' })
+    t.strictSame(await readRows(store), ['count/green=1', 'entry/green/1=moved'])
+    await tell(9, undefined)
+    t.strictSame(await readRows(store), [])
     await store.close()
   })
 })

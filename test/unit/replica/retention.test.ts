@@ -239,6 +239,26 @@ t.test('a named feed holds the log until it is over its budget', async t => {
   await store.close()
 })
 
+t.test('where a named feed goes on is kept for it, to the very entry', async t => {
+  // Each entry has a segment of its own.
+  const store = await openIn('entry', { segmentCutBytes: 1, segmentSyncBytes: 1 })
+  await store.define('items', definition)
+  const items = store.collection<Item>('items')
+  const feed = store.changes({ name: 'slow' })
+  const reading = feed.batches()
+  void reading.next().catch(() => {})
+  await items.put({ id: 1, name: 'x', text: 'y' })
+  const [first] = await firstChanges(store)
+  await feed.acknowledge(first?.position ?? '')
+  const second = await items.put({ id: 2, name: 'z', text: 'y' })
+  const slow = () => retentionOf(store).pins.find(({ owner }) => owner === 'slow')
+  const isTrimmed = () => retentionOf(store).firstIndex > (slow()?.position ?? Number.POSITIVE_INFINITY)
+  await fillUntil(store, isTrimmed, 'a log that begins where the feed goes on')
+  const [next] = (await store.changes({ name: 'slow' }).batches().next()).value ?? []
+  t.match(next, { key: 2, version: second.version })
+  await store.close()
+})
+
 t.test('an index that the log has gone on without is built again from the state', async t => {
   const first = await openIn('index')
   await first.define('items', definition)

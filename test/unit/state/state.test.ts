@@ -206,6 +206,32 @@ t.test('a flush ends at the applied index of its freeze, whatever is applied mea
   })
 })
 
+t.test('what a full disk kept back is written first, whatever is applied meanwhile', async t => {
+  await inWorld('kept-back', async world => {
+    for (let round = 0; round < 10; round++) {
+      await world.state.flush()
+      world.write(20)
+      world.full = true
+      await t.rejects(world.state.flush(), { code: 'DISK_FULL' })
+      world.full = false
+      const keptBack = world.state.applied
+      let isDone = false
+      const flush = world.state.flush().finally(() => {
+        isDone = true
+      })
+      while (!isDone) {
+        world.write(1)
+        await world.pass(0.05)
+      }
+      await flush
+      t.ok(world.state.flushed > keptBack, 'what came meanwhile was flushed with it, or after it')
+      await world.restart('all')
+      await world.compare(t, 'after a crash')
+      t.equal(world.rebuilt, undefined)
+    }
+  })
+})
+
 t.test('a store that is not to be trusted goes to quarantine and is built again', async t => {
   const cases: [string, (world: World) => Promise<void>][] = [
     ['proves index', async world => world.machine.keyValue.dropRow(folderOf, Buffer.from('!ckpt'))],

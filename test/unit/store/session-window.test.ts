@@ -1,12 +1,14 @@
 /** What a session tells the partition of its answers: those below the low water are never asked for again. */
 import t from 'tap'
 import { must } from '../../../src/base/assert.js'
+import { limits } from '../../../src/base/limits.js'
 import type { SessionMark } from '../../../src/machine/command.js'
 import type { Ticket } from '../../../src/replica/admission.js'
 import type { Partition } from '../../../src/replica/partition.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { Asking } from '../../../src/store/asking.js'
 import { Deadlines } from '../../../src/store/deadlines.js'
+import type { CallOptions } from '../../../src/store/options.js'
 import { Session, type SessionParts } from '../../../src/store/session.js'
 
 /** A session whose requests wait in `tickets` for their answers. */
@@ -21,8 +23,8 @@ class Held {
     this.session = new Session({}, parts)
   }
 
-  write(): void {
-    void this.session.write([{ op: 'delete', collection: 1, key: 'a' }], {}, done => done, undefined)
+  write(options: CallOptions = {}): Promise<unknown> {
+    return this.session.write([{ op: 'delete', collection: 1, key: 'a' }], options, done => done, undefined)
   }
 
   answer(at: number): void {
@@ -39,14 +41,14 @@ class Held {
 
 t.test('a number counts as answered when all before it are', async t => {
   const held = new Held()
-  for (let n = 0; n < 3; n++) held.write()
+  for (let n = 0; n < 3; n++) void held.write()
   held.answer(1)
-  held.write()
+  void held.write()
   held.answer(0)
-  held.write()
+  void held.write()
   held.answer(4)
   held.answer(2)
-  held.write()
+  void held.write()
   t.strictSame(held.marks, [
     { sequence: 1, lowWater: 1 },
     { sequence: 2, lowWater: 1 },
@@ -55,4 +57,18 @@ t.test('a number counts as answered when all before it are', async t => {
     { sequence: 5, lowWater: 3 },
     { sequence: 6, lowWater: 4 },
   ])
+})
+
+t.test('a write whose caller gave up before there was room is never sent, and leaves no hole', async t => {
+  const held = new Held()
+  for (let n = 0; n < limits.sessionWindow; n++) void held.write()
+  const stop = new AbortController()
+  const given = held.write({ signal: stop.signal })
+  void held.write()
+  t.equal(held.tickets.length, limits.sessionWindow, 'the window is full')
+  stop.abort()
+  await t.rejects(given, { code: 'ABORTED', outcome: 'not-applied' })
+  held.answer(0)
+  held.answer(1)
+  t.strictSame(held.marks.slice(limits.sessionWindow), [{ sequence: limits.sessionWindow + 1, lowWater: 2 }])
 })
