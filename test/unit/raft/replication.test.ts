@@ -11,7 +11,7 @@ const entryAt = (index: number): Entry =>
   encodeEntry({ partition: 1, index, term: 1, kind: entryKinds.facts }, Buffer.alloc(1))
 const entries = [13, 14].map(entryAt)
 
-/** A leader with entries up to 20 whose member 2 waits for what is read from 13 on; what leaves is in `sent`. */
+/** A leader with entries up to 20; what its member 2 gets from 13 on is being read. What leaves is `sent`. */
 function world() {
   const sent: { previousIndex: number; entries: readonly Entry[] }[] = []
   const core = {

@@ -197,6 +197,26 @@ t.test('batches of an earlier use of a file never come back', async t => {
   t.ok(stale > 0, 'some files hold batches of an earlier use')
 })
 
+t.test('what a released entry had replaced does not come back', async t => {
+  const world = new World({ seed, honourWanted: false })
+  await world.clock.run(async () => {
+    await world.open()
+    world.append({ partition: 9, registers: [created], entries: [entryOf(9, 1, 1, 'needed')] })
+    const lost = [1, 2, 3, 4].map(index => entryOf(1, index, 1, 'lost'))
+    world.append({ partition: 1, registers: [created], entries: lost })
+    world.append({ partition: 1, entries: [entryOf(1, 2, 2, 'stays')] })
+    await world.drain()
+    world.release(1, 2)
+    // The next file tells of the release; the first one is still read.
+    for (let index = 2; index <= 40; index++) {
+      world.append({ partition: 9, entries: [entryOf(9, index, 1, Buffer.alloc(3000))] })
+      await world.drain()
+    }
+    await world.reopen()
+    t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [3, 2])
+  })
+})
+
 t.test('damage is named: file, offset, batch, and what is lost where', async t => {
   const world = new World({ seed })
   await world.run(async () => {

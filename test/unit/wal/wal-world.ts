@@ -173,6 +173,13 @@ export class World {
     return wal
   }
 
+  /** Closes the log when all is written, and opens what the disk has. */
+  async reopen(): Promise<void> {
+    await this.drain()
+    await this.log.close()
+    await this.open(this.disk.restart())
+  }
+
   get log(): Wal {
     assert(this.wal !== undefined)
     return this.wal

@@ -36,13 +36,6 @@ function batchesOn(disk: SimDisk, names: readonly string[]) {
   return [...batches.values()].sort((a, b) => a.sequence - b.sequence)
 }
 
-/** Closes the log when all is written, and opens what the disk has. */
-async function reopen(world: World): Promise<void> {
-  await world.drain()
-  await world.log.close()
-  await world.open(world.disk.restart())
-}
-
 t.test('what was appended is there after close and open, again and again', async t => {
   const world = new World({ seed })
   for (let round = 0; round < 8; round++) {
@@ -338,11 +331,11 @@ t.test(
       world.append({ partition: 1, registers: [voidRegister(registerKinds.recovering)] })
       t.strictSame(found(), [undefined, hardState.payload])
       for (let opening = 0; opening < 3; opening++) {
-        await reopen(world)
+        await world.reopen()
         t.strictSame(found(), [undefined, hardState.payload], `opening ${opening}`)
       }
       world.append({ partition: 1, registers: [recoveringRegister({ fromIndex: 7 })] })
-      await reopen(world)
+      await world.reopen()
       t.equal(decodeRecovering(found()[0] ?? Buffer.alloc(0)).fromIndex, 7)
     })
   },
@@ -366,26 +359,6 @@ t.test('a release is remembered with the registers that say where the entries ar
   await world.clock.run(world.open(disk))
   const payload = world.log.register(1, registerKinds.segmentSealed) ?? Buffer.alloc(0)
   t.equal(decodeSegmentSealed(payload).lastIndex, 2)
-})
-
-t.test('what a released entry had replaced does not come back', async t => {
-  const world = new World({ seed, honourWanted: false })
-  await world.clock.run(async () => {
-    await world.open()
-    world.append({ partition: 9, registers: [created], entries: [entryOf(9, 1, 1, 'needed')] })
-    const lost = [1, 2, 3, 4].map(index => entryOf(1, index, 1, 'lost'))
-    world.append({ partition: 1, registers: [created], entries: lost })
-    world.append({ partition: 1, entries: [entryOf(1, 2, 2, 'stays')] })
-    await world.drain()
-    world.release(1, 2)
-    // The next file tells of the release; the first one is still read.
-    for (let index = 2; index <= 40; index++) {
-      world.append({ partition: 9, entries: [entryOf(9, index, 1, Buffer.alloc(3000))] })
-      await world.drain()
-    }
-    await reopen(world)
-    t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [3, 2])
-  })
 })
 
 t.test('a new file of the log says what was released before, though the old one is needed still', async t => {
@@ -438,19 +411,19 @@ t.test('a truncation keeps what follows its entry, or nothing; a tombstone keeps
     const entries = [1, 2, 3, 4].map(index => entryOf(1, index, 1, `${index}`))
     world.append({ partition: 1, registers: [created], entries })
     world.append({ partition: 1, registers: [truncationRegister({ index: 2, term: 1 })] })
-    await reopen(world)
+    await world.reopen()
     t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [3, 4])
     world.append({ partition: 1, registers: [truncationRegister({ index: 3, term: 2 })] })
     world.append({ partition: 1, entries: [entryOf(1, 4, 2, 'new')] })
-    await reopen(world)
+    await world.reopen()
     t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [4, 4])
     const recovering = recoveringRegister({ fromIndex: 5 })
     world.append({ partition: 1, registers: [truncationRegister({ index: 10, term: 2 }), recovering] })
-    await reopen(world)
+    await world.reopen()
     t.strictSame([world.log.tail(1).firstIndex, world.log.tail(1).lastIndex], [11, 10])
     t.equal(decodeRecovering(world.log.register(1, registerKinds.recovering) ?? Buffer.alloc(0)).fromIndex, 5)
     world.append({ partition: 1, registers: [destroyedRegister({ highestReplicaId: 3 })] })
-    await reopen(world)
+    await world.reopen()
     t.strictSame(world.log.partitions(), [])
     t.strictSame(world.log.tombstones(), [1])
     t.equal(
@@ -458,7 +431,7 @@ t.test('a truncation keeps what follows its entry, or nothing; a tombstone keeps
       3,
     )
     world.append({ partition: 1, registers: [created], entries: [entryOf(1, 1, 1, 'again')] })
-    await reopen(world)
+    await world.reopen()
     t.equal(world.log.tail(1).lastIndex, 1)
     t.equal(decodeCreated(world.log.register(1, registerKinds.created) ?? Buffer.alloc(0)).replicaId, 1)
   })
