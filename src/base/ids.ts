@@ -9,6 +9,8 @@ type Branded<Name extends string> = number & { readonly __brand?: Name }
 
 /** A Raft group of this store: 0 is meta, the others hold documents. */
 export type PartitionId = Branded<'PartitionId'>
+/** A node of a cluster, from 1: its operator's number, kept over lost disks. */
+export type NodeId = Branded<'NodeId'>
 /** A partition's copy on a node; never reused. */
 export type ReplicaId = Branded<'ReplicaId'>
 /** Position of an entry in its partition's log, from 1, without gaps. */

@@ -134,6 +134,9 @@ export const limits = {
   indexedValueBytesMax: KiB,
   /** All row keys that one document has in one secondary index; by itself, the note of them: TOO_LARGE. */
   indexedRowsBytesMax: MiB,
+  /** Nodes of a cluster; the highest number of one. */
+  nodesMax: 64,
+  nodeIdMax: 65_535,
   /** A name in a definition: collection, constraint, index, field: INVALID. */
   nameBytesMax: 128,
   /**

@@ -29,6 +29,8 @@ export const askedTypes = [
   'keepAlive',
   'endSessions',
   'openSession',
+  'enterNode',
+  'setNodeRole',
 ] as const satisfies readonly Command['type'][]
 
 /** A command that can be asked for from elsewhere. */
@@ -43,6 +45,9 @@ const budget: ValueLimits = {
 
 /** Collection, slot, kind and the key's tuple: more than the longest row key of a document. */
 const documentKeyBytesMax = limits.keyBytesMax + 64
+
+/** `host:port`, of which a host name has at most 253 bytes; the name of a disk. */
+const [addressBytesMax, incarnationBytesMax] = [300, 64]
 
 /** True if it may be asked for from elsewhere. */
 export function isAsked(command: Command): command is AskedCommand {
@@ -160,6 +165,16 @@ const register = schema.object({
   issuedAt: schema.index(),
 })
 
+const node = schema.integer(1, limits.nodeIdMax)
+const enterNode = schema.object({
+  type: schema.literal('enterNode'),
+  node,
+  address: schema.text(addressBytesMax, 1),
+  incarnation: schema.text(incarnationBytesMax, 1),
+  holds: schema.nullable(id),
+  role: schema.literal('voter', 'learner'),
+})
+
 const sessions = schema.list(
   schema.shape('a session and its epoch', (value): value is [number, number] => {
     return (
@@ -204,5 +219,11 @@ const command: schema.Shape<AskedCommand> = schema.union('type', {
     epoch: schema.index(),
     numbering,
     metaIndex: schema.index(),
+  }),
+  enterNode,
+  setNodeRole: schema.object({
+    type: schema.literal('setNodeRole'),
+    node,
+    role: schema.literal('voter', 'learner', 'none'),
   }),
 })

@@ -20,6 +20,9 @@
  * | register     | meta      | { session, epoch }                               |
  * | keepAlive    | meta      | null                                             |
  * | endSessions  | meta      | null                                             |
+ * | enterNode    | meta      | { replica, role }                                |
+ * | setNodeRole  | meta      | null                                             |
+ * | forgetNode   | meta      | null                                             |
  */
 import type { Code, ErrorDetails } from '../base/errors.js'
 import type {
@@ -28,6 +31,8 @@ import type {
   IndexId,
   LogIndex,
   LogTime,
+  NodeId,
+  ReplicaId,
   Sequence,
   SessionEpoch,
   SessionId,
@@ -37,6 +42,7 @@ import type {
 import type { Fact } from '../codec/facts.js'
 import type { RowKey } from '../codec/row.js'
 import type { Claim } from './claims.js'
+import type { NodeRole } from './nodes.js'
 import type { Reply } from './reply.js'
 import type { CollectionSchema, Definition } from './schema.js'
 
@@ -271,6 +277,33 @@ export interface EndSessions {
   readonly closed: boolean
 }
 
+/** A node says who it is and where it listens, and asks for a replica if it holds none. */
+export interface EnterNode {
+  readonly type: 'enterNode'
+  readonly node: NodeId
+  /** `host:port`. */
+  readonly address: string
+  /** Names its disk. */
+  readonly incarnation: string
+  /** The replica that is on the disk; null: none yet. */
+  readonly holds: ReplicaId | null
+  /** What a new node is to be; that of a known one stays. */
+  readonly role: Exclude<NodeRole, 'none'>
+}
+
+/** Says what a node is to be in the groups. */
+export interface SetNodeRole {
+  readonly type: 'setNodeRole'
+  readonly node: NodeId
+  readonly role: NodeRole
+}
+
+/** A node that was to leave is in no group any more. */
+export interface ForgetNode {
+  readonly type: 'forgetNode'
+  readonly replica: ReplicaId
+}
+
 /** Everything that can be asked of a partition. */
 export type Command =
   | Write
@@ -290,6 +323,9 @@ export type Command =
   | Register
   | KeepAlive
   | EndSessions
+  | EnterNode
+  | SetNodeRole
+  | ForgetNode
 
 /** What decide says about a command. */
 export type Decision =

@@ -13,6 +13,7 @@ import { decideBackfill, decideDropClaims, decideJudge } from './decide-build.js
 import { decideDefine, decideRebuildIndex, decideRetire } from './decide-define.js'
 import { decideMetaFeed, decideOpenSession } from './decide-feed.js'
 import { decideEndSessions, decideKeepAlive, decideRegister } from './decide-meta.js'
+import { decideEnterNode, decideForgetNode, decideSetNodeRole } from './decide-nodes.js'
 import { decideDropRequests, decideOutcome } from './decide-requests.js'
 import { decideWrite } from './decide-write.js'
 import { refuse } from './reply.js'
@@ -76,6 +77,12 @@ function dispatch(command: Command, view: View, context: DecideContext): Decisio
       return decideKeepAlive(command, view, context)
     case 'endSessions':
       return decideEndSessions(command, view, context)
+    case 'enterNode':
+      return decideEnterNode(command, view, context)
+    case 'setNodeRole':
+      return decideSetNodeRole(command, view, context)
+    case 'forgetNode':
+      return decideForgetNode(command, view, context)
     default:
       return unreachable(command)
   }

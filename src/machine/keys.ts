@@ -9,6 +9,7 @@
  *   mu | name                 the session that holds the name (meta)
  *   mw | nonce                the session that this registration made (meta)
  *   mo | u48be session        a session that this partition has opened
+ *   mh                        the nodes of the cluster (meta)
  *   mx                        how far this partition has taken meta's log
  *   mp | name                 a named subscription: who holds it, how far it is
  *   mq                        how many subscriptions there are
@@ -150,6 +151,8 @@ export function constraintKey(constraint: ConstraintId): RowKey {
 
 /** The row of counters, in meta. */
 export const counterKey: RowKey = 'mi'
+/** The register of nodes, in meta. */
+export const nodesKey: RowKey = 'mh'
 /** The row that says how far a data partition has taken meta's log. */
 export const metaCursorKey: RowKey = 'mx'
 /** What all schema rows begin with. */

@@ -50,7 +50,12 @@ const ofTheMoment: ReadonlySet<Code> = new Set<Code>(['NOT_LEADER', 'LEADERSHIP_
 const ofOneAttempt: ReadonlySet<Code> = new Set<Code>(['FENCED', 'WINDOW_FULL', 'REQUEST_IDS_FULL'])
 
 /** What a second time would do again, also over what others did meanwhile, or answer otherwise. */
-const once: ReadonlySet<AskedCommand['type']> = new Set(['define', 'unsubscribe', 'rebuildIndex'])
+const once: ReadonlySet<AskedCommand['type']> = new Set([
+  'define',
+  'unsubscribe',
+  'rebuildIndex',
+  'setNodeRole',
+])
 
 /** The commands of one partition that this node asks for. */
 export class Resending {

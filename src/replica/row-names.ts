@@ -22,6 +22,7 @@ const ownRows: Readonly<Record<string, string>> = {
   mw: 'registration',
   mo: 'open session',
   mx: 'meta cursor',
+  mh: 'nodes',
   mp: 'subscription',
   mq: 'subscription count',
   mk: 'request id count',

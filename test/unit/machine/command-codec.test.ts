@@ -102,6 +102,19 @@ const commands: { [Type in AskedCommand['type']]: fc.Arbitrary<Extract<AskedComm
     sessions: pairs,
     closed: fc.boolean(),
   }),
+  enterNode: fc.record({
+    type: fc.constant('enterNode' as const),
+    node: fc.integer({ min: 1, max: 65_535 }),
+    address: name,
+    incarnation: fc.string({ minLength: 1, maxLength: 64, unit: fc.constantFrom(...'0123456789abcdef') }),
+    holds: fc.option(id, { nil: null }),
+    role: fc.constantFrom('voter' as const, 'learner' as const),
+  }),
+  setNodeRole: fc.record({
+    type: fc.constant('setNodeRole' as const),
+    node: fc.integer({ min: 1, max: 65_535 }),
+    role: fc.constantFrom('voter' as const, 'learner' as const, 'none' as const),
+  }),
 }
 const anyCommand: fc.Arbitrary<AskedCommand> = fc.oneof(
   ...Object.values<fc.Arbitrary<AskedCommand>>(commands),
