@@ -40,8 +40,8 @@ export interface MemberOptions {
   readonly node: number
   /** Where this node listens, as the others can reach it. */
   readonly address: Address
-  /** Where the node of that replica listens; undefined while nobody knows. */
-  readonly addressOf: (partition: PartitionId, replica: ReplicaId) => Address | undefined
+  /** Where the node of that replica listens, as somebody else knows it; by default as the nodes know it. */
+  readonly addressOf?: (partition: PartitionId, replica: ReplicaId) => Address | undefined
   /**
    * The replicas with which each partition of a new cluster begins, this node's first. For the very first
    * start of a node that is there from the beginning: one that comes later, or lost its disk, waits to be

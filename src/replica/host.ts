@@ -37,6 +37,7 @@ import { type Identity, originOf, refuseForeign, takeIdentity } from './identity
 import { type ReadEntries, ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
 import { LeaderDuties } from './leader-duties.js'
+import { NodeDirectory } from './node-directory.js'
 import { NodeReplicas } from './node-replicas.js'
 import type { Partition } from './partition.js'
 import { dataPartition, foundPartitions } from './partition-folders.js'
@@ -65,6 +66,8 @@ export class Host {
   readonly #pace: BackgroundPace
   /** The register of sessions. */
   readonly sessions: SessionDirectory
+  /** Who belongs to the cluster. */
+  readonly nodes: NodeDirectory
   readonly #duties: LeaderDuties
   #identity: Identity | undefined
   #wal: Wal | undefined
@@ -110,7 +113,9 @@ export class Host {
     this.#appliedSignal = new AppliedSignal(env.clock, () => this.data.applied)
     this.#pace = new BackgroundPace(env.clock, this.#limits.sliceMs, () => this.data.applied)
     this.sessions = new SessionDirectory(this.meta, this.#limits)
+    this.nodes = new NodeDirectory(this.meta)
     this.#duties = new LeaderDuties({
+      nodes: this.nodes,
       clock: env.clock,
       meta: this.meta,
       data: this.data,
@@ -294,7 +299,8 @@ export class Host {
 
   async #connect(member: MemberOptions): Promise<void> {
     const { env } = this.#options
-    const { network, cluster, address, addressOf, trouble = () => {} } = member
+    const { network, cluster, address, trouble = () => {} } = member
+    const { addressOf = (partition, replica) => this.nodes.addressOf(partition, replica) } = member
     this.#switchboard = new Switchboard({
       network,
       clock: env.clock,
@@ -305,6 +311,7 @@ export class Host {
       cluster,
       address,
       addressOf,
+      heard: (partition, replica, from) => this.nodes.heard(partition, replica, from),
       refused: (reason, remote) => trouble(`${remote} is refused: ${reason}`),
       notSent: error => trouble(`a snapshot did not arrive: ${error.message}`),
       failed: error => this.#fail(asFailure(error)),

@@ -1,6 +1,7 @@
 /**
  * The work that a node does for the partitions that it leads: what meta says is brought to the data
- * partition, sessions and request ids that are over are ended, constraints are built.
+ * partition, sessions and request ids that are over are ended, constraints are built, the groups are brought
+ * to what the register of nodes says.
  *
  * All of it is proposed, and decided in the order of the log: two nodes that both believe to lead find each
  * other's work done. A node that no longer leads leaves it: what it was at fails, and is not missed.
@@ -12,8 +13,10 @@ import type { Clock } from '../env/clock.js'
 import { ConstraintBuilds } from './constraint-builds.js'
 import type { ReadEntries } from './index-source.js'
 import { MetaFeed } from './meta-feed.js'
+import type { NodeDirectory } from './node-directory.js'
 import type { Partition } from './partition.js'
 import { dataPartition } from './partition-folders.js'
+import { Regrouping } from './regrouping.js'
 import { RequestExpiry } from './request-expiry.js'
 import type { SessionDirectory } from './session-directory.js'
 
@@ -23,6 +26,7 @@ export interface LeaderDutiesOptions {
   readonly meta: Partition
   readonly data: Partition
   readonly sessions: SessionDirectory
+  readonly nodes: NodeDirectory
   readonly limits: Limits
   readonly pace: BackgroundPace
   /** Meta's applied entries. */
@@ -39,12 +43,15 @@ export class LeaderDuties {
   readonly builds: ConstraintBuilds
   readonly #options: LeaderDutiesOptions
   readonly #requests: RequestExpiry
+  readonly #regrouping: Regrouping
 
   constructor(options: LeaderDutiesOptions) {
     const { meta, data: target, limits, read, background, buildFailed } = options
     this.#options = options
     this.feed = new MetaFeed({ meta, target, read, background: run => background(run, metaPartition) })
     this.#requests = new RequestExpiry(target, limits)
+    const partitions = [meta, target]
+    this.#regrouping = new Regrouping({ meta, directory: options.nodes, partitions, background })
     this.builds = new ConstraintBuilds({
       ...options,
       background: work => background(work, dataPartition),
@@ -62,6 +69,7 @@ export class LeaderDuties {
   tick(): void {
     this.feed.remind()
     this.builds.notify()
+    this.#regrouping.tick()
   }
 
   /** Ends what is over by the log time of its partition. */

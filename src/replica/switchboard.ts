@@ -32,6 +32,8 @@ export interface SwitchboardOptions
   readonly clusterEpoch: number
   /** Where the node of that replica listens; undefined while nobody knows: what is said to it is dropped. */
   readonly addressOf: (partition: PartitionId, replica: ReplicaId) => Address | undefined
+  /** A message of that replica came from the node at that address. */
+  readonly heard?: (partition: PartitionId, replica: ReplicaId, from: Address) => void
   /** A snapshot did not get to the other replica; its leader tries again. */
   readonly notSent: (error: SillokError) => void
   /** What must not happen: this node cannot go on. */
@@ -59,7 +61,10 @@ export class Switchboard {
     })
     this.#transport = new Transport({
       ...options,
-      deliver: (partition, message) => this.#replicas.get(partition)?.replica.receive(message),
+      deliver: (partition, message, from) => {
+        options.heard?.(partition, message.from, from)
+        this.#replicas.get(partition)?.replica.receive(message)
+      },
       intake: (partition, message) => this.#intakes.begin(partition, message),
       asked: (frame, from) => this.#forwarding.take(frame, from),
       unreachable: (address, loss) => this.#unreachable(address, loss),

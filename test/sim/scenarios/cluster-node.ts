@@ -26,6 +26,11 @@ export function hostOf(node: number): string {
   return `node${node}`
 }
 
+/** Where a node listens. */
+export function addressAt(node: number): string {
+  return `${hostOf(node)}:1`
+}
+
 export interface ClusterNodeOptions {
   readonly id: number
   readonly voters: readonly ReplicaId[]
@@ -34,7 +39,8 @@ export interface ClusterNodeOptions {
   readonly cables: SimNetwork
   readonly limits: Partial<Limits>
   readonly wallSkewMs: number
-  readonly addressOf: (replica: ReplicaId) => string | undefined
+  /** Undefined: the nodes know it by themselves. */
+  readonly addressOf: ((replica: ReplicaId) => string | undefined) | undefined
   readonly told: (what: string) => void
 }
 
@@ -50,12 +56,13 @@ export class ClusterNode {
   failure: SillokError | undefined
   readonly #ends = new Set<() => void>()
   #lives = 0
-  #isFounder = true
+  #isFounder: boolean
 
   constructor(options: ClusterNodeOptions) {
     const { id, clock, random, cables, wallSkewMs } = options
     this.id = id
     this.#options = options
+    this.#isFounder = options.voters.includes(id)
     this.machine = new SimMachine({
       clock,
       random,
@@ -75,8 +82,8 @@ export class ClusterNode {
       network: this.machine.network,
       cluster: 'scripted',
       node: this.id,
-      address: `${hostOf(this.id)}:1`,
-      addressOf: (_, replica) => addressOf(replica),
+      address: addressAt(this.id),
+      ...(addressOf && { addressOf: (_: PartitionId, replica: ReplicaId) => addressOf(replica) }),
       ...(this.#isFounder && { founders: { replica: this.id, voters } }),
       trouble: what => told(`node ${this.id}: ${what}`),
       alarmed: (partition, alarm) => told(`node ${this.id}: alarm ${partition} ${JSON.stringify(alarm)}`),

@@ -13,11 +13,13 @@ import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
 import type { Store } from '../../../src/store/store.js'
 import { checkAgreement } from '../../../src/testing/world/agreement.js'
-import { ClusterNode, hostOf } from './cluster-node.js'
+import { addressAt, ClusterNode, hostOf } from './cluster-node.js'
 
 export interface ClusterOptions {
   readonly seed: string
   readonly nodes?: 3 | 5
+  /** The first so many begin the cluster; the others are told of by the register of nodes. Default: all. */
+  readonly founders?: number
   readonly limits?: Partial<Limits>
   /** How far the wall clock of each node is ahead, by its number. */
   readonly wallSkewMs?: (node: number) => number
@@ -51,12 +53,17 @@ export class Cluster {
   /** The node of each replica. */
   readonly #places = new Map<ReplicaId, number>()
 
-  private constructor({ seed, nodes = 3, limits = {}, wallSkewMs = () => 0 }: ClusterOptions) {
+  /** The voters with which the groups begin. */
+  readonly #founders: readonly ReplicaId[]
+
+  private constructor({ seed, nodes = 3, founders, limits = {}, wallSkewMs = () => 0 }: ClusterOptions) {
     this.random = new Random(seed)
     this.cables = new SimNetwork({ clock: this.clock, random: this.random.split('cables') })
-    const voters = Array.from({ length: nodes }, (_, at) => at + 1)
+    const ids = Array.from({ length: nodes }, (_, at) => at + 1)
+    const voters = ids.slice(0, founders)
+    this.#founders = voters
     for (const id of voters) this.#places.set(id, id)
-    this.nodes = voters.map(
+    this.nodes = ids.map(
       id =>
         new ClusterNode({
           id,
@@ -66,10 +73,7 @@ export class Cluster {
           cables: this.cables,
           limits,
           wallSkewMs: wallSkewMs(id),
-          addressOf: replica => {
-            const place = this.#places.get(replica)
-            return place === undefined ? undefined : `${hostOf(place)}:1`
-          },
+          addressOf: founders === undefined ? replica => this.#addressOf(replica) : undefined,
           told: what => this.told.push(`${this.clock.monotonicMs().toFixed(1)} ${what}`),
         }),
     )
@@ -80,7 +84,7 @@ export class Cluster {
     const cluster = new Cluster(options)
     try {
       await cluster.clock.run(async () => {
-        await Promise.all(cluster.nodes.map(node => node.start()))
+        await Promise.all(cluster.#founders.map(id => cluster.node(id).start()))
         await cluster.node(1).ask(store => defineThings(store))
         await cluster.#beLed()
         await script(cluster)
@@ -211,9 +215,8 @@ export class Cluster {
   /** The node holds that replica from now on. */
   async place(node: ClusterNode, partition: PartitionId, replica: ReplicaId): Promise<void> {
     const leader = must(this.leader(partition)?.partition(partition), 'a leader')
-    const voters = this.nodes.map(({ id }) => id)
     const { cutBytes } = leader.opened
-    await must(node.host, 'a host').place({ partition, replica, voters, cutBytes })
+    await must(node.host, 'a host').place({ partition, replica, voters: this.#founders, cutBytes })
   }
 
   /** How often each of the things was written, as a node's log has it. */
@@ -239,6 +242,11 @@ export class Cluster {
       const opened = this.#up.map(node => must(node.partition(partition), 'a partition').opened)
       await checkAgreement(opened)
     }
+  }
+
+  #addressOf(replica: ReplicaId): string | undefined {
+    const place = this.#places.get(replica)
+    return place === undefined ? undefined : addressAt(place)
   }
 
   async #beLed(): Promise<void> {

@@ -1,8 +1,11 @@
 /** The work of a leader is begun where its partition is led, and nowhere else. */
+
 import t from 'tap'
 import { limits } from '../../../src/base/limits.js'
 import { BackgroundPace } from '../../../src/derived/background-pace.js'
+import { noNodes } from '../../../src/machine/nodes.js'
 import { LeaderDuties } from '../../../src/replica/leader-duties.js'
+import type { NodeDirectory } from '../../../src/replica/node-directory.js'
 import type { Partition } from '../../../src/replica/partition.js'
 import type { SessionDirectory } from '../../../src/replica/session-directory.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
@@ -41,6 +44,7 @@ function duties(meta: Led, target: Led) {
     clock,
     meta: partition(meta, 'meta'),
     data: partition(target, 'data'),
+    nodes: { register: noNodes } as unknown as NodeDirectory,
     sessions: { expire: async () => void did.push('ends sessions') } as unknown as SessionDirectory,
     limits,
     pace: new BackgroundPace(clock, limits.sliceMs, () => 0),
