@@ -5,6 +5,7 @@
  * What is decoded has the shape of a command, every field in its range. That a document belongs to the row
  * that the command names was the business of who made it: a node of the same cluster.
  */
+import { type Code, errorTable } from '../base/errors.js'
 import { slotCount } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
@@ -132,10 +133,18 @@ const operation = schema.object({
   ifVersion: schema.optional(schema.nullable(schema.index())),
 })
 
+const refusedOperation = schema.object({
+  at: schema.integer(0, limits.batchCommandsMax - 1),
+  code: schema.literal(...(Object.keys(errorTable) as Code[])),
+  message: schema.text(limits.batchCommandBytesMax),
+  details: schema.record(),
+})
+
 const write = schema.object({
   type: schema.literal('write'),
   operations: schema.list(operation, limits.batchCommandsMax),
   isEach: schema.optional(schema.boolean()),
+  refused: schema.optional(schema.list(refusedOperation, limits.batchCommandsMax)),
   mark: schema.optional(mark),
   request: schema.optional(request),
 })

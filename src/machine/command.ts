@@ -112,6 +112,11 @@ export interface Write {
   readonly operations: readonly Operation[]
   /** Each operation stands by itself: one that is refused leaves the others; each sees those before it. */
   readonly isEach?: boolean
+  /**
+   * Of operations that stand each by itself: those that whoever asks refuses. They have no effect, and belong
+   * to the request all the same, whose bytes must not depend on the indexes of the moment.
+   */
+  readonly refused?: readonly RefusedOperation[]
   readonly mark: SessionMark | undefined
   readonly request?: RequestMark
 }

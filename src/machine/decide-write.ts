@@ -53,10 +53,15 @@ function decideAll(draft: Draft, { operations }: Write): WriteValue | Refused {
 }
 
 /** Those operations that are not refused, in their order: each sees what those before it left. */
-function decideEach(draft: Draft, { operations }: Write): WriteValue {
+function decideEach(draft: Draft, { operations, refused: before = [] }: Write): WriteValue {
   const existed: boolean[] = []
-  const refused: RefusedOperation[] = []
+  const refused: RefusedOperation[] = [...before]
+  const isRefused = new Set(before.map(({ at }) => at))
   for (const [at, operation] of operations.entries()) {
+    if (isRefused.has(at)) {
+      existed.push(false)
+      continue
+    }
     draft.mark()
     const result = decideOperation(draft, operation)
     existed.push(result === true)

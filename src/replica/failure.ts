@@ -20,6 +20,11 @@ export function isOfLeadership(error: unknown): boolean {
   )
 }
 
+/** True for what this node cannot go on after. Other nodes say what they have of that by another name. */
+export function isOwnFault(error: unknown): boolean {
+  return !(error instanceof SillokError) || error.code === 'DISK_FAILED' || error.code === 'STOPPED'
+}
+
 /** True for what work in the background meets when its store closes: nothing to report. */
 export function isClosing(error: unknown): boolean {
   return error instanceof SillokError && (error.code === 'CLOSED' || error.code === 'CLOSED_WHILE_WAITING')

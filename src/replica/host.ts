@@ -30,7 +30,7 @@ import { ChangeFeed, followed } from './change-feed.js'
 import { closeNode } from './closing.js'
 import { committedEntries } from './committed-entries.js'
 import type { ConstraintBuilds } from './constraint-builds.js'
-import { asFailure, isClosing, isLackOfSpace, isOfLeadership } from './failure.js'
+import { asFailure, isLackOfSpace, isOwnFault } from './failure.js'
 import { handOver } from './hand-over.js'
 import type { HostOptions, MemberOptions, Placement } from './host-options.js'
 import { type Identity, originOf, refuseForeign, takeIdentity } from './identity.js'
@@ -46,6 +46,7 @@ import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
 import { Ticker } from './ticker.js'
+import { waitedOut } from './waited-out.js'
 import { writtenRow } from './written-row.js'
 
 const [tickMs, expiryMs] = [100, 30_000]
@@ -216,7 +217,12 @@ export class Host {
    */
   async defined(): Promise<void> {
     await this.meta.readable()
-    if (!this.isMember) return await this.#duties.feed.through(this.meta.applied)
+    if (!this.isMember) {
+      const { applied } = this.meta
+      const fed = (): Promise<void> => this.#duties.feed.through(applied)
+      const isOver = (): boolean => this.#isEnding
+      return await waitedOut(fed, () => this.#pause(), isOver)
+    }
     for (;;) {
       await this.data.readable()
       const { applied } = this.data
@@ -428,9 +434,8 @@ export class Host {
   #inBackground(work: Promise<void>, partition: PartitionId): void {
     work.catch((error: unknown) => {
       this.#noteDamage(partition, error)
-      // Refused, say on a full disk: the next look finds the same.
-      const refused = error instanceof SillokError && error.outcome === 'not-applied'
-      if (!refused && !isClosing(error) && !isOfLeadership(error)) this.#fail(asFailure(error))
+      // What refuses it, say a full disk, here or where the partition is led: the next look finds the same.
+      if (isOwnFault(error)) this.#fail(asFailure(error))
     })
   }
 
@@ -438,7 +443,8 @@ export class Host {
   #noteDamage(partition: PartitionId, error: unknown): void {
     this.#appliedSignal.wake()
     if (!isSillokError(error, 'DAMAGED')) return
-    const { file } = error.details
+    const { file, node } = error.details
+    if (node !== undefined) return
     const part = typeof file === 'string' ? `log of partition ${partition}` : stateOfPartition(partition)
     this.#options.damaged?.(part, error.message)
   }

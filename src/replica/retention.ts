@@ -81,6 +81,8 @@ export class Retention {
   readonly #parts: RetentionParts
   readonly #pins: Pins
   #making: Promise<void> | undefined
+  /** It has passed the gate: before that it does nothing once it is stopped. */
+  #isMaking = false
   #trimming: Promise<void> | undefined
   #retryMs = Number.NEGATIVE_INFINITY
   #lookMs = Number.NEGATIVE_INFINITY
@@ -132,7 +134,8 @@ export class Retention {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#stop()
-    await this.#making
+    // Who waits at the gate waits for another partition, which may be stopped after this one.
+    if (this.#isMaking) await this.#making
     await this.#trimming
   }
 
@@ -153,7 +156,11 @@ export class Retention {
     const { clock, gate, limits } = this.#parts
     try {
       await gate.run(async () => {
-        if (!this.#stopped) await this.#snapshot()
+        if (this.#stopped) return
+        this.#isMaking = true
+        await this.#snapshot().finally(() => {
+          this.#isMaking = false
+        })
       })
       this.#failure = undefined
     } catch (error) {

@@ -18,7 +18,7 @@ import { quarantine } from '../env/quarantine.js'
 import { type Checkpoint, decodeCheckpoint, emptyCheckpoint } from './checkpoint.js'
 import { markKeys, readMark } from './flush.js'
 import { PartitionRows } from './partition-rows.js'
-import { rebuildStore, removeStore } from './rebuild-store.js'
+import { orClosed, rebuildStore, removeStore } from './rebuild-store.js'
 import type { OpenedStore, StoreOptions } from './store-options.js'
 import { SessionWindows } from './windows.js'
 
@@ -59,12 +59,14 @@ async function tryStore(options: StoreOptions, recorded: Checkpoint): Promise<Op
     const tables = damaged.length === 0 ? '' : ` (failed their check: ${damaged.join(', ')})`
     return `the store refuses to open: ${error.message}${tables}`
   }
-  const opened = await checkStore(store, recorded, options.logFirstIndex ?? 1)
+  const opened = await orClosed(store, async () => {
+    const checked = await checkStore(store, recorded, options.logFirstIndex ?? 1)
+    if (typeof checked === 'string') return checked
+    if (checked.newest > options.logLastIndex) throw logLost(options, checked.newest)
+    if (damaged.length > 0) await removeDamaged(options.disk, options.folder)
+    return checked
+  })
   if (typeof opened === 'string') await store.close()
-  else if (opened.newest > options.logLastIndex) {
-    await store.close()
-    throw logLost(options, opened.newest)
-  } else if (damaged.length > 0) await removeDamaged(options.disk, options.folder)
   return opened
 }
 

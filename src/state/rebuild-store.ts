@@ -91,8 +91,18 @@ async function freshStore(options: StoreOptions, recorded: LogIndex): Promise<Ke
   const batch = store.batch()
   // Without this row the recorded checkpoint would be taken to speak of the fresh folder.
   batch.put(markKeys.rebuilding, markRow(markKeys.rebuilding, recorded))
-  await batch.write({ sync: true })
+  await orClosed(store, () => batch.write({ sync: true }))
   return store
+}
+
+/** What the work resolves with; if it fails the store is closed, or it could not be opened again. */
+export async function orClosed<T>(store: KeyValueStore, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 /** Writes all rows of the snapshot into the store, in batches, each with `!applied`. */

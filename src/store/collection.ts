@@ -37,7 +37,7 @@ import type { IndexReader } from './index-reader.js'
 import { type InsertResult, insertMany } from './insert-many.js'
 import { insertRows } from './insert-rows.js'
 import type { KeyLocks } from './key-locks.js'
-import { type Operations, rowOfKey } from './operations.js'
+import { type Row as InsertedRow, type Operations, rowOfKey } from './operations.js'
 import type {
   CallOptions,
   CollectionOptions,
@@ -136,11 +136,11 @@ export class Collection<T extends object = Record<string, unknown>, D = unknown,
    * version. Rejects with what the documents' iterator throws, when nothing is in flight any more.
    */
   async insertMany(documents: Iterable<In>, options: InsertManyOptions = noOptions): Promise<InsertResult[]> {
-    const { clock, writer } = this.#parts
+    const { asking, clock, operations, writer } = this.#parts
     if (writer.numbering === 'caller') {
       const passed = (document: unknown): T | Promise<T> => this.#passed(document as In)
-      const operation = (document: object): Operation => this.#documentOperation('insert', document)
-      return await insertRows({ writer, passed, operation }, documents, options)
+      const row = (document: object): InsertedRow => operations.ofRow(this.#schema(), document)
+      return await insertRows({ writer, asking, passed, row }, documents, options)
     }
     return await insertMany(documents, options, clock, (document, own) => this.insert(document, own))
   }

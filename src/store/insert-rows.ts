@@ -5,33 +5,39 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import type { Operation, WriteValue } from '../machine/command.js'
+import type { Operation, RefusedOperation, WriteValue } from '../machine/command.js'
 import { type Done, errorOf } from '../machine/reply.js'
-import { operationBytes } from './asking.js'
+import { type Asking, operationBytes, type Waiting } from './asking.js'
 import { invalid, optionNames } from './check-options.js'
 import { checkDocuments, type InsertResult } from './insert-many.js'
-import type { InsertManyOptions } from './options.js'
+import type { Row } from './operations.js'
+import type { InsertManyOptions, WriteOptions } from './options.js'
 import { earlyRefusal, refusalOf, type Writer } from './writer.js'
 
 /** What rows are made with. */
 export interface RowsParts {
   readonly writer: Writer
+  readonly asking: Asking
   /** The document as it is to be stored: what the schema makes of it. */
   readonly passed: (document: unknown) => object | Promise<object>
   /** The insert of that document; throws for what is no document of the collection. */
-  readonly operation: (document: object) => Operation
+  readonly row: (document: object) => Row
 }
 
 /**
  * Inserts all: one result per document, in order. Sent again in the same form, from any holder of the
  * session, it gives the same results, and nothing takes effect twice. Rejects as one insert does when nothing
  * is known of the whole, with TOO_LARGE for too many rows or bytes, with INVALID without a number.
+ *
+ * The form is a matter of the documents alone: what an index refuses belongs to it, since indexes come and
+ * go; only what can be no document of the collection does not.
  */
 export async function insertRows(
-  { writer, passed, operation }: RowsParts,
+  parts: RowsParts,
   documents: Iterable<unknown>,
   options: InsertManyOptions,
 ): Promise<InsertResult[]> {
+  const { writer, asking } = parts
   const early = earlyRefusal(writer, options, optionNames.rows)
   if (early !== undefined) throw early
   const { sequence, deadlineMs, signal, requestId } = options
@@ -39,36 +45,98 @@ export async function insertRows(
   if (requestId !== undefined)
     throw invalid('insertMany: in a caller-numbered session rows have no request id')
   checkDocuments(documents)
-  const results: InsertResult[] = []
-  const places: number[] = []
-  const operations: Operation[] = []
-  for (const document of documents) {
-    const place = results.length
-    if (place === limits.batchCommandsMax) throw tooLarge(`over ${limits.batchCommandsMax} rows`)
-    try {
-      const stored = passed(document)
-      operations.push(operation(stored instanceof Promise ? await stored : stored))
-      places.push(place)
-      results.push(pending)
-    } catch (error) {
-      const refused = refusalOf(error, writer, own)
-      if (!isSillokError(refused)) throw refused
-      results.push({ ok: false, error: refused })
+  let wasSent = false
+  const work = async (waiting: Waiting): Promise<InsertResult[]> => {
+    const rows = new GatheredRows(parts, own)
+    for (const document of documents) {
+      const waited = rows.take(document)
+      if (waited !== undefined) await waited
+      if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
     }
+    waiting.sent = true
+    wasSent = true
+    return await rows.write()
   }
-  if (operations.length === 0) return results
-  const bytes = operationBytes(operations)
-  if (bytes > limits.batchCommandBytesMax) {
-    throw tooLarge(`rows of ${bytes} bytes, ${limits.batchCommandBytesMax} allowed`)
-  }
-  if (writer.writeEach === undefined) throw invalid('insertMany: this writer numbers its requests itself')
-  for (const [n, result] of (await writer.writeEach(operations, own, resultsOf)).entries()) {
-    results[places[n] ?? 0] = result
-  }
-  return results
+  return await asking.until(work, own, false).catch((error: unknown) => {
+    throw wasSent ? error : refusalOf(error, writer, own)
+  })
 }
 
+/** The rows of one request, as they come. */
+class GatheredRows {
+  readonly #parts: RowsParts
+  readonly #options: WriteOptions
+  readonly #results: InsertResult[] = []
+  /** Of the operations, where their documents stand. */
+  readonly #places: number[] = []
+  readonly #operations: Operation[] = []
+  readonly #refused: RefusedOperation[] = []
+  #bytes = 0
+
+  constructor(parts: RowsParts, options: WriteOptions) {
+    this.#parts = parts
+    this.#options = options
+  }
+
+  /** Takes the next document; a promise only if its schema gives one. Throws TOO_LARGE of the whole. */
+  take(document: unknown): Promise<void> | undefined {
+    const place = this.#results.length
+    if (place === limits.batchCommandsMax) throw tooLarge(`over ${limits.batchCommandsMax} rows`)
+    this.#results.push(pending)
+    try {
+      const stored = this.#parts.passed(document)
+      if (stored instanceof Promise) {
+        return stored.then(one => this.#add(place, one)).catch(error => this.#refuse(place, error))
+      }
+      this.#add(place, stored)
+    } catch (error) {
+      this.#refuse(place, error)
+    }
+    return undefined
+  }
+
+  /** Has all written: one result per document. */
+  async write(): Promise<InsertResult[]> {
+    const { writer } = this.#parts
+    if (this.#operations.length === 0) return this.#results
+    if (writer.writeEach === undefined) throw invalid('insertMany: this writer numbers its requests itself')
+    const written = await writer.writeEach(this.#operations, this.#refused, this.#options, resultsOf)
+    for (const [n, result] of written.entries()) this.#results[this.#places[n] ?? 0] = result
+    return this.#results
+  }
+
+  #add(place: number, document: object): void {
+    const { operation, refused } = this.#parts.row(document)
+    const at = this.#operations.length
+    this.#bytes += operationBytes([operation])
+    if (this.#bytes > limits.batchCommandBytesMax) {
+      throw new TooManyBytes(`rows of over ${limits.batchCommandBytesMax} bytes`)
+    }
+    this.#operations.push(operation)
+    this.#places.push(place)
+    if (refused !== undefined) this.#refused.push({ at, ...plainRefusal(refused) })
+  }
+
+  /** The row is refused; what is wrong with the whole, or is no refusal, is thrown. */
+  #refuse(place: number, error: unknown): void {
+    if (error instanceof TooManyBytes) throw tooLarge(error.message)
+    const refused = refusalOf(error, this.#parts.writer, this.#options)
+    if (!isSillokError(refused)) throw refused
+    this.#results[place] = { ok: false, error: refused }
+  }
+}
+
+/** Of all rows together: no refusal of one. */
+class TooManyBytes extends Error {}
+
 const pending: InsertResult = { ok: true, version: 0 }
+
+/** As it can be logged: of the details, which an index of the user's may have made, only what is simple. */
+function plainRefusal({ code, message, details }: SillokError): Omit<RefusedOperation, 'at'> {
+  const isSimple = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value)
+  const simple = Object.entries(details).filter(([, value]) => isSimple(value))
+  return { code, message, details: Object.fromEntries(simple) }
+}
 
 /** Nothing of it was sent; under the same number it may have been before, in another form. */
 function tooLarge(message: string): SillokError {

@@ -1,4 +1,5 @@
 /** What a caller wants of one document, as an operation for the log: checked as far as one can without it. */
+import { SillokError } from '../base/errors.js'
 import type { DocumentKey } from '../base/tuple.js'
 import { encodeDocument } from '../codec/document.js'
 import type { RowKey } from '../codec/row.js'
@@ -7,6 +8,12 @@ import { documentKey } from '../machine/keys.js'
 import type { CollectionSchema } from '../machine/schema.js'
 import { invalid, show } from './check-options.js'
 import type { IndexTypes } from './index-types.js'
+
+/** An insert that stands by itself among others. */
+export interface Row {
+  readonly operation: Operation
+  readonly refused: SillokError | undefined
+}
 
 /** Makes the operations of one store. */
 export class Operations {
@@ -26,18 +33,21 @@ export class Operations {
     document: object,
     ifVersion: number | null | undefined,
   ): Operation {
-    const given = keyIn(document, schema)
-    const bytes = encodeDocument(document)
-    const key = keyIn(document, schema)
-    if (key === undefined || key === null) {
-      throw invalid(`a document of ${schema.name} needs its key in the field ${schema.key}`)
-    }
-    // A getter: the key of the row would not be the one in the document.
-    if (key !== given) throw invalid(`the field ${schema.key} gives another value each time it is asked`)
-    const rowKey = documentKey(schema.id, key)
+    const { key, operation } = documentOperation(schema, op, document, ifVersion)
     this.#indexTypes.check(schema, { key, document: document as Record<string, unknown> })
-    const operation = { op, collection: schema.id, key: rowKey, document: bytes }
-    return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
+    return operation
+  }
+
+  /** The insert of a document, and why an index of now refuses it, if one does. Throws as `ofDocument`. */
+  ofRow(schema: CollectionSchema, document: object): Row {
+    const { key, operation } = documentOperation(schema, 'insert', document, undefined)
+    try {
+      this.#indexTypes.check(schema, { key, document: document as Record<string, unknown> })
+      return { operation, refused: undefined }
+    } catch (error) {
+      if (!(error instanceof SillokError)) throw error
+      return { operation, refused: error }
+    }
   }
 
   /** On a key. Throws INVALID or TOO_LARGE for what is no key. */
@@ -50,6 +60,26 @@ export class Operations {
     const operation = { op, collection: schema.id, key: rowOfKey(schema, key) }
     return ifVersion === undefined ? operation : { ...operation, ifVersion: checkVersion(ifVersion) }
   }
+}
+
+function documentOperation(
+  schema: CollectionSchema,
+  op: 'insert' | 'put',
+  document: object,
+  ifVersion: number | null | undefined,
+): { readonly key: DocumentKey; readonly operation: Operation } {
+  const given = keyIn(document, schema)
+  const bytes = encodeDocument(document)
+  const key = keyIn(document, schema)
+  if (key === undefined || key === null) {
+    throw invalid(`a document of ${schema.name} needs its key in the field ${schema.key}`)
+  }
+  // A getter: the key of the row would not be the one in the document.
+  if (key !== given) throw invalid(`the field ${schema.key} gives another value each time it is asked`)
+  const rowKey = documentKey(schema.id, key)
+  const operation = { op, collection: schema.id, key: rowKey, document: bytes }
+  if (ifVersion === undefined) return { key, operation }
+  return { key, operation: { ...operation, ifVersion: checkVersion(ifVersion) } }
 }
 
 function keyIn(document: object, { key }: CollectionSchema): DocumentKey | null | undefined {

@@ -16,7 +16,14 @@ import { isSillokError, SillokError, withUnknownOutcome } from '../base/errors.j
 import type { Sequence } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import { slotOfRow } from '../codec/row.js'
-import type { Numbering, Operation, RequestMark, SessionMark, Write } from '../machine/command.js'
+import type {
+  Numbering,
+  Operation,
+  RefusedOperation,
+  RequestMark,
+  SessionMark,
+  Write,
+} from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import type { SessionDirectory, SessionHandle } from '../replica/session-directory.js'
 import { type Asking, type Queued, weigh } from './asking.js'
@@ -200,12 +207,14 @@ export class Session implements Writer, AsyncDisposable {
    */
   writeEach<R>(
     operations: readonly Operation[],
+    refused: readonly RefusedOperation[],
     options: WriteOptions,
     finish: (done: Done) => R,
   ): Promise<R> {
-    const refused = this.#refusal(options, true)
-    if (refused !== undefined) return Promise.reject(refused)
-    return this.#send(this.#mark(operations, options.sequence ?? 0, undefined, true), options, finish)
+    const refusal = this.#refusal(options, true)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const command = this.#mark(operations, options.sequence ?? 0, undefined, true)
+    return this.#send(refused.length === 0 ? command : { ...command, refused }, options, finish)
   }
 
   /** Sends a request that the caller numbered. */

@@ -1,4 +1,5 @@
 /** The sessions that are open in this process: opens them, and tells meta now and then that they live. */
+import { SillokError, withUnknownOutcome } from '../base/errors.js'
 import type { Limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
@@ -57,9 +58,15 @@ export class Sessions {
     const { name, numbering = 'library', input } = options
     const nonce = env.random.bytes(16).toString('hex')
     const handle = await host.sessions.register({ nonce, name, numbering, input }, isForgotten)
-    await host.sessions.open(host.data, handle.session)
-    // What older holders had released may be logged, and not be known here yet.
-    if (numbering === 'caller') await host.data.readable()
+    try {
+      await host.sessions.open(host.data, handle.session)
+      // What older holders had released may be logged, and not be known here yet.
+      if (numbering === 'caller') await host.data.readable()
+    } catch (error) {
+      // Meta has logged it. One that has no name is nobody's; a name is taken from its older holders.
+      if (name === undefined) host.sessions.end(handle).catch(() => {})
+      throw error instanceof SillokError ? withUnknownOutcome(error) : error
+    }
     const session = new Session(options, {
       asking,
       batches,

@@ -3,7 +3,7 @@
  * documents an async schema has to see first takes its place when the schema has answered.
  */
 import { SillokError, withUnknownOutcome } from '../base/errors.js'
-import type { Numbering, Operation, RequestMark } from '../machine/command.js'
+import type { Numbering, Operation, RefusedOperation, RequestMark } from '../machine/command.js'
 import type { Done } from '../machine/reply.js'
 import { type Asking, type Waiting, weigh } from './asking.js'
 import { callRefusal, invalid, type OptionNames } from './check-options.js'
@@ -25,9 +25,13 @@ export interface Writer {
     finish: (done: Done) => R,
     request: RequestMark | undefined,
   ): Promise<R>
-  /** Where the caller numbers the requests: operations that stand each by itself, under one number. */
+  /**
+   * Where the caller numbers the requests: operations that stand each by itself, under one number; those that
+   * are refused here already are part of the request.
+   */
   writeEach?<R>(
     operations: readonly Operation[],
+    refused: readonly RefusedOperation[],
     options: WriteOptions,
     finish: (done: Done) => R,
   ): Promise<R>

@@ -282,3 +282,57 @@ for (const [what, count] of [
     await check(t, world, answers)
   })
 }
+
+t.test('what another node refuses in the background is no fault of this one', async t => {
+  const { clock, machine, pass } = worldOf('refused elsewhere')
+  await clock.run(async () => {
+    const host = await Host.open({ env: machine.environment, folder: 'data' })
+    const { meta } = host
+    await host.sessions.register({ nonce: 'i', ...registration })
+    const call = meta.call.bind(meta)
+    let refusedCount = 0
+    meta.call = async (command, ...rest) => {
+      if (command.type !== 'endSessions') return await call(command, ...rest)
+      refusedCount += 1
+      throw new SillokError('DISK_FULL', 'that of the node that leads', { outcome: 'unknown' })
+    }
+    await pass(2 * limits.sessionIdleMs)
+    t.ok(refusedCount > 0, `refused ${refusedCount} times`)
+    t.equal(host.failure, undefined)
+    await host.close()
+  })
+})
+
+t.test(
+  'a definition that is logged is told to count, or of unknown outcome, though the log is full',
+  async t => {
+    const { clock, machine, pass } = worldOf('defined on a full disk')
+    await clock.run(async () => {
+      const env = machine.environment
+      let isFull = false
+      const disk = shortOfSpace(env.disk, '/segments/', () => isFull)
+      const store = await Store.open({ ...env, disk }, 'data', {}, small)
+      await store.define('a', { key: 'id' })
+      isFull = true
+      const v = 'x'.repeat(200_000)
+      let isAnswered = true
+      let defining: Promise<string> = Promise.resolve('')
+      let name = 'a'
+      for (let id = 0; id < 400 && isAnswered; id++) {
+        isAnswered = false
+        const writing = codeOf(store.collection('a').put({ id, v })).then(() => {
+          isAnswered = true
+        })
+        name = `c${id}`
+        defining = codeOf(store.define(name, { key: 'id' }, { deadlineMs: 600_000 }))
+        await Promise.race([Promise.all([writing, defining]), pass(300)])
+      }
+      t.equal(isAnswered, false, 'the log is full')
+      await pass(2000)
+      isFull = false
+      t.equal(await defining, 'done')
+      t.ok(store.definition(name))
+      await store.close()
+    })
+  },
+)

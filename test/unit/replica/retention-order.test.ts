@@ -34,7 +34,12 @@ const sealedThrough6 = {
 }
 
 /** A log of entries up to 9, with snapshots at 4 and 6; the group changed at 5 and at 8. */
-function retentionOf(asked: Asked, isReadable: boolean, segments: object = sealedThrough6): Retention {
+function retentionOf(
+  asked: Asked,
+  isReadable: boolean,
+  segments: object = sealedThrough6,
+  gate = new Gate(1),
+): Retention {
   const memberships = Memberships.of([1, 2, 3])
   memberships.add(5, simpleConfiguration([1, 2]))
   memberships.add(8, simpleConfiguration([1]))
@@ -46,7 +51,7 @@ function retentionOf(asked: Asked, isReadable: boolean, segments: object = seale
     clusterEpoch: 1,
     clock: new SimClock(),
     limits: { ...limits, retainBytes: 0, snapshotLogBytesMin: 1, snapshotLogRatio: 0 },
-    gate: new Gate(1),
+    gate,
     wal: { record: () => asked.ask('record') },
     state: {
       isReadable,
@@ -65,7 +70,7 @@ function retentionOf(asked: Asked, isReadable: boolean, segments: object = seale
       ...segments,
       bytesAfter: () => 10,
       trimmable: () => 3,
-      sync: () => Promise.resolve(),
+      sync: () => asked.ask('sync'),
       trim: (through: number) => asked.ask(`trim ${through}`),
     },
     async *read(index: number) {
@@ -106,4 +111,18 @@ t.test('a snapshot says who belonged to the group as of its entry, and where the
     await aWhile()
     t.ok(asked.done.includes(`snapshot of ${wanted}, cut at ${cut}`), asked.done.join())
   }
+})
+
+t.test('whoever waits to make a snapshot ends at once, in whatever order all are stopped', async t => {
+  const gate = new Gate(1)
+  // The disk has no room for what has to be synced first.
+  const [busy, waiting] = ['sync', undefined].map(hold => {
+    const one = retentionOf(new Asked(hold), true, sealedThrough6, gate)
+    one.look()
+    return one
+  })
+  await aWhile()
+  await waiting?.stop()
+  await busy?.stop()
+  t.pass('both have ended')
 })

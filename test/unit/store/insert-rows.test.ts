@@ -131,3 +131,79 @@ t.test('a schema sees each row', async t => {
     t.ok(await store.collection('rows').has(100 * sequence + 3))
   }
 })
+
+t.test(
+  'what an index refuses belongs to the request, whichever indexes there are when it is sent',
+  async t => {
+    const store = await open({ memory: true })
+    await store.define('rows', { key: 'id' })
+    // In the index each of them has a row with the document's key.
+    const tags = Array.from({ length: 20_000 }, (_, n) => `t${n}`)
+    const long = (id: string) => ({ id: id.padEnd(100), tags })
+    const [big, b, c] = [long('a'), { id: 'b' }, { id: 'c' }]
+    const indexed = {
+      key: 'id',
+      indexes: { tags: { type: 'secondary', fields: ['tags'], each: 'tags' } },
+    } as const
+    const options = { name: 'import', numbering: 'caller' } as const
+    const send = async (rows: readonly object[], sequence: number): Promise<InsertResult[]> => {
+      const session = await store.session(options)
+      return await session.collection('rows').insertMany(rows as never, { sequence })
+    }
+    const first = await send([big, b, c], 1)
+    const second = await send([{ id: 'd' }, long('e')], 2)
+    t.ok([...first, ...second].every(({ ok }) => ok))
+    await store.define('rows', indexed)
+    await store.collection('rows').delete('b')
+    t.strictSame(await send([big, b, c], 1), first)
+    t.strictSame(await send([{ id: 'd' }, long('e')], 2), second)
+    t.notOk(await store.collection('rows').has('b'), 'nothing is inserted again')
+    const third = await send([long('f'), { id: 'g' }], 3)
+    t.match(third, [
+      { ok: false, error: { code: 'TOO_LARGE', outcome: 'not-applied', details: { index: 'tags' } } },
+      { ok: true },
+    ])
+    await store.define('rows', { key: 'id' }, { drop: true })
+    t.strictSame(await send([long('f'), { id: 'g' }], 3), third, 'also when no index refuses it')
+    await store.close()
+  },
+)
+
+t.test(
+  'a schema that never answers is waited for until deadline, signal or the end of the store',
+  async t => {
+    const store = await open({ memory: true })
+    await store.define('rows', { key: 'id' })
+    const session = await store.session({ numbering: 'caller' })
+    const validate = {
+      '~standard': { version: 1, vendor: 'own', validate: () => new Promise(() => {}) },
+    } as const
+    const rows = session.collection('rows', { validate: validate as never })
+    const send = (sequence: number, own: object = {}) => rows.insertMany([{ id: 1 }], { sequence, ...own })
+    await t.rejects(send(1, { deadlineMs: 20 }), { code: 'TIMED_OUT', outcome: 'unknown' })
+    const stop = new AbortController()
+    const stopped = t.rejects(send(2, { signal: stop.signal }), { code: 'ABORTED', outcome: 'unknown' })
+    stop.abort()
+    await stopped
+    const waiting = codeOf(send(3))
+    await store.close()
+    t.match(await waiting, /^CLOSED/)
+  },
+)
+
+t.test('what is too much for one request is not gone through to its end', async t => {
+  const store = await open({ memory: true })
+  await store.define('rows', { key: 'id' })
+  const session = await store.session({ numbering: 'caller' })
+  let takenCount = 0
+  const many = function* () {
+    for (let id = 0; ; id++) {
+      takenCount += 1
+      yield { id, text: 'x'.repeat(500_000) }
+    }
+  }
+  const sent = session.collection('rows').insertMany(many(), { sequence: 1 })
+  await t.rejects(sent, { code: 'TOO_LARGE', outcome: 'unknown' })
+  t.ok(takenCount < 10, `${takenCount} were taken`)
+  await store.close()
+})
