@@ -145,7 +145,7 @@ export const sessionMutants: readonly Mutant[] = [
     'resumes an import by what this node happens to know',
     'store/sessions',
     `if (numbering === 'caller')
-            await host.data.readable();`,
+                await host.data.readable();`,
     '',
   ),
   mutant(
