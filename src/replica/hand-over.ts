@@ -1,4 +1,4 @@
-/** Gives leadership away, by a replica that cannot do its work well: its disk is full, or slow. */
+/** Gives leadership away, by a replica that cannot do its work well: its disk is full, slow, or damaged. */
 import type { Replica } from './replica.js'
 
 /**

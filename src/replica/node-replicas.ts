@@ -16,6 +16,7 @@ import type { Alarm } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
 import type { Wal } from '../wal/wal.js'
 import { isLackOfSpace } from './failure.js'
+import { handOver } from './hand-over.js'
 import type { Founders, Placement } from './host-options.js'
 import { installSnapshot } from './install-snapshot.js'
 import { createPartition, type OpenedReplica, openReplica } from './open-replica.js'
@@ -179,7 +180,11 @@ export class NodeReplicas {
       applied: () => applied(id),
       failed,
       rebuilt,
-      unreadable: error => unreadable(id, error),
+      unreadable: error => {
+        unreadable(id, error)
+        // A member waits for what cannot be read here: another replica has it.
+        if (partition.isHere) handOver(partition.replica)
+      },
       alarmed: alarm => alarmed(id, alarm),
       ...(switchboard && {
         send: message => switchboard.send(id, message),

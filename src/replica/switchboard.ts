@@ -16,6 +16,7 @@ import type { InstallSnapshot, PeerMessage } from '../raft/messages.js'
 import { Gate } from '../state/gate.js'
 import type { Ticket } from './admission.js'
 import { Forwarding } from './forwarding.js'
+import { handOver } from './hand-over.js'
 import type { OpenedReplica } from './open-replica.js'
 import { notLeader } from './refusals.js'
 import type { Loss } from './sender.js'
@@ -138,6 +139,9 @@ export class Switchboard {
         () => true,
         async (error: unknown) => {
           this.#notSent(error)
+          const isOurs = isSillokError(error, 'DAMAGED') && error.details['refused'] !== true
+          // Another replica has what cannot be read here, and leads those who wait for it.
+          if (isOurs) handOver(from.replica)
           await this.#prove(from, message, error).catch((other: unknown) => this.#notSent(other))
           return false
         },

@@ -101,3 +101,18 @@ t.test(
     t.pass()
   },
 )
+
+t.test('a leader that cannot read what a member waits for lets another one lead', async t => {
+  await Cluster.run({ seed, limits, endsApart: true }, async cluster => {
+    const behind = await leaveBehind(cluster)
+    const { leader, opened } = behind
+    const { disk } = leader.machine
+    const folder = `${opened.folder}/segments`
+    for (const name of await disk.list(folder)) disk.rot(`${folder}/${name}`, 8 * 200)
+    disk.evict(path => path.startsWith(folder))
+    cluster.join()
+    await cluster.until(() => isBroughtUp(behind), 'it is brought up')
+    assert(cluster.leader() !== leader, 'by another one')
+  })
+  t.pass()
+})
