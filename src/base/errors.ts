@@ -178,6 +178,11 @@ export function withUnknownOutcome(error: SillokError): SillokError {
   return new SillokError(code, message, { outcome: 'unknown', details, cause: error })
 }
 
+/** `withUnknownOutcome` of whatever was thrown: what is no failure of ours stays as it is. */
+export function asUnknown(error: unknown): unknown {
+  return error instanceof SillokError ? withUnknownOutcome(error) : error
+}
+
 /** Of a store that is closed, or about to be: nothing more is taken. */
 export function storeClosed(): SillokError {
   return new SillokError('CLOSED', 'the store is closed')

@@ -137,6 +137,8 @@ export const limits = {
   /** Nodes of a cluster; the highest number of one. */
   nodesMax: 64,
   nodeIdMax: 65_535,
+  /** Where a node listens, as `host:port`: a host name has at most 253 bytes. */
+  addressBytesMax: 300,
   /** A name in a definition: collection, constraint, index, field: INVALID. */
   nameBytesMax: 128,
   /**

@@ -48,7 +48,7 @@ const budget: ValueLimits = {
 const documentKeyBytesMax = limits.keyBytesMax + 64
 
 /** `host:port`, of which a host name has at most 253 bytes; the name of a disk. */
-const [addressBytesMax, incarnationBytesMax] = [300, 64]
+const incarnationBytesMax = 64
 
 /** True if it may be asked for from elsewhere. */
 export function isAsked(command: Command): command is AskedCommand {
@@ -178,7 +178,7 @@ const node = schema.integer(1, limits.nodeIdMax)
 const enterNode = schema.object({
   type: schema.literal('enterNode'),
   node,
-  address: schema.text(addressBytesMax, 1),
+  address: schema.text(limits.addressBytesMax, 1),
   incarnation: schema.text(incarnationBytesMax, 1),
   holds: schema.nullable(id),
   role: schema.literal('voter', 'learner'),

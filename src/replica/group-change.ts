@@ -7,7 +7,7 @@
  * acknowledges it was told with it, or before it, that the change is decided.
  */
 import { entryKinds } from '../base/entry.js'
-import { SillokError, withUnknownOutcome } from '../base/errors.js'
+import { asUnknown, SillokError } from '../base/errors.js'
 import type { LogIndex, ReplicaId, Term } from '../base/ids.js'
 import { timeEntry } from '../machine/evolve.js'
 import type { Reply } from '../machine/reply.js'
@@ -49,7 +49,7 @@ export async function changeGroup(
     throw new SillokError('LEADERSHIP_LOST', message, { outcome: 'unknown' })
   }
   await applied(parts, behind).catch((error: unknown) => {
-    throw error instanceof SillokError ? withUnknownOutcome(error) : error
+    throw asUnknown(error)
   })
   return proposed.index
 }

@@ -15,6 +15,7 @@
  */
 import { readIndex, writeIndex } from '../base/entry.js'
 import { SillokError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import { decodeFrame, frameHeadBytes, sealFrame } from '../codec/frame.js'
 import { type Address, addressParts } from '../env/network.js'
 
@@ -40,8 +41,6 @@ const headBytes = 28
 /** By number. */
 const purposes: readonly Purpose[] = ['messages', 'snapshot']
 
-/** A host name has at most 253 bytes. */
-const addressBytesMax = 300
 const clusterBytesMax = 256
 
 /** The frame; INVALID if the address or the name cannot be said. */
@@ -61,7 +60,7 @@ export function encodeHello({ purpose, address, cluster, run, number }: Hello): 
 
 /** What was said; DAMAGED, TOO_LARGE or INVALID if the bytes are no hello, or one of another version. */
 export function decodeHello(bytes: Buffer): Hello {
-  const frame = decodeFrame(bytes, headBytes + addressBytesMax + clusterBytesMax)
+  const frame = decodeFrame(bytes, headBytes + limits.addressBytesMax + clusterBytesMax)
   const { body } = frame
   if (frame.kind !== kind || frame.stream !== 0 || body.length < 6 || body.readUInt32LE(0) !== magic) {
     throw invalid('it begins with something else')
@@ -87,7 +86,7 @@ export function decodeHello(bytes: Buffer): Hello {
 }
 
 function checkLengths(addressBytes: number, clusterBytes: number): void {
-  if (addressBytes > addressBytesMax) throw invalid(`an address of ${addressBytes} bytes`)
+  if (addressBytes > limits.addressBytesMax) throw invalid(`an address of ${addressBytes} bytes`)
   if (clusterBytes > clusterBytesMax) throw invalid(`a cluster's name of ${clusterBytes} bytes`)
 }
 

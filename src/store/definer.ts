@@ -1,5 +1,5 @@
 /** Has definitions logged: by meta, and then by the partition of the documents, which takes them over. */
-import { SillokError, withUnknownOutcome } from '../base/errors.js'
+import { asUnknown } from '../base/errors.js'
 import type { IndexId } from '../base/ids.js'
 import type { Define, RebuildIndex } from '../machine/command.js'
 import type { Host } from '../replica/host.js'
@@ -29,7 +29,7 @@ export class Definer {
       await this.#metaAsking.ask(command, 1024, request, options)
       // It is logged: what ends the wait for it to count does not undo it.
       await this.#host.defined().catch((error: unknown) => {
-        throw error instanceof SillokError ? withUnknownOutcome(error) : error
+        throw asUnknown(error)
       })
     }
     await this.#asking.until(work, options)

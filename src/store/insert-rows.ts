@@ -51,6 +51,7 @@ export async function insertRows(
     for (const document of documents) {
       const waited = rows.take(document)
       if (waited !== undefined) await waited
+      rows.checkBytes()
       if (waiting.settled) throw new SillokError('ABORTED', 'nobody waits any more')
     }
     waiting.sent = true
@@ -78,7 +79,7 @@ class GatheredRows {
     this.#options = options
   }
 
-  /** Takes the next document; a promise only if its schema gives one. Throws TOO_LARGE of the whole. */
+  /** Takes the next document; a promise only if its schema gives one. Throws TOO_LARGE for too many. */
   take(document: unknown): Promise<void> | undefined {
     const place = this.#results.length
     if (place === limits.batchCommandsMax) throw tooLarge(`over ${limits.batchCommandsMax} rows`)
@@ -95,6 +96,12 @@ class GatheredRows {
     return undefined
   }
 
+  /** Throws TOO_LARGE if what was taken is too much for one entry. */
+  checkBytes(): void {
+    const bytesMax = limits.batchCommandBytesMax
+    if (this.#bytes > bytesMax) throw tooLarge(`rows of over ${bytesMax} bytes`)
+  }
+
   /** Has all written: one result per document. */
   async write(): Promise<InsertResult[]> {
     const { writer } = this.#parts
@@ -109,25 +116,18 @@ class GatheredRows {
     const { operation, refused } = this.#parts.row(document)
     const at = this.#operations.length
     this.#bytes += operationBytes([operation])
-    if (this.#bytes > limits.batchCommandBytesMax) {
-      throw new TooManyBytes(`rows of over ${limits.batchCommandBytesMax} bytes`)
-    }
     this.#operations.push(operation)
     this.#places.push(place)
     if (refused !== undefined) this.#refused.push({ at, ...plainRefusal(refused) })
   }
 
-  /** The row is refused; what is wrong with the whole, or is no refusal, is thrown. */
+  /** The row is refused; what is no refusal is thrown. */
   #refuse(place: number, error: unknown): void {
-    if (error instanceof TooManyBytes) throw tooLarge(error.message)
     const refused = refusalOf(error, this.#parts.writer, this.#options)
     if (!isSillokError(refused)) throw refused
     this.#results[place] = { ok: false, error: refused }
   }
 }
-
-/** Of all rows together: no refusal of one. */
-class TooManyBytes extends Error {}
 
 const pending: InsertResult = { ok: true, version: 0 }
 

@@ -1,5 +1,5 @@
 /** The sessions that are open in this process: opens them, and tells meta now and then that they live. */
-import { SillokError, withUnknownOutcome } from '../base/errors.js'
+import { asUnknown } from '../base/errors.js'
 import type { Limits } from '../base/limits.js'
 import type { Timer } from '../env/clock.js'
 import type { Environment } from '../env/environment.js'
@@ -65,7 +65,7 @@ export class Sessions {
     } catch (error) {
       // Meta has logged it. One that has no name is nobody's; a name is taken from its older holders.
       if (name === undefined) host.sessions.end(handle).catch(() => {})
-      throw error instanceof SillokError ? withUnknownOutcome(error) : error
+      throw asUnknown(error)
     }
     const session = new Session(options, {
       asking,

@@ -8,7 +8,6 @@ import type { PartitionId, ReplicaId } from '../../../src/base/ids.js'
 import { type Limits, limits } from '../../../src/base/limits.js'
 import type { Random } from '../../../src/base/random.js'
 import type { Environment } from '../../../src/env/environment.js'
-import type { Address } from '../../../src/env/network.js'
 import type { AskedCommand } from '../../../src/machine/command-codec.js'
 import type { Alarm } from '../../../src/raft/messages.js'
 import type { Ticket } from '../../../src/replica/admission.js'
@@ -24,18 +23,10 @@ import type { CrashMode } from '../../../src/sim/sim-file.js'
 import { SimMachine } from '../../../src/sim/sim-machine.js'
 import type { SimNetwork } from '../../../src/sim/sim-network.js'
 import { Gate } from '../../../src/state/gate.js'
+import { hostOf, listeningAt } from '../../../src/testing/world/world-node.js'
 import { Wal } from '../../../src/wal/wal.js'
 
 export const partition: PartitionId = 1
-
-/** The name of a node on the cables. */
-export function hostOf(id: ReplicaId): string {
-  return `node${id}`
-}
-
-function addressOf(id: ReplicaId): Address {
-  return `${hostOf(id)}:1`
-}
 
 /** Holds the folders of its replicas. */
 const folder = 'node/partitions'
@@ -196,8 +187,8 @@ export class GroupNode {
       folder,
       clusterEpoch: 1,
       cluster: 'group',
-      address: addressOf(this.id),
-      addressOf: (_, replica) => addressOf(replica),
+      address: listeningAt(this.id),
+      addressOf: (_, replica) => listeningAt(replica),
       // A cut can come between a connection and its first words.
       refused: (reason, remote) => {
         if (reason !== 'it does not say who it is') failed(new Error(`${remote} is refused: ${reason}`))

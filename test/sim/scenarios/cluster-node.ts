@@ -17,19 +17,7 @@ import type { SimNetwork } from '../../../src/sim/sim-network.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
 import type { Told } from '../../../src/testing/workloads/workload.js'
-
-/** The data folder on the node's disk. */
-export const dataFolder = 'data'
-
-/** The name of a node on the cables. */
-export function hostOf(node: number): string {
-  return `node${node}`
-}
-
-/** Where a node listens. */
-export function addressAt(node: number): string {
-  return `${hostOf(node)}:1`
-}
+import { hostOf, listeningAt, nodeFolder } from '../../../src/testing/world/world-node.js'
 
 export interface ClusterNodeOptions {
   readonly id: number
@@ -78,11 +66,11 @@ export class ClusterNode {
     const life = ++this.#lives
     this.failure = undefined
     const { voters, limits, addressOf, told } = this.#options
-    const opening = Store.open(env, dataFolder, {}, limits, new IndexTypes(), {
+    const opening = Store.open(env, nodeFolder, {}, limits, new IndexTypes(), {
       network: this.machine.network,
       cluster: 'scripted',
       node: this.id,
-      address: addressAt(this.id),
+      address: listeningAt(this.id),
       ...(addressOf && { addressOf: (_: PartitionId, replica: ReplicaId) => addressOf(replica) }),
       ...(this.#isFounder && { founders: { replica: this.id, voters } }),
       trouble: what => told(`node ${this.id}: ${what}`),

@@ -13,7 +13,8 @@ import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
 import type { Store } from '../../../src/store/store.js'
 import { checkAgreement } from '../../../src/testing/world/agreement.js'
-import { addressAt, ClusterNode, hostOf } from './cluster-node.js'
+import { hostOf, listeningAt } from '../../../src/testing/world/world-node.js'
+import { ClusterNode } from './cluster-node.js'
 
 export interface ClusterOptions {
   readonly seed: string
@@ -246,7 +247,7 @@ export class Cluster {
 
   #addressOf(replica: ReplicaId): string | undefined {
     const place = this.#places.get(replica)
-    return place === undefined ? undefined : addressAt(place)
+    return place === undefined ? undefined : listeningAt(place)
   }
 
   async #beLed(): Promise<void> {

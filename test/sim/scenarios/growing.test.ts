@@ -6,9 +6,10 @@ import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import type { ReplicaId } from '../../../src/base/ids.js'
 import type { Command } from '../../../src/machine/command.js'
+import { listeningAt } from '../../../src/testing/world/world-node.js'
 import { seed } from '../../seed.js'
 import { Cluster, partitions, type Thing } from './cluster.js'
-import { addressAt, type ClusterNode } from './cluster-node.js'
+import type { ClusterNode } from './cluster-node.js'
 
 t.comment(`SEED=${seed}`)
 t.setTimeout(0)
@@ -20,7 +21,7 @@ async function ask(node: ClusterNode, command: Command): Promise<unknown> {
 
 /** The node enters with the disk that it has, through another one, and is given its replicas. */
 async function enter(cluster: Cluster, node: ClusterNode, through: ClusterNode, disk: string): Promise<void> {
-  const asked = { node: node.id, address: addressAt(node.id), incarnation: disk, holds: null } as const
+  const asked = { node: node.id, address: listeningAt(node.id), incarnation: disk, holds: null } as const
   const { replica } = (await ask(through, { type: 'enterNode', role: 'voter', ...asked })) as {
     replica: ReplicaId
   }
@@ -73,7 +74,13 @@ class Writer {
 t.test('from one node to three, over a lost disk, to two: nothing is refused, nothing is lost', async t => {
   await Cluster.run({ seed, founders: 1 }, async cluster => {
     const [one, two, three] = [1, 2, 3].map(id => cluster.node(id)) as [ClusterNode, ClusterNode, ClusterNode]
-    const first = { node: 1, address: addressAt(1), incarnation: 'disk 1', holds: 1, role: 'voter' } as const
+    const first = {
+      node: 1,
+      address: listeningAt(1),
+      incarnation: 'disk 1',
+      holds: 1,
+      role: 'voter',
+    } as const
     await ask(one, { type: 'enterNode', ...first })
     const writer = new Writer(cluster)
     await enter(cluster, two, one, 'disk 2')

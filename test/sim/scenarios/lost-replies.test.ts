@@ -2,9 +2,9 @@
 import t from 'tap'
 import { assert } from '../../../src/base/assert.js'
 import type { Told } from '../../../src/testing/workloads/workload.js'
+import { hostOf } from '../../../src/testing/world/world-node.js'
 import { seed } from '../../seed.js'
 import { Cluster, type Thing } from './cluster.js'
-import { hostOf } from './cluster-node.js'
 
 t.comment(`SEED=${seed}`)
 t.setTimeout(240_000)

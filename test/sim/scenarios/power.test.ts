@@ -6,10 +6,10 @@ import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
 import { Random } from '../../../src/base/random.js'
+import { nodeFolder } from '../../../src/testing/world/world-node.js'
 import { seed } from '../../seed.js'
 import { smallLimits } from '../small-limits.js'
 import { Cluster, partitions } from './cluster.js'
-import { dataFolder } from './cluster-node.js'
 import { Load } from './load.js'
 
 const times = Number(process.env['TIMES'] ?? 10)
@@ -71,7 +71,7 @@ t.test(
         else victim.crash('all')
         const where = random.pick(['/wal/', '/partitions/', '/'])
         const path = must(
-          victim.machine.disk.rotAny(random, one => one.startsWith(`${dataFolder}${where}`)),
+          victim.machine.disk.rotAny(random, one => one.startsWith(`${nodeFolder}${where}`)),
           'a file',
         )
         cluster.told.push(`${cluster.clock.monotonicMs()} a bit of ${path} turns`)

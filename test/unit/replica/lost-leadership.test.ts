@@ -12,8 +12,9 @@ import { compileDefinition, encodeSchema } from '../../../src/machine/schema.js'
 import type { Replica } from '../../../src/replica/replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
+import { hostOf } from '../../../src/testing/world/world-node.js'
 import { seed } from '../../seed.js'
-import { GroupNode, hostOf } from '../../sim/group/group-node.js'
+import { GroupNode } from '../../sim/group/group-node.js'
 
 t.comment(`SEED=${seed}`)
 

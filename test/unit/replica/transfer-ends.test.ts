@@ -7,9 +7,10 @@ import type { OpenedReplica } from '../../../src/replica/open-replica.js'
 import { SimClock } from '../../../src/sim/sim-clock.js'
 import { SimNetwork } from '../../../src/sim/sim-network.js'
 import { decodeSnapshots } from '../../../src/state/snapshot-record.js'
+import { hostOf } from '../../../src/testing/world/world-node.js'
 import { registerKinds } from '../../../src/wal/registers.js'
 import { seed } from '../../seed.js'
-import { GroupNode, hostOf } from '../../sim/group/group-node.js'
+import { GroupNode } from '../../sim/group/group-node.js'
 import { definePlaces, soonTrimmed, writePlace } from './places.js'
 
 t.comment(`SEED=${seed}`)
