@@ -55,6 +55,7 @@ export type { NormalDefinition, NormalUnique } from './store/definition.js'
 export type { CheckedDefinition, FindQuery, IndexName, NoSuchField } from './store/find-types.js'
 export type { InsertResult } from './store/insert-many.js'
 export type { StoreMetrics } from './store/metrics.js'
+export type { NodeOptions } from './store/node-options.js'
 export type {
   DamageNotice,
   IndexNotice,

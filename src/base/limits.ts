@@ -29,8 +29,10 @@ export const limits = {
   unsentBytesMax: 8 * MiB,
   /** Replicas of one group, voters and learners, those of both halves of a joint configuration counted. */
   groupReplicasMax: 32,
-  /** Connections from other nodes: one more is closed. */
-  nodeConnectionsMax: 256,
+  /** Connections from other nodes and from callers: one more is closed. */
+  connectionsMax: 1024,
+  /** Calls over one connection that are not answered yet: OVERLOADED. */
+  callsMax: 1024,
   /**
    * Proposed and not yet committed, per partition; all partitions of a node together at most half the ring.
    */

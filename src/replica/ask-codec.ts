@@ -9,13 +9,14 @@
  *
  * Little-endian. An answer to a request that nobody waits for is dropped.
  */
-import { type Code, errorTable, SillokError } from '../base/errors.js'
+import { SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import { decodeFrame, frameHeadBytes, frameKind, messageBodyBytesMax, sealFrame } from '../codec/frame.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
 import * as schema from '../codec/wire-schema.js'
 import { type AskedCommand, decodeCommand, encodeCommand } from '../machine/command-codec.js'
 import type { Reply } from '../machine/reply.js'
+import { failureForm, failureShape, plainFailureForm } from './failure-form.js'
 import { FieldReader, FieldWriter } from './message-fields.js'
 
 /** Names a request: by the run of the process that asks, and a number in it. */
@@ -107,31 +108,17 @@ function packResult(result: Reply | SillokError): Buffer {
     return packStrict(formOf(result), budget)
   } catch (error) {
     if (!(error instanceof SillokError && result instanceof SillokError)) throw error
-    const { code, outcome } = result
-    return packStrict(formOf(new SillokError(code, 'more cannot be said of it here', { outcome })), budget)
+    return packStrict(plainFailureForm(result), budget)
   }
 }
 
 function formOf(result: Reply | SillokError): object {
-  if (result instanceof SillokError) {
-    return { c: result.code, m: result.message, d: result.details, o: result.outcome }
-  }
+  if (result instanceof SillokError) return failureForm(result)
   if (!result.ok) return { c: result.code, m: result.message, d: result.details }
   return { v: result.version, value: result.value }
 }
 
-const code = schema.shape('an error code', (value): value is Code => {
-  return typeof value === 'string' && Object.hasOwn(errorTable, value)
-})
-
 const done = schema.object({ v: schema.index(), value: schema.anything() })
-
-const failed = schema.object({
-  c: code,
-  m: schema.text(64 * 1024),
-  d: schema.record(),
-  o: schema.optional(schema.literal('not-applied', 'unknown')),
-})
 
 function resultOf(bytes: Buffer): Reply | SillokError {
   const value = unpackStrict(bytes, budget)
@@ -139,7 +126,7 @@ function resultOf(bytes: Buffer): Reply | SillokError {
     const { v: version, value: inner } = schema.parse(done, value, 'an answer')
     return { ok: true, version, value: inner }
   }
-  const { c, m: message, d: details, o: outcome } = schema.parse(failed, value, 'an answer')
+  const { c, m: message, d: details, o: outcome } = schema.parse(failureShape, value, 'an answer')
   if (outcome !== undefined) return new SillokError(c, message, { outcome, details })
   return { ok: false, code: c, message, details }
 }

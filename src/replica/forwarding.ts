@@ -8,7 +8,7 @@
  * UNAVAILABLE with an unknown outcome: it may have been decided. Nothing is asked twice here: whether that is
  * safe is for those to know who asked.
  */
-import { type Code, type Outcome, SillokError } from '../base/errors.js'
+import { type Outcome, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
 import { limits } from '../base/limits.js'
 import type { Random } from '../base/random.js'
@@ -18,6 +18,7 @@ import type { AskedCommand } from '../machine/command-codec.js'
 import type { Reply } from '../machine/reply.js'
 import type { Ticket } from './admission.js'
 import { type Ask, decodeAsk, encodeAnswer, encodeAsk } from './ask-codec.js'
+import { asSeenFromHere } from './failure-form.js'
 import type { Asker } from './waiters.js'
 
 /** What forwarding works with. */
@@ -107,8 +108,7 @@ export class Forwarding {
     const said = decodeAsk(frame)
     if (said.type === 'ask') this.#serve(said, from)
     else if (said.type === 'unknown') this.#reply(from, said, said.error)
-    else if (said.request.run === this.#run)
-      this.#answer(said.request.number, from, asSeenFromHere(said.result, from))
+    else if (said.request.run === this.#run) this.#answer(said.request.number, from, seen(said.result, from))
   }
 
   /** A connection to that node was lost, with what was on it. */
@@ -186,22 +186,8 @@ export class Forwarding {
   }
 }
 
-/** Refusals that say that the other node stops, or has stopped: not this one. */
-const ofTheOther: ReadonlySet<Code> = new Set<Code>([
-  'CLOSED',
-  'CLOSED_WHILE_WAITING',
-  'DISK_FAILED',
-  'STOPPED',
-])
-
-function asSeenFromHere(result: Reply | SillokError, from: Address): Reply | SillokError {
-  if (!(result instanceof SillokError)) return result
-  const { code, message, outcome, details } = result
-  // Bytes of its own are damaged, not of this node.
-  if (code === 'DAMAGED')
-    return new SillokError(code, message, { outcome, details: { ...details, node: from } })
-  if (!ofTheOther.has(code)) return result
-  return new SillokError('UNAVAILABLE', `the other node stops: ${result.message}`, { outcome, cause: result })
+function seen(result: Reply | SillokError, from: Address): Reply | SillokError {
+  return result instanceof SillokError ? asSeenFromHere(result, from) : result
 }
 
 function failure(why: string, outcome: Outcome = 'not-applied'): SillokError {

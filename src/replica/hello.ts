@@ -3,13 +3,14 @@
  *
  *   0  u32 magic     "sill" in the bytes
  *   4  u16 version   of all that is said on the connection, this frame behind here included: 1
- *   6  u16 purpose   what follows: 0 messages (message-codec.ts), 1 one snapshot (snapshot-codec.ts)
+ *   6  u16 purpose   what follows: 0 messages (message-codec.ts), 1 one snapshot (snapshot-codec.ts), 2 calls
+ *                    (cluster/call-codec.ts)
  *   8  u64 run       names the run of the process that speaks
  *  16  u64 number    of the connection in that run: a greater one is a newer one
  *  24  u16 length    of the address
  *  26  u16 length    of the cluster's name
- *  28  address       UTF-8, `host:port`, where the sender itself listens
- *   n  cluster       UTF-8: nodes of another one are not listened to
+ *  28  address       UTF-8, `host:port`, where the sender itself listens; empty before calls
+ *   n  cluster       UTF-8: nodes of another one are not listened to; before calls perhaps empty: not known
  *
  * Little-endian. An address and a name are claims: who can connect can make them.
  */
@@ -20,7 +21,7 @@ import { decodeFrame, frameHeadBytes, sealFrame } from '../codec/frame.js'
 import { type Address, addressParts } from '../env/network.js'
 
 /** What a connection is made for. */
-export type Purpose = 'messages' | 'snapshot'
+export type Purpose = 'messages' | 'snapshot' | 'calls'
 
 /** Who speaks, and what about. */
 export interface Hello {
@@ -39,7 +40,7 @@ const magic = 0x6c6c6973
 const headBytes = 28
 
 /** By number. */
-const purposes: readonly Purpose[] = ['messages', 'snapshot']
+const purposes: readonly Purpose[] = ['messages', 'snapshot', 'calls']
 
 const clusterBytesMax = 256
 
@@ -76,18 +77,27 @@ export function decodeHello(bytes: Buffer): Hello {
   checkLengths(addressBytes, clusterBytes)
   if (body.length !== headBytes + addressBytes + clusterBytes) throw invalid('its lengths do not fit')
   const address = text(body.subarray(headBytes, headBytes + addressBytes))
-  try {
-    addressParts(address)
-  } catch (error) {
-    if (error instanceof RangeError) throw invalid(error.message)
-    throw error
-  }
+  checkAddress(purpose, address)
   return { purpose, address, cluster: text(body.subarray(headBytes + addressBytes)), run, number }
 }
 
 function checkLengths(addressBytes: number, clusterBytes: number): void {
   if (addressBytes > limits.addressBytesMax) throw invalid(`an address of ${addressBytes} bytes`)
   if (clusterBytes > clusterBytesMax) throw invalid(`a cluster's name of ${clusterBytes} bytes`)
+}
+
+/** Who only asks is nowhere to be reached. */
+function checkAddress(purpose: Purpose, address: string): void {
+  if (purpose === 'calls') {
+    if (address !== '') throw invalid(`who calls has no address, not ${address}`)
+    return
+  }
+  try {
+    addressParts(address)
+  } catch (error) {
+    if (error instanceof RangeError) throw invalid(error.message)
+    throw error
+  }
 }
 
 function text(bytes: Buffer): string {

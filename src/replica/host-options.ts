@@ -7,6 +7,7 @@ import type { Environment } from '../env/environment.js'
 import type { Address, Network } from '../env/network.js'
 import type { Alarm } from '../raft/messages.js'
 import type { IndexEvent } from './indexes.js'
+import type { BeginCalls } from './receiver.js'
 
 /** How a host is opened, and whom it tells of what. */
 export interface HostOptions {
@@ -48,6 +49,12 @@ export interface MemberOptions {
    * given replicas (`Host.place`), or it would vote again in elections that it has forgotten.
    */
   readonly founders?: Founders | undefined
+  /** Somebody is about to call this node; undefined: it answers no calls. */
+  readonly calls?: BeginCalls | undefined
+  /** Of the cluster, if the folder is new; 0 if not given. */
+  readonly clusterEpoch?: number | undefined
+  /** Names the disk, if the folder is new; by chance if not given. */
+  readonly incarnation?: string | undefined
   /** Told of what is not this node's fault: another one said something wrong, a snapshot did not arrive. */
   readonly trouble?: (reason: string) => void
   /** Told when a replica of a group no longer holds what it had acknowledged. */
@@ -70,3 +77,6 @@ export interface Placement {
   /** The length of the partition's segments, in bytes, fixed when it was created. */
   readonly cutBytes: number
 }
+
+/** The voters of every group when its cluster begins with one node, as all do that begin by themselves. */
+export const foundingVoters: readonly ReplicaId[] = [1]

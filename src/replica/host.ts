@@ -30,9 +30,10 @@ import { ChangeFeed, followed } from './change-feed.js'
 import { closeNode } from './closing.js'
 import { committedEntries } from './committed-entries.js'
 import type { ConstraintBuilds } from './constraint-builds.js'
+import { definitionsTaken } from './definitions-taken.js'
 import { asFailure, isLackOfSpace, isOwnFault } from './failure.js'
 import { handOver } from './hand-over.js'
-import type { HostOptions, MemberOptions, Placement } from './host-options.js'
+import { foundingVoters, type HostOptions, type MemberOptions, type Placement } from './host-options.js'
 import { type Identity, originOf, refuseForeign, takeIdentity } from './identity.js'
 import { type ReadEntries, ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
@@ -46,14 +47,13 @@ import { Retentions } from './retentions.js'
 import { SessionDirectory } from './session-directory.js'
 import { Switchboard } from './switchboard.js'
 import { Ticker } from './ticker.js'
-import { waitedOut } from './waited-out.js'
 import { writtenRow } from './written-row.js'
 
 const [tickMs, expiryMs] = [100, 30_000]
 /** The least election timeout: nobody should wait longer for the disk of a leader. */
 const slowCommitMs = 1000
 /** The whole group of a node that is the whole cluster. */
-const alone = { replica: 1, voters: [1] }
+const alone = { replica: 1, voters: foundingVoters }
 
 /** One node in this process: open it, use its partitions, close it. */
 export class Host {
@@ -164,7 +164,7 @@ export class Host {
    */
   async whole(): Promise<void> {
     while (!this.#replicas.areAllHere) {
-      if (this.#isEnding) throw this.#failure ?? storeClosed()
+      if (this.isEnding) throw this.#failure ?? storeClosed()
       await this.#pause()
     }
     await must(this.#whole, 'the opening of all partitions')
@@ -216,19 +216,10 @@ export class Host {
    * is seen here.
    */
   async defined(): Promise<void> {
-    await this.meta.readable()
-    if (!this.isMember) {
-      const { applied } = this.meta
-      const fed = (): Promise<void> => this.#duties.feed.through(applied)
-      const isOver = (): boolean => this.#isEnding
-      return await waitedOut(fed, () => this.#pause(), isOver)
-    }
-    for (;;) {
-      await this.data.readable()
-      const { applied } = this.data
-      if (this.#duties.feed.areSchemasTaken) return
-      await this.beyond(applied)
-    }
+    const { meta, data: documents, isMember } = this
+    const beyond = (applied: LogIndex): Promise<void> => this.beyond(applied)
+    const [pause, isOver] = [() => this.#pause(), () => this.isEnding]
+    await definitionsTaken({ meta, documents, feed: this.#duties.feed, isMember, beyond, pause, isOver })
   }
 
   /** True if other nodes may know more of the log than this one. */
@@ -236,9 +227,14 @@ export class Host {
     return this.#options.member !== undefined
   }
 
+  /** Which node of which cluster this is, and on which disk. */
+  get identity(): Identity {
+    return must(this.#identity, 'an identity')
+  }
+
   /** Names the store and its epoch. */
   get origin(): string {
-    return originOf(must(this.#identity, 'an identity'))
+    return originOf(this.identity)
   }
 
   status(): {
@@ -305,7 +301,7 @@ export class Host {
 
   async #connect(member: MemberOptions): Promise<void> {
     const { env } = this.#options
-    const { network, cluster, address, trouble = () => {} } = member
+    const { network, cluster, address, calls, trouble = () => {} } = member
     const { addressOf = (partition, replica) => this.nodes.addressOf(partition, replica) } = member
     this.#switchboard = new Switchboard({
       network,
@@ -313,9 +309,10 @@ export class Host {
       random: env.random.split('network'),
       disk: env.disk,
       folder: this.#partitionsFolder,
-      clusterEpoch: must(this.#identity, 'an identity').clusterEpoch,
+      clusterEpoch: this.identity.clusterEpoch,
       cluster,
       address,
+      calls,
       addressOf,
       heard: (partition, replica, from) => this.nodes.heard(partition, replica, from),
       refused: (reason, remote) => trouble(`${remote} is refused: ${reason}`),
@@ -337,7 +334,7 @@ export class Host {
       this.#wantsIndexes = true
       if (!this.data.isMoving) await this.#openIndexes()
       // They are opened over the replica that is about to be here.
-      while (this.#indexes === undefined && !this.#isEnding) await this.#pause()
+      while (this.#indexes === undefined && !this.isEnding) await this.#pause()
       this.#duties.applied(dataPartition)
     }
     this.#whole = begin()
@@ -346,7 +343,7 @@ export class Host {
 
   /** Not at a node that closes meanwhile: nobody would close them. */
   async #openIndexes(): Promise<void> {
-    if (this.#isEnding) throw this.#failure ?? storeClosed()
+    if (this.isEnding) throw this.#failure ?? storeClosed()
     const { env, indexTypes, indexTold } = this.#options
     this.#indexes = new Indexes({
       env,
@@ -419,7 +416,7 @@ export class Host {
   }
 
   #tick(): void {
-    if (this.#isEnding) return
+    if (this.isEnding) return
     if (this.#whole !== undefined) this.#duties.tick()
     this.#refuseIfFull()
     const isSlow = this.#refusing || must(this.#wal, 'the log').commitAgeMs > slowCommitMs
@@ -457,7 +454,8 @@ export class Host {
     this.#options.failed?.(error)
   }
 
-  get #isEnding(): boolean {
+  /** True from the moment that it closes, or stops by itself. */
+  get isEnding(): boolean {
     return this.#failure !== undefined || this.#closing !== undefined
   }
 
@@ -478,6 +476,7 @@ export class Host {
     this.#ticker.stop()
     this.#duties.stop()
     const errors = await closeNode({
+      clock: this.#options.env.clock,
       replicas: this.#replicas,
       switchboard: this.#switchboard,
       retentions: this.#retentions,

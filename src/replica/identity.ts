@@ -1,7 +1,8 @@
 /**
  * Who a data folder is: the file IDENT, written once, before anything else of the store.
  *
- *   one line of JSON {format, cluster, clusterEpoch, node, incarnation, crc}; crc covers the JSON without it
+ *   one line of JSON {format, cluster, clusterEpoch, node, incarnation, crc}; crc covers the JSON without it.
+ *   A cluster is named after the disk on which it began.
  *
  * States that a crash can leave: no IDENT and perhaps IDENT.new (nothing was acknowledged: begins anew);
  * IDENT whole. A folder without IDENT that holds anything else is somebody else's and is refused, untouched;
@@ -42,8 +43,18 @@ export async function refuseForeign(disk: Disk, folder: string): Promise<void> {
   throw new SillokError('FOREIGN_FOLDER', message, { details: { folder } })
 }
 
-/** The cluster and the node that a folder is to be of. */
-export type WantedIdentity = Pick<Identity, 'cluster' | 'node'>
+/** The identity of the folder; undefined if it has none yet. Makes the folder. Rejects as `refuseForeign`. */
+export async function knownIdentity(disk: Disk, folder: string): Promise<Identity | undefined> {
+  await disk.makeFolder(folder)
+  await refuseForeign(disk, folder)
+  return (await disk.list(folder)).includes('IDENT') ? await readIdentity(disk, folder) : undefined
+}
+
+/** The cluster and the node that a folder is to be of; and what a new one is called. */
+export type WantedIdentity = Pick<Identity, 'cluster' | 'node'> & {
+  readonly clusterEpoch?: number | undefined
+  readonly incarnation?: string | undefined
+}
 
 /**
  * Reads the folder's identity, or gives an empty folder one: that which is wanted, or a cluster of its own.
@@ -63,15 +74,26 @@ export async function takeIdentity(
     if (wanted !== undefined) refuseOther(folder, known, wanted)
     return known
   }
+  const own = newIncarnation(random)
   const identity: Identity = {
     format: folderFormat,
-    cluster: wanted?.cluster ?? random.bytes(16).toString('hex'),
-    clusterEpoch: 0,
+    cluster: wanted?.cluster ?? own,
+    clusterEpoch: wanted?.clusterEpoch ?? 0,
     node: wanted?.node ?? 1,
-    incarnation: random.bytes(16).toString('hex'),
+    incarnation: wanted?.incarnation ?? own,
   }
   await writeIdentity(disk, folder, identity)
   return identity
+}
+
+/** A name for a disk that no other one has. */
+export function newIncarnation(random: Random): string {
+  return random.bytes(16).toString('hex')
+}
+
+/** True on the disk on which the cluster began. */
+export function isFounding({ cluster, incarnation }: Pick<Identity, 'cluster' | 'incarnation'>): boolean {
+  return cluster === incarnation
 }
 
 /** Names the store and its epoch: what is derived from another one is not used. */

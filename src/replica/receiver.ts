@@ -1,8 +1,8 @@
 /**
  * What another node says, over a connection that it made: a hello, then messages, which are not answered, or
- * a snapshot, whose frames are. With the first thing that is wrong the connection is closed, and what it was
- * is told: what comes behind it may mean anything. (What is wrong with a snapshot its sender is told, who
- * closes; see IncomingSnapshot.)
+ * a snapshot, whose frames are; or calls of whoever has some, say a node that is not yet one of the cluster.
+ * With the first thing that is wrong the connection is closed, and what it was is told: what comes behind it
+ * may mean anything. (What is wrong with a snapshot its sender is told, who closes; see IncomingSnapshot.)
  */
 import { messageOf, SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
@@ -14,6 +14,17 @@ import { decodeHello, type Hello } from './hello.js'
 import { type BeginIntake, IncomingSnapshot } from './incoming-snapshot.js'
 import { decodePeerMessage } from './message-codec.js'
 
+/** Takes what a caller says over one connection, and answers over the same. */
+export interface CallTaker {
+  /** A frame came. Throws DAMAGED, TOO_LARGE or INVALID: then the connection is closed. */
+  take(frame: Buffer): void
+  /** Nothing more comes, and nobody hears an answer. */
+  close(): void
+}
+
+/** Somebody is about to call. */
+export type BeginCalls = (connection: Connection) => CallTaker
+
 /** Who hears of what comes. */
 export interface Hearing {
   /** A node of the own cluster has said who it is, and that messages follow. */
@@ -24,6 +35,8 @@ export interface Hearing {
   asked(frame: Buffer, from: Address): void
   /** A snapshot comes. */
   readonly intake: BeginIntake
+  /** Calls come, which are answered; undefined where none are. */
+  readonly calls: BeginCalls | undefined
   /** The connection is being closed because of that. */
   refused(reason: string, remote: Address): void
   /** Nothing more comes. */
@@ -42,6 +55,7 @@ export class Receiver {
   readonly #patience: Timer
   #hello: Hello | undefined
   #snapshot: IncomingSnapshot | undefined
+  #calls: CallTaker | undefined
 
   constructor(connection: Connection, clock: Clock, cluster: string, hearing: Hearing) {
     this.#connection = connection
@@ -70,6 +84,7 @@ export class Receiver {
   }
 
   async #ended(): Promise<void> {
+    this.#calls?.close()
     await this.#snapshot?.close()
   }
 
@@ -80,6 +95,9 @@ export class Receiver {
     } else if (this.#snapshot !== undefined) {
       const snapshot = this.#snapshot
       this.#read(() => snapshot.take(bytes))
+    } else if (this.#calls !== undefined) {
+      const calls = this.#calls
+      this.#read(() => calls.take(bytes))
     } else if (isAskFrame(bytes)) {
       const { address } = this.#hello
       this.#read(() => this.#hearing.asked(bytes, address))
@@ -91,15 +109,23 @@ export class Receiver {
   }
 
   #meet(hello: Hello): void {
-    const { address, cluster } = hello
-    if (cluster !== this.#cluster) {
-      this.#refuse(`${address} is of cluster ${cluster}, this node of ${this.#cluster}`)
+    const { purpose, address, cluster } = hello
+    const mayNotKnow = purpose === 'calls' && cluster === ''
+    if (cluster !== this.#cluster && !mayNotKnow) {
+      this.#refuse(`${address || 'a caller'} is of cluster ${cluster}, this node of ${this.#cluster}`)
       return
     }
     this.#patience.stop()
     this.#hello = hello
-    if (hello.purpose === 'messages') this.#hearing.greeted(this)
+    if (purpose === 'messages') this.#hearing.greeted(this)
+    else if (purpose === 'calls') this.#serve()
     else this.#snapshot = new IncomingSnapshot(this.#connection, this.#clock, this.#hearing.intake)
+  }
+
+  #serve(): void {
+    const { calls } = this.#hearing
+    if (calls === undefined) this.#refuse('this node answers no calls')
+    else this.#calls = calls(this.#connection)
   }
 
   /** What was read; undefined, and the connection closed, if it cannot be. Bugs of ours come out. */
@@ -116,6 +142,6 @@ export class Receiver {
   #refuse(reason: string): void {
     const { remote } = this.#connection
     void this.close()
-    this.#hearing.refused(reason, this.#hello?.address ?? remote)
+    this.#hearing.refused(reason, this.#hello?.address || remote)
   }
 }

@@ -21,7 +21,7 @@ import { encodeHello, type Purpose } from './hello.js'
 import type { BeginIntake } from './incoming-snapshot.js'
 import { encodePeerMessage } from './message-codec.js'
 import { OutgoingSnapshot } from './outgoing-snapshot.js'
-import { type Hearing, Receiver } from './receiver.js'
+import { type BeginCalls, type Hearing, Receiver } from './receiver.js'
 import { type Loss, Sender } from './sender.js'
 import type { SnapshotPiece } from './snapshot-parcel.js'
 
@@ -40,6 +40,8 @@ export interface TransportOptions {
   readonly asked: (frame: Buffer, from: Address) => void
   /** A snapshot comes from another node. */
   readonly intake: BeginIntake
+  /** As `Hearing.calls`. */
+  readonly calls?: BeginCalls | undefined
   /**
    * Messages to that node were lost, or may have been: called once after each failure, not for each message,
    * and never inside `send`.
@@ -71,6 +73,7 @@ export class Transport {
       deliver: options.deliver,
       asked: options.asked,
       intake: options.intake,
+      calls: options.calls,
       refused: options.refused,
       closed: receiver => this.#receivers.delete(receiver),
     }
@@ -155,9 +158,9 @@ export class Transport {
   #accept(connection: Connection): void {
     const { clock, cluster, refused } = this.#options
     if (this.#isClosed) connection.close()
-    else if (this.#receivers.size >= limits.nodeConnectionsMax) {
+    else if (this.#receivers.size >= limits.connectionsMax) {
       connection.close()
-      refused(`${this.#receivers.size} connections from other nodes are open`, connection.remote)
+      refused(`${this.#receivers.size} connections from others are open`, connection.remote)
     } else this.#receivers.add(new Receiver(connection, clock, cluster, this.#hearing))
   }
 

@@ -144,18 +144,27 @@ export class Notices {
 
   /** A line for the logger alone. */
   log(level: LogLevel, what: object, message: string): void {
-    const { clock, folder, logger } = this.#parts
-    if (logger === undefined) return
-    clock.soon(() => {
-      try {
-        const answer: unknown = logger[level]({ folder, ...what }, message)
-        // One that is async may fail later.
-        if (answer instanceof Promise) answer.catch(() => {})
-      } catch {
-        // A log that cannot be written must not stop what it is about.
-      }
-    })
+    logLine(this.#parts, level, what, message)
   }
+}
+
+/** A line for the logger, in a turn of its own; what the logger throws is dropped. */
+export function logLine(
+  { clock, folder, logger }: Pick<NoticesParts, 'clock' | 'folder' | 'logger'>,
+  level: LogLevel,
+  what: object,
+  message: string,
+): void {
+  if (logger === undefined) return
+  clock.soon(() => {
+    try {
+      const answer: unknown = logger[level]({ folder, ...what }, message)
+      // One that is async may fail later.
+      if (answer instanceof Promise) answer.catch(() => {})
+    } catch {
+      // A log that cannot be written must not stop what it is about.
+    }
+  })
 }
 
 /** A notice as the fields of a message. */

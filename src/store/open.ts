@@ -1,14 +1,17 @@
 /** The two ways to open an embedded store. */
 import { limits } from '../base/limits.js'
+import { Joining } from '../cluster/joining.js'
 import type { IndexType } from '../derived/contract.js'
 import type { Environment } from '../env/environment.js'
 import { memoryEnvironment } from '../env/memory-environment.js'
 import { realEnvironment } from '../env/real-environment.js'
+import { RealNetwork } from '../env/real-network.js'
 import { checkDeadline, invalid, show, unknownOption } from './check-options.js'
 import { IndexTypes } from './index-types.js'
-import { checkLogger } from './notices.js'
+import { checkNode, type NodeOptions } from './node-options.js'
+import { checkLogger, logLine } from './notices.js'
 import { Store } from './store.js'
-import type { StoreListeners } from './store-status.js'
+import type { StoreListeners, StoreMember } from './store-status.js'
 
 /**
  * How much of the log is kept, per partition, once snapshots of the state make it superfluous: what lies
@@ -41,17 +44,21 @@ export type OpenOptions = StoreListeners & {
         /** The data folder; made if it is missing. One process at a time. */
         readonly dir: string
         readonly memory?: false | undefined
+        /** This store is a node of a cluster; alone if not given. */
+        readonly node?: NodeOptions | undefined
       }
     | {
         /** The same store without files, for tests: gone when it is closed. */
         readonly memory: true
         readonly dir?: undefined
+        readonly node?: undefined
       }
   )
 
 const allowed = new Set([
   'dir',
   'memory',
+  'node',
   'retention',
   'indexTypes',
   'deadlineMs',
@@ -64,9 +71,14 @@ const allowed = new Set([
  * Opens an embedded store. When it resolves, it shows everything that was ever acknowledged in this folder.
  *
  * Rejects with INVALID, FOLDER_IN_USE, FOLDER_UNUSABLE, FOREIGN_FOLDER, VERSION_UNSUPPORTED, DISK_FULL,
- * DISK_FAILED, UPGRADE_REQUIRED (the log holds what only a newer release knows), STOPPED (an invariant of
- * the store is broken), or DAMAGED, which names what is lost: a damaged log is never shortened. Close the
- * store to let the folder go.
+ * DISK_FAILED, UPGRADE_REQUIRED (the log holds what only a newer release knows), STOPPED (an invariant of the
+ * store is broken), or DAMAGED, which names what is lost: a damaged log is never shortened. Close the store
+ * to let the folder go.
+ *
+ * A node of a cluster (`options.node`) waits until it has caught up with a majority of it, as long as that
+ * takes; the logger is told what it waits for. It rejects also with FENCED (the node was removed, or its
+ * place was taken: what is in the folder counts no more) and with UNAVAILABLE (it cannot listen at its
+ * address).
  */
 export async function open(options: OpenOptions): Promise<Store> {
   checkOpen(options)
@@ -80,12 +92,21 @@ function checkOpen(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalid(`${needs}, not ${show(options)}`)
   const unknown = unknownOption(options, allowed)
   if (unknown !== undefined) throw unknown
-  const { dir, memory, retention, indexTypes, deadlineMs, logger, rebuilt, failed } = options as Partial<
-    Record<
-      'dir' | 'memory' | 'retention' | 'indexTypes' | 'deadlineMs' | 'logger' | 'rebuilt' | 'failed',
-      unknown
+  const { dir, memory, node, retention, indexTypes, deadlineMs, logger, rebuilt, failed } =
+    options as Partial<
+      Record<
+        | 'dir'
+        | 'memory'
+        | 'node'
+        | 'retention'
+        | 'indexTypes'
+        | 'deadlineMs'
+        | 'logger'
+        | 'rebuilt'
+        | 'failed',
+        unknown
+      >
     >
-  >
   if (memory !== undefined && typeof memory !== 'boolean') {
     throw invalid(`memory must be true or false, not ${show(memory)}`)
   }
@@ -99,6 +120,8 @@ function checkOpen(options: unknown): void {
   if (indexTypes !== undefined && !Array.isArray(indexTypes)) {
     throw invalid(`indexTypes must be a list of index types, not ${show(indexTypes)}`)
   }
+  if (memory === true && node !== undefined) throw invalid('open: a node of a cluster needs a folder')
+  checkNode(node)
   checkRetention(retention)
   checkDeadline(deadlineMs)
   checkLogger(logger)
@@ -131,9 +154,24 @@ async function openIn(env: Environment, folder: string, options: OpenOptions): P
       ...(retainBytes !== undefined && { retainBytes }),
       ...(pinBytes !== undefined && { pinBytes }),
     }
-    return await Store.open(env, folder, options, own, new IndexTypes(indexTypes))
+    const member = options.node && (await memberOf(env, folder, options.node, options))
+    return await Store.open(env, folder, options, own, new IndexTypes(indexTypes), member)
   } catch (error) {
     await env.disk.close()
     throw error
   }
+}
+
+/** Who the store is in its cluster; it may have to join that first. */
+async function memberOf(
+  env: Environment,
+  folder: string,
+  { id, listen, join = [], init = false, role = 'voter' }: NodeOptions,
+  { logger }: StoreListeners,
+): Promise<StoreMember> {
+  const told = (what: string): void =>
+    logLine({ clock: env.clock, folder, logger }, 'warn', { node: id }, what)
+  const network = new RealNetwork()
+  const own = { node: id, address: listen, seeds: join, init, role }
+  return await new Joining({ env, network, folder, ...own, told }).member()
 }

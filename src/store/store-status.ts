@@ -20,8 +20,11 @@ export interface StoreListeners {
 
 /** A store whose node is one of several. */
 export interface StoreMember extends MemberOptions {
-  /** Called when its node takes part, which others may need before this store may be used. */
-  readonly joined?: (host: Host) => void
+  /**
+   * Called when its node takes part, which others may need before this store may be used; that waits for what
+   * it resolves with.
+   */
+  readonly joined?: (host: Host) => Promise<void> | void
 }
 
 /** What a store says of itself. */

@@ -147,8 +147,8 @@ export class Store extends EventEmitter<StoreEvents> implements AsyncDisposable 
     const told = watch.listeners()
     const host = await Host.open({ env, folder, member, limits: own, indexTypes: types, ...told })
     store.#host = host
-    member?.joined?.(host)
-    await host.whole().catch(error => host.close().then(() => Promise.reject(error)))
+    const joined = member?.joined?.(host)
+    await Promise.all([host.whole(), joined]).catch(error => host.close().then(() => Promise.reject(error)))
     store.#asking = new Asking(host.data, store.#deadlines, store.#counts, reason => watch.damaged(reason))
     store.#definer = new Definer(host, store.#asking, new Asking(host.meta, store.#deadlines))
     store.#reader = new Reader(env.clock, host.data, store.#asking, own.waitingReadsMax)

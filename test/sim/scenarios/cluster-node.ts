@@ -7,6 +7,8 @@ import { SillokError } from '../../../src/base/errors.js'
 import { metaPartition, type PartitionId, type ReplicaId } from '../../../src/base/ids.js'
 import type { Limits } from '../../../src/base/limits.js'
 import type { Random } from '../../../src/base/random.js'
+import { Joining } from '../../../src/cluster/joining.js'
+import type { Environment } from '../../../src/env/environment.js'
 import type { RaftStatus } from '../../../src/raft/raft.js'
 import type { Host } from '../../../src/replica/host.js'
 import type { Partition } from '../../../src/replica/partition.js'
@@ -16,6 +18,7 @@ import { SimMachine } from '../../../src/sim/sim-machine.js'
 import type { SimNetwork } from '../../../src/sim/sim-network.js'
 import { IndexTypes } from '../../../src/store/index-types.js'
 import { Store } from '../../../src/store/store.js'
+import type { StoreMember } from '../../../src/store/store-status.js'
 import type { Told } from '../../../src/testing/workloads/workload.js'
 import { hostOf, listeningAt, nodeFolder } from '../../../src/testing/world/world-node.js'
 
@@ -27,8 +30,10 @@ export interface ClusterNodeOptions {
   readonly cables: SimNetwork
   readonly limits: Partial<Limits>
   readonly wallSkewMs: number
+  /** It joins through those, or begins the cluster if there are none; undefined: a script places it. */
+  readonly seeds?: readonly number[] | undefined
   /** Undefined: the nodes know it by themselves. */
-  readonly addressOf: ((replica: ReplicaId) => string | undefined) | undefined
+  readonly addressOf?: ((replica: ReplicaId) => string | undefined) | undefined
   readonly told: (what: string) => void
 }
 
@@ -65,19 +70,8 @@ export class ClusterNode {
     const env = this.#lives === 0 ? this.machine.environment : this.machine.restart()
     const life = ++this.#lives
     this.failure = undefined
-    const { voters, limits, addressOf, told } = this.#options
-    const opening = Store.open(env, nodeFolder, {}, limits, new IndexTypes(), {
-      network: this.machine.network,
-      cluster: 'scripted',
-      node: this.id,
-      address: listeningAt(this.id),
-      ...(addressOf && { addressOf: (_: PartitionId, replica: ReplicaId) => addressOf(replica) }),
-      ...(this.#isFounder && { founders: { replica: this.id, voters } }),
-      trouble: what => told(`node ${this.id}: ${what}`),
-      alarmed: (partition, alarm) => told(`node ${this.id}: alarm ${partition} ${JSON.stringify(alarm)}`),
-      joined: host => {
-        if (life === this.#lives) this.host = host
-      },
+    const opening = this.#open(env, host => {
+      if (life === this.#lives) this.host = host
     })
     const opened = opening.then(
       store => {
@@ -93,6 +87,41 @@ export class ClusterNode {
       },
     )
     await this.orEnd(opened)
+  }
+
+  async #open(env: Environment, joined: (host: Host) => void): Promise<Store> {
+    const { limits, told } = this.#options
+    const placed = await this.#member(env)
+    return await Store.open(env, nodeFolder, {}, limits, new IndexTypes(), {
+      ...placed,
+      alarmed: (partition, alarm) => told(`node ${this.id}: alarm ${partition} ${JSON.stringify(alarm)}`),
+      joined: host => {
+        joined(host)
+        return placed.joined?.(host)
+      },
+    })
+  }
+
+  async #member(env: Environment): Promise<StoreMember> {
+    const { voters, seeds, addressOf, told } = this.#options
+    const own = { network: this.machine.network, node: this.id, address: listeningAt(this.id) }
+    const trouble = (what: string): void => told(`node ${this.id}: ${what}`)
+    if (seeds !== undefined) {
+      const [folder, init, role] = [nodeFolder, seeds.length === 0, 'voter'] as const
+      const joining = new Joining({
+        ...{ env, folder, init, role, ...own },
+        seeds: seeds.map(listeningAt),
+        told: trouble,
+      })
+      return await joining.member()
+    }
+    return {
+      ...own,
+      cluster: 'scripted',
+      ...(addressOf && { addressOf: (_: PartitionId, replica: ReplicaId) => addressOf(replica) }),
+      ...(this.#isFounder && { founders: { replica: this.id, voters } }),
+      trouble,
+    }
   }
 
   /** The process, or with it the machine's power, is gone in this very moment. */

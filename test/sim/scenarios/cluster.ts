@@ -19,8 +19,10 @@ import { ClusterNode } from './cluster-node.js'
 export interface ClusterOptions {
   readonly seed: string
   readonly nodes?: 3 | 5
-  /** The first so many begin the cluster; the others are told of by the register of nodes. Default: all. */
-  readonly founders?: number
+  /**
+   * The first node begins the cluster, the others join it when a script starts them. Default: all begin it.
+   */
+  readonly joining?: boolean
   readonly limits?: Partial<Limits>
   /** How far the wall clock of each node is ahead, by its number. */
   readonly wallSkewMs?: (node: number) => number
@@ -57,11 +59,12 @@ export class Cluster {
   /** The voters with which the groups begin. */
   readonly #founders: readonly ReplicaId[]
 
-  private constructor({ seed, nodes = 3, founders, limits = {}, wallSkewMs = () => 0 }: ClusterOptions) {
+  private constructor(options: ClusterOptions) {
+    const { seed, nodes = 3, joining = false, limits = {}, wallSkewMs = () => 0 } = options
     this.random = new Random(seed)
     this.cables = new SimNetwork({ clock: this.clock, random: this.random.split('cables') })
     const ids = Array.from({ length: nodes }, (_, at) => at + 1)
-    const voters = ids.slice(0, founders)
+    const voters = joining ? [1] : ids
     this.#founders = voters
     for (const id of voters) this.#places.set(id, id)
     this.nodes = ids.map(
@@ -74,7 +77,9 @@ export class Cluster {
           cables: this.cables,
           limits,
           wallSkewMs: wallSkewMs(id),
-          addressOf: founders === undefined ? replica => this.#addressOf(replica) : undefined,
+          ...(joining
+            ? { seeds: id === 1 ? [] : ids.filter(other => other !== id) }
+            : { addressOf: replica => this.#addressOf(replica) }),
           told: what => this.told.push(`${this.clock.monotonicMs().toFixed(1)} ${what}`),
         }),
     )

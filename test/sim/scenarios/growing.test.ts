@@ -1,35 +1,17 @@
 /**
- * A cluster that begins with one node, grows to three, has a disk replaced and shrinks again, by the register
- * of nodes alone, while clients write: no write is refused or lost.
+ * A cluster that begins with one node, grows to three as others join it, has a disk replaced and shrinks
+ * again, while clients write: no write is refused or lost.
  */
 import t from 'tap'
 import { assert, must } from '../../../src/base/assert.js'
 import type { ReplicaId } from '../../../src/base/ids.js'
-import type { Command } from '../../../src/machine/command.js'
-import { listeningAt } from '../../../src/testing/world/world-node.js'
+import type { NodeRole } from '../../../src/machine/nodes.js'
 import { seed } from '../../seed.js'
 import { Cluster, partitions, type Thing } from './cluster.js'
 import type { ClusterNode } from './cluster-node.js'
 
 t.comment(`SEED=${seed}`)
 t.setTimeout(0)
-
-/** Asks meta, through that node. */
-async function ask(node: ClusterNode, command: Command): Promise<unknown> {
-  return (await must(node.host, 'a host').meta.call(command, {})).value
-}
-
-/** The node enters with the disk that it has, through another one, and is given its replicas. */
-async function enter(cluster: Cluster, node: ClusterNode, through: ClusterNode, disk: string): Promise<void> {
-  const asked = { node: node.id, address: listeningAt(node.id), incarnation: disk, holds: null } as const
-  const { replica } = (await ask(through, { type: 'enterNode', role: 'voter', ...asked })) as {
-    replica: ReplicaId
-  }
-  const started = node.start()
-  await cluster.until(() => node.host !== undefined, `node ${node.id} takes part`)
-  for (const partition of partitions) await cluster.place(node, partition, replica)
-  await started
-}
 
 function votersAre(cluster: Cluster, ...replicas: readonly ReplicaId[]): boolean {
   return partitions.every(partition => {
@@ -71,31 +53,37 @@ class Writer {
   }
 }
 
+/** Asks meta, through that node, to have another one be that from now on. */
+async function setRole(through: ClusterNode, node: ClusterNode, role: NodeRole): Promise<void> {
+  await must(through.host, 'a host').meta.call({ type: 'setNodeRole', node: node.id, role }, {})
+}
+
+function isForgotten(node: ClusterNode, through: ClusterNode): boolean {
+  return !must(through.host, 'a host').nodes.register.nodes.some(one => one.node === node.id)
+}
+
+type Three = [ClusterNode, ClusterNode, ClusterNode]
+
+function nodesOf(cluster: Cluster): Three {
+  return [1, 2, 3].map(id => cluster.node(id)) as Three
+}
+
 t.test('from one node to three, over a lost disk, to two: nothing is refused, nothing is lost', async t => {
-  await Cluster.run({ seed, founders: 1 }, async cluster => {
-    const [one, two, three] = [1, 2, 3].map(id => cluster.node(id)) as [ClusterNode, ClusterNode, ClusterNode]
-    const first = {
-      node: 1,
-      address: listeningAt(1),
-      incarnation: 'disk 1',
-      holds: 1,
-      role: 'voter',
-    } as const
-    await ask(one, { type: 'enterNode', ...first })
+  await Cluster.run({ seed, joining: true }, async cluster => {
+    const [one, two, three] = nodesOf(cluster)
     const writer = new Writer(cluster)
-    await enter(cluster, two, one, 'disk 2')
+    await two.start()
     await cluster.until(() => votersAre(cluster, 1, 2), 'two vote')
-    await enter(cluster, three, two, 'disk 3')
+    await three.start()
     await cluster.until(() => votersAre(cluster, 1, 2, 3), 'three vote')
     await cluster.pause(500)
     two.crash('any')
     two.wipe()
-    await enter(cluster, two, three, 'disk 4')
+    await two.start()
     await cluster.until(() => votersAre(cluster, 1, 3, 4), 'the new disk votes in the place of the lost one')
-    await ask(three, { type: 'setNodeRole', node: 1, role: 'none' })
+    await setRole(three, one, 'none')
     await cluster.until(() => votersAre(cluster, 3, 4), 'the first one has left')
-    const isForgotten = (): boolean => must(two.host, 'a host').nodes.register.nodes.length === 2
-    await cluster.until(isForgotten, 'it is forgotten')
+    await cluster.until(() => isForgotten(one, two), 'it is forgotten')
     const answered = await writer.stop()
     await one.stop()
     await cluster.agree()
@@ -105,5 +93,35 @@ t.test('from one node to three, over a lost disk, to two: nothing is refused, no
       answered.filter(id => writes.get(id) !== 1),
       [],
     )
+    await one.start()
+    t.match(one.failure, { code: 'FENCED' }, 'who was removed is told so')
+  })
+})
+
+t.test('nodes that die at any moment while they join are there in the end, once each', async t => {
+  await Cluster.run({ seed, joining: true }, async cluster => {
+    const [one, two, three] = nodesOf(cluster)
+    for (const node of [two, three]) {
+      for (let life = 0; life < 10; life++) {
+        const started = node.start()
+        await cluster.pause(cluster.random.below(400))
+        node.crash('any')
+        await started
+      }
+    }
+    one.crash('any')
+    await Promise.all([one.start(), two.start(), three.start()])
+    const isSettled = (): boolean => {
+      const { nodes } = must(one.host, 'a host').nodes.register
+      return nodes.length === 3 && votersAre(cluster, ...nodes.map(({ replica }) => replica))
+    }
+    await cluster.until(isSettled, 'all three vote')
+    for (const node of [two, three]) {
+      const { replica } = must(
+        must(one.host, 'a host').nodes.register.nodes.find(known => known.node === node.id),
+        'a known node',
+      )
+      t.equal(must(node.partition(1), 'a replica').opened.replicaId, replica)
+    }
   })
 })

@@ -48,6 +48,14 @@ t.test('what was said comes back', async t => {
   t.same(decodeHello(encodeHello({ ...hello, address: '[::1]:1', cluster: '' })).address, '[::1]:1')
 })
 
+t.test('who calls says no address, and perhaps no cluster; nobody else may do so', async t => {
+  const caller: Hello = { ...hello, purpose: 'calls', address: '', cluster: '' }
+  t.same(decodeHello(encodeHello(caller)), caller)
+  t.equal(refusal(encodeHello({ ...caller, address: 'a:1' })), 'INVALID')
+  t.equal(refusal(encodeHello({ ...caller, purpose: 'messages' })), 'INVALID')
+  t.equal(refusal(encodeHello({ ...caller, purpose: 'snapshot' })), 'INVALID')
+})
+
 t.test('the layout is as documented', async t => {
   const { kind, stream, body } = decodeFrame(encodeHello({ ...hello, address: 'a:1', cluster: 'c', run: 5 }))
   t.same([kind, stream], [0, 0])

@@ -80,6 +80,7 @@ export class ReplicaNode {
   /** Resolves with what went wrong. */
   async close(replicas: NodeReplicas): Promise<readonly unknown[]> {
     return await closeNode({
+      clock: this.machine.environment.clock,
       replicas,
       wal: this.#wal,
       switchboard: undefined,

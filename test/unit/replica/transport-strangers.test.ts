@@ -110,7 +110,7 @@ t.test('so many connections are held, one more is closed, and there is room when
   await world.run(async () => {
     const b = await world.start('b')
     const all = []
-    for (let i = 0; i < limits.nodeConnectionsMax; i++) {
+    for (let i = 0; i < limits.connectionsMax; i++) {
       const one = await world.stranger('b:1')
       one.connection.send(encodeHello({ ...hello, address: `x:${i}` }))
       all.push(one)
@@ -120,7 +120,7 @@ t.test('so many connections are held, one more is closed, and there is room when
     const more = await world.stranger('b:1')
     await world.wait(10)
     t.ok(more.closed())
-    t.same(b.refused, [`${limits.nodeConnectionsMax} connections from other nodes are open`])
+    t.same(b.refused, [`${limits.connectionsMax} connections from others are open`])
     all[7]?.connection.close()
     await world.wait(10)
     const next = await world.stranger('b:1')

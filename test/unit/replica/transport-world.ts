@@ -5,6 +5,7 @@ import { Random } from '../../../src/base/random.js'
 import type { Address, Connection } from '../../../src/env/network.js'
 import type { Append, PeerMessage } from '../../../src/raft/messages.js'
 import type { BeginIntake } from '../../../src/replica/incoming-snapshot.js'
+import type { BeginCalls } from '../../../src/replica/receiver.js'
 import type { Loss } from '../../../src/replica/sender.js'
 import { Transport } from '../../../src/replica/transport.js'
 import { SimClock, type SimProcessClock } from '../../../src/sim/sim-clock.js'
@@ -72,7 +73,12 @@ export class TransportWorld {
   }
 
   /** A new process on the host; it listens at port 1. */
-  async start(host: string, cluster = 'cluster', intake: BeginIntake = noIntake): Promise<Node> {
+  async start(
+    host: string,
+    cluster = 'cluster',
+    intake: BeginIntake = noIntake,
+    calls?: BeginCalls,
+  ): Promise<Node> {
     const id = this.nodes.length
     const door = this.network.process(host)
     const clock = this.clock.process()
@@ -89,6 +95,7 @@ export class TransportWorld {
       },
       asked: frame => asked.push(frame),
       intake,
+      calls,
       unreachable: (address, loss) => unreachable.push({ address, loss, ms: this.clock.monotonicMs() }),
       refused: reason => refused.push(reason),
     })

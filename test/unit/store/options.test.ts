@@ -1,6 +1,9 @@
 /** Options and arguments: what is unknown, misplaced or of the wrong type is refused, and nothing is done. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import t from 'tap'
-import { open } from '../../../src/index.js'
+import { type OpenOptions, open } from '../../../src/index.js'
 import { words } from './own-index.js'
 import { refused } from './refused.js'
 
@@ -203,7 +206,7 @@ t.test('what a store is opened with says one thing', async t => {
   const tries: [unknown, RegExp][] = [
     [
       { memory: true, typo: 1 },
-      /option "typo"; allowed are dir, memory, retention, indexTypes, deadlineMs, logger, rebuilt, failed/,
+      /option "typo"; allowed are dir, memory, node, retention, indexTypes, deadlineMs, logger, rebuilt, failed/,
     ],
     [{ dir: './nowhere', memory: true }, /give memory or dir, not both/],
     [{ dir: './nowhere', memory: 'no' }, /memory must be true or false, not "no"/],
@@ -254,4 +257,34 @@ t.test('an option that is given as undefined is not given', async t => {
   await memory.define('own', { key: 'id' }, { ...call, drop: true })
   await memory.define('own', { key: 'id' }, { ...call, drop: undefined })
   await memory.close()
+})
+
+t.test('a node that cannot be one is refused before anything is made', async t => {
+  const node = { id: 1, listen: '127.0.0.1:7001' }
+  const tries: [Record<string, unknown>, RegExp][] = [
+    [{ memory: true, node }, /a node of a cluster needs a folder/],
+    [{ node: 7 }, /node must be \{ id, listen, join \}, not 7/],
+    [{ node: { ...node, name: 'a' } }, /option "name"; allowed are id, listen, join, init, role, insecure/],
+    [{ node: { ...node, id: 0 } }, /node\.id must be a whole number from 1 to 65535, not 0/],
+    [{ node: { ...node, id: '1' } }, /node\.id must be/],
+    [{ node: { id: 1 } }, /node\.listen must be host:port, not undefined/],
+    [{ node: { ...node, listen: 'here' } }, /node\.listen must be host:port, not "here"/],
+    [{ node: { ...node, listen: '127.0.0.1:0' } }, /node\.listen needs a port/],
+    [{ node: { ...node, listen: '0.0.0.0:7001' } }, /0\.0\.0\.0 is not an address of this machine alone/],
+    [{ node: { ...node, listen: '127.evil.example:7001' } }, /not an address of this machine alone/],
+    [{ node: { ...node, listen: `${'a'.repeat(300)}:1` } }, /node\.listen must be host:port: 302 characters/],
+    [{ node: { ...node, join: '127.0.0.1:7002' } }, /node\.join must be a list of addresses/],
+    [{ node: { ...node, join: ['x'] } }, /node\.join must be host:port, not "x"/],
+    [{ node: { ...node, init: 1 } }, /node\.init must be true or false, not 1/],
+    [{ node: { ...node, role: 'leader' } }, /node\.role must be voter or learner, not "leader"/],
+    [{ node }, /is empty: say which cluster node 1 joins, or begins/],
+    [{ node: { ...node, init: true, join: ['127.0.0.1:7002'] } }, /give init or join, not both/],
+  ]
+  const dir = path.join(mkdtempSync(path.join(tmpdir(), 'sillok-node-')), 'store')
+  t.teardown(() => rmSync(path.dirname(dir), { recursive: true, force: true }))
+  for (const [options, message] of tries) {
+    const given = { ...(options['memory'] !== true && { dir }), ...options }
+    await t.rejects(open(given as unknown as OpenOptions), { code: 'INVALID', message })
+  }
+  t.strictSame(readdirSync(dir), [], 'the folder is as it was')
 })
