@@ -42,9 +42,49 @@ export interface NodeName {
   readonly incarnation: string
 }
 
+/** The answer to `members`: who belongs to the cluster, as of the call. */
+export interface Members {
+  readonly cluster: string
+  readonly nodes: readonly MemberOf[]
+}
+
+/** A node of the cluster. */
+export interface MemberOf {
+  readonly node: NodeId
+  readonly address: string
+  /** What it is to be; `none`: it is about to leave. */
+  readonly role: 'voter' | 'learner' | 'none'
+  /** Its replica of every group. */
+  readonly replica: ReplicaId
+  /** True if it votes in every group by now. */
+  readonly votes: boolean
+  /** The partitions that it leads, as far as the node knows that was called. */
+  readonly leads: readonly PartitionId[]
+}
+
+/** The answer to `health`: how a node is. */
+export interface Health {
+  readonly node: NodeId
+  /** It holds all partitions, and each of them has a leader. */
+  readonly ready: boolean
+  readonly groups: readonly GroupHealth[]
+}
+
+/** How the replica of one group is. */
+export interface GroupHealth {
+  readonly partition: PartitionId
+  readonly role: string
+  /** 0: nobody leads, as far as is known. */
+  readonly leader: ReplicaId
+  readonly term: number
+  readonly commit: number
+  readonly applied: number
+}
+
 const name = schema.text(256)
 const incarnation = schema.text(64, 1)
 const node = schema.integer(1, limits.nodeIdMax)
+const role = schema.literal('voter', 'learner', 'none')
 const replica = schema.integer(1, Number.MAX_SAFE_INTEGER)
 
 /** What is said with each method. */
@@ -58,6 +98,10 @@ export const requests = {
     role: schema.literal('voter', 'learner'),
   }),
   identify: schema.object({}),
+  members: schema.object({}),
+  setRole: schema.object({ node, role }),
+  transfer: schema.object({ node }),
+  health: schema.object({}),
 } as const
 
 /** What each method is answered with. */
@@ -76,6 +120,37 @@ export const answers = {
     ),
   }),
   identify: schema.object({ cluster: name, node, incarnation }),
+  members: schema.object({
+    cluster: name,
+    nodes: schema.list(
+      schema.object({
+        node,
+        address: schema.text(limits.addressBytesMax),
+        role,
+        replica,
+        votes: schema.boolean(),
+        leads: schema.list(schema.index(), 1024),
+      }),
+      limits.nodesMax,
+    ),
+  }),
+  setRole: schema.literal(null),
+  transfer: schema.literal(null),
+  health: schema.object({
+    node,
+    ready: schema.boolean(),
+    groups: schema.list(
+      schema.object({
+        partition: schema.index(),
+        role: schema.text(64),
+        leader: schema.index(),
+        term: schema.index(),
+        commit: schema.index(),
+        applied: schema.index(),
+      }),
+      1024,
+    ),
+  }),
 } as const
 
 /** A method that a node answers. */

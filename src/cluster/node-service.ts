@@ -3,16 +3,21 @@
  * to who leads.
  */
 import { isSillokError, SillokError } from '../base/errors.js'
+import type { NodeId } from '../base/ids.js'
 import * as schema from '../codec/wire-schema.js'
 import type { Clock } from '../env/clock.js'
 import type { Network } from '../env/network.js'
 import type { Host } from '../replica/host.js'
 import { foundingVoters } from '../replica/host-options.js'
+import type { Partition } from '../replica/partition.js'
 import { Caller } from './caller.js'
 import {
   answers,
+  type Health,
   type Joined,
   type JoinRequest,
+  type MemberOf,
+  type Members,
   type NodeMethod,
   type NodeName,
   requests,
@@ -26,6 +31,8 @@ export interface NodeServiceOptions {
 
 /** How long a node that is to be replaced has to show that it lives. */
 const signOfLifeMs = 2000
+/** Between two looks at who leads, and two requests to another one to do so. */
+const transferMs = 100
 
 /** The answers of one node. */
 export class NodeService {
@@ -49,13 +56,22 @@ export class NodeService {
   }
 
   readonly #methods: Readonly<
-    Record<NodeMethod, (argument: unknown, isForgotten: () => boolean) => Promise<unknown>>
+    Record<NodeMethod, (argument: unknown, isForgotten: () => boolean) => unknown>
   > = {
-    join: async (argument, isForgotten) =>
-      await this.join(schema.parse(requests.join, argument, 'join'), isForgotten),
-    identify: async argument => {
-      schema.parse(requests.identify, argument, 'identify')
+    join: (argument, isForgotten) => this.join(said('join', argument), isForgotten),
+    identify: argument => {
+      said('identify', argument)
       return this.identify()
+    },
+    members: (argument, isForgotten) => {
+      said('members', argument)
+      return this.members(isForgotten)
+    },
+    setRole: (argument, isForgotten) => this.setRole(said('setRole', argument), isForgotten),
+    transfer: (argument, isForgotten) => this.transfer(said('transfer', argument).node, isForgotten),
+    health: argument => {
+      said('health', argument)
+      return this.health()
     },
   }
 
@@ -71,21 +87,80 @@ export class NodeService {
    * number is that of another node that lives; UNAVAILABLE, TIMED_OUT: try again, at any node.
    */
   async join(request: JoinRequest, isForgotten: () => boolean = () => false): Promise<Joined> {
-    const host = this.#ready
+    const host = this.#whole
     const { cluster, clusterEpoch } = host.identity
     const { cluster: own, ...node } = request
     if (own !== undefined && own !== cluster) {
       throw new SillokError('FOREIGN_FOLDER', `node ${node.node} is of cluster ${own}, not of ${cluster}`)
     }
-    const partitions = [host.meta, host.data]
-    if (!partitions.every(({ isHere }) => isHere)) throw notReady()
     await this.#mustBeGone(request, host)
     const { value } = await host.meta.call({ type: 'enterNode', ...node }, {}, isForgotten)
     const { replica } = value as { replica: number }
-    const groups = partitions.map(({ id: partition, opened }) => {
+    const groups = [host.meta, host.data].map(({ id: partition, opened }) => {
       return { partition, voters: foundingVoters, cutBytes: opened.cutBytes }
     })
     return { cluster, clusterEpoch, replica, groups }
+  }
+
+  /** Who belongs to the cluster: everybody whose entering was acknowledged before the call. */
+  async members(isForgotten: () => boolean = () => false): Promise<Members> {
+    const host = this.#whole
+    await readable(host.meta, isForgotten)
+    const groups = [host.meta, host.data].map(({ id, replica }) => ({ id, ...replica.group() }))
+    const nodes = host.nodes.register.nodes.map(({ node, address, role, replica }) => {
+      const votes = groups.every(({ configuration }) => configuration.voters.includes(replica))
+      const leads = groups.filter(({ leader }) => leader === replica).map(({ id }) => id)
+      return { node, address, role, replica, votes, leads }
+    })
+    return { cluster: host.identity.cluster, nodes }
+  }
+
+  /**
+   * Says what a node is to be from now on. When it resolves that is logged; the groups follow, a step at a
+   * time. Rejects with NOT_FOUND, with INVALID for the last one that votes.
+   */
+  async setRole(wanted: Pick<MemberOf, 'node' | 'role'>, isForgotten: () => boolean): Promise<null> {
+    await this.#whole.meta.call({ type: 'setNodeRole', ...wanted }, {}, isForgotten)
+    return null
+  }
+
+  /** Has the node lead all groups; resolves when it does. NOT_FOUND, INVALID if it does not vote. */
+  async transfer(node: NodeId, isForgotten: () => boolean): Promise<null> {
+    const host = this.#whole
+    await readable(host.meta, isForgotten)
+    const known = host.nodes.register.nodes.find(one => one.node === node)
+    if (known === undefined) throw new SillokError('NOT_FOUND', `the cluster has no node ${node}`)
+    const partitions = [host.meta, host.data]
+    const votes = partitions.every(({ replica }) =>
+      replica.group().configuration.voters.includes(known.replica),
+    )
+    if (!votes) throw new SillokError('INVALID', `node ${node} does not vote`)
+    while (!isForgotten()) {
+      const others = partitions.filter(({ replica }) => replica.group().leader !== known.replica)
+      if (others.length === 0) return null
+      for (const { replica } of others) replica.transferLeader(known.replica)
+      await new Promise<void>(resolve => this.#options.clock.after(transferMs, resolve))
+    }
+    throw new SillokError('ABORTED', 'nobody waits any more')
+  }
+
+  /** How this node is. */
+  health(): Health {
+    const host = this.#ready
+    const here = [host.meta, host.data].filter(({ isHere }) => isHere)
+    const groups = here.map(({ id: partition, replica }) => {
+      const { role, term, commit, applied } = replica.status()
+      return { partition, role, leader: replica.group().leader, term, commit, applied }
+    })
+    const ready = groups.length === 2 && groups.every(({ leader }) => leader !== 0)
+    return { node: host.identity.node, ready, groups }
+  }
+
+  /** The host, once it holds all partitions. */
+  get #whole(): Host {
+    const host = this.#ready
+    if (!host.meta.isHere || !host.data.isHere) throw notReady()
+    return host
   }
 
   get #ready(): Host {
@@ -113,6 +188,18 @@ export class NodeService {
     const message = `node ${node} lives, at ${known.address}: choose another number, or stop it first`
     throw new SillokError('INVALID', message, { details: { node, address: known.address } })
   }
+}
+
+function said<M extends NodeMethod>(method: M, argument: unknown): Said<M> {
+  return schema.parse(requests[method] as schema.Shape<Said<M>>, argument, method)
+}
+
+type Said<M extends NodeMethod> = ReturnType<(typeof requests)[M]>
+
+function readable(partition: Partition, isForgotten: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    partition.readBarrier(error => (error === undefined ? resolve() : reject(error)), isForgotten)
+  })
 }
 
 function notReady(): SillokError {

@@ -12,6 +12,7 @@ import type { LogIndex } from '../base/ids.js'
 import { type Configuration, type ConfigurationChange, changed, isJoint, isVoter } from './configuration.js'
 import { decodeChange, encodeChange } from './configuration-entry.js'
 import type { Core } from './core.js'
+import { answerConfirmedReads } from './reading.js'
 import { commitByCounting, sendAll } from './replication.js'
 import type { Leader } from './role.js'
 
@@ -91,8 +92,9 @@ function lead(core: Core, leader: Leader): void {
     core.becomeFollower(core.term, 0)
     return
   }
-  // A smaller quorum may hold more than the one before.
+  // A smaller quorum may hold more than the one before, and may have answered more rounds of reads.
   if (commitByCounting(core, leader)) leader.appendsDue = true
+  answerConfirmedReads(core, leader)
   for (const member of core.members) {
     const progress = leader.progress.get(member)
     if (progress !== undefined && member !== core.id) sendAll(core, progress)

@@ -53,6 +53,15 @@ export const ruleMutants: readonly (readonly [mutant: Mutant, rule: string])[] =
     'a follower commits no further',
   ],
   [
+    mutant(
+      'forgets the reads that a smaller quorum has confirmed',
+      'membership',
+      'answerConfirmedReads(core, leader)',
+      'void answerConfirmedReads',
+    ),
+    'a read that waits for who is removed',
+  ],
+  [
     mutant('answers reads before its first commit', 'reading', 'core.log.commit < leader.termStart', 'false'),
     'before its first commit',
   ],

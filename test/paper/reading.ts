@@ -53,6 +53,29 @@ export const reading: readonly Rule[] = [
     assert.equal(leader.alive.hasReady(), false)
   }),
 
+  rule('thesis 6.4', 'a read that waits for who is removed is answered when the rest is a quorum', () => {
+    const group = groupOf(2)
+    const leader = lead(group, 1)
+    const states = readsOf(group, 1)
+    const steps = [{ type: 'remove', replica: 2 }] as const
+    const proposed = leader.alive.proposeConfiguration({ type: 'simple', steps })
+    assert.ok('index' in proposed, 'the removal is proposed')
+    leader.pump()
+    group.read(leader)
+    const { sent } = group
+    group.sent = message => {
+      if (!message.type.startsWith('heartbeat')) sent.call(group, message)
+    }
+    group.network = group.network.filter(one => !one.type.startsWith('heartbeat'))
+    group.settle()
+    assert.deepEqual(leader.alive.status().configuration.voters, [1])
+    assert.deepEqual(
+      states.map(({ token }) => token),
+      [1],
+      'nobody else has to be asked any more',
+    )
+  }),
+
   rule('thesis 6.4', 'before its first commit a leader answers no read', () => {
     const group = groupOf(3)
     const leader = logOf(group, 1, 1, 1)

@@ -300,7 +300,11 @@ t.test('whatever the protocol says goes through', async t => {
       super.sent(found.message)
     }
   }
-  for (let i = 0; i < 20; i++) runSchedule(`${seed}.${i}`, 800, CodedGroup)
+  const kinds = Object.keys(messages).sort()
+  // Some kinds are rare: of four seeds in a hundred the first schedules lack one.
+  for (let i = 0; i < 20 || (seen.size < kinds.length && i < 200); i++) {
+    runSchedule(`${seed}.${i}`, 800, CodedGroup)
+  }
   t.comment(JSON.stringify(Object.fromEntries(seen)))
-  t.same([...seen.keys()].sort(), Object.keys(messages).sort())
+  t.same([...seen.keys()].sort(), kinds)
 })
