@@ -6,9 +6,8 @@
  * its files are damaged, or that lost its disk, stays out until somebody gives it a new disk (`replaceDisk`)
  * and new replicas: under its old ids it would vote again in elections that it has forgotten.
  */
-import { must } from '../../base/assert.js'
 import { isSillokError, SillokError } from '../../base/errors.js'
-import { metaPartition, type PartitionId, type ReplicaId } from '../../base/ids.js'
+import type { PartitionId, ReplicaId } from '../../base/ids.js'
 import type { Limits } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
 import type { Network } from '../../env/network.js'
@@ -136,10 +135,9 @@ export class WorldNode {
     return this.#life?.host
   }
 
-  /** What it holds of the partition; its process must take part. */
-  openedAt(partition: PartitionId): OpenedReplica {
-    const host = must(this.host, `the host of node ${this.node}`)
-    return (partition === metaPartition ? host.meta : host.data).opened
+  /** What it holds of the partition, if it takes part and has a replica. */
+  openedAt(partition: PartitionId): OpenedReplica | undefined {
+    return this.#here.find(({ id }) => id === partition)?.opened
   }
 
   /** A replica of it is sending that one a snapshot. */

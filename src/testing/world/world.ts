@@ -388,9 +388,10 @@ export class World {
   async #agree(): Promise<boolean> {
     for (const partition of partitions) {
       for (const node of this.#nodes) {
-        const found = await node.orEnd(isIntact(node.openedAt(partition), node.hasRot))
+        const opened = node.openedAt(partition)
+        // Undefined: it, or another one before, came upon damage by itself.
+        const found = opened && (await node.orEnd(isIntact(opened, node.hasRot)))
         if (found === true) continue
-        // Undefined: it came upon the damage by itself.
         if (found === false) {
           this.#counts.refusedToOpen += 1
           this.#replace(node)
@@ -401,7 +402,9 @@ export class World {
     for (const partition of partitions) {
       // For each of them: while one is compared, a session may end in the other.
       await this.#within(this.#whole(), 'the cluster does not come to rest')
-      await checkAgreement(this.#nodes.map(node => node.openedAt(partition)))
+      const held = this.#nodes.map(node => node.openedAt(partition))
+      if (!held.every(opened => opened !== undefined)) return false
+      await checkAgreement(held)
     }
     return true
   }
@@ -437,7 +440,7 @@ export class World {
     const leader = this.#leader(partition)
     if (leader === undefined) return false
     const { commit, lastIndex } = leader.opened.replica.group()
-    const applied = (node: WorldNode): LogIndex => node.openedAt(partition).replica.applied
+    const applied = (node: WorldNode): LogIndex | undefined => node.openedAt(partition)?.replica.applied
     return commit === lastIndex && this.#nodes.every(node => applied(node) === commit)
   }
 
