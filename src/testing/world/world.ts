@@ -399,8 +399,8 @@ export class World {
         return false
       }
     }
+    // For each of them: while one is compared, a session may end in the other.
     for (const partition of partitions) {
-      // For each of them: while one is compared, a session may end in the other.
       await this.#within(this.#whole(), 'the cluster does not come to rest')
       const held = this.#nodes.map(node => node.openedAt(partition))
       if (!held.every(opened => opened !== undefined)) return false
@@ -430,9 +430,8 @@ export class World {
   async #whole(): Promise<void> {
     for (;;) {
       await this.#pause(lookMs)
-      const isUp = this.#nodes.every(({ store }) => store !== undefined)
-      if (isUp && this.#replacing === undefined && partitions.every(partition => this.#isAtRest(partition)))
-        return
+      if (this.#replacing !== undefined || this.#nodes.some(({ store }) => store === undefined)) continue
+      if (partitions.every(partition => this.#isAtRest(partition))) return
     }
   }
 
