@@ -6,7 +6,7 @@
  */
 import { assert, must } from '../../base/assert.js'
 import { SillokError } from '../../base/errors.js'
-import { type LogIndex, metaPartition, type PartitionId } from '../../base/ids.js'
+import { metaPartition, type PartitionId } from '../../base/ids.js'
 import { Random } from '../../base/random.js'
 import type { OpenedReplica } from '../../replica/open-replica.js'
 import { dataPartition } from '../../replica/partition-folders.js'
@@ -18,7 +18,6 @@ import { IndexTypes } from '../../store/index-types.js'
 import type { Store } from '../../store/store.js'
 import { workloadsOf } from '../workloads/all.js'
 import type { Told, Workload, WorldClient } from '../workloads/workload.js'
-import { checkAgreement, isIntact } from './agreement.js'
 import { drawnFault, Faults } from './faults.js'
 import { unjustified } from './justified.js'
 import { Operator } from './operator.js'
@@ -26,6 +25,7 @@ import { type DrawnOptions, drawOptions, type WorldOptions } from './options.js'
 import { RareWatch } from './rare-watch.js'
 import { type Broken, stackOf, type WorldCounts, WorldFailure, type WorldReport } from './report.js'
 import { Timeline } from './timeline.js'
+import { Verification } from './verification.js'
 import { Watcher } from './watcher.js'
 import { listeningAt, WorldNode } from './world-node.js'
 
@@ -52,6 +52,7 @@ export class World {
   readonly #watcher: Watcher
   readonly #rare: RareWatch
   readonly #timeline: Timeline
+  readonly #verification: Verification
   readonly #workloads: readonly Workload[]
   readonly #counts: WorldCounts = {
     leaders: 0,
@@ -120,6 +121,7 @@ export class World {
       regroup: (node, type, random) => this.#regroup(random.pick(partitions), node, type),
       told: (node, what) => this.#timeline.note(node, what),
     })
+    this.#verification = this.#makeVerification()
   }
 
   /** From empty disks to the end. Throws a WorldFailure. */
@@ -150,6 +152,24 @@ export class World {
       reached,
       digest: this.#digest(),
     }
+  }
+
+  #makeVerification(): Verification {
+    return new Verification({
+      nodes: this.#nodes,
+      partitions,
+      workloads: this.#workloads,
+      silenceMs: this.#cables.silenceMs[1],
+      nowMs: () => this.#clock.monotonicMs(),
+      pause: ms => this.#pause(ms),
+      within: (work, otherwise) => this.#within(work, otherwise),
+      leader: partition => this.#leader(partition)?.opened,
+      isReplacing: () => this.#replacing !== undefined,
+      damaged: node => {
+        this.#counts.refusedToOpen += 1
+        this.#replace(node)
+      },
+    })
   }
 
   #digest(): string {
@@ -183,16 +203,17 @@ export class World {
     await this.#strike()
     this.#isFaulty = false
     this.#faults.calm()
+    this.#verification.calmed()
     for (const node of this.#nodes) node.crashIfDue()
     if (this.options.beyond) {
       await this.#pause(beyondMs)
       return
     }
     await this.#within(Promise.all(clients), 'the clients are not served')
-    await this.#verify(checked)
+    await this.#verification.verify(checked)
     this.#timeline.note(undefined, 'the power goes on all nodes at once')
     for (const node of this.#nodes) node.crash('none')
-    await this.#verify(checked)
+    await this.#verification.verify(checked)
   }
 
   // --- Nodes
@@ -373,74 +394,6 @@ export class World {
       return
     }
     this.#clock.after(lookMs, () => this.#watch(), { idle: true })
-  }
-
-  /**
-   * Everybody comes back, and all have what the leaders have; then everything is compared. From the beginning
-   * when a node falls meanwhile, since rot is found only where it is read.
-   */
-  async #verify(checked: Record<string, number>): Promise<void> {
-    do await this.#within(this.#whole(), 'the cluster does not come to rest')
-    while (!((await this.#agree()) && (await this.#holds(checked))))
-  }
-
-  /** Compares all replicas. False if a node turns out to be damaged: it is given another disk. */
-  async #agree(): Promise<boolean> {
-    for (const partition of partitions) {
-      for (const node of this.#nodes) {
-        const opened = node.openedAt(partition)
-        // Undefined: it, or another one before, came upon damage by itself.
-        const found = opened && (await node.orEnd(isIntact(opened, node.hasRot)))
-        if (found === true) continue
-        if (found === false) {
-          this.#counts.refusedToOpen += 1
-          this.#replace(node)
-        }
-        return false
-      }
-    }
-    // For each of them: while one is compared, a session may end in the other.
-    for (const partition of partitions) {
-      await this.#within(this.#whole(), 'the cluster does not come to rest')
-      const held = this.#nodes.map(node => node.openedAt(partition))
-      if (!held.every(opened => opened !== undefined)) return false
-      await checkAgreement(held)
-    }
-    return true
-  }
-
-  /** Looks at what the workloads were told, at each node. False if a node falls meanwhile. */
-  async #holds(checked: Record<string, number>): Promise<boolean> {
-    for (const node of this.#nodes) {
-      for (const workload of this.#workloads) {
-        const { store } = node
-        if (store === undefined) return false
-        try {
-          const count = await node.orEnd(workload.check(store))
-          if (count === undefined) return false
-          checked[workload.name] = count
-        } catch (error) {
-          throw new Error(`${workload.name}, at node ${node.node}: ${String(error)}`, { cause: error })
-        }
-      }
-    }
-    return true
-  }
-
-  async #whole(): Promise<void> {
-    for (;;) {
-      await this.#pause(lookMs)
-      if (this.#replacing !== undefined || this.#nodes.some(({ store }) => store === undefined)) continue
-      if (partitions.every(partition => this.#isAtRest(partition))) return
-    }
-  }
-
-  #isAtRest(partition: PartitionId): boolean {
-    const leader = this.#leader(partition)
-    if (leader === undefined) return false
-    const { commit, lastIndex } = leader.opened.replica.group()
-    const applied = (node: WorldNode): LogIndex | undefined => node.openedAt(partition)?.replica.applied
-    return commit === lastIndex && this.#nodes.every(node => applied(node) === commit)
   }
 
   async #within<T>(work: Promise<T>, otherwise: string): Promise<T> {
