@@ -7,11 +7,12 @@
  * Little-endian; the frames' stream is 0. Numbers are the caller's, and name a call on its connection.
  */
 import { SillokError } from '../base/errors.js'
-import { decodeFrame, frameHeadBytes, messageBodyBytesMax, sealFrame } from '../codec/frame.js'
+import { decodeFrame, messageBodyBytesMax } from '../codec/frame.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
 import * as schema from '../codec/wire-schema.js'
-import { failureForm, failureShape, plainFailureForm } from '../replica/failure-form.js'
-import { FieldReader, FieldWriter } from '../replica/message-fields.js'
+import { failureShape, packFailure } from '../replica/failure-form.js'
+import { FieldReader } from '../replica/message-fields.js'
+import { budgetBehind, numberedFrame } from '../replica/numbered-frame.js'
 
 /** A call as it came: its argument is checked by who answers it. */
 export interface Call {
@@ -27,17 +28,16 @@ export interface CallAnswer {
 }
 
 const kinds = { call: 40, answer: 41 } as const
-const numberBytes = 8
-const budget = { depthMax: 64, elementsMax: 200_000, bytesMax: messageBodyBytesMax - numberBytes }
+const budget = budgetBehind(1)
 
 /** The frame of the call. TOO_LARGE, or INVALID, if the argument fits none. */
 export function encodeCall({ number, method, argument }: Call): Buffer {
-  return frameOf(kinds.call, number, packStrict([method, argument], budget))
+  return numberedFrame(kinds.call, 0, [number], packStrict([method, argument], budget))
 }
 
 /** The frame of the answer; of a result that fits none that it is TOO_LARGE. */
 export function encodeCallAnswer({ number, result }: CallAnswer): Buffer {
-  return frameOf(kinds.answer, number, packResult(result))
+  return numberedFrame(kinds.answer, 0, [number], packResult(result))
 }
 
 /** What a caller says. Throws DAMAGED, TOO_LARGE or INVALID. */
@@ -62,15 +62,6 @@ const call = schema.list(schema.anything(), 2)
 const methodName = schema.text(64, 1)
 const done = schema.object({ r: schema.anything() })
 
-function frameOf(kind: number, number: number, rest: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(frameHeadBytes + numberBytes + rest.length)
-  const writer = new FieldWriter(bytes, frameHeadBytes)
-  writer.index(number)
-  writer.copy(rest)
-  writer.end()
-  return sealFrame(bytes, kind, 0)
-}
-
 function readFrame(
   frame: Buffer,
   expected: number,
@@ -84,10 +75,11 @@ function readFrame(
 }
 
 function packResult(result: CallAnswer['result']): Buffer {
+  if (result instanceof SillokError) return packFailure(result, budget)
   try {
-    return packStrict(result instanceof SillokError ? failureForm(result) : { r: result.value }, budget)
+    return packStrict({ r: result.value }, budget)
   } catch (error) {
     if (!(error instanceof SillokError)) throw error
-    return packStrict(plainFailureForm(result instanceof SillokError ? result : error), budget)
+    return packFailure(error, budget)
   }
 }

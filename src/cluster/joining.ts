@@ -13,16 +13,14 @@
  */
 import { isSillokError, SillokError } from '../base/errors.js'
 import type { NodeId } from '../base/ids.js'
-import * as schema from '../codec/wire-schema.js'
 import type { Environment } from '../env/environment.js'
 import type { Address, Network } from '../env/network.js'
 import type { Host } from '../replica/host.js'
-import type { MemberOptions } from '../replica/host-options.js'
-import { foundingVoters } from '../replica/host-options.js'
+import { founders, type MemberOptions } from '../replica/host-options.js'
 import { isFounding, knownIdentity, newIncarnation } from '../replica/identity.js'
+import { callOnce } from './call-once.js'
 import { CallServer } from './call-server.js'
-import { Caller } from './caller.js'
-import { answers, type Joined, type JoinRequest } from './node-calls.js'
+import type { Joined, JoinRequest } from './node-calls.js'
 import { NodeService } from './node-service.js'
 
 /** Who the node is to be, and who knows its cluster. */
@@ -86,7 +84,7 @@ export class Joining {
       node,
       address,
       incarnation,
-      ...(founds && { founders: { replica: 1, voters: foundingVoters } }),
+      ...(founds && { founders }),
       calls: connection => new CallServer(connection, (...call) => this.#service.answer(...call)),
       trouble: told,
       joined: host => this.#enter(host),
@@ -141,12 +139,7 @@ export class Joining {
 
   async #ask(address: Address, request: JoinRequest): Promise<Joined> {
     const { network, env } = this.#options
-    const caller = new Caller({ network, clock: env.clock, address })
-    try {
-      return schema.parse(answers.join, await caller.call('join', request, answerMs), 'join')
-    } finally {
-      caller.close()
-    }
+    return await callOnce({ network, clock: env.clock, address }, 'join', request, answerMs)
   }
 
   async #askItself(request: JoinRequest): Promise<Joined> {

@@ -155,3 +155,9 @@ export const answers = {
 
 /** A method that a node answers. */
 export type NodeMethod = keyof typeof requests
+
+/** What is said with the method. */
+export type Said<M extends NodeMethod> = ReturnType<(typeof requests)[M]>
+
+/** What the method is answered with. */
+export type Answered<M extends NodeMethod> = ReturnType<(typeof answers)[M]>

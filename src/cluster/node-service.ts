@@ -8,11 +8,9 @@ import * as schema from '../codec/wire-schema.js'
 import type { Clock } from '../env/clock.js'
 import type { Network } from '../env/network.js'
 import type { Host } from '../replica/host.js'
-import { foundingVoters } from '../replica/host-options.js'
-import type { Partition } from '../replica/partition.js'
-import { Caller } from './caller.js'
+import { founders } from '../replica/host-options.js'
+import { callOnce } from './call-once.js'
 import {
-  answers,
   type Health,
   type Joined,
   type JoinRequest,
@@ -21,6 +19,7 @@ import {
   type NodeMethod,
   type NodeName,
   requests,
+  type Said,
 } from './node-calls.js'
 
 /** What the service works with. */
@@ -50,29 +49,21 @@ export class NodeService {
 
   /** Answers a call; rejects with INVALID if there is no such method, or as the method does. */
   async answer(method: string, argument: unknown, isForgotten: () => boolean): Promise<unknown> {
-    const answer = this.#methods[method as NodeMethod]
     if (!Object.hasOwn(this.#methods, method)) throw new SillokError('INVALID', `no method ${method}`)
-    return await answer(argument, isForgotten)
+    const name = method as NodeMethod
+    const said = schema.parse(requests[name] as schema.Shape<never>, argument, method)
+    return await this.#methods[name](said, isForgotten)
   }
 
-  readonly #methods: Readonly<
-    Record<NodeMethod, (argument: unknown, isForgotten: () => boolean) => unknown>
-  > = {
-    join: (argument, isForgotten) => this.join(said('join', argument), isForgotten),
-    identify: argument => {
-      said('identify', argument)
-      return this.identify()
-    },
-    members: (argument, isForgotten) => {
-      said('members', argument)
-      return this.members(isForgotten)
-    },
-    setRole: (argument, isForgotten) => this.setRole(said('setRole', argument), isForgotten),
-    transfer: (argument, isForgotten) => this.transfer(said('transfer', argument).node, isForgotten),
-    health: argument => {
-      said('health', argument)
-      return this.health()
-    },
+  readonly #methods: {
+    readonly [M in NodeMethod]: (said: Said<M>, isForgotten: () => boolean) => unknown
+  } = {
+    join: (said, isForgotten) => this.join(said, isForgotten),
+    identify: () => this.identify(),
+    members: (_, isForgotten) => this.members(isForgotten),
+    setRole: (said, isForgotten) => this.setRole(said, isForgotten),
+    transfer: ({ node }, isForgotten) => this.transfer(node, isForgotten),
+    health: () => this.health(),
   }
 
   /** Who this node is. UNAVAILABLE while it is being opened. */
@@ -97,7 +88,7 @@ export class NodeService {
     const { value } = await host.meta.call({ type: 'enterNode', ...node }, {}, isForgotten)
     const { replica } = value as { replica: number }
     const groups = [host.meta, host.data].map(({ id: partition, opened }) => {
-      return { partition, voters: foundingVoters, cutBytes: opened.cutBytes }
+      return { partition, voters: founders.voters, cutBytes: opened.cutBytes }
     })
     return { cluster, clusterEpoch, replica, groups }
   }
@@ -105,7 +96,7 @@ export class NodeService {
   /** Who belongs to the cluster: everybody whose entering was acknowledged before the call. */
   async members(isForgotten: () => boolean = () => false): Promise<Members> {
     const host = this.#whole
-    await readable(host.meta, isForgotten)
+    await host.meta.readable(isForgotten)
     const groups = [host.meta, host.data].map(({ id, replica }) => ({ id, ...replica.group() }))
     const nodes = host.nodes.register.nodes.map(({ node, address, role, replica }) => {
       const votes = groups.every(({ configuration }) => configuration.voters.includes(replica))
@@ -127,7 +118,7 @@ export class NodeService {
   /** Has the node lead all groups; resolves when it does. NOT_FOUND, INVALID if it does not vote. */
   async transfer(node: NodeId, isForgotten: () => boolean): Promise<null> {
     const host = this.#whole
-    await readable(host.meta, isForgotten)
+    await host.meta.readable(isForgotten)
     const known = host.nodes.register.nodes.find(one => one.node === node)
     if (known === undefined) throw new SillokError('NOT_FOUND', `the cluster has no node ${node}`)
     const partitions = [host.meta, host.data]
@@ -173,33 +164,17 @@ export class NodeService {
     const known = host.nodes.register.nodes.find(one => one.node === node)
     if (known === undefined || known.incarnation === incarnation || holds !== null) return
     if (known.address === address) return
-    const { network, clock } = this.#options
-    const caller = new Caller({ network, clock, address: known.address })
     try {
-      const answer = await caller.call('identify', {}, signOfLifeMs)
-      const other = schema.parse(answers.identify, answer, 'identify')
+      const there = { ...this.#options, address: known.address }
+      const other = await callOnce(there, 'identify', {}, signOfLifeMs)
       if (other.incarnation !== known.incarnation) return
     } catch (error) {
       if (!isSillokError(error)) throw error
       return
-    } finally {
-      caller.close()
     }
     const message = `node ${node} lives, at ${known.address}: choose another number, or stop it first`
     throw new SillokError('INVALID', message, { details: { node, address: known.address } })
   }
-}
-
-function said<M extends NodeMethod>(method: M, argument: unknown): Said<M> {
-  return schema.parse(requests[method] as schema.Shape<Said<M>>, argument, method)
-}
-
-type Said<M extends NodeMethod> = ReturnType<(typeof requests)[M]>
-
-function readable(partition: Partition, isForgotten: () => boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
-    partition.readBarrier(error => (error === undefined ? resolve() : reject(error)), isForgotten)
-  })
 }
 
 function notReady(): SillokError {

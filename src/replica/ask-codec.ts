@@ -11,13 +11,14 @@
  */
 import { SillokError } from '../base/errors.js'
 import type { PartitionId } from '../base/ids.js'
-import { decodeFrame, frameHeadBytes, frameKind, messageBodyBytesMax, sealFrame } from '../codec/frame.js'
+import { decodeFrame, frameKind, messageBodyBytesMax } from '../codec/frame.js'
 import { packStrict, unpackStrict } from '../codec/msgpack.js'
 import * as schema from '../codec/wire-schema.js'
 import { type AskedCommand, decodeCommand, encodeCommand } from '../machine/command-codec.js'
 import type { Reply } from '../machine/reply.js'
-import { failureForm, failureShape, plainFailureForm } from './failure-form.js'
-import { FieldReader, FieldWriter } from './message-fields.js'
+import { failureShape, packFailure } from './failure-form.js'
+import { FieldReader } from './message-fields.js'
+import { budgetBehind, numberedFrame } from './numbered-frame.js'
 
 /** Names a request: by the run of the process that asks, and a number in it. */
 export interface RequestName {
@@ -52,8 +53,7 @@ export interface Answer {
 }
 
 const kinds = { ask: 30, answer: 31 } as const
-const nameBytes = 16
-const budget = { depthMax: 64, elementsMax: 200_000, bytesMax: messageBodyBytesMax - nameBytes }
+const budget = budgetBehind(2)
 
 /** True if the frame is a request or an answer, rather than a message of a replica. */
 export function isAskFrame(frame: Buffer): boolean {
@@ -63,7 +63,7 @@ export function isAskFrame(frame: Buffer): boolean {
 
 /** The frame of the request. TOO_LARGE if the command fits none. */
 export function encodeAsk({ partition, request, lane, command }: Omit<Ask, 'type' | 'bytes'>): Buffer {
-  return frameOf(kinds.ask, partition, [request.run, request.number, lane], encodeCommand(command))
+  return numberedFrame(kinds.ask, partition, [request.run, request.number, lane], encodeCommand(command))
 }
 
 /** The frame of the answer. TOO_LARGE if it fits none. */
@@ -72,16 +72,7 @@ export function encodeAnswer(
   request: RequestName,
   result: Reply | SillokError,
 ): Buffer {
-  return frameOf(kinds.answer, partition, [request.run, request.number], packResult(result))
-}
-
-function frameOf(kind: number, partition: PartitionId, numbers: readonly number[], rest: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(frameHeadBytes + 8 * numbers.length + rest.length)
-  const writer = new FieldWriter(bytes, frameHeadBytes)
-  for (const number of numbers) writer.index(number)
-  writer.copy(rest)
-  writer.end()
-  return sealFrame(bytes, kind, partition)
+  return numberedFrame(kinds.answer, partition, [request.run, request.number], packResult(result))
 }
 
 /** What the frame says. Throws DAMAGED, TOO_LARGE or INVALID for what cannot be answered. */
@@ -102,20 +93,10 @@ export function decodeAsk(frame: Buffer): Ask | UnknownAsk | Answer {
   }
 }
 
-/** Of an error that no message can hold its code and outcome. */
 function packResult(result: Reply | SillokError): Buffer {
-  try {
-    return packStrict(formOf(result), budget)
-  } catch (error) {
-    if (!(error instanceof SillokError && result instanceof SillokError)) throw error
-    return packStrict(plainFailureForm(result), budget)
-  }
-}
-
-function formOf(result: Reply | SillokError): object {
-  if (result instanceof SillokError) return failureForm(result)
-  if (!result.ok) return { c: result.code, m: result.message, d: result.details }
-  return { v: result.version, value: result.value }
+  if (result instanceof SillokError) return packFailure(result, budget)
+  if (!result.ok) return packStrict({ c: result.code, m: result.message, d: result.details }, budget)
+  return packStrict({ v: result.version, value: result.value }, budget)
 }
 
 const done = schema.object({ v: schema.index(), value: schema.anything() })

@@ -3,6 +3,8 @@
  * is seen there.
  */
 import { type Code, errorTable, SillokError } from '../base/errors.js'
+import { packStrict } from '../codec/msgpack.js'
+import type { ValueLimits } from '../codec/value.js'
 import * as schema from '../codec/wire-schema.js'
 import type { Address } from '../env/network.js'
 
@@ -18,14 +20,22 @@ export const failureShape = schema.object({
   o: schema.optional(schema.literal('not-applied', 'unknown')),
 })
 
-/** All that is known of it. */
-export function failureForm({ code, message, details, outcome }: SillokError): object {
+function failureForm({ code, message, details, outcome }: SillokError): object {
   return { c: code, m: message, d: details, o: outcome }
 }
 
-/** What any message can hold of it. */
-export function plainFailureForm({ code, outcome }: SillokError): object {
-  return failureForm(new SillokError(code, 'more cannot be said of it here', { outcome }))
+/** Its form, packed; of one that does not fit its code and outcome. */
+export function packFailure(failure: SillokError, budget: ValueLimits): Buffer {
+  try {
+    return packStrict(failureForm(failure), budget)
+  } catch (error) {
+    if (!(error instanceof SillokError)) throw error
+    const { code, outcome } = failure
+    return packStrict(
+      failureForm(new SillokError(code, 'more cannot be said of it here', { outcome })),
+      budget,
+    )
+  }
 }
 
 /** Failures that say that the other node stops, or has stopped: not this one. */

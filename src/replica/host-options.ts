@@ -78,5 +78,5 @@ export interface Placement {
   readonly cutBytes: number
 }
 
-/** The voters of every group when its cluster begins with one node, as all do that begin by themselves. */
-export const foundingVoters: readonly ReplicaId[] = [1]
+/** Of a cluster that begins with one node, as all do that begin by themselves. */
+export const founders: Founders = { replica: 1, voters: [1] }

@@ -33,7 +33,7 @@ import type { ConstraintBuilds } from './constraint-builds.js'
 import { definitionsTaken } from './definitions-taken.js'
 import { asFailure, isLackOfSpace, isOwnFault } from './failure.js'
 import { handOver } from './hand-over.js'
-import { foundingVoters, type HostOptions, type MemberOptions, type Placement } from './host-options.js'
+import { founders, type HostOptions, type MemberOptions, type Placement } from './host-options.js'
 import { type Identity, originOf, refuseForeign, takeIdentity } from './identity.js'
 import { type ReadEntries, ReplicaIndexSource } from './index-source.js'
 import { Indexes, type NamedIndexStatus } from './indexes.js'
@@ -52,8 +52,6 @@ import { writtenRow } from './written-row.js'
 const [tickMs, expiryMs] = [100, 30_000]
 /** The least election timeout: nobody should wait longer for the disk of a leader. */
 const slowCommitMs = 1000
-/** The whole group of a node that is the whole cluster. */
-const alone = { replica: 1, voters: foundingVoters }
 
 /** One node in this process: open it, use its partitions, close it. */
 export class Host {
@@ -289,9 +287,9 @@ export class Host {
     })
     this.#retentions = this.#makeRetentions(this.#wal, this.#identity)
     if (member !== undefined) await this.#connect(member)
-    const founders = member === undefined ? alone : member.founders
+    const own = member === undefined ? founders : member.founders
     const { clusterEpoch } = this.#identity
-    await this.#replicas.open({ wal: this.#wal, clusterEpoch, retentions: this.#retentions }, founders)
+    await this.#replicas.open({ wal: this.#wal, clusterEpoch, retentions: this.#retentions }, own)
     this.#ticker.every(tickMs, () => this.#tick())
     const lookMs = Math.min(expiryMs, this.#limits.sessionIdleMs / 4)
     this.#ticker.every(lookMs, () => this.#duties.expire())

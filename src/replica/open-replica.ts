@@ -97,8 +97,6 @@ export interface NewReplica {
   readonly cutBytes?: number
 }
 
-const alone: NewReplica = { replicaId: 1, voters: [1] }
-
 /** Ticks of the host without a leader before a replica campaigns. */
 const electionTicks = 10
 
@@ -107,7 +105,7 @@ export async function createPartition(
   wal: Wal,
   partition: PartitionId,
   limits: Limits,
-  { replicaId, voters, cutBytes = limits.segmentCutBytes }: NewReplica = alone,
+  { replicaId, voters, cutBytes = limits.segmentCutBytes }: NewReplica,
 ): Promise<void> {
   await wal.record(partition, [
     createdRegister({ replicaId, cutBytes }),

@@ -138,9 +138,9 @@ export class Partition {
   }
 
   /** The read barrier as a promise. */
-  readable(): Promise<void> {
+  readable(isForgotten?: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.readBarrier(error => (error === undefined ? resolve() : reject(error)))
+      this.readBarrier(error => (error === undefined ? resolve() : reject(error)), isForgotten)
     })
   }
 

@@ -2,9 +2,8 @@
 import t from 'tap'
 import { must } from '../../../src/base/assert.js'
 import { isSillokError } from '../../../src/base/errors.js'
-import { Caller } from '../../../src/cluster/caller.js'
-import { answers, type Members, type NodeMethod } from '../../../src/cluster/node-calls.js'
-import * as schema from '../../../src/codec/wire-schema.js'
+import { callOnce } from '../../../src/cluster/call-once.js'
+import type { Members, NodeMethod, Said } from '../../../src/cluster/node-calls.js'
 import { listeningAt } from '../../../src/testing/world/world-node.js'
 import { seed } from '../../seed.js'
 import { Cluster, partitions } from './cluster.js'
@@ -22,15 +21,12 @@ class Operator {
 
   async call(node: number, method: NodeMethod, argument: unknown = {}): Promise<unknown> {
     const { clock, cables } = this.#cluster
-    const caller = new Caller({ clock, network: cables.process('operator'), address: listeningAt(node) })
+    const there = { clock, network: cables.process('operator'), address: listeningAt(node) }
     try {
-      const answer = await caller.call(method, argument, 10_000)
-      return schema.parse(answers[method] as schema.Shape<unknown>, answer, method)
+      return await callOnce(there, method, argument as Said<NodeMethod>, 10_000)
     } catch (error) {
       if (!isSillokError(error)) throw error
       return error.code
-    } finally {
-      caller.close()
     }
   }
 
